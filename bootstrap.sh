@@ -1,0 +1,223 @@
+#!/usr/bin/env bash
+# The front door: installs what is missing, builds, tests, runs.
+#
+#   ./bootstrap.sh run DECK [ARGUMENTS...]   run a deck on all cores (in a Slurm job: on its tasks), then draw its pictures
+#   ./bootstrap.sh test                      build everything and run every test
+#   ./bootstrap.sh build                     build the program, its tests and its benchmarks
+#   ./bootstrap.sh post                      install only partita-post, in .venv
+#
+# PARTITA_RANKS         MPI ranks of `run` (default: one a core)
+# PARTITA_CMAKE_ARGS    more arguments for the first configuration
+# PARTITA_TEST_LABELS   a ctest label expression for `test` (default: every label but slow and slurm)
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+program=$root/build/src/partita
+post=$root/.venv/bin/partita-post
+
+packages=(g++ cmake ninja-build pkg-config git python3-venv
+  libtrilinos-kokkos-dev libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libhdf5-openmpi-dev zlib1g-dev
+  libtomlplusplus-dev libcli11-dev librandom123-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev dataset-fashion-mnist)
+spack_specs="cmake ninja pkgconf kokkos onednn openblas openmpi hdf5+mpi+hl zlib-api tomlplusplus cli11 random123 fmt googletest benchmark python"
+
+main() {
+  case ${1:-} in
+    run) (($# >= 2)) || fail 2 "run needs a deck: ./bootstrap.sh run DECK"; install_packages; run "${@:2}" ;;
+    test) install_packages; run_tests ;;
+    build) install_packages; build release ;;
+    post) install_packages; make_environment ;;
+    *) usage; exit 2 ;;
+  esac
+}
+
+say() { printf 'bootstrap: %s\n' "$*" >&2; }
+fail() { say "$2"; exit "$1"; }
+usage() { sed -n '2,${/^#/!q; s/^# \{0,1\}//; p;}' "${BASH_SOURCE[0]}" >&2; }
+
+# --- what is needed ---------------------------------------------------------------------------------------------------------------------
+
+# Installs Debian packages where apt can. Elsewhere the tools may come from modules or Spack, which only the configuration can find out.
+install_packages() {
+  command -v apt-get >/dev/null || return 0
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]})) || return 0
+  if ((EUID)); then
+    sudo -n true 2>/dev/null || return 0
+    as_root=(sudo -n)
+  fi
+  say "installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq >&2 || true
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+    say "apt could not install them; going on with what is here"
+}
+
+missing_packages() {
+  comm -23 <(printf '%s\n' "${packages[@]}" | sort) \
+    <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null | sed -n 's/^installed //p' | sort)
+}
+
+advise() {
+  cat >&2 <<TEXT
+bootstrap: something that Partita needs is missing here (see above) and could not be installed.
+  Debian or Ubuntu, by an administrator:
+    apt-get install ${packages[*]}
+  A cluster with modules: load a C++20 compiler, CMake 3.22 or later, MPI, parallel HDF5, Kokkos and oneDNN, then call this again.
+  A cluster with Spack:
+    spack install $spack_specs
+    spack load $spack_specs
+  Kokkos can also be downloaded during the configuration: PARTITA_CMAKE_ARGS=-DPARTITA_FETCH_KOKKOS=ON
+TEXT
+  exit 2
+}
+
+# --- build ------------------------------------------------------------------------------------------------------------------------------
+
+# build PRESET [TARGET]
+build() {
+  local folder
+  folder=$(build_folder "$1")
+  [[ -f $folder/build.ninja || -f $folder/Makefile ]] || configure "$1"
+  cmake --build "$folder" --parallel "$(nproc)" ${2:+--target "$2"} >&2
+}
+
+build_folder() { if [[ $1 == release ]]; then echo "$root/build"; else echo "$root/build-$1"; fi; }
+
+# Once: afterwards the build itself notices a changed CMake file.
+configure() {
+  local generator=() arguments=()
+  command -v cmake >/dev/null || { say "no cmake"; advise; }
+  command -v ninja >/dev/null || generator=(-G "Unix Makefiles")
+  read -ra arguments <<<"${PARTITA_CMAKE_ARGS:-}"
+  (cd "$root" && cmake --preset "$1" "${generator[@]}" "${arguments[@]}") >&2 || advise
+}
+
+# make_environment [EXTRA]: partita-post in .venv, anew when its requirements have changed.
+make_environment() {
+  local stamp=$root/.venv/installed${1:+-$1} wanted
+  wanted=$(cksum <"$root/postprocess/pyproject.toml")
+  [[ ! -x $post || ! -f $stamp || $(<"$stamp") != "$wanted" ]] || return 0
+  python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' || fail 2 "partita-post needs Python 3.11 or later with its venv module"
+  say "installing partita-post in .venv"
+  { python3 -m venv "$root/.venv" && "$root/.venv/bin/pip" install --quiet --editable "$root/postprocess${1:+[$1]}"; } ||
+    fail 2 "partita-post could not be installed (pip needs a package index)"
+  echo "$wanted" >"$stamp"
+}
+
+# --- run --------------------------------------------------------------------------------------------------------------------------------
+
+run() {
+  local deck=$1 overrides=() restart=(--restart auto) launch=() output started code=0
+  shift
+  choose_options "$@"
+  choose_launcher
+  build release partita
+  output=$("$program" info --output "$deck" "${overrides[@]}")
+  started=$(mktemp)
+  interruptible "${launch[@]}" "$program" run "$deck" "${restart[@]}" "$@" || code=$?
+  code=$(recorded_code "$code" "$output/run.status.json" "$started")
+  rm -f "$started"
+  draw "$code" "$output"
+  report "$code" "$output"
+  exit "$code"
+}
+
+# Which of the program's arguments move the output directory, and whether they say themselves what to do with an earlier run.
+choose_options() {
+  while (($#)); do
+    case $1 in
+      --set | --sweep-index) overrides+=("$1" "${2-}") ;;
+      --set=* | --sweep-index=*) overrides+=("$1") ;;
+      --restart | --restart=* | --overwrite) restart=() ;;
+    esac
+    shift
+  done
+}
+
+choose_launcher() {
+  if [[ -n ${SLURM_JOB_ID:-} ]]; then
+    launch=(srun --mpi=pmix)
+    return
+  fi
+  local cores ranks
+  cores=$(count_cores)
+  ranks=${PARTITA_RANKS:-$cores}
+  launch=(mpirun -n "$ranks")
+  if ((ranks > cores)); then launch+=(--oversubscribe --bind-to none); else launch+=(--bind-to core); fi
+  export OMPI_MCA_orte_execute_quiet=1  # its own words on every exit code but 0 would bury the program's
+  if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+}
+
+# Cores, not hardware threads, and only those that this process may use.
+count_cores() {
+  local allowed physical
+  allowed=$(nproc)
+  physical=$(lscpu -p=CORE,SOCKET 2>/dev/null | grep -v '^#' | sort -u | wc -l)
+  if ((physical > 0 && physical < allowed)); then echo "$physical"; else echo "$allowed"; fi
+}
+
+# The launcher in a session of its own, so that Ctrl-C, a closed terminal and a batch system's signals reach the ranks as USR1 alone, which
+# lets them write a checkpoint: mpirun would kill them a second after INT or TERM. A second signal makes them stop at once.
+interruptible() {
+  setsid "$@" </dev/null &
+  local child=$!
+  trap 'kill -USR1 "$child" 2>/dev/null || true' INT TERM HUP USR1
+  while kill -0 "$child" 2>/dev/null; do wait "$child" || true; done
+  trap - INT TERM HUP USR1
+  wait "$child"
+}
+
+# Launchers garble exit codes: what the program itself has recorded since the start counts.
+recorded_code() {
+  local code=$1 status=$2 started=$3 recorded=
+  if ((code != 0)) && [[ $status -nt $started ]]; then
+    recorded=$(sed -n 's/.*"exit_code": *\([1-9][0-9]*\).*/\1/p' "$status")
+  fi
+  echo "${recorded:-$code}"
+}
+
+# A run without pictures is still a run.
+draw() {
+  if (($1 != 0 && $1 != 85)); then return; fi
+  (make_environment && "$post" plot "$2" >/dev/null) || say "no pictures; later: ./bootstrap.sh post && .venv/bin/partita-post plot '$2'"
+}
+
+report() {
+  case $1 in
+    0) say "done. Results: $2 (summary.json, history.h5, samples; pictures in $2/plots)" ;;
+    85) say "stopped early with a valid checkpoint (exit code 85): the same command continues from there. So far: $2" ;;
+    129 | 13? | 14? | 15?) say "killed by signal $(($1 - 128)); the same command continues from the last checkpoint in $2" ;;
+    *) say "failed with exit code $1; the reason is above, in $2/run.log and $2/run.status.json" ;;
+  esac
+}
+
+# --- test -------------------------------------------------------------------------------------------------------------------------------
+
+run_tests() {
+  local failed=() labels=(-LE '^(slow|slurm)$')
+  [[ -z ${PARTITA_TEST_LABELS:-} ]] || labels=(-L "$PARTITA_TEST_LABELS")
+  export OPENBLAS_NUM_THREADS=1
+  build release
+  build double
+  make_environment test
+  suite python "$root/.venv/bin/pytest" -q -c "$root/postprocess/pyproject.toml" "$root/tests/postprocess"
+  suite double ctest --test-dir "$(build_folder double)" --output-on-failure -j "$(nproc)" -L unit
+  suite release ctest --test-dir "$(build_folder release)" --output-on-failure -j "$(nproc)" "${labels[@]}"
+  summarize
+}
+
+# suite NAME COMMAND...: its output also goes to build/test-NAME.log; a failure lets the other suites run.
+suite() {
+  "${@:2}" 2>&1 | tee "$root/build/test-$1.log" || failed+=("$1")
+}
+
+summarize() {
+  local name
+  for name in python double release; do
+    printf '\n%s\n' "$name:"
+    grep -E '^[0-9]+% tests passed|^Total Test time|^The following tests FAILED|^[[:space:]]+[0-9]+ - |[0-9]+ (passed|failed|skipped).* in ' "$root/build/test-$name.log" || true
+  done
+  ((${#failed[@]} == 0)) || fail 1 "failed: ${failed[*]}"
+}
+
+main "$@"

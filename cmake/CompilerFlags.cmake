@@ -1,0 +1,26 @@
+# Flags every Partita target shares, in the interface target partita_options.
+add_library(partita_options INTERFACE)
+target_compile_features(partita_options INTERFACE cxx_std_20)
+target_include_directories(partita_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+
+set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+set(PARTITA_CXX_FLAGS -Wall -Wextra -Wshadow
+  # Without these std::sqrt and float-to-int conversions do not vectorize; NaN checks stay exact (unlike -ffast-math).
+  -fno-math-errno -fno-trapping-math
+  # Fused multiply-adds only where the code says std::fma, so the bits do not depend on the compiler's mood.
+  -ffp-contract=off
+  -march=${PARTITA_ARCH})
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-mprefer-vector-width=512 PARTITA_HAS_VECTOR_WIDTH)
+if(PARTITA_HAS_VECTOR_WIDTH)
+  list(APPEND PARTITA_CXX_FLAGS -mprefer-vector-width=512)
+endif()
+target_compile_options(partita_options INTERFACE ${PARTITA_CXX_FLAGS})
+
+if(PARTITA_SANITIZE)
+  target_compile_options(partita_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
+  target_link_options(partita_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(PARTITA_DOUBLE)
+  target_compile_definitions(partita_options INTERFACE PARTITA_DOUBLE)
+endif()

@@ -1,0 +1,5 @@
+"""Post-processing of Partita runs."""
+
+from .reader import DataError, Run
+
+__all__ = ["DataError", "Run"]

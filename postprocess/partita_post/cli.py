@@ -1,0 +1,80 @@
+"""partita-post: pictures and tables of a run. Exit codes are Partita's: 0 done, 2 bad command line, 3 bad data, 4 storage."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .reader import DataError, Run
+
+
+def main(arguments=None):
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except DataError as error:
+        return _fail(error, 3)
+    except OSError as error:
+        return _fail(f"{error.filename or options.run}: {error.strerror or error}", 4)
+    return 0
+
+
+def plot(options):
+    from .plots import draw_all  # matplotlib is slow to load and `show` does not need it
+
+    run = Run(options.run)
+    written = draw_all(run, options.output or run.path / "plots", options.format)
+    for path in written:
+        print(path)
+    if not written:
+        print(f"{run.path}: no history or samples to plot")
+
+
+def show(options):
+    run = Run(options.run)
+    if run.summary is None:
+        raise DataError(f"{run.path}: no summary.json ({_progress(run)})")
+    print(run.title)
+    facts = {name: run.summary[name] for name in ("status", "task", "steps", "ranks", "wall_seconds", "chain_steps_per_second") if name in run.summary}
+    print("  ".join(f"{name} {_number(value)}" for name, value in facts.items()))
+    metrics = run.summary.get("metrics", {})
+    rows = [(name, _number(value), _number(metrics.get(f"{name}_error", ""))) for name, value in metrics.items() if not _is_error(name, metrics)]
+    print(_table(("metric", "value", "standard error"), rows))
+
+
+def _is_error(name, metrics):
+    return name.endswith("_error") and name.removesuffix("_error") in metrics
+
+
+def _progress(run):
+    if run.status is None:
+        return "the run has not started or was killed"
+    return ", ".join(f"{name} {value}" for name, value in run.status.items() if value not in (None, ""))
+
+
+def _number(value):
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _table(head, rows):
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:]))]) for row in [head, *rows]]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="partita-post", description="Pictures and tables of a Partita run.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser("plot", help="draw the run's pictures")
+    command.add_argument("run", metavar="RUN", help="the run's output directory")
+    command.add_argument("-o", "--output", type=Path, metavar="DIR", help="where the pictures go (default: RUN/plots)")
+    command.add_argument("--format", choices=["png", "pdf", "svg"], default="png", help="file format (default: %(default)s)")
+    command.set_defaults(command=plot)
+    command = commands.add_parser("show", help="print the run's metrics")
+    command.add_argument("run", metavar="RUN", help="the run's output directory")
+    command.set_defaults(command=show)
+    return parser
+
+
+def _fail(message, code):
+    print(f"partita-post: {message}", file=sys.stderr)
+    return code

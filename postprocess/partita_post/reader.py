@@ -1,0 +1,138 @@
+"""The one reader of a run directory. Everything else in this package, and every script of a user, gets its data here."""
+
+import json
+import tomllib
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+import xarray as xr
+
+
+class DataError(Exception):
+    """A file of the run is missing or unreadable; the message names it."""
+
+
+class Run:
+    """A run directory. Files are read when first asked for; what a run may lack is None.
+
+    deck, summary, status: dict · history: Dataset over step · posterior, sample_stats: Datasets over (chain, draw, ...), draws labelled by step
+    observed_data: Dataset over (point, x_dim) · energy_grid: Dataset with `energy` over x0 or (x0, x1), in units of kT
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise DataError(f"{self.path}: no such directory")
+        if not (self.path / "deck.toml").is_file():
+            raise DataError(f"{self.path}: not a run directory (it has no deck.toml)")
+
+    @cached_property
+    def deck(self):
+        return _parsed(self.path / "deck.toml", tomllib.loads)
+
+    @property
+    def title(self):
+        return self.deck.get("title") or self.path.resolve().name
+
+    @property
+    def learns(self):
+        """Whether the model changed during the run, whose steps are then updates of its parameters."""
+        return self.deck.get("run", {}).get("task") == "train"
+
+    @cached_property
+    def summary(self):
+        return _parsed(self.path / "summary.json", json.loads)
+
+    @cached_property
+    def status(self):
+        return _parsed(self.path / "run.status.json", json.loads)
+
+    @cached_property
+    def history(self):
+        return _dataset(self.path / "history.h5", "/", ["step"])
+
+    @cached_property
+    def posterior(self):
+        return self._samples("posterior")
+
+    @cached_property
+    def sample_stats(self):
+        return self._samples("sample_stats")
+
+    @cached_property
+    def observed_data(self):
+        return _dataset(self.path / "estimates/observed_data.h5", "observed_data", ["point", "x_dim"])
+
+    @cached_property
+    def energy_grid(self):
+        return _dataset(self.path / "estimates/energy_grid.h5", "/", ["x0", "x1"])
+
+    @cached_property
+    def final_samples(self):
+        """Draws of the run's final distribution, (sample, x_dim): all draws of a sampling run, the last one where the model was still learning."""
+        if self.posterior is None:
+            return None
+        x = self.posterior["x"]
+        if self.learns:
+            x = x.isel(draw=[-1])
+        return x.stack(sample=("chain", "draw"), create_index=False).transpose("sample", "x_dim")
+
+    @property
+    def density(self):
+        """exp(-E)/Z on the energy grid; Z is the grid's own integral where the model's is not known."""
+        if self.energy_grid is None:
+            return None
+        energy = self.energy_grid["energy"]
+        log_z = energy.attrs.get("log_z")
+        if log_z is None:
+            weight = np.exp(energy.min() - energy)
+            return weight / weight.integrate(energy.dims)
+        return np.exp(-energy - float(log_z))
+
+    def _samples(self, group):
+        """Lazily from samples.h5, which presents all parts as one; without it the parts themselves, one after the other along draw."""
+        whole = self.path / "samples.h5"
+        if whole.is_file():
+            return _opened(whole, group)
+        parts = sorted((self.path / "samples").glob("part-*.h5"))
+        if not parts:
+            return None
+        datasets = [_opened(part, group) for part in parts]
+        return xr.concat(datasets, dim="draw", data_vars="minimal", coords="minimal", compat="override", join="override", combine_attrs="override")
+
+
+def _parsed(path, parse):
+    if not path.is_file():
+        return None
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: unreadable ({error})") from error
+
+
+def _opened(path, group):
+    try:
+        return xr.open_dataset(path, group=group, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot read group {group} ({error})") from error
+
+
+def _dataset(path, group, dims):
+    """The datasets of a flat group: one named like a dimension is that dimension's coordinate, axis i of any other is dims[i]."""
+    if not path.is_file():
+        return None
+    try:
+        with h5py.File(path) as file:
+            members = {name: d for name, d in file[group].items() if isinstance(d, h5py.Dataset)}
+            coordinates = {name: (name, d[...]) for name, d in members.items() if name in dims}
+            variables = {name: (dims[: d.ndim], d[...], _attributes(d)) for name, d in members.items() if name not in dims}
+        return xr.Dataset(variables, coordinates)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: cannot read group {group} ({error})") from error
+
+
+def _attributes(dataset):
+    """The attributes that a person wrote; references to dimension scales are the library's."""
+    return {name: value for name, value in dataset.attrs.items() if name not in ("DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME")}

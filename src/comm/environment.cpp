@@ -1,0 +1,126 @@
+#include "comm/environment.hpp"
+
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#ifdef PARTITA_CUDA
+#include <cuda_runtime_api.h>
+#endif
+
+#include "comm/mpi.hpp"
+#include "core/log.hpp"
+
+namespace partita {
+namespace {
+
+// Through the dynamic linker, since it is a library's own OpenMP or thread pool that must be told, and which one, if any, is the
+// library's choice. Environment variables would be too late: the runtimes read them before main.
+void hold_libraries_to_one_thread() {
+  for (char const* name : {"omp_set_num_threads", "openblas_set_num_threads"})
+    if (void* function = dlsym(RTLD_DEFAULT, name)) reinterpret_cast<void (*)(int)>(function)(1);
+}
+
+class MpiSession {
+ public:
+  MpiSession(int& argc, char**& argv) {
+    int provided = 0;
+    mpi::check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+    mpi::check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    require_all(provided >= MPI_THREAD_FUNNELED, ExitCode::communication,
+                "this MPI allows no threads beside its own (MPI_THREAD_FUNNELED): use one that does");
+  }
+  ~MpiSession() {
+    if (MPI_Finalize() != MPI_SUCCESS) log::error("MPI_Finalize failed: a rank has gone before the end");
+  }
+};
+
+#ifdef PARTITA_CUDA
+void choose_gpu() {
+  MPI_Comm node;
+  int local_rank = 0, devices = 0;
+  mpi::check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
+  mpi::check(MPI_Comm_rank(node, &local_rank), "MPI_Comm_rank");
+  mpi::check(MPI_Comm_free(&node), "MPI_Comm_free");
+  cudaError_t const error = cudaGetDeviceCount(&devices);
+  require(error == cudaSuccess && devices > 0, ExitCode::usage,
+          "no GPU for rank {} of this node ({}): ask the batch system for GPUs, or use a build without CUDA", local_rank,
+          cudaGetErrorString(error));
+  // The one way to choose a device that Kokkos 3.4 to 5 share.
+  setenv("KOKKOS_DEVICE_ID", std::to_string(local_rank % devices).c_str(), 1);
+}
+#endif
+
+struct KokkosSession {
+  KokkosSession() {
+#ifdef PARTITA_CUDA
+    choose_gpu();
+#endif
+    Kokkos::initialize();
+  }
+  ~KokkosSession() { Kokkos::finalize(); }
+};
+
+// The part of __FILE__ from src/ on.
+std::string source_path(std::string const& file) {
+  std::size_t const at = file.rfind("/src/");
+  return at == std::string::npos ? file : file.substr(at + 1);
+}
+
+std::string text_of(std::exception const& e, Failure const* failure) {
+  if (failure == nullptr) return fmt::format("{} (not foreseen: out of memory, or a bug in Partita)", e.what());
+  if (failure->code() != ExitCode::internal) return e.what();
+  return fmt::format("{} (a bug in Partita, {}:{})", e.what(), source_path(failure->location().file_name()), failure->location().line());
+}
+
+}  // namespace
+
+int ranks_announced() {
+  for (char const* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"})
+    if (char const* text = std::getenv(name)) return std::max(1, std::atoi(text));
+  return 1;
+}
+
+// Members start in this order and end in the reverse.
+struct Environment::Session {
+  struct World {
+    World() { Communicator::open_world(); }
+    ~World() { Communicator::close_world(); }
+  };
+  MpiSession mpi;
+  KokkosSession kokkos;
+  World world;
+
+  Session(int& argc, char**& argv) : mpi(argc, argv) {}
+};
+
+Environment::Environment(int& argc, char**& argv) {
+  hold_libraries_to_one_thread();
+  int const announced = ranks_announced();  // before MPI may change the variables
+  session_ = std::make_unique<Session>(argc, argv);
+  Communicator const world = Communicator::world();
+  log::set_rank(world.rank(), world.ranks());
+  require_all(
+      world.ranks() > 1 || announced == 1, ExitCode::usage,
+      "{} ranks were started, but each is alone (the launcher does not fit the MPI that Partita was built with): use that MPI's own "
+      "mpirun, or srun --mpi=pmix",
+      announced);
+}
+Environment::~Environment() = default;
+
+int Environment::report(std::exception const& e) {
+  int started = 0, finished = 0, rank = 0, ranks = 1;
+  bool const running = MPI_Initialized(&started) == MPI_SUCCESS && started && MPI_Finalized(&finished) == MPI_SUCCESS && !finished;
+  if (running && (MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS || MPI_Comm_size(MPI_COMM_WORLD, &ranks) != MPI_SUCCESS)) ranks = 1;
+
+  auto const* failure = dynamic_cast<Failure const*>(&e);
+  int const code = static_cast<int>(failure ? failure->code() : ExitCode::internal);
+  bool const together = failure && failure->where() == FailedOn::all_ranks;
+  if (!together || rank == 0) log::error_line(text_of(e, failure));
+  if (together || ranks == 1) return code;
+  std::fflush(nullptr);
+  MPI_Abort(MPI_COMM_WORLD, code);
+  std::_Exit(code);
+}
+
+}  // namespace partita

@@ -1,0 +1,35 @@
+// Start and end of everything global, in order: MPI, then Kokkos, then NCCL.
+#pragma once
+#include <exception>
+#include <memory>
+
+#include "comm/communicator.hpp"
+#include "core/require.hpp"
+
+namespace partita {
+
+class Environment {
+ public:
+  // Host libraries (oneDNN, OpenBLAS) are held to one thread each: the cores belong to the ranks, and a product's bits depend on its
+  // threads. Kokkos reads its KOKKOS_* variables; with CUDA each rank takes the GPU of its number on the node.
+  // Refuses N singletons started in place of N ranks: Failure(ExitCode::usage).
+  Environment(int& argc, char**& argv);
+  ~Environment();
+  Environment(Environment const&) = delete;
+  Environment& operator=(Environment const&) = delete;
+
+  // Logs an exception and returns the exit code for main. A Failure on all ranks is logged once, by rank 0; of several ranks, one that
+  // fails alone (also with any other exception, which counts as ExitCode::internal) aborts the others and does not return.
+  // To be called during the life of the Environment, or where its constructor has thrown.
+  static int report(std::exception const&);
+
+ private:
+  struct Session;
+  std::unique_ptr<Session> session_;
+};
+
+// The number of ranks that the launcher of this process has announced, 1 where nothing was: from mpirun (OMPI_COMM_WORLD_SIZE,
+// PMI_SIZE) or srun (SLURM_STEP_NUM_TASKS; SLURM_NTASKS is also set for the single process of a batch script and tells nothing).
+int ranks_announced();
+
+}  // namespace partita

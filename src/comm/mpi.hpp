@@ -1,0 +1,34 @@
+// MPI, for this folder only: one check for every call, and the types it moves.
+#pragma once
+#include <mpi.h>
+
+#include <algorithm>
+#include <source_location>
+#include <type_traits>
+
+#include "core/types.hpp"
+
+namespace partita::mpi {
+
+// Fails with ExitCode::communication unless `code` is MPI_SUCCESS; `call` names the function in the message.
+void check(int code, char const* call, std::source_location at = std::source_location::current());
+
+template <class T>
+MPI_Datatype type() {
+  if constexpr (std::is_same_v<T, double>) return MPI_DOUBLE;
+  else if constexpr (std::is_same_v<T, float>) return MPI_FLOAT;
+  else if constexpr (std::is_same_v<T, Index>) return MPI_INT64_T;
+  else {
+    static_assert(std::is_same_v<T, char>, "element type that ranks exchange");
+    return MPI_CHAR;
+  }
+}
+
+// MPI-3 counts are int: transfer(offset, count) is called for pieces of at most 2^30 elements.
+template <class Transfer>
+void in_pieces(Index size, Transfer transfer) {
+  constexpr Index largest = Index(1) << 30;
+  for (Index offset = 0; offset < size; offset += largest) transfer(offset, static_cast<int>(std::min(largest, size - offset)));
+}
+
+}  // namespace partita::mpi

@@ -1,0 +1,70 @@
+#include "core/log.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace partita::log {
+namespace {
+struct Sink {
+  int rank = 0, ranks = 1;
+  std::FILE* file = nullptr;
+  bool progress_open = false;  // the cursor stands at the end of a progress line
+};
+Sink sink;
+
+void end_progress() {
+  if (sink.progress_open) std::fputc('\n', stdout);
+  sink.progress_open = false;
+}
+void to_file(std::string const& text) {
+  if (!sink.file) return;
+  std::fprintf(sink.file, "%s\n", text.c_str());
+  std::fflush(sink.file);
+}
+}  // namespace
+
+void set_rank(int rank, int ranks) {
+  sink.rank = rank;
+  sink.ranks = ranks;
+}
+void open_file(std::string const& path) {
+  if (sink.file) std::fclose(sink.file);
+  sink.file = nullptr;
+  if (sink.rank == 0 && !path.empty()) sink.file = std::fopen(path.c_str(), "a");
+  if (sink.rank == 0 && !path.empty() && !sink.file) warning("cannot write {}: messages go to the terminal only", path);
+}
+bool on_terminal() { return isatty(STDOUT_FILENO); }
+
+void line(std::string const& text) {
+  if (sink.rank != 0) return;
+  end_progress();
+  std::fprintf(stdout, "%s\n", text.c_str());
+  std::fflush(stdout);
+  to_file(text);
+}
+void warning_line(std::string const& text) {
+  if (sink.rank != 0) return;
+  end_progress();
+  std::fprintf(stderr, "warning: %s\n", text.c_str());
+  to_file("warning: " + text);
+}
+void error_line(std::string const& text) {
+  end_progress();
+  std::string const who = sink.ranks > 1 ? fmt::format("error [rank {}]: ", sink.rank) : "error: ";
+  std::fprintf(stderr, "%s%s\n", who.c_str(), text.c_str());
+  to_file(who + text);
+}
+void progress_line(std::string const& text) {
+  if (sink.rank != 0) return;
+  if (on_terminal()) {
+    std::fprintf(stdout, "\r\033[K%s", text.c_str());
+    sink.progress_open = true;
+  } else {
+    std::fprintf(stdout, "%s\n", text.c_str());
+  }
+  std::fflush(stdout);
+  to_file(text);
+}
+
+}  // namespace partita::log

@@ -1,0 +1,149 @@
+// Elementary functions and activations for kernels, one name for float and double.
+//
+// The float versions are branch-free scalar code with explicit fused multiply-adds, so a lane loop over them becomes vector code
+// (0.2 to 0.4 ns an element with 512-bit vectors) and gives the same bits wherever IEEE arithmetic has a fused multiply-add.
+// Largest errors, in units in the last place of the true value (ulp), measured in tests/core/test_math.cpp on dense grids:
+//     exp 1.1 · log 1.3 · sigmoid 2.5 · softplus 2 · tanh 2.5 · silu 3.5 · gelu 4.5
+// and for the derivatives 2.5 of softplus, 3.5 of tanh; those of silu and gelu cross zero and are accurate to 2.4e-7 absolutely. Results below the
+// smallest normal number 1.2e-38 may be flushed to zero. NaN propagates. Where the limit is zero times infinity, silu(-inf) and gelu(-inf), the result is NaN, so that a diverged state is seen.
+// Polynomials are minimax fits of relative error made for this code, coefficients rounded one after the other.
+#pragma once
+#include <Kokkos_Core.hpp>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+namespace partita::math {
+
+// An activation and its first derivative at the same point; they share their expensive part.
+template <class T>
+struct ValueAndSlope {
+  T value, slope;
+};
+
+namespace detail {
+
+KOKKOS_FORCEINLINE_FUNCTION std::uint32_t bits_of(float x) { return __builtin_bit_cast(std::uint32_t, x); }
+KOKKOS_FORCEINLINE_FUNCTION float float_of(std::uint32_t bits) { return __builtin_bit_cast(float, bits); }
+
+// c0 + c1 x + c2 x^2 + ...
+template <class... C>
+KOKKOS_FORCEINLINE_FUNCTION float polynomial(float x, float c0, C... c) {
+  if constexpr (sizeof...(c) == 0) return c0;
+  else return std::fma(x, polynomial(x, c...), c0);
+}
+
+// e^x = 2^n (1 + q) with |q| < 0.42, for -87.4 < x < 88.8; `shifted` holds n in its low bits.
+struct SplitExp {
+  float shifted, q;
+};
+KOKKOS_FORCEINLINE_FUNCTION SplitExp split_exp(float x) {
+  float const shifted = std::fma(x, 0x1.715476p+0f, 0x1.8p23f);  // adding 1.5 2^23 rounds x / ln 2 to an integer
+  float const n = shifted - 0x1.8p23f;
+  float const r = std::fma(n, -0x1.7f7d1cp-20f, std::fma(n, -0x1.62e4p-1f, x));  // x - n ln 2, ln 2 in two parts
+  float const p = polynomial(r, 0x1p-1f, 0x1.55549ep-3f, 0x1.555442p-5f, 0x1.12362p-7f, 0x1.6e627ap-10f);
+  return {shifted, std::fma(r * r, p, r)};
+}
+
+// 1 / (a + b), the rounding of the sum and of the division put back; a is short enough for a + b - a to be exact.
+KOKKOS_FORCEINLINE_FUNCTION float reciprocal_of_sum(float a, float b) {
+  float const sum = a + b, lost = b - (sum - a), r = 1.f / sum;
+  return std::fma(r, std::fma(-lost, r, std::fma(-sum, r, 1.f)), r);
+}
+
+}  // namespace detail
+
+KOKKOS_FORCEINLINE_FUNCTION double exp(double x) { return std::exp(x); }
+KOKKOS_FORCEINLINE_FUNCTION float exp(float x) {
+  using namespace detail;
+  auto const [shifted, q] = split_exp(x);
+  float const scaled = float_of(bits_of(1.f + q) + (bits_of(shifted) << 23));
+  float const not_small = x <= 0x1.62e42ep+6f ? scaled : x + std::numeric_limits<float>::infinity();  // too large, or NaN
+  return x < -0x1.5d589ep+6f ? 0.f : not_small;
+}
+
+KOKKOS_FORCEINLINE_FUNCTION double log(double x) { return std::log(x); }
+KOKKOS_FORCEINLINE_FUNCTION float log(float x) {
+  using namespace detail;
+  bool const subnormal = x < 0x1p-126f;
+  std::uint32_t const bits = bits_of(subnormal ? x * 0x1p23f : x);
+  std::int32_t const exponent = static_cast<std::int32_t>(bits - 0x3f3504f3u) >> 23;  // leaves a mantissa in [sqrt(1/2), sqrt(2))
+  float const e = static_cast<float>(subnormal ? exponent - 23 : exponent);
+  float const y = float_of(bits - (static_cast<std::uint32_t>(exponent) << 23)) - 1.f;
+  float const p = polynomial(y, -0x1.fffffap-2f, 0x1.5556f6p-2f, -0x1.0004cap-2f, 0x1.98d226p-3f, -0x1.53522ep-3f, 0x1.317fb8p-3f,
+                             -0x1.255d04p-3f, 0x1.66d792p-4f);
+  float const finite = std::fma(e, 0x1.62e4p-1f, y + std::fma(y * y, p, e * 0x1.7f7d1cp-20f));
+  float const limit = x == 0.f ? -std::numeric_limits<float>::infinity() : std::numeric_limits<float>::quiet_NaN();
+  return x > 0.f ? (x < std::numeric_limits<float>::infinity() ? finite : x) : limit;
+}
+
+// 1 / (1 + e^-x), the slope of softplus.
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T sigmoid(T x) {
+  return T(1) / (T(1) + exp(-x));
+}
+
+// x sigmoid(x) (Elfwing, Uchibe, Doya 2018); slope s + x s (1 - s), with s and 1 - s from e^-|x|, neither by cancellation.
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<T> silu_with_slope(T x) {
+  T const e = exp(-std::fabs(x)), larger = T(1) / (T(1) + e), smaller = e * larger;
+  T const s = x > T(0) ? larger : smaller, f = x * s;
+  return {f, std::fma(f, x > T(0) ? smaller : larger, s)};
+}
+
+// log(1 + e^x) = max(x, 0) + log1p(e^-|x|).
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<double> softplus_with_slope(double x) {
+  return {(x > 0 ? x : 0.) + std::log1p(std::exp(-std::fabs(x))), sigmoid(x)};
+}
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<float> softplus_with_slope(float x) {
+  float const e = exp(-std::fabs(x));
+  float const p = detail::polynomial(e, -0x1.ffffd2p-2f, 0x1.554d16p-2f, -0x1.ff09e4p-3f, 0x1.9299bap-3f, -0x1.37db9cp-3f, 0x1.ab5e3ap-4f,
+                                     -0x1.c24ceap-5f, 0x1.317c04p-6f, -0x1.8259p-9f);
+  return {(x > 0.f ? x : 0.f) + std::fma(e * e, p, e), (x > 0.f ? 1.f : e) / (1.f + e)};
+}
+
+// Slope 1 - tanh^2.
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<double> tanh_with_slope(double x) {
+  double const c = std::cosh(x);
+  return {std::tanh(x), 1. / (c * c)};
+}
+// With e = e^-2|x| and m = e - 1, formed without cancellation: tanh|x| = -m / (1 + e), slope 4 e / (1 + e)^2.
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<float> tanh_with_slope(float x) {
+  using namespace detail;
+  float const doubled = -2.f * std::fabs(x), y = doubled < -86.f ? -86.f : doubled;
+  auto const [shifted, q] = split_exp(y);
+  float const scale = float_of((bits_of(shifted) << 23) + 0x3f800000u);
+  float const e = std::fma(scale, q, scale), m = std::fma(scale, q, scale - 1.f);
+  float const inverse = reciprocal_of_sum(1.f, e), t = -m * inverse;
+  return {x < 0.f ? -t : t, 4.f * e * inverse * inverse};
+}
+
+// x Phi(x), Phi the standard normal distribution function (the erf form of Hendrycks and Gimpel 2016); slope Phi(x) + x phi(x).
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<double> gelu_with_slope(double x) {
+  double const cdf = .5 * std::erfc(-x * 0.70710678118654752440), density = 0.39894228040143267794 * std::exp(-.5 * x * x);
+  return {x * cdf, std::fma(x, density, cdf)};
+}
+// For t = |x|: Phi(-t) = e^(-t^2/2) P(u) / (t + 4), u = (t - 4) / (t + 4), smooth up to infinity.
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<float> gelu_with_slope(float x) {
+  float const a = std::fabs(x), t = a > 14.f ? 14.f : a;  // e^-98 is zero already
+  float const square = t * t, rounding = std::fma(t, t, -square);
+  float const rounded = exp(-.5f * square), e = std::fma(rounded, -.5f * rounding, rounded);
+  float const inverse = detail::reciprocal_of_sum(4.f, t), u = (t - 4.f) * inverse;
+  float const p = detail::polynomial(u, 0x1.82b4bcp-1f, -0x1.373e3ap-1f, 0x1.8c6d7p-2f, -0x1.7dff62p-3f, 0x1.eee67p-5f, -0x1.ed93dap-8f,
+                                     -0x1.d18962p-9f, 0x1.9afc7cp-10f, 0x1.f3d4dp-13f, -0x1.96b51ap-14f);
+  float const tail = e * p * inverse;
+  float const cdf = x > 0.f ? 1.f - tail : tail;
+  return {x * cdf, std::fma(x > 0.f ? t : -t, 0x1.988454p-2f * e, cdf)};
+}
+
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T silu(T x) { return silu_with_slope(x).value; }
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T softplus(T x) { return softplus_with_slope(x).value; }
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T tanh(T x) { return tanh_with_slope(x).value; }
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T gelu(T x) { return gelu_with_slope(x).value; }
+
+}  // namespace partita::math

@@ -1,0 +1,96 @@
+// What a checkpoint holds: every part of a run names its own Views and scalars here, once, for writing and reading.
+#pragma once
+#include <functional>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/tiling.hpp"
+#include "core/types.hpp"
+
+namespace partita {
+
+enum class Element { real32, real64, int32, int64, uint64, uint8 };
+
+template <class T>
+constexpr Element element_of() {
+  if constexpr (std::is_same_v<T, float>) return Element::real32;
+  else if constexpr (std::is_same_v<T, double>) return Element::real64;
+  else if constexpr (std::is_same_v<T, std::int32_t>) return Element::int32;
+  else if constexpr (std::is_same_v<T, std::int64_t>) return Element::int64;
+  else if constexpr (std::is_same_v<T, std::uint64_t>) return Element::uint64;
+  else {
+    static_assert(std::is_same_v<T, std::uint8_t>, "element type that a checkpoint can hold");
+    return Element::uint8;
+  }
+}
+constexpr std::size_t bytes_of(Element e) {
+  return e == Element::real64 || e == Element::int64 || e == Element::uint64 ? 8 : e == Element::uint8 ? 1 : 4;
+}
+
+// One array of the state. A replicated field is the same on every rank; a field by tile has the rank's tiles along axis 0.
+struct StateField {
+  std::string name;             // path inside the file, "sampler/x"
+  Element element;
+  std::vector<Index> extents;   // on this rank, row-major
+  bool by_tile = false;
+  TileRange rows;               // by_tile: this rank's rows of axis 0
+  Index global_rows = 0;        // by_tile: extent of axis 0 over all ranks
+  std::function<void(void*)> save;           // copies extents' product of elements, contiguous, to host memory
+  std::function<void(void const*)> restore;  // and back
+
+  Index size() const {
+    Index n = 1;
+    for (Index e : extents) n *= e;
+    return n;
+  }
+};
+
+class State {
+ public:
+  // A View that every rank holds alike.
+  template <class View>
+  void add(std::string name, View const& view) {
+    fields_.push_back(field(std::move(name), view));
+  }
+  // A View whose axis 0 counts this rank's tiles.
+  template <class View>
+  void add_by_tile(std::string name, View const& view, TileRange mine, Index all_tiles) {
+    StateField f = field(std::move(name), view);
+    f.by_tile = true;
+    f.rows = mine;
+    f.global_rows = all_tiles;
+    fields_.push_back(std::move(f));
+  }
+  // A host scalar that every rank holds alike; it must outlive the State.
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  void add_scalar(std::string name, T& value) {
+    fields_.push_back({std::move(name), element_of<T>(), {}, false, {}, 0, [&value](void* to) { *static_cast<T*>(to) = value; },
+                       [&value](void const* from) { value = *static_cast<T const*>(from); }});
+  }
+  // A field with its own way to copy (a container that is no View).
+  void add_field(StateField f) { fields_.push_back(std::move(f)); }
+
+  std::vector<StateField> const& fields() const { return fields_; }
+
+ private:
+  template <class View>
+  static StateField field(std::string name, View const& view) {
+    using T = typename View::non_const_value_type;
+    std::vector<Index> extents;
+    for (unsigned r = 0; r < View::rank; r++) extents.push_back(static_cast<Index>(view.extent(r)));
+    using HostMirror = Kokkos::View<typename View::non_const_data_type, typename View::array_layout, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+    static_assert(std::is_same_v<typename View::array_layout, Kokkos::LayoutRight>, "state Views are contiguous and row-major");
+    auto host = [view](void* p) {
+      if constexpr (View::rank == 1) return HostMirror(static_cast<T*>(p), view.extent(0));
+      else if constexpr (View::rank == 2) return HostMirror(static_cast<T*>(p), view.extent(0), view.extent(1));
+      else return HostMirror(static_cast<T*>(p), view.extent(0), view.extent(1), view.extent(2));
+    };
+    return {std::move(name), element_of<T>(), std::move(extents), false, {}, 0, [view, host](void* to) { Kokkos::deep_copy(host(to), view); },
+            [view, host](void const* from) { Kokkos::deep_copy(view, host(const_cast<void*>(from))); }};
+  }
+  std::vector<StateField> fields_;
+};
+
+}  // namespace partita

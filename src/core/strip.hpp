@@ -1,0 +1,109 @@
+// A strip: the lanes that one kernel instance advances together. On a CPU 64 lanes, so that every loop over lanes is a few
+// vector instructions; on a GPU one lane a thread, where the same loops vanish and neighbouring threads touch neighbouring lanes.
+#pragma once
+#include <cstring>
+
+#include "core/random.hpp"
+#include "core/tiling.hpp"
+#if defined(__AVX512F__) || defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace partita {
+
+// Rows of a strip inside a tile: row i is `lanes` consecutive numbers.
+template <class T, int lanes = strip_lanes>
+struct Rows {
+  T* data;
+  Index pitch;
+  KOKKOS_FORCEINLINE_FUNCTION T* operator[](Index i) const { return data + i * pitch; }
+};
+
+namespace random {
+
+// The words of one Philox call for every lane of a strip.
+struct StripWords {
+  alignas(64) std::uint32_t w[4][strip_lanes];
+};
+
+// The same ten round keys serve every call of a kernel.
+struct RoundKeys {
+  Key key;
+#if !defined(__CUDA_ARCH__)
+  std::uint64_t round[10][2];
+#endif
+};
+KOKKOS_INLINE_FUNCTION RoundKeys round_keys(Key key) {
+  RoundKeys r{};
+  r.key = key;
+#if !defined(__CUDA_ARCH__)
+  std::uint32_t k0 = key.k0, k1 = key.k1;
+  for (auto& k : r.round) {
+    k[0] = k0, k[1] = k1;
+    k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+  }
+#endif
+  return r;
+}
+
+#if !defined(__CUDACC__)
+// Philox over vector lanes. GNU vector types lack one thing, the 32 x 32 -> 64 bit product of the even lanes; a plain C++
+// product is compiled to full 64-bit multiplications, twice as slow. Each Wide holds the even (or odd) lanes' words in its low halves.
+namespace lanes {
+#if defined(__AVX512F__)
+constexpr int bytes = 64;
+#else
+constexpr int bytes = 32;
+#endif
+typedef std::uint64_t Wide __attribute__((vector_size(bytes)));
+constexpr int half = bytes / 8, width = bytes / 4;
+struct Counter {
+  Wide w[4];
+};
+inline __attribute__((always_inline)) Wide low_product(Wide a, Wide b) {
+#if defined(__AVX512F__)
+  return (Wide)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (Wide)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+  return (a & 0xffffffffu) * (b & 0xffffffffu);
+#endif
+}
+inline __attribute__((always_inline)) Counter philox(Counter c, RoundKeys const& keys) {
+#pragma GCC unroll 10
+  for (int r = 0; r < 10; r++) {
+    Wide const p0 = low_product(c.w[0], Wide{} + 0xD2511F53u), p1 = low_product(c.w[2], Wide{} + 0xCD9E8D57u);
+    c = {{(p1 >> 32) ^ c.w[1] ^ keys.round[r][0], p1, (p0 >> 32) ^ c.w[3] ^ keys.round[r][1], p0}};
+  }
+  return c;
+}
+// `width` lanes, counters first.w[0], first.w[0] + 1, ...
+inline __attribute__((always_inline)) void fill(StripWords& out, int at, Words first, RoundKeys const& keys) {
+  Wide even;
+  for (int i = 0; i < half; i++) even[i] = first.w[0] + 2u * static_cast<unsigned>(i);
+  Wide const w1 = Wide{} + first.w[1], w2 = Wide{} + first.w[2], w3 = Wide{} + first.w[3];
+  Counter const e = philox({{even, w1, w2, w3}}, keys), o = philox({{even + 1, w1, w2, w3}}, keys);
+  for (int w = 0; w < 4; w++) {
+    Wide const merged = (e.w[w] & 0xffffffffu) | (o.w[w] << 32);
+    std::memcpy(&out.w[w][at], &merged, sizeof merged);
+  }
+}
+}  // namespace lanes
+#endif
+
+// Words of chains first_chain .. first_chain + strip_lanes - 1; first_chain is a multiple of lane_quantum, so that the low counter
+// word does not carry inside a vector.
+KOKKOS_FORCEINLINE_FUNCTION void fill(StripWords& out, RoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step, std::uint32_t draw) {
+#if !defined(__CUDACC__)
+  static_assert(strip_lanes % lanes::width == 0 && lane_quantum % lanes::width == 0);
+  for (int l = 0; l < strip_lanes; l += lanes::width) lanes::fill(out, l, counter(first_chain + static_cast<unsigned>(l), stream, step, draw), keys);
+#else
+  for (int l = 0; l < strip_lanes; l++) {
+    Words const w = words(keys.key, first_chain + static_cast<unsigned>(l), stream, step, draw);
+    for (int k = 0; k < 4; k++) out.w[k][l] = w.w[k];
+  }
+#endif
+}
+
+}  // namespace random
+}  // namespace partita

@@ -1,0 +1,34 @@
+#include "core/timers.hpp"
+
+#include <algorithm>
+
+namespace partita {
+
+void Timers::charge_open_phase() {
+  if constexpr (!runs_on_host) Execution().fence();  // kernels belong to the phase that launched them
+  Clock::time_point const now = Clock::now();
+  phases_[open_.back()].seconds += std::chrono::duration<double>(now - charged_until_).count();
+  charged_until_ = now;
+}
+
+void Timers::enter(std::string_view name) {
+  charge_open_phase();
+  auto phase = std::find_if(phases_.begin(), phases_.end(), [&](Phase const& p) { return p.name == name; });
+  if (phase == phases_.end()) phase = phases_.insert(phases_.end(), {std::string(name)});
+  phase->calls++;
+  open_.push_back(static_cast<std::size_t>(phase - phases_.begin()));
+  Kokkos::Profiling::pushRegion(phase->name);
+}
+
+void Timers::leave() {
+  charge_open_phase();
+  open_.pop_back();
+  Kokkos::Profiling::popRegion();
+}
+
+std::vector<Timers::Phase> const& Timers::phases() {
+  charge_open_phase();
+  return phases_;
+}
+
+}  // namespace partita

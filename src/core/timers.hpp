@@ -1,0 +1,47 @@
+// Where the time of a run goes, by named phases.
+#pragma once
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace partita {
+
+// Phases nest, and their times exclude each other: while an inner phase is open the outer one's clock stands still, so that all phases and
+// the time outside of them add up to the wall time. A phase is also a Kokkos profiling region. For one thread.
+class Timers {
+ public:
+  struct Phase {
+    std::string name;
+    Index calls = 0;
+    double seconds = 0;
+  };
+  // A phase lasts as long as its scope, whose name is that of the phase and contains no line break.
+  class Scope {
+   public:
+    Scope(Timers& timers, std::string_view name) : timers_(timers) { timers_.enter(name); }
+    ~Scope() { timers_.leave(); }
+    Scope(Scope const&) = delete;
+    Scope& operator=(Scope const&) = delete;
+
+   private:
+    Timers& timers_;
+  };
+
+  // So far: first the time outside of all phases, since the construction, named "other"; then the phases in the order of first use.
+  std::vector<Phase> const& phases();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void enter(std::string_view name);
+  void leave();
+  void charge_open_phase();
+
+  std::vector<Phase> phases_ = {{"other"}};
+  std::vector<std::size_t> open_ = {0};  // nested phases, the innermost last
+  Clock::time_point charged_until_ = Clock::now();
+};
+
+}  // namespace partita

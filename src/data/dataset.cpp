@@ -1,0 +1,175 @@
+#include "data/dataset.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "core/log.hpp"
+#include "core/require.hpp"
+
+namespace partita::data {
+
+Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
+    : table_(std::move(source.table)),
+      fresh_(std::move(source.fresh)),
+      key_(key),
+      order_(table_.rows - source.test_rows, key, random::Stream::data_split),
+      split_by_order_(options.validation_fraction + options.test_fraction > 0),
+      threshold_(options.threshold),
+      hash_(data::content_hash(table_)) {
+  require_finite(table_);
+  Index const split_rows = order_.size();
+  auto const part = [split_rows](double fraction) { return static_cast<Index>(std::llround(fraction * static_cast<double>(split_rows))); };
+  validation_ = part(options.validation_fraction);
+  test_ = source.test_rows > 0 ? source.test_rows : part(options.test_fraction);
+  train_ = split_rows - validation_ - (source.test_rows > 0 ? 0 : test_);
+  require_all(train_ > 0, ExitCode::usage, "{}: validation_fraction {} and test_fraction {} leave no training item of {} rows; lower them",
+              table_.source, options.validation_fraction, options.test_fraction, split_rows);
+  set_scaling(options);
+  if (options.binarize == "stochastic") check_probabilities();
+  binarize_ = options.binarize == "threshold"    ? Binarize::threshold
+              : options.binarize == "stochastic" ? Binarize::stochastic
+                                                 : Binarize::none;
+}
+
+Index Dataset::size(Split split) const { return split == Split::train ? train_ : split == Split::validation ? validation_ : test_; }
+
+std::size_t Dataset::bytes() const {
+  return std::visit([](auto const& values) { return values.size() * sizeof values[0]; }, table_.values);
+}
+
+Item Dataset::item(Split split, Index i, Index epoch) const {
+  Index const place = i + (split == Split::train ? 0 : split == Split::validation ? train_ : train_ + validation_);
+  return {split_by_order_ && place < order_.size() ? order_(place) : place, epoch};
+}
+
+double Dataset::raw(Index row, Index entry) const {
+  return std::visit(
+      [at = static_cast<std::size_t>(row * dimension() + entry)](auto const& values) { return static_cast<double>(values[at]); },
+      table_.values);
+}
+
+void Dataset::set_scaling(DataOptions const& options) {
+  if (options.scaling == "standardize") return standardize();
+  bool const affine = options.scaling == "affine", unit = options.scaling == "unit", symmetric = options.scaling == "symmetric";
+  scale_ = {affine ? options.scale : 1};
+  offset_ = {affine ? options.offset : 0};
+  if (unit || symmetric) {
+    auto const [low, high] = range();
+    scale_[0] = (unit ? 1 : 2) / (high - low);
+    offset_[0] = (unit ? 0 : -1) - scale_[0] * low;
+  }
+}
+
+// What scaling maps to [0, 1] or [-1, 1]: all that bytes can hold, or the range of the training items.
+std::pair<double, double> Dataset::range() const {
+  if (auto const* bytes = std::get_if<std::vector<std::uint8_t>>(&table_.values)) {
+    if (*std::max_element(bytes->begin(), bytes->end()) <= 1)
+      log::warning("{}: all bytes are 0 or 1, yet this data.scaling divides by 255; scaling = \"none\" keeps them", table_.source);
+    return {0, 255};
+  }
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (Index i = 0; i < train_; i++)
+    for (Index d = 0, row = item(Split::train, i).row; d < dimension(); d++)
+      low = std::min(low, raw(row, d)), high = std::max(high, raw(row, d));
+  return {low, high > low ? high : low + 1};
+}
+
+// Mean and variance over the training items in double, in one pass (Welford 1962). A constant entry keeps its scale.
+void Dataset::standardize() {
+  auto const n = static_cast<std::size_t>(dimension());
+  std::vector<double> mean(n, 0), squares(n, 0);
+  for (Index i = 0; i < train_; i++) {
+    Index const row = item(Split::train, i).row;
+    for (std::size_t d = 0; d < n; d++) {
+      double const value = raw(row, static_cast<Index>(d)), before = value - mean[d];
+      mean[d] += before / static_cast<double>(i + 1);
+      squares[d] += before * (value - mean[d]);
+    }
+  }
+  for (std::size_t d = 0; d < n; d++) {
+    double const deviation = std::sqrt(squares[d] / static_cast<double>(train_));
+    scale_.push_back(deviation > 0 ? 1 / deviation : 1);
+    offset_.push_back(-mean[d] * scale_[d]);
+  }
+}
+
+void Dataset::check_probabilities() const {
+  std::vector<Real> x(static_cast<std::size_t>(dimension()));
+  for (Index row = 0; row < table_.rows; row++) {
+    values(Item{row, 0}, x.data());
+    auto const bad = std::find_if(x.begin(), x.end(), [](Real p) { return p < 0 || p > 1; });
+    require_all(bad == x.end(), ExitCode::data,
+                "{}: row {}, entry {} is {} after scaling; stochastic binarization needs probabilities, try scaling = \"unit\"",
+                table_.source, row, bad - x.begin(), bad == x.end() ? 0 : *bad);
+  }
+}
+
+template <class T>
+void Dataset::transform(Table const& table, Item item, T* out) const {
+  Index const n = dimension();
+  std::visit(
+      [&](auto const& values) {
+        auto const* row = values.data() + item.row * n;
+        if (double const scale = scale_[0], offset = offset_[0]; scale_.size() == 1)
+          for (Index d = 0; d < n; d++) out[d] = static_cast<T>(scale * row[d] + offset);
+        else
+          for (Index d = 0; d < n; d++)
+            out[d] = static_cast<T>(scale_[static_cast<std::size_t>(d)] * row[d] + offset_[static_cast<std::size_t>(d)]);
+      },
+      table.values);
+  if (binarize_ == Binarize::threshold)
+    for (Index d = 0; d < n; d++) out[d] = out[d] > threshold_ ? T{1} : T{0};
+  if (binarize_ == Binarize::stochastic)
+    for (Index d = 0; d < n; d += 4) {
+      random::Words const words = random::words(key_, static_cast<std::uint64_t>(item.row), random::Stream::binarization,
+                                                static_cast<std::uint64_t>(item.epoch), static_cast<std::uint32_t>(d / 4));
+      for (Index k = d; k < std::min(d + 4, n); k++) out[k] = random::uniform_double(words.w[k - d]) < out[k] ? T{1} : T{0};
+    }
+}
+
+template <class T>
+void Dataset::values(Item item, T* out) const {
+  transform(table_, item, out);
+}
+template void Dataset::values(Item, float*) const;
+template void Dataset::values(Item, double*) const;
+
+void Dataset::fill(TileStorage to, Tiling const& tiling, TileRange mine, std::function<Item(Index)> const& item_of) const {
+  auto const host = Kokkos::create_mirror_view(to);
+  Index const n = dimension();
+  std::vector<Real> rows(static_cast<std::size_t>(lane_quantum * n));
+  for (Index tile = mine.first; tile < mine.end(); tile++) {
+    Index const first = tiling.first_chain(tile), chains = tiling.chains_in(tile);
+    for (Index lane = 0; lane < tiling.lanes(tile); lane += lane_quantum) {
+      for (Index l = 0; l < lane_quantum; l++) values(item_of(lane + l < chains ? first + lane + l : first), rows.data() + l * n);
+      for (Index d = 0; d < n; d++)
+        for (Index l = 0; l < lane_quantum; l++) host(tile - mine.first, d, lane + l) = rows[static_cast<std::size_t>(l * n + d)];
+    }
+  }
+  Kokkos::deep_copy(to, host);
+}
+
+std::vector<double> Dataset::points(Split split) const {
+  std::vector<double> out(static_cast<std::size_t>(size(split) * dimension()));
+  for (Index i = 0; i < size(split); i++) values(item(split, i), out.data() + i * dimension());
+  return out;
+}
+
+std::vector<double> Dataset::held_out(Index set, Index count) const {
+  Index const n = dimension();
+  std::vector<double> out(static_cast<std::size_t>(count * n));
+  if (fresh_) {
+    Table const table = fresh_(set + 1, count);
+    for (Index i = 0; i < count; i++) transform(table, Item{i, set + 1}, out.data() + i * n);
+    return out;
+  }
+  Split const split = test_ > 0 ? Split::test : Split::validation;
+  require_all(size(split) >= 2 * count, ExitCode::usage,
+              "{}: two sets of {} points wanted from {} {} items; lower the estimator's points or raise data.{}_fraction", table_.source,
+              count, size(split), split == Split::test ? "test" : "validation", split == Split::test ? "test" : "validation");
+  Permutation const choice(size(split), key_, random::Stream::subsample, static_cast<std::uint64_t>(set / 2));
+  for (Index i = 0; i < count; i++) values(item(split, choice(i + set % 2 * count)), out.data() + i * n);
+  return out;
+}
+
+}  // namespace partita::data

@@ -1,0 +1,95 @@
+// A data set in memory: rows as read, split into training, validation and test items, scaled and binarized when they are used.
+// Every rank holds the whole table (bytes stay bytes): rows x dimension x 1 or 4 bytes a rank.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "core/random.hpp"
+#include "core/tiling.hpp"
+#include "data/permutation.hpp"
+#include "data/table.hpp"
+
+namespace partita::data {
+
+// The keys that all types of [data] share.
+struct DataOptions {
+  std::string scaling = "none";
+  double scale = 1, offset = 0;
+  std::string binarize = "none";
+  double threshold = 0.5;
+  Index limit = 0;
+  double validation_fraction = 0, test_fraction = 0;
+};
+
+enum class Split { train, validation, test };
+
+// A row of the table as it is in one epoch: stochastic binarization draws anew in each.
+struct Item {
+  Index row = 0;
+  Index epoch = 0;
+};
+
+// A table, and where it comes from.
+struct Source {
+  Table table;
+  Index test_rows = 0;                                  // the last rows of the table when the test items have a file of their own
+  std::function<Table(Index set, Index points)> fresh;  // further independent sets, of generated data only; the table is set 0
+};
+
+class Dataset {
+ public:
+  // Failure(data) for NaN, infinite or, with stochastic binarization, non-probability values; Failure(usage) where the split leaves no
+  // training item.
+  Dataset(Source, DataOptions const&, random::Key);
+
+  Index dimension() const { return table_.dimension(); }
+  std::vector<Index> const& shape() const { return table_.shape; }  // of one item: {28, 28} for images
+  std::string const& source() const { return table_.source; }
+  Index size(Split) const;
+  std::uint64_t content_hash() const { return hash_; }  // of the values as read
+  std::size_t bytes() const;
+
+  // Item i of a split, 0 <= i < size(split).
+  Item item(Split, Index i, Index epoch = 0) const;
+  // Its `dimension()` values after scaling and binarizing.
+  template <class T>
+  void values(Item, T* out) const;
+
+  // Writes chain c's item into lane c of this rank's tiles `mine` (axis 0 of `to` counts them); lanes beyond the tile's chains repeat its
+  // first.
+  void fill(TileStorage to, Tiling const&, TileRange mine, std::function<Item(Index chain)> const& item_of) const;
+
+  // (point, dimension) of all items of a split, epoch 0.
+  std::vector<double> points(Split) const;
+  // Set number `set` of `count` points of the data distribution outside the training items, (point, dimension); sets 2k and 2k + 1 share no
+  // point. Generated data: all sets are independent. Files: drawn without replacement from the test items, or the validation items where
+  // there are none; Failure(usage) where these are fewer than 2 * count.
+  std::vector<double> held_out(Index set, Index count) const;
+
+  // x = scale * value + offset, one entry or one for each dimension; values as read are (x - offset) / scale.
+  std::vector<double> const& scale() const { return scale_; }
+  std::vector<double> const& offset() const { return offset_; }
+
+ private:
+  void set_scaling(DataOptions const&);
+  std::pair<double, double> range() const;
+  void standardize();
+  void check_probabilities() const;
+  double raw(Index row, Index entry) const;
+  template <class T>
+  void transform(Table const&, Item, T* out) const;
+
+  enum class Binarize { none, threshold, stochastic };
+  Table table_;
+  std::function<Table(Index, Index)> fresh_;
+  random::Key key_;
+  Index train_ = 0, validation_ = 0, test_ = 0;
+  Permutation order_;    // of the rows that the fractions split
+  bool split_by_order_;  // false: rows in file order
+  std::vector<double> scale_, offset_;
+  Binarize binarize_ = Binarize::none;
+  double threshold_;
+  std::uint64_t hash_;
+};
+
+}  // namespace partita::data

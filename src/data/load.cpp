@@ -1,0 +1,187 @@
+#include "data/load.hpp"
+
+#include "core/require.hpp"
+#include "data/generated.hpp"
+
+namespace partita::data {
+namespace {
+
+struct IdxOptions {
+  std::string path, test_path;
+};
+struct Hdf5Options {
+  std::string path, dataset, test_dataset;
+};
+struct CsvOptions {
+  std::string path, test_path;
+  bool header = false;
+};
+
+// One type of [data]: its keys and how its table is made. `shared`: from files, so by one rank for all.
+struct Type {
+  deck::Schema schema;
+  bool shared;
+  std::function<Source(deck::Block const&, random::Key, Index limit)> make;
+};
+
+// Training rows followed by those of a separate test source, if any.
+Source with_test_rows(Table train, std::string const& test, std::function<Table()> const& read_test) {
+  Source source{std::move(train), 0, {}};
+  if (test.empty()) return source;
+  Table const rows = read_test();
+  source.test_rows = rows.rows;
+  append(source.table, rows);
+  return source;
+}
+
+Type idx() {
+  using O = IdxOptions;
+  return {
+      deck::schema<O>(
+          "idx", "the idx format of the MNIST files, unsigned bytes or floats, plain or gzipped",
+          {deck::key("path", &O::path, "file of the rows (images), not of the labels").required(),
+           deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction").excludes({"test_fraction"})}),
+      true, [](deck::Block const& block, random::Key, Index limit) {
+        auto const o = block.as<O>();
+        return with_test_rows(read_idx(o.path, limit), o.test_path, [&] { return read_idx(o.test_path, 0); });
+      }};
+}
+
+Type hdf5() {
+  using O = Hdf5Options;
+  return {deck::schema<O>(
+              "hdf5", "a dataset of an HDF5 file, integers or floating-point numbers, first axis = rows",
+              {deck::key("path", &O::path, "the file").required(),
+               deck::key("dataset", &O::dataset, "name of the dataset, \"group/name\"").required(),
+               deck::key("test_dataset", &O::test_dataset, "dataset of the test rows in the same file; empty: none, or by test_fraction")
+                   .excludes({"test_fraction"})}),
+          true, [](deck::Block const& block, random::Key, Index limit) {
+            auto const o = block.as<O>();
+            return with_test_rows(read_hdf5(o.path, o.dataset, limit), o.test_dataset,
+                                  [&] { return read_hdf5(o.path, o.test_dataset, 0); });
+          }};
+}
+
+Type csv() {
+  using O = CsvOptions;
+  return {deck::schema<O>(
+              "csv", "comma-separated numbers, one row a line",
+              {deck::key("path", &O::path, "the file").required(),
+               deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction").excludes({"test_fraction"}),
+               deck::key("header", &O::header, "the first line names the columns and is skipped")}),
+          true, [](deck::Block const& block, random::Key, Index limit) {
+            auto const o = block.as<O>();
+            return with_test_rows(read_csv(o.path, o.header, limit), o.test_path, [&] { return read_csv(o.test_path, o.header, 0); });
+          }};
+}
+
+template <class Set>
+Type generated(std::vector<deck::Key> more = {}) {
+  std::vector<deck::Key> keys{deck::key("points", &Set::points, "number of points, each made from its index alone").at_least(1)};
+  if constexpr (requires { &Set::noise; })
+    keys.push_back(deck::key("noise", &Set::noise, "standard deviation of the Gaussian noise in the formula").at_least(0));
+  keys.insert(keys.end(), more.begin(), more.end());
+  return {deck::schema<Set>(Set::name, Set::formula, std::move(keys)), false, [](deck::Block const& block, random::Key key, Index limit) {
+            auto const set = block.as<Set>();
+            auto fresh = [set, key](Index number, Index points) { return generate(set, key, number, points); };
+            return Source{fresh(0, limit > 0 ? std::min(limit, set.points) : set.points), 0, fresh};
+          }};
+}
+
+std::vector<Type> const& types() {
+  static std::vector<Type> const all{
+      idx(),
+      hdf5(),
+      csv(),
+      generated<TwoMoons>(),
+      generated<EightGaussians>(),
+      generated<Rings>(),
+      generated<Checkerboard>(),
+      generated<Pinwheel>({deck::key("arms", &Pinwheel::arms, "number of arms").at_least(1),
+                           deck::key("rate", &Pinwheel::rate, "how strongly an arm bends, radians")}),
+      generated<SwissRoll>(),
+      generated<TwoSpirals>(),
+  };
+  return all;
+}
+
+std::vector<deck::Key> common_keys() {
+  using O = DataOptions;
+  return deck::schema<O>("", "",
+                         {deck::key("scaling", &O::scaling,
+                                    "x from the values as read: none; unit [0, 1] and symmetric [-1, 1] (bytes by 0..255, others by the "
+                                    "training items' range); standardize "
+                                    "(mean 0, deviation 1 of each entry over the training items); affine (scale * value + offset)")
+                              .one_of({"none", "unit", "symmetric", "standardize", "affine"}),
+                          deck::key("scale", &O::scale, "factor of scaling = \"affine\""),
+                          deck::key("offset", &O::offset, "shift of scaling = \"affine\""),
+                          deck::key("binarize", &O::binarize,
+                                    "after scaling: none; threshold (1 above the threshold, else 0); stochastic (1 with probability x, "
+                                    "drawn anew each epoch)")
+                              .one_of({"none", "threshold", "stochastic"}),
+                          deck::key("threshold", &O::threshold, "of binarize = \"threshold\""),
+                          deck::key("limit", &O::limit, "use only the first rows, 0: all").at_least(0),
+                          deck::key("validation_fraction", &O::validation_fraction,
+                                    "part of the rows set aside for validation, chosen at random by the run's seed")
+                              .at_least(0)
+                              .below(1),
+                          deck::key("test_fraction", &O::test_fraction, "part of the rows set aside for the final test, chosen likewise")
+                              .at_least(0)
+                              .below(1)})
+      .keys;
+}
+
+void broadcast(Table& table, Communicator const& comm) {
+  Index const kind = static_cast<Index>(table.values.index());
+  std::vector<Index> layout{kind, table.rows, static_cast<Index>(table.shape.size())};
+  comm.broadcast(layout.data(), layout.size() * sizeof(Index));
+  if (!comm.is_root() && layout[0] == 1) table.values = std::vector<float>{};
+  table.rows = layout[1];
+  table.shape.resize(static_cast<std::size_t>(layout[2]));
+  comm.broadcast(table.shape.data(), table.shape.size() * sizeof(Index));
+  comm.broadcast(table.source);
+  std::visit(
+      [&](auto& values) {
+        values.resize(static_cast<std::size_t>(table.rows * table.dimension()));
+        comm.broadcast(values.data(), values.size() * sizeof values[0]);
+      },
+      table.values);
+}
+
+// One rank reads, so that a file is read once, and a file that only some machines see fails on all ranks alike.
+Source read_on_root(std::function<Source()> const& read, Communicator const& comm) {
+  Source source;
+  std::string problem;
+  if (comm.is_root()) try {
+      source = read();
+    } catch (Failure const& failure) {
+      problem = failure.what();
+    }
+  comm.broadcast(problem);
+  require_all(problem.empty(), ExitCode::data, "{}", problem);
+  broadcast(source.table, comm);
+  comm.broadcast(&source.test_rows, sizeof source.test_rows);
+  return source;
+}
+
+}  // namespace
+
+deck::Section section() {
+  deck::Section s;
+  s.name = "data";
+  s.doc = "the data set that a model learns, or is compared with";
+  s.common = common_keys();
+  for (Type const& type : types()) s.types.push_back(type.schema);
+  s.required_for = {"train"};
+  return s;
+}
+
+Dataset load(deck::Block const& block, random::Key key, Communicator const& comm) {
+  auto const options = block.as<DataOptions>();
+  auto const type = std::find_if(types().begin(), types().end(), [&](Type const& t) { return t.schema.type == block.type; });
+  require_all(type != types().end(), ExitCode::internal, "data type \"{}\" is in the deck but not in the table of types", block.type);
+  auto const make = [&] { return type->make(block, key, options.limit); };
+  return Dataset(type->shared ? read_on_root(make, comm) : make(), options, key);
+}
+
+}  // namespace partita::data

@@ -1,0 +1,107 @@
+#include "deck/document.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "core/require.hpp"
+
+namespace partita::deck {
+
+void refuse(std::vector<Problem> problems) {
+  // Overrides (line 0) come after the file, in their own order.
+  auto const place = [](Problem const& p) { return std::tuple(p.at.line == 0, p.at.line, p.at.column); };
+  std::stable_sort(problems.begin(), problems.end(), [&](Problem const& a, Problem const& b) { return place(a) < place(b); });
+  std::string message;
+  for (Problem const& p : problems) message += fmt::format("{}: {}\n", to_string(p.at), p.text);
+  message += problems.size() == 1 ? "1 error in the deck" : fmt::format("{} errors in the deck", problems.size());
+  fail(ExitCode::usage, message, FailedOn::all_ranks);
+}
+
+Block const* Document::find(std::string const& section) const {
+  auto const at = std::find_if(blocks.begin(), blocks.end(), [&](Block const& b) { return b.section == section; });
+  return at == blocks.end() ? nullptr : &*at;
+}
+
+Block const& Document::at(std::string const& section) const {
+  Block const* block = find(section);
+  require_all(block, ExitCode::internal, "section [{}] was asked for, but the deck has none and none is required for task \"{}\"", section,
+              task);
+  return *block;
+}
+
+std::vector<Block const*> Document::all(std::string const& section) const {
+  std::vector<Block const*> found;
+  for (Block const& b : blocks)
+    if (b.section == section) found.push_back(&b);
+  return found;
+}
+
+namespace {
+
+// A default that could also have been written: allowed by the key itself and excluding no other key.
+bool can_be_written(Block const& block, Block::Entry const& entry) {
+  if (entry.given_at) return true;
+  auto const rivals = [&](Block::Entry const& other) { return exclusive(*entry.key, *other.key); };
+  return std::none_of(block.entries.begin(), block.entries.end(), rivals) && entry.key->problem(entry.value).empty();
+}
+
+}  // namespace
+
+std::string resolved(Document const& document) {
+  std::string text = fmt::format("title = {}\n", toml_text(document.title));
+  for (Block const& block : document.blocks) {
+    text += fmt::format("\n{}\n", header(block.section, block.repeated));
+    if (!block.type.empty()) text += fmt::format("type = {}\n", toml_text(block.type));
+    for (Block::Entry const& entry : block.entries)
+      if (can_be_written(block, entry)) text += fmt::format("{} = {}\n", entry.key->name, toml_text(entry.value));
+  }
+  return text;
+}
+
+namespace {
+
+std::string named(Block const& block, std::size_t index) {
+  return block.repeated ? fmt::format("{}.{}", block.section, index) : block.section;
+}
+
+std::string in_deck(std::string const& value, std::optional<Position> const& at) {
+  return at ? fmt::format("{} in the deck ({})", value, to_string(*at)) : fmt::format("{} in the deck (its default)", value);
+}
+
+void compare(Block const& running, Block const& wanted, std::string const& name, std::vector<std::string>& differences) {
+  if (running.type != wanted.type) {
+    if (wanted.on_restart == OnRestart::fixed)
+      differences.push_back(
+          fmt::format("{}.type: {} in the run, {}", name, toml_text(running.type), in_deck(toml_text(wanted.type), wanted.type_given_at)));
+    return;
+  }
+  for (Block::Entry const& entry : wanted.entries) {
+    Block::Entry const* before = running.find(entry.key->name);
+    if (!before || entry.key->on_restart == OnRestart::free || before->value == entry.value) continue;
+    differences.push_back(fmt::format("{}.{}: {} in the run, {}", name, entry.key->name, toml_text(before->value),
+                                      in_deck(toml_text(entry.value), entry.given_at)));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> differences_that_change_results(Document const& running, Document const& wanted) {
+  std::vector<std::string> differences, sections;
+  for (Document const* document : {&wanted, &running})
+    for (Block const& b : document->blocks)
+      if (std::find(sections.begin(), sections.end(), b.section) == sections.end()) sections.push_back(b.section);
+  for (std::string const& section : sections) {
+    auto const before = running.all(section), after = wanted.all(section);
+    for (std::size_t i = 0; i < std::max(before.size(), after.size()); i++) {
+      if (i < before.size() && i < after.size()) compare(*before[i], *after[i], named(*after[i], i), differences);
+      else if (i < after.size() && after[i]->on_restart == OnRestart::fixed)
+        differences.push_back(
+            fmt::format("{}: absent from the run, present in the deck ({})", named(*after[i], i), to_string(after[i]->at)));
+      else if (i < before.size() && before[i]->on_restart == OnRestart::fixed)
+        differences.push_back(fmt::format("{}: present in the run, absent from the deck", named(*before[i], i)));
+    }
+  }
+  return differences;
+}
+
+}  // namespace partita::deck

@@ -1,0 +1,140 @@
+#include "deck/schema.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "core/require.hpp"
+
+namespace partita::deck {
+
+namespace {
+
+std::string float_text(double v) {
+  std::string text = fmt::format("{}", v);
+  if (text.find_first_of(".en") == text.npos) text += ".0";
+  return text;
+}
+
+std::string string_text(std::string const& v) {
+  std::string text = "\"";
+  for (char const c : v) {
+    if (c == '"' || c == '\\') text += {'\\', c};
+    else if (c == '\n') text += "\\n";
+    else if (c == '\t') text += "\\t";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) text += fmt::format("\\u{:04X}", c);
+    else text += c;
+  }
+  return text + '"';
+}
+
+std::string scalar_text(bool v) { return v ? "true" : "false"; }
+std::string scalar_text(std::int64_t v) { return fmt::format("{}", v); }
+std::string scalar_text(double v) { return float_text(v); }
+std::string scalar_text(std::string const& v) { return string_text(v); }
+template <class T>
+std::string scalar_text(std::vector<T> const& v) {
+  std::vector<std::string> entries;
+  for (T const& entry : v) entries.push_back(scalar_text(entry));
+  return fmt::format("[{}]", joined(entries, ", "));
+}
+
+std::string range_text(Key const& k) {
+  std::vector<std::string> bounds;
+  if (std::isfinite(k.lowest)) bounds.push_back(fmt::format("{} {}", k.lowest_open ? "above" : "at least", k.lowest));
+  if (std::isfinite(k.highest)) bounds.push_back(fmt::format("{} {}", k.highest_open ? "below" : "at most", k.highest));
+  return joined(bounds, " and ");
+}
+
+std::string problem_of(Key const& k, double v) {
+  if (!std::isfinite(v)) return "must be finite";
+  if (v < k.lowest || v > k.highest || (k.lowest_open && v == k.lowest) || (k.highest_open && v == k.highest))
+    return "must be " + range_text(k);
+  if (v < k.smallest_held) return fmt::format("must be at least {}", k.smallest_held);
+  if (v > k.largest_held) return fmt::format("must be at most {}", k.largest_held);
+  return {};
+}
+std::string problem_of(Key const& k, std::int64_t v) { return problem_of(k, static_cast<double>(v)); }
+std::string problem_of(Key const&, bool) { return {}; }
+std::string problem_of(Key const& k, std::string const& v) {
+  if (v.find('\0') != v.npos) return "must not hold the character NUL";
+  if (!k.choices.empty() && std::find(k.choices.begin(), k.choices.end(), v) == k.choices.end())
+    return "must be " + alternatives(k.choices);
+  return {};
+}
+template <class T>
+std::string problem_of(Key const& k, std::vector<T> const& v) {
+  if (k.length && v.size() != *k.length)
+    return fmt::format("must have {} {}, not {}", *k.length, *k.length == 1 ? "entry" : "entries", v.size());
+  for (std::size_t i = 0; i < v.size(); i++)
+    if (std::string const reason = problem_of(k, v[i]); !reason.empty()) return fmt::format("entry {} {}", i + 1, reason);
+  return {};
+}
+
+}  // namespace
+
+std::string Key::problem(Value const& v) const {
+  std::string const reason = std::visit([this](auto const& held) { return problem_of(*this, held); }, v);
+  return reason.empty() && reason_against ? reason_against(v) : reason;
+}
+
+std::string Key::limits() const {
+  std::vector<std::string> parts;
+  if (length) parts.push_back(fmt::format("{} {}", *length, *length == 1 ? "entry" : "entries"));
+  if (std::string const range = range_text(*this); !range.empty()) parts.push_back((default_value.index() > 3 ? "each " : "") + range);
+  if (!choices.empty()) parts.push_back((default_value.index() > 3 ? "each " : "") + alternatives(choices));
+  return joined(parts, ", ");
+}
+
+std::string Key::kind() const {
+  char const* const names[] = {"true or false",    "a whole number",      "a number",
+                               "text in quotes",   "an array of numbers", "an array of whole numbers",
+                               "an array of texts"};
+  return names[default_value.index()];
+}
+
+bool exclusive(Key const& a, Key const& b) {
+  auto const names = [](Key const& k, Key const& other) {
+    return std::find(k.conflicts.begin(), k.conflicts.end(), other.name) != k.conflicts.end();
+  };
+  return names(a, b) || names(b, a);
+}
+
+double same_decimal(float x) { return std::strtod(fmt::format("{}", x).c_str(), nullptr); }
+
+std::string toml_text(Value const& value) {
+  return std::visit([](auto const& v) { return scalar_text(v); }, value);
+}
+
+std::string header(std::string const& section, bool repeated) {
+  return repeated ? fmt::format("[[{}]]", section) : fmt::format("[{}]", section);
+}
+
+std::string joined(std::vector<std::string> const& words, std::string const& between) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); i++) text += (i ? between : "") + words[i];
+  return text;
+}
+
+std::string alternatives(std::vector<std::string> const& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); i++) text += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + string_text(names[i]);
+  return text;
+}
+
+void require_bound(std::vector<Key> const& keys, std::type_index options, std::string const& schema) {
+  for (Key const& k : keys)
+    require_all(
+        k.bound_to == options, ExitCode::internal,
+        "deck key \"{}\" of schema \"{}\" is bound to another struct ({}) than its schema's ({}); give it a member of that struct itself",
+        k.name, schema, k.bound_to.name(), options.name());
+}
+
+std::string to_string(Position const& p) { return p.line > 0 ? fmt::format("{}:{}:{}", p.source, p.line, p.column) : p.source; }
+
+Block::Entry const* Block::find(std::string const& key) const {
+  auto const found = std::find_if(entries.begin(), entries.end(), [&](Entry const& e) { return e.key->name == key; });
+  return found == entries.end() ? nullptr : &*found;
+}
+
+}  // namespace partita::deck

@@ -1,0 +1,52 @@
+#include <CLI/CLI.hpp>
+
+#include "core/build_info.hpp"
+#include "core/log.hpp"
+#include "core/require.hpp"
+#include "driver/commands.hpp"
+
+namespace partita {
+
+Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
+  Arguments a;
+  std::string restart;
+  CLI::App app{"Partita trains and samples energy-based models p(x) = exp(-E(x)) / Z."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", version() + "\n" + build_configuration());
+
+  auto const deck = [&](CLI::App* c) {
+    c->add_option("deck", a.deck, "deck file (TOML)")->required();
+    c->add_option("--set", a.overrides, "section.key=value, over what the deck says; repeatable")->allow_extra_args(false);
+  };
+  CLI::App* run = app.add_subcommand("run", "run a deck");
+  deck(run);
+  run->add_option("--restart", restart, "auto: continue from the newest valid checkpoint, else start | required | a checkpoint file");
+  run->add_option("--walltime", a.walltime, "stop with a checkpoint before this much time, \"30min\"");
+  run->add_flag("--overwrite", a.overwrite, "start anew in a directory that holds a run: its files are removed");
+  run->add_flag("--allow-different-machine", a.allow_different_machine, "restart although the instruction set or GPU differs: bits will too");
+  deck(app.add_subcommand("check", "parse and validate a deck, print it resolved with memory and cost"));
+  app.add_subcommand("reference", "the reference deck: every key with default, unit, range and meaning");
+  app.add_subcommand("list", "models, samplers, objectives, optimizers, estimators")->add_option("kind", a.subject, "one of them");
+  CLI::App* info = app.add_subcommand("info", "what a file of a run holds, or with --output where a deck's run goes");
+  info->add_option("file", a.subject, "HDF5 file, run directory or deck")->required();
+  info->add_flag("--output", a.output_only, "print the output directory of this deck");
+  info->add_option("--set", a.overrides, "section.key=value")->allow_extra_args(false);
+
+  try {
+    app.parse(argc, argv);
+  } catch (CLI::ParseError const& e) {
+    if (e.get_exit_code() == 0) {  // --help, --version
+      if (ranks.is_root()) app.exit(e);
+      return a;
+    }
+    fail(ExitCode::usage, fmt::format("{}; see 'partita --help'", e.what()), FailedOn::all_ranks);
+  }
+  a.command = app.get_subcommands().front()->get_name();
+  if (restart == "auto") a.restart = Restart::automatic;
+  else if (restart == "required") a.restart = Restart::required;
+  else if (!restart.empty()) a.restart = Restart::from_file, a.restart_file = restart;
+  require_all(!a.overwrite || a.restart == Restart::never, ExitCode::usage, "--overwrite and --restart contradict each other; give one");
+  return a;
+}
+
+}  // namespace partita

@@ -1,0 +1,19 @@
+// task = "estimate": numbers about the points of a file, under a model where the deck has one.
+#include "driver/evaluation.hpp"
+#include "driver/registry.hpp"
+#include "driver/task.hpp"
+#include "driver/warm_start.hpp"
+
+namespace partita {
+
+std::vector<Metric> estimate(RunContext const& c) {
+  Timers::Scope const scope(c.timers, "estimators");
+  std::unique_ptr<DifferentiableModel> model;
+  if (auto const* block = c.deck.find("model"); block && block->given) {
+    model = make_model(*block, c.key);
+    warm_start(*model, *block, c.ranks);
+  }
+  return Evaluation{c, model.get()}.of_input();
+}
+
+}  // namespace partita

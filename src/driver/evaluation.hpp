@@ -1,0 +1,37 @@
+// The deck's estimators, applied to the samples of a run or to sample files.
+#pragma once
+#include "data/dataset.hpp"
+#include "driver/task.hpp"
+#include "models/model.hpp"
+#include "samplers/sampler.hpp"
+
+namespace partita {
+
+// [input]: the points that the task "estimate" is about.
+struct InputOptions {
+  std::string path;
+  std::string dataset;
+};
+deck::Section input_section();
+deck::Section estimator_section();
+
+// Sampler steps that the chains of a training run make with their final parameters before the estimators look at them.
+Index final_steps(deck::Document const&);
+
+// Squared energy distance between the first `points` chains and validation items. Collective; the same bits on any number of ranks.
+double validation_distance(Communicator const&, std::vector<Chains> const&, data::Dataset const&, Index points);
+
+// Runs the [[estimator]] blocks; each is given what it needs of these.
+struct Evaluation {
+  RunContext const& context;
+  DifferentiableModel* model;            // null: none
+  Sampler const* sampler = nullptr;      // of the run, for stationary_covariance
+  data::Dataset const* data = nullptr;   // of a training run
+
+  // On the samples that this run has just written, whose chains are tiled so; the last `draws` of them, 0: all. Collective.
+  std::vector<Metric> of_run(Tiling const&, Index draws = 0) const;
+  // On the points of [input].
+  std::vector<Metric> of_input() const;
+};
+
+}  // namespace partita

@@ -1,0 +1,36 @@
+#include "driver/progress.hpp"
+
+#include <fmt/format.h>
+
+#include "core/log.hpp"
+
+namespace partita {
+
+void Progress::start(Index step) {
+  first_ = step;
+  start_ = std::chrono::steady_clock::now();
+}
+
+void Progress::show(Index step, std::string const& details) const {
+  if (!ranks_.is_root()) return;
+  double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(), done = static_cast<double>(step - first_);
+  double const rate = done / std::max(seconds, 1e-9), left = done > 0 ? static_cast<double>(total_ - step) / rate : 0;
+  log::progress_line(fmt::format("{} {}/{} ({:.0f}%)  {:.3g} {}s/s, {:.3g} chain-steps/s  ETA {}  {}", unit_, step, total_,
+                                 total_ > 0 ? 100. * static_cast<double>(step) / static_cast<double>(total_) : 100., rate, unit_, rate * per_step_, readable_time(left), details));
+}
+
+std::string readable_time(double seconds) {
+  auto const s = static_cast<Index>(seconds + 0.5);
+  if (s < 60) return fmt::format("{}s", s);
+  if (s < 3600) return fmt::format("{}min {:02}s", s / 60, s % 60);
+  return fmt::format("{}h {:02}min", s / 3600, s % 3600 / 60);
+}
+
+std::string readable_bytes(double bytes) {
+  char const* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  int u = 0;
+  for (; bytes >= 1024 && u < 4; u++) bytes /= 1024;
+  return fmt::format("{:.3g} {}", bytes, units[u]);
+}
+
+}  // namespace partita

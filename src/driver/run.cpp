@@ -1,0 +1,288 @@
+#include "driver/run.hpp"
+
+#include <cmath>
+#include <filesystem>
+
+#include "comm/phase_table.hpp"
+#include "core/build_info.hpp"
+#include "core/log.hpp"
+#include "core/matrix_product.hpp"
+#include "deck/duration.hpp"
+#include "driver/progress.hpp"
+#include "driver/registry.hpp"
+#include "driver/stop.hpp"
+#include "driver/task.hpp"
+#include "io/checkpoint.hpp"
+#include "io/crc32c.hpp"
+#include "io/run_lock.hpp"
+#include "io/together.hpp"
+
+namespace partita {
+namespace {
+
+deck::Document read_deck(Arguments const& a, Communicator const& ranks) {
+  std::string text = ranks.is_root() ? deck::load(a.deck) : "";
+  ranks.broadcast(text);
+  auto overrides = a.overrides;
+  if (!a.walltime.empty()) overrides.push_back("run.walltime=\"" + a.walltime + "\"");
+  return deck::read(text, a.deck, catalogue(), overrides);
+}
+
+// All ranks must be the same program on the same kind of machine, or their bits would not agree.
+void require_same_program(Communicator const& ranks) {
+  auto const all = ranks.all_gather(code_version() + ", " + machine_identity());
+  for (std::size_t r = 1; r < all.size(); r++)
+    require_all(all[r] == all[0], ExitCode::usage, "rank {} runs {} and rank 0 runs {}; start the same program on machines of one kind (DNNL_MAX_CPU_ISA pins the products)", r,
+                all[r], all[0]);
+}
+
+struct Status {
+  RunDirectory const& directory;
+  Communicator const& ranks;
+  void write(std::string const& status, ExitCode code, std::string const& reason, Index step) const {
+    if (ranks.is_root())
+      directory.write_status(Json::Object{{"status", status}, {"exit_code", static_cast<int>(code)}, {"reason", reason}, {"step", step}});
+  }
+};
+
+// Where a run continues: nothing where it starts anew.
+std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
+  if (a.restart == Restart::from_file) return find_checkpoint(a.restart_file, ranks);
+  if (a.restart == Restart::never || !directory.has_run(ranks)) {
+    require_all(a.restart != Restart::required, ExitCode::data, "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
+    return {};
+  }
+  auto const newest = newest_valid_checkpoint(directory, ranks);
+  require_all(newest || a.restart != Restart::required, ExitCode::data, "{} holds no checkpoint to continue from (--restart required); use --restart auto",
+              directory.root().string());
+  return newest;
+}
+
+void require_same_run(Arguments const& a, CheckpointFile const& from, deck::Document const& wanted) {
+  CheckpointInfo const info = read_checkpoint_info(from);
+  auto const running = deck::read(info.deck, from.path.string(), catalogue());
+  auto const differences = deck::differences_that_change_results(running, wanted);
+  if (!differences.empty()) {
+    std::string text = fmt::format("the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another run.output):",
+                                   from.path.parent_path().parent_path().string());
+    for (auto const& d : differences) text += "\n  " + d;
+    fail(ExitCode::usage, text, FailedOn::all_ranks);
+  }
+  require_all(a.allow_different_machine || info.machine == machine_identity(), ExitCode::usage,
+              "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine", from.path.string(), info.machine,
+              machine_identity());
+  if (info.code_version != code_version()) log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
+}
+
+void remove_run(RunDirectory const& d, Communicator const& ranks) {
+  on_root(ranks, [&] {
+    for (Path const& p : {d.deck(), d.log(), d.status(), d.summary(), d.history(), d.all_samples()}) std::filesystem::remove(p);
+    for (Path const& p : {d.checkpoints(), d.samples(), d.estimates()}) {
+      std::filesystem::remove_all(p);
+      std::filesystem::create_directories(p);
+    }
+  });
+}
+
+bool finished(RunDirectory const& d) {
+  if (!std::filesystem::exists(d.status())) return false;
+  return read_text(d.status()).find("\"done\"") != std::string::npos;
+}
+
+class Loop {
+ public:
+  Loop(RunContext const& context, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
+      : context_(context), task_(task), checkpoint_(std::move(checkpoint)), conditions_(conditions),
+        progress_(context.ranks, task.total(), task.chain_steps_per_step(), context.options.task == "train" ? "update" : "step") {
+    task.describe_state(state_);
+  }
+
+  void restore(CheckpointFile const& from) {
+    read_checkpoint(from, context_.ranks, state_);
+    step_ = saved_ = from.step;
+    remove_later_checkpoints(context_.directory, context_.ranks, step_);
+    task_.restored(step_);
+    log::info("continuing from {} (step {} of {})", from.path.string(), step_, task_.total());
+  }
+
+  // True at the end, false where it stopped early with a checkpoint.
+  bool run() {
+    Index longest = 1;  // steps of a block, so that signals are answered in time; results do not depend on it
+    progress_.start(step_);
+    if (step_ == 0) task_.at_boundary(0);
+    while (step_ < task_.total()) {
+      Index const steps = std::min({task_.next_boundary(step_) - step_, longest, task_.total() - step_, steps_to_checkpoint()});
+      double const before = conditions_.elapsed();
+      task_.advance(step_, steps);
+      step_ += steps;
+      if (step_ == task_.total() || step_ == next_task_boundary_after(step_ - 1)) task_.at_boundary(step_);
+      Decision const d = conditions_.decide(step_, conditions_.elapsed() - before);
+      longest = std::max<Index>(1, static_cast<Index>(std::ceil(static_cast<double>(std::max(steps, Index{1})) * d.longer_blocks)));
+      if (d.checkpoint && step_ < task_.total()) save();
+      if (d.progress) progress_.show(step_, task_.progress());
+      if (d.stop && step_ < task_.total()) {
+        reason_ = d.reason;
+        return false;
+      }
+    }
+    progress_.show(step_, task_.progress());
+    save();
+    return true;
+  }
+
+  Index step() const { return step_; }
+  std::string const& reason() const { return reason_; }
+  Progress const& progress() const { return progress_; }
+
+ private:
+  Index next_task_boundary_after(Index step) const { return task_.next_boundary(step); }
+  Index steps_to_checkpoint() const {
+    auto const every = checkpoint_.every_steps();
+    return every ? *every - step_ % *every : task_.total();
+  }
+  void save() {
+    if (saved_ == step_) return;
+    Timers::Scope const scope(context_.timers, "checkpoint");
+    double const before = conditions_.elapsed();
+    task_.flush();
+    write_checkpoint(context_.directory, context_.ranks, state_,
+                     {step_, context_.provenance.deck, fmt::format("{:08x}", crc32c(context_.provenance.deck.data(), context_.provenance.deck.size())), code_version(), machine_identity(), context_.options.seed},
+                     checkpoint_.keep);
+    conditions_.checkpoint_took(conditions_.elapsed() - before);
+    saved_ = step_;
+  }
+
+  RunContext const& context_;
+  Task& task_;
+  CheckpointOptions checkpoint_;
+  StopConditions& conditions_;
+  Progress progress_;
+  State state_;
+  Index step_ = 0, saved_ = -1;
+  std::string reason_;
+};
+
+Json metrics_json(std::vector<Metric> const& metrics) {
+  Json::Object out;
+  for (Metric const& m : metrics) {
+    out.emplace_back(m.name, m.value);
+    if (m.error) out.emplace_back(m.name + "_error", *m.error);
+  }
+  return out;
+}
+
+Json phases_json(PhaseTable const& table) {
+  Json::Array out;
+  for (auto const& p : table.phases)
+    out.emplace_back(Json::Object{{"name", p.name}, {"calls", p.calls}, {"min", p.minimum}, {"mean", p.mean}, {"max", p.maximum}, {"share", p.share}});
+  return out;
+}
+
+void log_metrics(std::vector<Metric> const& metrics) {
+  for (Metric const& m : metrics) {
+    if (m.error) log::info("  {:<34} {:>14.7g} +- {:<10.3g} {}", m.name, m.value, *m.error, m.definition);
+    else log::info("  {:<34} {:>14.7g}    {:<10} {}", m.name, m.value, "", m.definition);
+  }
+}
+
+// What the run measured, said and written.
+void summarise(RunContext const& c, std::string const& status, Index step, double chain_steps, double analytic_flops, std::vector<Metric> const& metrics) {
+  PhaseTable const table = phase_table(c.timers, c.ranks);
+  double const flops = c.ranks.all_reduce(matrix_product_flops(), Reduction::sum) + analytic_flops;
+  double const seconds = std::max(table.wall_seconds, 1e-9);
+  log::info("\n{}", table.text());
+  if (chain_steps > 0) log::info("{:.4g} chain-steps/s on {} rank{}, {:.3g} GFLOP/s in matrix products", chain_steps / seconds, c.ranks.ranks(), c.ranks.ranks() > 1 ? "s" : "", flops / seconds * 1e-9);
+  if (!metrics.empty()) {
+    log::info("\nmetrics");
+    log_metrics(metrics);
+  }
+  Json::Object definitions;
+  for (Metric const& m : metrics) definitions.emplace_back(m.name, m.definition);
+  on_root(c.ranks, [&] {
+    c.directory.write_summary(Json::Object{{"status", status},
+                                           {"task", c.options.task},
+                                           {"title", c.deck.title},
+                                           {"steps", step},
+                                           {"ranks", c.ranks.ranks()},
+                                           {"wall_seconds", table.wall_seconds},
+                                           {"chain_steps_per_second", chain_steps / seconds},
+                                           {"gflops", flops / seconds * 1e-9},
+                                           {"code_version", c.provenance.code_version},
+                                           {"machine", machine_identity()},
+                                           {"phases", phases_json(table)},
+                                           {"metrics", metrics_json(metrics)},
+                                           {"definitions", definitions}});
+  });
+}
+
+int run_steps(Arguments const& a, RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status) {
+  auto const task = context.options.task == "train" ? make_train_task(context) : make_sample_task(context);
+  auto const output = context.deck.at("output").as<OutputOptions>();
+  auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
+  double const walltime = context.options.walltime.empty() ? 0 : deck::seconds(context.options.walltime);
+  StopConditions conditions(context.ranks, walltime, checkpoint, log::on_terminal() ? 1 : deck::seconds(output.progress));
+  Loop loop(context, *task, checkpoint, conditions);
+  if (from) loop.restore(*from);
+  else task->restored(0);
+  bool const done = loop.run();
+  std::vector<Metric> metrics;
+  if (done) {
+    Timers::Scope const scope(context.timers, "estimators");
+    metrics = task->finish();
+  }
+  summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, metrics);
+  ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
+  status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
+  if (!done) log::info("stopped at step {} ({}) with a checkpoint: continue with 'partita run {} --restart auto'", loop.step(), loop.reason(), a.deck);
+  else log::info("results are in {}", context.directory.root().string());
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run(Arguments const& a, Communicator const& ranks) {
+  deck::Document const deck = read_deck(a, ranks);
+  for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
+  require_same_program(ranks);
+  auto const options = deck.at("run").as<RunOptions>();
+  RunDirectory const directory(options.output);
+  directory.create(ranks);
+  RunLock const lock(directory, ranks);
+  directory.remove_unfinished(ranks);
+  require_all(a.overwrite || a.restart != Restart::never || !directory.has_run(ranks), ExitCode::usage,
+              "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output", directory.root().string());
+  if (a.overwrite) remove_run(directory, ranks);
+
+  auto const from = restart_point(a, directory, ranks);
+  if (from) require_same_run(a, *from, deck);
+  else if (directory.has_run(ranks)) remove_run(directory, ranks);  // it ended before its first checkpoint
+
+  Status const status{directory, ranks};
+  std::string const resolved = deck::resolved(deck);
+  bool const same_deck = ranks.all(!ranks.is_root() || (from && finished(directory) && read_text(directory.deck()) == resolved));
+  if (same_deck) {
+    log::info("{} is done: nothing to do", directory.root().string());
+    return static_cast<int>(ExitCode::done);
+  }
+  on_root(ranks, [&] { directory.write_deck(resolved); });
+  log::open_file(directory.log().string());
+  log::info("{}{}{}", deck.title, deck.title.empty() ? "" : "\n", fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
+  status.write("running", ExitCode::done, "", from ? from->step : 0);
+
+  Timers timers;
+  RunContext const context{ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
+  try {
+    if (options.task != "estimate") return run_steps(a, context, from, status);
+    auto const metrics = estimate(context);
+    summarise(context, "done", 0, 0, 0, metrics);
+    status.write("done", ExitCode::done, "", 0);
+    log::info("results are in {}", directory.root().string());
+    return static_cast<int>(ExitCode::done);
+  } catch (Failure const& f) {
+    // The directory says why even where a launcher garbles the exit code. Another rank than the root may be the one that knows.
+    directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(f.code())}, {"reason", f.what()}});
+    throw;
+  }
+}
+
+}  // namespace partita

@@ -1,0 +1,207 @@
+// task = "sample": chains of a model, draws into sample parts.
+#include <cmath>
+
+#include "comm/tile_sums.hpp"
+#include "core/log.hpp"
+#include "driver/evaluation.hpp"
+#include "driver/nonfinite.hpp"
+#include "driver/registry.hpp"
+#include "driver/task.hpp"
+#include "driver/warm_start.hpp"
+#include "io/samples.hpp"
+
+namespace partita {
+namespace {
+
+constexpr Index adaptation_interval = 20;  // steps between two adaptations of the step size during the warm-up
+
+class SampleTask : public Task {
+ public:
+  explicit SampleTask(RunContext const& c)
+      : context_(c), options_(c.deck.at("sampler").as<ChainOptions>()), output_(c.deck.at("output").as<OutputOptions>()), model_(make_model(c.deck.at("model"), c.key)),
+        sampler_(make_sampler(c.deck.at("sampler"))), tiling_(tiling(options_, *model_, *sampler_)), mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
+        chains_("chains", tiling_, mine_, model_->dimension()), energy_("energy", mine_.count, tiling_.pitch()), acceptance_("acceptance", mine_.count, tiling_.pitch()),
+        gradient_("energy gradient", tiles_in_flight(mine_.count), model_->dimension(), tiling_.pitch()), history_(c.directory, c.ranks, c.provenance),
+        samples_(c.directory, c.ranks, format(), c.provenance) {
+    random::check_budget(tiling_.tiles() * tiling_.width, options_.steps, divide_up(model_->dimension(), 4));
+    warm_start(*model_, c.deck.at("model"), c.ranks);
+    if (tiling_.tiles() < c.ranks.ranks())
+      log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width", tiling_.tiles(), tiling_.width, c.ranks.ranks());
+    model_->reserve(tiles_in_flight(mine_.count), tiling_.width);
+    initialise(chains_, c.key, random::Stream::initial_state, 0, options_.distribution());
+    sampler_->prepare(*model_, chains_, c.key);
+    history_.define("energy", "mean of E(x) over all chains");
+    history_.define("acceptance", "share of proposals accepted since the last adaptation or draw");
+    history_.define("step_size", "of the sampler");
+    log::info("{} chains of dimension {} in {} tiles of {}, {} steps ({} draws)", tiling_.chains, model_->dimension(), tiling_.tiles(), tiling_.width, options_.steps, draws());
+  }
+
+  Index total() const override { return options_.steps; }
+  double chain_steps_per_step() const override { return static_cast<double>(tiling_.chains); }
+
+  Index next_boundary(Index step) const override {
+    Index next = std::min(options_.steps, next_multiple(step, history_interval()));
+    if (step < options_.warmup) next = std::min({next, options_.warmup, sampler_->adapts() ? next_multiple(step, adaptation_interval) : next});
+    else next = std::min(next, options_.warmup + next_multiple(step - options_.warmup, options_.thin));
+    return next;
+  }
+
+  void advance(Index step, Index steps) override {
+    Timers::Scope const scope(context_.timers, "sampling");
+    sampler_->advance(*model_, chains_, context_.key, step, steps);
+    since_reset_ += steps;
+  }
+
+  void at_boundary(Index step) override {
+    bool const draw = step > options_.warmup && (step - options_.warmup) % options_.thin == 0;
+    bool const row = step % history_interval() == 0 || step == options_.steps;
+    if (draw || row) evaluate_energies();
+    require_finite_chains(context_.ranks, chains_, step, last_energy_);
+    if (row) record(step);
+    if (step <= options_.warmup && step > 0 && step % adaptation_interval == 0 && sampler_->adapts()) {
+      sampler_->adapt(acceptance());
+      reset_counts();
+    }
+    if (draw) keep_draw(step);
+  }
+
+  void describe_state(State& state) override {
+    chains_.describe_state(state, "chains");
+    sampler_->describe_state(state);
+    state.add_scalar("chains/steps_since_reset", since_reset_);
+    samples_.describe_state(state);
+  }
+
+  void restored(Index step) override {
+    samples_.cut_back();
+    if (step > 0) history_.restore(step);
+  }
+
+  void flush() override { history_.flush(); }
+
+  std::string progress() override {
+    std::string out = fmt::format("energy {:.5g}", last_energy_);
+    if (sampler_->adjusted()) out += fmt::format("  acceptance {:.3f}", acceptance());
+    return out;
+  }
+
+  std::vector<Metric> finish() override {
+    samples_.write_pending();
+    history_.flush();
+    Evaluation const evaluation{context_, model_.get(), sampler_.get()};
+    return evaluation.of_run(tiling_);
+  }
+
+ private:
+  static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
+  static Tiling tiling(ChainOptions const& o, DifferentiableModel const& m, Sampler const& s) {
+    return {o.chains, o.width(o.chains, m.dimension(), 1 + divide_up(s.work_rows(m.dimension()), m.dimension()))};
+  }
+  Index draws() const { return std::max<Index>(0, (options_.steps - options_.warmup) / options_.thin); }
+  Index history_interval() const { return output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.steps / 500); }
+
+  SampleFormat format() const {
+    std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
+    std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x)"},
+                                                  {"acceptance_rate", StoredAs::real32, "share of this chain's proposals accepted since its last draw"},
+                                                  {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
+    Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling_, variables, statistics);
+    return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part)};
+  }
+
+  void evaluate_energies() {
+    Timers::Scope const scope(context_.timers, "energies");
+    std::vector<double> sums(static_cast<std::size_t>(mine_.count));
+    for (Index tile = 0; tile < mine_.count; tile++) {
+      Index const lanes = tiling_.lanes(mine_.first + tile), real = tiling_.chains_in(mine_.first + tile);
+      auto const row = std::pair(Index{0}, lanes);
+      TileScalars const energy = Kokkos::subview(energy_, std::pair(tile, tile + 1), row);
+      model_->energy_and_gradient(chains_.tiles(tile, 1, lanes), energy, Kokkos::subview(gradient_, std::pair(Index{0}, Index{1}), Kokkos::ALL, row));
+      Kokkos::parallel_reduce(
+          "partita::sum_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, real),
+          KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(energy(0, l)); }, sums[static_cast<std::size_t>(tile)]);
+    }
+    last_energy_ = sum_over_tiles(context_.ranks, mine_, tiling_.tiles(), sums, 1)[0] / static_cast<double>(tiling_.chains);
+  }
+
+  // Over all chains since the last reset; collective, exact.
+  double acceptance() const {
+    if (!sampler_->adjusted() || since_reset_ == 0) return 1;
+    auto const accepted = chains_.accepted;
+    auto const tiling = tiling_;
+    Index const first = mine_.first;
+    Index mine = 0;
+    Kokkos::parallel_reduce(
+        "partita::sum_accepted", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, mine_.count),
+        KOKKOS_LAMBDA(Index tile, Index & s) {
+          for (Index l = 0; l < tiling.width && (first + tile) * tiling.width + l < tiling.chains; l++) s += accepted(tile, l);
+        },
+        mine);
+    return static_cast<double>(context_.ranks.all_reduce(mine, Reduction::sum)) / (static_cast<double>(tiling_.chains) * static_cast<double>(since_reset_));
+  }
+
+  void reset_counts() {
+    Kokkos::deep_copy(chains_.accepted, 0);
+    Kokkos::deep_copy(chains_.diverging, 0);
+    since_reset_ = 0;
+  }
+
+  void record(Index step) { history_.record(step, {{"energy", last_energy_}, {"acceptance", acceptance()}, {"step_size", sampler_->step_size()}}); }
+
+  void keep_draw(Index step) {
+    Timers::Scope const scope(context_.timers, "samples");
+    auto const rate = acceptance_, flags = diverging_values_;
+    auto const accepted = chains_.accepted, diverging = chains_.diverging;
+    Real const per_step = sampler_->adjusted() ? Real(1) / static_cast<Real>(std::max<Index>(since_reset_, 1)) : Real(0);
+    bool const adjusted = sampler_->adjusted();
+    Kokkos::parallel_for("partita::acceptance_rate", Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>({0, 0}, {static_cast<std::int64_t>(rate.extent(0)), static_cast<std::int64_t>(rate.extent(1))}),
+                         KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
+                           rate(t, l) = adjusted ? per_step * static_cast<Real>(accepted(t, l)) : Real(1);
+                           flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
+                         });
+    samples_.append(step, {chains_.x}, {energy_, rate, flags});
+    if (step + options_.thin > options_.steps) warn_of_stuck_chains();
+    reset_counts();
+  }
+
+  // Adjusted chains in a far tail can reject every proposal; averages over them are wrong although each step was exact.
+  void warn_of_stuck_chains() const {
+    if (!sampler_->adjusted() || since_reset_ < 100) return;
+    auto const accepted = chains_.accepted;
+    auto const tiling = tiling_;
+    Index const first = mine_.first;
+    Index mine = 0;
+    Kokkos::parallel_reduce(
+        "partita::count_stuck", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, mine_.count),
+        KOKKOS_LAMBDA(Index tile, Index & s) {
+          for (Index l = 0; l < tiling.width && (first + tile) * tiling.width + l < tiling.chains; l++) s += accepted(tile, l) == 0 ? 1 : 0;
+        },
+        mine);
+    Index const stuck = context_.ranks.all_reduce(mine, Reduction::sum);
+    if (stuck > 0)
+      log::warning("{} of {} chains accepted none of the last {} proposals: they are stuck, and averages over them are biased; start them nearer to the bulk (sampler.initial_scale) or use a smaller "
+                   "sampler.step_size with target_acceptance = 0",
+                   stuck, tiling_.chains, since_reset_);
+  }
+
+  RunContext const& context_;
+  ChainOptions options_;
+  OutputOptions output_;
+  std::unique_ptr<DifferentiableModel> model_;
+  std::unique_ptr<Sampler> sampler_;
+  Tiling tiling_;
+  TileRange mine_;
+  Chains chains_;
+  TileScalarStorage energy_, acceptance_, diverging_values_{"diverging values", acceptance_.extent(0), acceptance_.extent(1)};
+  TileStorage gradient_;
+  History history_;
+  SampleWriter samples_;
+  double last_energy_ = 0;
+  Index since_reset_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_sample_task(RunContext const& c) { return std::make_unique<SampleTask>(c); }
+
+}  // namespace partita

@@ -1,0 +1,118 @@
+#include "driver/settings.hpp"
+
+#include <charconv>
+
+#include "core/require.hpp"
+#include "deck/duration.hpp"
+
+namespace partita {
+namespace {
+
+// The count of "1000 steps" or "1000 updates".
+std::optional<Index> counted(std::string const& text) {
+  Index n = 0;
+  auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  std::string const rest(end, text.data() + text.size());
+  if (error != std::errc() || n < 1 || (rest != " steps" && rest != " updates")) return {};
+  return n;
+}
+
+std::string reason_against_interval(deck::Value const& v) {
+  if (counted(std::get<std::string>(v))) return "";
+  std::string const reason = deck::reason_against_duration(v);
+  return reason.empty() ? "" : reason + ", or a number of steps such as \"1000 steps\"";
+}
+
+std::string reason_against_optional_duration(deck::Value const& v) {
+  return std::get<std::string>(v).empty() ? "" : deck::reason_against_duration(v);
+}
+
+}  // namespace
+
+deck::Section run_section() {
+  using O = RunOptions;
+  return {.name = "run",
+          .doc = "what to do, and where its files go",
+          .common = {deck::key("task", &O::task, "sample: chains of a model; train: learn a model's parameters; estimate: numbers about sample files")
+                         .required()
+                         .one_of({"sample", "train", "estimate"}),
+                     deck::key("seed", &O::seed, "of all random numbers").at_least(0),
+                     deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
+                     deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)").for_tasks({"train"}),
+                     deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
+                         .checked_by(reason_against_optional_duration)
+                         .free_on_restart()},
+          .required_for = {"sample", "train", "estimate"}};
+}
+
+InitialDistribution ChainOptions::distribution() const {
+  InitialState const kind = initial == "uniform" ? InitialState::uniform : initial == "zero" ? InitialState::zero : InitialState::normal;
+  return {kind, initial_scale, initial_centre};
+}
+
+Index ChainOptions::width(Index of_chains, Index dimension, Index rows_per_dimension) const {
+  require_all(tile_width % lane_quantum == 0, ExitCode::usage, "sampler.tile_width = {} is no multiple of {} (lanes are computed in whole vectors); use {}", tile_width,
+              lane_quantum, round_up(tile_width, lane_quantum));
+  return tile_width > 0 ? tile_width : default_tile_width(of_chains, dimension, rows_per_dimension);
+}
+
+std::vector<deck::Key> chain_keys() {
+  using O = ChainOptions;
+  return {deck::key("chains", &O::chains, "number of parallel chains").at_least(1).for_tasks({"sample"}),
+          deck::key("steps", &O::steps, "steps of each chain, warm-up included").at_least(0).for_tasks({"sample"}).free_on_restart(),
+          deck::key("warmup", &O::warmup, "first steps, not kept; the step size adapts").at_least(0).for_tasks({"sample"}),
+          deck::key("thin", &O::thin, "steps between two kept draws; draws = (steps - warmup) / thin").at_least(1).for_tasks({"sample"}),
+          deck::key("tile_width", &O::tile_width, "chains of a tile, a multiple of 16; 0: from the number of chains and the dimension").at_least(0),
+          deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
+              .one_of({"normal", "uniform", "zero"}),
+          deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0), deck::key("initial_centre", &O::initial_centre, "centre of the start")};
+}
+
+deck::Section train_section() {
+  using O = TrainOptions;
+  return {.name = "train",
+          .doc = "the updates of a training run",
+          .common = {deck::key("batch", &O::batch, "data items, and chains, of an update, over all ranks").at_least(1),
+                     deck::key("updates", &O::updates, "number of updates").at_least(0).free_on_restart(),
+                     deck::key("average", &O::average, "decay of the running mean of the parameters that samples and estimates use; 0: the last parameters")
+                         .at_least(0)
+                         .below(1),
+                     deck::key("keep_best", &O::keep_best,
+                               "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")
+                         .one_of({"never", "validation"}),
+                     deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1),
+                     deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2),
+                     deck::key("divergence_bound", &O::divergence_bound, "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5").above(0)},
+          .tasks = {"train"},
+          .required_for = {"train"}};
+}
+
+deck::Section output_section() {
+  using O = OutputOptions;
+  return {.name = "output",
+          .doc = "what a run writes while it goes on",
+          .common = {deck::key("history_every", &O::history_every, "steps or updates between two rows of history.h5; 0: about 500 rows").at_least(0),
+                     deck::key("samples_every", &O::samples_every, "updates between two kept snapshots of the chains; 0: the final chains only").at_least(0).for_tasks({"train"}),
+                     deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 128 MiB").at_least(0).for_tasks({"sample", "train"}),
+                     deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
+                         .checked_by(deck::reason_against_duration)
+                         .free_on_restart()}};
+}
+
+deck::Section checkpoint_section() {
+  using O = CheckpointOptions;
+  return {.name = "checkpoint",
+          .doc = "when the state is saved",
+          .common = {deck::key("every", &O::every, "a time such as \"5min\", or \"1000 steps\"").checked_by(reason_against_interval).free_on_restart(),
+                     deck::key("keep", &O::keep, "checkpoints kept").at_least(2).free_on_restart()},
+          .tasks = {"sample", "train"}};
+}
+
+std::optional<Index> CheckpointOptions::every_steps() const { return counted(every); }
+
+std::optional<double> CheckpointOptions::every_seconds() const {
+  if (every_steps()) return {};
+  return deck::seconds(every);
+}
+
+}  // namespace partita

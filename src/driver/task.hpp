@@ -1,0 +1,54 @@
+// What the run loop drives: sampling and training, cut into blocks of steps between boundaries.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/state.hpp"
+#include "core/timers.hpp"
+#include "deck/document.hpp"
+#include "estimators/metric.hpp"
+#include "io/history.hpp"
+#include "io/provenance.hpp"
+#include "io/run_directory.hpp"
+#include "driver/settings.hpp"
+
+namespace partita {
+
+// What every task is given. `deck` outlives the task.
+struct RunContext {
+  Communicator ranks;
+  deck::Document const& deck;
+  RunOptions options;
+  RunDirectory directory;
+  Provenance provenance;
+  random::Key key;
+  Timers& timers;
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  virtual Index total() const = 0;                     // steps or updates of the whole run
+  virtual Index next_boundary(Index step) const = 0;   // the first step after this one where something must meet
+  virtual void advance(Index step, Index steps) = 0;
+  virtual void at_boundary(Index step) = 0;            // adaptation, draws, history rows
+  virtual void describe_state(State&) = 0;
+  virtual void restored(Index /*step*/) {}             // after the state was read from a checkpoint of this step
+  virtual void flush() = 0;                            // sample parts and history to disk, before a checkpoint
+  virtual std::vector<Metric> finish() = 0;            // final files, and the estimators
+  // Parts of the progress line, "acceptance 0.57"; collective.
+  virtual std::string progress() = 0;
+  virtual double chain_steps_per_step() const = 0;
+  virtual double flops_per_step() const { return 0; }  // of analytic parts that no matrix product counts
+};
+
+std::unique_ptr<Task> make_sample_task(RunContext const&);
+std::unique_ptr<Task> make_train_task(RunContext const&);
+// The task "estimate" has no steps: it reads files and gives numbers.
+std::vector<Metric> estimate(RunContext const&);
+
+// Memory that a task will need, a line for each kind; nothing is allocated.
+std::string memory_estimate(deck::Document const&, Communicator const&);
+
+}  // namespace partita

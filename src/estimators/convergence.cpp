@@ -1,0 +1,157 @@
+#include "estimators/convergence.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <numeric>
+
+namespace partita {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+double at(Series const& s, Index chain, Index draw) { return s.values[static_cast<std::size_t>(chain * s.draws + draw)]; }
+
+// Each chain as two halves; an odd draw in the middle is left out.
+Series split(Series const& s) {
+  Index const half = s.draws / 2;
+  Series out{2 * s.chains, half, {}};
+  for (Index c = 0; c < s.chains; c++)
+    for (Index start : {Index{0}, s.draws - half})
+      for (Index d = 0; d < half; d++) out.values.push_back(at(s, c, start + d));
+  return out;
+}
+
+// Normal scores of the fractional ranks (r - 3/8) / (n + 1/4), ties sharing their mean rank (Blom 1958).
+Series rank_normalised(Series s) {
+  std::vector<std::size_t> order(s.values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](auto a, auto b) { return s.values[a] < s.values[b]; });
+  std::vector<double> scores(order.size());
+  double const n = static_cast<double>(order.size());
+  for (std::size_t first = 0; first < order.size();) {
+    std::size_t last = first;
+    while (last + 1 < order.size() && s.values[order[last + 1]] == s.values[order[first]]) last++;
+    double const rank = 1 + 0.5 * static_cast<double>(first + last), score = normal_quantile((rank - 0.375) / (n + 0.25));
+    for (std::size_t k = first; k <= last; k++) scores[order[k]] = score;
+    first = last + 1;
+  }
+  s.values = std::move(scores);
+  return s;
+}
+
+double chain_mean(Series const& s, Index c) {
+  double sum = 0;
+  for (Index d = 0; d < s.draws; d++) sum += at(s, c, d);
+  return sum / static_cast<double>(s.draws);
+}
+
+double variance(std::vector<double> const& v) {  // unbiased
+  double const mean = std::accumulate(v.begin(), v.end(), 0.) / static_cast<double>(v.size());
+  double sum = 0;
+  for (double x : v) sum += (x - mean) * (x - mean);
+  return sum / static_cast<double>(v.size() - 1);
+}
+
+double rhat(Series const& s) {  // Gelman and Rubin 1992
+  std::vector<double> means, variances;
+  for (Index c = 0; c < s.chains; c++) {
+    means.push_back(chain_mean(s, c));
+    auto const begin = s.values.begin() + c * s.draws;
+    variances.push_back(variance({begin, begin + s.draws}));
+  }
+  double const n = static_cast<double>(s.draws), between = n * variance(means), within = std::accumulate(variances.begin(), variances.end(), 0.) / static_cast<double>(s.chains);
+  return std::sqrt((between / within + n - 1) / n);
+}
+
+// Effective sample size of the mean by Geyer's initial monotone sequence on the autocorrelation combined over chains.
+double ess(Series const& s) {
+  Index const n = s.draws;
+  double const draws = static_cast<double>(n), chains = static_cast<double>(s.chains);
+  auto const [low, high] = std::minmax_element(s.values.begin(), s.values.end());
+  if (*low == *high) return chains * draws;
+  std::vector<double> means;
+  for (Index c = 0; c < s.chains; c++) means.push_back(chain_mean(s, c));
+  auto const autocovariance = [&](Index lag) {  // mean over chains
+    double sum = 0;
+    for (Index c = 0; c < s.chains; c++)
+      for (Index d = 0; d + lag < n; d++) sum += (at(s, c, d) - means[static_cast<std::size_t>(c)]) * (at(s, c, d + lag) - means[static_cast<std::size_t>(c)]);
+    return sum / (draws * chains);
+  };
+  double const within = autocovariance(0) * draws / (draws - 1);
+  double const total = within * (draws - 1) / draws + (s.chains > 1 ? variance(means) : 0);
+  auto const correlation = [&](Index lag) { return 1 - (within - autocovariance(lag)) / total; };
+
+  std::vector<double> rho(static_cast<std::size_t>(n), 0.);
+  double even = 1, odd = correlation(1);
+  rho[0] = even, rho[1] = odd;
+  Index t = 1;
+  for (; t < n - 3 && even + odd > 0; t += 2) {
+    even = correlation(t + 1);
+    odd = correlation(t + 2);
+    if (even + odd >= 0) rho[static_cast<std::size_t>(t + 1)] = even, rho[static_cast<std::size_t>(t + 2)] = odd;
+  }
+  // Entries below `kept` are whole pairs; of the pair that ended the search the even entry alone counts. kept = 0 where the first pair did.
+  auto const kept = static_cast<std::size_t>(t - 1);
+  if (even > 0) rho[kept] = even;
+  for (std::size_t k = 1; k + 2 < kept; k += 2)
+    if (rho[k + 1] + rho[k + 2] > rho[k - 1] + rho[k]) rho[k + 1] = rho[k + 2] = 0.5 * (rho[k - 1] + rho[k]);
+  double tau = -1 + rho[kept];
+  for (std::size_t k = 0; k < kept; k++) tau += 2 * rho[k];
+  return chains * draws / std::max(tau, 1 / std::log10(chains * draws));
+}
+
+double median(std::vector<double> v) {
+  std::sort(v.begin(), v.end());
+  return 0.5 * (v[(v.size() - 1) / 2] + v[v.size() / 2]);
+}
+
+double quantile(std::vector<double> v, double p) {  // linear between order statistics, as NumPy's default
+  std::sort(v.begin(), v.end());
+  double const position = p * static_cast<double>(v.size() - 1);
+  auto const k = static_cast<std::size_t>(position);
+  return k + 1 < v.size() ? v[k] + (position - static_cast<double>(k)) * (v[k + 1] - v[k]) : v.back();
+}
+
+double quantile_ess(Series const& s, double p) {
+  double const q = quantile(s.values, p);
+  Series below = s;
+  for (double& v : below.values) v = v <= q ? 1 : 0;
+  return ess(split(below));
+}
+
+bool usable(Series const& s) {
+  return s.draws >= 4 && std::all_of(s.values.begin(), s.values.end(), [](double v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
+double normal_quantile(double p) {
+  double const tail = std::min(p, 1 - p), u = std::sqrt(-2 * std::log(tail));
+  // Hastings' start (Abramowitz and Stegun 26.2.22), then Newton steps on the distribution function.
+  double x = -(u - (2.30753 + 0.27061 * u) / (1 + u * (0.99229 + 0.04481 * u)));
+  for (int k = 0; k < 3; k++) {
+    double const error = 0.5 * std::erfc(-x / std::numbers::sqrt2) - tail;
+    double const density = std::exp(-0.5 * x * x) / std::sqrt(2 * std::numbers::pi), newton = error / density;
+    x -= newton / (1 + 0.5 * x * newton);  // Halley: the density's slope is -x times itself
+  }
+  return p < 0.5 ? x : -x;
+}
+
+double split_rhat(Series const& s) { return usable(s) ? rhat(split(s)) : nan; }
+
+double rank_rhat(Series const& s) {
+  if (!usable(s)) return nan;
+  Series const halves = split(s);
+  Series folded = halves;
+  double const centre = median(halves.values);
+  for (double& v : folded.values) v = std::abs(v - centre);
+  return std::max(rhat(rank_normalised(halves)), rhat(rank_normalised(folded)));
+}
+
+double effective_sample_size(Series const& s) { return usable(s) ? ess(split(s)) : nan; }
+double bulk_ess(Series const& s) { return usable(s) ? ess(rank_normalised(split(s))) : nan; }
+double tail_ess(Series const& s) { return usable(s) ? std::min(quantile_ess(s, 0.05), quantile_ess(s, 0.95)) : nan; }
+
+}  // namespace partita

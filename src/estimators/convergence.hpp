@@ -1,0 +1,25 @@
+// Have the chains converged, and how many independent draws are they worth: split R-hat and effective sample size with rank normalisation
+// (Vehtari, Gelman, Simpson, Carpenter, Buerkner, Bayesian Analysis 16, 667 (2021)), defined as in ArviZ.
+#pragma once
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace partita {
+
+// (chain, draw), row-major. At least 4 draws; fewer give NaN.
+struct Series {
+  Index chains = 0, draws = 0;
+  std::vector<double> values;
+};
+
+double split_rhat(Series const&);          // classical, on split chains
+double rank_rhat(Series const&);           // the larger of the rank-normalised and the folded one
+double effective_sample_size(Series const&);   // of the mean, on split chains, without rank normalisation
+double bulk_ess(Series const&);
+double tail_ess(Series const&);            // the smaller of the 5 % and 95 % quantiles'
+
+// The inverse of the standard normal distribution function, to double precision, 0 < p < 1.
+double normal_quantile(double p);
+
+}  // namespace partita

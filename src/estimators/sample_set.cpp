@@ -1,0 +1,66 @@
+#include "estimators/sample_set.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "comm/tile_sums.hpp"
+
+namespace partita {
+
+Index SampleSet::chains_here() const {
+  Index n = 0;
+  for (Index t = mine.first; t < mine.end(); t++) n += tiling.chains_in(t);
+  return n;
+}
+
+std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f) {
+  auto const width = static_cast<std::size_t>(n);
+  Index const here = s.chains_here();
+  std::vector<double> chain_means(static_cast<std::size_t>(here) * width), values(width);
+  for (Index c = 0; c < here; c++)
+    for (Index d = 0; d < s.draws; d++) {
+      f(s.point(c, d), s.energy_of(c, d), values.data());
+      for (std::size_t k = 0; k < width; k++) chain_means[static_cast<std::size_t>(c) * width + k] += values[k];
+    }
+  for (double& m : chain_means) m /= static_cast<double>(s.draws);
+  // Sums over the chains of a tile, of the chains' averages or of their squared distances from `centre`.
+  auto const total = [&](std::vector<double> const& centre) {
+    std::vector<double> per_tile(static_cast<std::size_t>(s.mine.count) * width);
+    for (Index t = 0; t < s.mine.count; t++)
+      for (Index l = 0; l < s.tiling.chains_in(s.mine.first + t); l++)
+        for (std::size_t k = 0; k < width; k++) {
+          double const a = chain_means[static_cast<std::size_t>(t * s.tiling.width + l) * width + k];
+          per_tile[static_cast<std::size_t>(t) * width + k] += centre.empty() ? a : (a - centre[k]) * (a - centre[k]);
+        }
+    return sum_over_tiles(s.ranks, s.mine, s.tiling.tiles(), per_tile, n);
+  };
+  double const chains = static_cast<double>(s.tiling.chains);
+  std::vector<double> means = total({});
+  for (double& m : means) m /= chains;
+  std::vector<double> const squares = total(means);
+  std::vector<Estimate> out(width);
+  for (std::size_t k = 0; k < width; k++)
+    out[k] = {means[k], chains > 1 ? std::sqrt(squares[k] / (chains - 1) / chains) : std::numeric_limits<double>::quiet_NaN()};
+  return out;
+}
+
+std::vector<double> gather_points(SampleSet const& s, Index count) {
+  std::vector<double> points;
+  for (Index draw = s.draws - 1; draw >= 0 && static_cast<Index>(points.size()) < count * s.dimension; draw--) {
+    std::vector<double> mine;
+    for (Index c = 0; c < s.chains_here(); c++) mine.insert(mine.end(), s.point(c, draw), s.point(c, draw) + s.dimension);
+    auto const all = s.ranks.all_gather(mine);
+    points.insert(points.end(), all.begin(), all.end());
+  }
+  points.resize(std::min(points.size(), static_cast<std::size_t>(count * s.dimension)));
+  return points;
+}
+
+std::vector<double> gather_series(SampleSet const& s, std::function<double(float const*, double)> const& f) {
+  std::vector<double> mine;
+  for (Index c = 0; c < s.chains_here(); c++)
+    for (Index d = 0; d < s.draws; d++) mine.push_back(f(s.point(c, d), s.energy_of(c, d)));
+  return s.ranks.all_gather(mine);
+}
+
+}  // namespace partita

@@ -1,0 +1,39 @@
+// Samples of many independent chains, spread over ranks by tile, and averages over them with honest errors.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "core/tiling.hpp"
+
+namespace partita {
+
+struct SampleSet {
+  Communicator ranks;
+  Tiling tiling;
+  TileRange mine;
+  Index draws = 0, dimension = 0;
+  std::vector<float> x;        // (chain, draw, dimension) of this rank's chains
+  std::vector<double> energy;  // (chain, draw); empty where unknown
+
+  Index chains_here() const;                          // real chains of this rank's tiles
+  float const* point(Index chain, Index draw) const { return x.data() + (chain * draws + draw) * dimension; }
+  double energy_of(Index chain, Index draw) const { return energy.empty() ? 0 : energy[static_cast<std::size_t>(chain * draws + draw)]; }
+};
+
+struct Estimate {
+  double value = 0;
+  double error = 0;  // standard error; NaN for a single chain
+};
+
+// Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages gives
+// standard errors without any assumption on the correlation along a chain. Collective; the same bits on any number of ranks.
+using Functions = std::function<void(float const* x, double energy, double* values)>;
+std::vector<Estimate> expectations(SampleSet const&, Index n, Functions const&);
+
+// Up to `count` points on every rank, (point, dimension): the last draw of every chain, then the draw before it, and so on. Collective.
+std::vector<double> gather_points(SampleSet const&, Index count);
+// (chain, draw) of one function of all chains, on every rank. Collective.
+std::vector<double> gather_series(SampleSet const&, std::function<double(float const* x, double energy)> const&);
+
+}  // namespace partita

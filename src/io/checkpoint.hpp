@@ -1,0 +1,53 @@
+// Checkpoints: the state of a run at a step, one HDF5 file and its manifest, written so that a crash at any moment leaves the one before.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "core/state.hpp"
+#include "io/run_directory.hpp"
+
+namespace partita {
+
+// Where a checkpoint comes from, stored as attributes.
+struct CheckpointInfo {
+  Index step = 0;
+  std::string deck;          // the resolved deck, text
+  std::string deck_hash;     // of what is fixed on restart
+  std::string code_version;  // git hash and dirty flag
+  std::string machine;       // what a chain's bits depend on: instruction set, GPU model
+  std::uint64_t seed = 0;
+};
+
+struct CheckpointFile {
+  Path path;
+  Index step = 0;
+};
+
+// All collective.
+//
+// Writes checkpoints/step-NNNNNNNNNNNNN.h5 and removes the oldest, keeping max(keep, 2). A checkpoint of this step that is there and whole
+// is left as it is. Failure(numerical) names a field that is not finite and its first index, Failure(storage) tells what the file system
+// refused; in both cases the earlier checkpoints stay. Sample parts and history must be on disk before.
+void write_checkpoint(RunDirectory const&, Communicator const&, State const&, CheckpointInfo const&, int keep);
+// The newest checkpoint whose manifest and checksums hold, passing over damaged ones with a warning; none where there is no checkpoint at
+// all. Failure(data) where all are damaged.
+std::optional<CheckpointFile> newest_valid_checkpoint(RunDirectory const&, Communicator const&);
+// A named checkpoint file, or the newest valid one of another run's directory, to read from only. Failure(data) where there is none.
+CheckpointFile find_checkpoint(Path const& file_or_run, Communicator const&);
+// On restart, under the run lock: removes checkpoints of later steps than this one, damaged or of an abandoned continuation.
+void remove_later_checkpoints(RunDirectory const&, Communicator const&, Index step);
+// Restores every field; a number of ranks other than the writer's is fine. Failure(data) on all ranks: file, field, found, wanted.
+void read_checkpoint(CheckpointFile const&, Communicator const&, State const&);
+
+// Not collective; the file is one that the functions above have verified.
+CheckpointInfo read_checkpoint_info(CheckpointFile const&);
+struct FieldValues {
+  std::vector<Index> extents;  // row-major, global
+  std::vector<Real> values;
+};
+FieldValues read_field(CheckpointFile const&, std::string const& name);
+
+}  // namespace partita

@@ -1,0 +1,102 @@
+#include "io/files.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "core/log.hpp"
+#include "core/require.hpp"
+
+namespace partita {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr char temporary_mark[] = ".writing-";
+
+class Descriptor {
+ public:
+  Descriptor(Path const& path, int flags) : number_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+    require(number_ >= 0, ExitCode::storage, "cannot open {} ({})", path.string(), storage_reason(path, errno));
+  }
+  ~Descriptor() { ::close(number_); }
+  Descriptor(Descriptor const&) = delete;
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+void write_all(Path const& path, std::string_view text) {
+  Descriptor const file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  while (!text.empty()) {
+    ssize_t const n = ::write(file.number(), text.data(), text.size());
+    require(n > 0, ExitCode::storage, "cannot write {} ({})", path.string(), storage_reason(path, errno));
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace
+
+std::string storage_reason(Path const& path, int error_number) {
+  std::error_code none;
+  Path const folder = fs::is_directory(path, none) ? path : path.has_parent_path() ? path.parent_path() : Path(".");
+  fs::space_info const space = fs::space(folder, none);
+  std::string const reason = std::strerror(error_number);
+  return error_number == ENOSPC && !none ? fmt::format("{}, {:.1f} MB free", reason, 1e-6 * static_cast<double>(space.available)) : reason;
+}
+
+Path temporary_name(Path const& path) {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return Path(path) += fmt::format("{}{}-{}", temporary_mark, host, ::getpid());
+}
+
+void synchronise(Path const& path) {
+  Descriptor const file(path, O_RDONLY);
+  require(::fsync(file.number()) == 0, ExitCode::storage, "cannot write {} to disk ({})", path.string(), storage_reason(path, errno));
+}
+
+void publish(Path const& temporary, Path const& name) {
+  std::error_code error;
+  fs::rename(temporary, name, error);
+  require(!error, ExitCode::storage, "cannot rename {} to {} ({})", temporary.string(), name.string(), error.message());
+  synchronise(name.has_parent_path() ? name.parent_path() : Path("."));
+}
+
+void write_atomically(Path const& path, std::string_view text) {
+  Path const temporary = temporary_name(path);
+  try {
+    write_all(temporary, text);
+    synchronise(temporary);
+    publish(temporary, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    throw;
+  }
+}
+
+void remove_temporaries(Path const& folder) {
+  std::error_code absent;
+  for (auto const& entry : fs::directory_iterator(folder, absent)) {
+    if (entry.path().filename().string().find(temporary_mark) == std::string::npos) continue;
+    log::warning("removing {}, left unfinished by a run that was killed", entry.path().string());
+    fs::remove(entry.path());
+  }
+}
+
+std::string read_text(Path const& path) {
+  std::error_code error;
+  require(!fs::is_directory(path, error), ExitCode::data, "cannot read {} (it is a directory)", path.string());
+  std::ifstream file(path, std::ios::binary);
+  require(file.good(), ExitCode::data, "cannot read {} ({})", path.string(), std::strerror(errno));
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace partita

@@ -1,0 +1,309 @@
+#include "io/hdf5.hpp"
+
+#include <hdf5_hl.h>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "comm/parallel_hdf5.hpp"
+
+namespace partita::hdf5 {
+namespace {
+
+// HDF5's most specific message; where it quotes the operating system, only that.
+std::string reason() {
+  std::string text;
+  auto const innermost = [](unsigned n, H5E_error2_t const* e, void* to) -> herr_t {
+    if (n == 0 && e->desc) *static_cast<std::string*>(to) = e->desc;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &text);
+  constexpr char quote[] = "error message = '";
+  if (std::size_t const at = text.find(quote); at != std::string::npos) {
+    std::size_t const from = at + sizeof quote - 1;
+    return text.substr(from, text.find('\'', from) - from);
+  }
+  return text.empty() ? "HDF5 gives no reason" : text;
+}
+
+[[noreturn]] void fail_with_reason(ExitCode code, std::string const& where, std::string const& action) {
+  std::string const why = reason();
+  fail(code, fmt::format("{}: cannot {} ({})", where, action, why));
+}
+
+Handle property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
+Handle simple_space(Extents const& extents) {
+  std::vector<hsize_t> const n(extents.begin(), extents.end());
+  return {n.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(n.size()), n.data(), nullptr), H5Sclose};
+}
+Handle text_type() {
+  Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+  H5Tset_size(type, H5T_VARIABLE);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  return type;
+}
+
+// The run lock protects the files of a run, and file systems without flock would refuse HDF5's own locks.
+Handle file_access() {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  Handle access = property_list(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 12, 1) || (H5_VERS_MINOR == 10 && H5_VERS_RELEASE >= 7)
+  H5Pset_file_locking(access, false, true);
+#endif
+  return access;
+}
+
+struct NamedType {
+  Element element;
+  char const* name;
+};
+constexpr NamedType element_names[] = {{Element::real32, "float32"}, {Element::real64, "float64"}, {Element::int32, "int32"},
+                                       {Element::int64, "int64"},    {Element::uint64, "uint64"},  {Element::uint8, "uint8"}};
+
+std::string described(std::string const& type, Extents const& extents) {
+  return extents.empty() ? "one " + type : fmt::format("{} ({})", type, fmt::join(extents, ", "));
+}
+
+}  // namespace
+
+hid_t native_type(Element e) {
+  switch (e) {
+    case Element::real32:
+      return H5T_NATIVE_FLOAT;
+    case Element::real64:
+      return H5T_NATIVE_DOUBLE;
+    case Element::int32:
+      return H5T_NATIVE_INT32;
+    case Element::int64:
+      return H5T_NATIVE_INT64;
+    case Element::uint64:
+      return H5T_NATIVE_UINT64;
+    case Element::uint8:
+      return H5T_NATIVE_UINT8;
+  }
+  fail(ExitCode::internal, "element type without an HDF5 type");
+}
+std::string description(Element element, Extents const& extents) {
+  for (auto const& known : element_names)
+    if (known.element == element) return described(known.name, extents);
+  fail(ExitCode::internal, "element type without a name");
+}
+
+Object::Object(Handle handle, std::string file, std::string name, ExitCode code)
+    : handle_(std::move(handle)), file_(std::move(file)), name_(std::move(name)), code_(code) {}
+
+void Object::failed(std::string const& action) const { fail_with_reason(code_, where(), action); }
+
+void Object::set_attribute(std::string const& name, std::string const& text) const {
+  char const* const characters = text.c_str();
+  set_attribute(name, text_type(), {}, &characters);
+}
+void Object::set_attribute(std::string const& name, hid_t type, Extents const& extents, void const* values) const {
+  Handle const space = simple_space(extents);
+  Handle const attribute(H5Acreate2(id(), name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+  checked(hid_t{attribute}, "create attribute '" + name + "'");
+  checked(H5Awrite(attribute, type, values), "write attribute '" + name + "'");
+}
+bool Object::has_attribute(std::string const& name) const {
+  return checked(H5Aexists(id(), name.c_str()), "look for attribute '" + name + "'") > 0;
+}
+
+std::size_t Object::attribute_size(std::string const& name) const {
+  Handle const attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
+  checked(hid_t{attribute}, "open attribute '" + name + "'");
+  Handle const space(H5Aget_space(attribute), H5Sclose);
+  return static_cast<std::size_t>(checked(H5Sget_simple_extent_npoints(space), "read the shape of attribute '" + name + "'"));
+}
+void Object::read_attribute(std::string const& name, hid_t type, void* values) const {
+  Handle const attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
+  checked(hid_t{attribute}, "open attribute '" + name + "'");
+  checked(H5Aread(attribute, type, values), "read attribute '" + name + "'");
+}
+std::string Object::text_attribute(std::string const& name) const {
+  Handle const attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
+  checked(hid_t{attribute}, "open attribute '" + name + "'");
+  Handle const stored(H5Aget_type(attribute), H5Tclose);
+  if (H5Tis_variable_str(stored) > 0) {
+    char* characters = nullptr;
+    checked(H5Aread(attribute, stored, &characters), "read attribute '" + name + "'");
+    std::string text = characters ? characters : "";
+    H5free_memory(characters);
+    return text;
+  }
+  std::string text(H5Tget_size(stored) + 1, '\0');
+  checked(H5Aread(attribute, stored, text.data()), "read text attribute '" + name + "'");
+  return text.c_str();
+}
+
+Extents Dataset::extents() const {
+  Handle const space(H5Dget_space(id()), H5Sclose);
+  std::vector<hsize_t> n(static_cast<std::size_t>(checked(H5Sget_simple_extent_ndims(space), "read its shape")));
+  if (!n.empty()) checked(H5Sget_simple_extent_dims(space, n.data(), nullptr), "read its shape");
+  return {n.begin(), n.end()};
+}
+Index Dataset::size() const {
+  Extents const e = extents();
+  return std::accumulate(e.begin(), e.end(), Index{1}, std::multiplies<>());
+}
+Index Dataset::rows() const {
+  Extents const e = extents();
+  return e.empty() ? 1 : e[0];
+}
+std::string Dataset::description() const {
+  Handle const stored(H5Dget_type(id()), H5Tclose);
+  std::string type = "values of another type";
+  for (auto const& known : element_names)
+    if (H5Tequal(stored, native_type(known.element)) > 0) type = known.name;
+  return described(type, extents());
+}
+bool Dataset::holds(Element element, Extents const& wanted) const {
+  Handle const stored(H5Dget_type(id()), H5Tclose);
+  return H5Tequal(stored, native_type(element)) > 0 && extents() == wanted;
+}
+
+std::pair<Handle, Handle> Dataset::select_rows(Index first, Index count) const {
+  Extents part = extents();
+  bool const scalar = part.empty();
+  if (!scalar) part[0] = count;
+  Handle stored(H5Dget_space(id()), H5Sclose), memory = simple_space(part);
+  if (scalar) return {std::move(stored), std::move(memory)};
+  std::vector<hsize_t> const n(part.begin(), part.end());
+  std::vector<hsize_t> start(n.size(), 0);
+  start[0] = static_cast<hsize_t>(first);
+  bool const nothing = std::find(n.begin(), n.end(), hsize_t{0}) != n.end();
+  if (nothing) checked(H5Sselect_none(memory), "select nothing");
+  checked(nothing ? H5Sselect_none(stored) : H5Sselect_hyperslab(stored, H5S_SELECT_SET, start.data(), nullptr, n.data(), nullptr),
+          "select rows");
+  return {std::move(stored), std::move(memory)};
+}
+void Dataset::write_rows(Index first, Index count, hid_t type, void const* values, Transfer transfer) const {
+  auto const [stored, memory] = select_rows(first, count);
+  Handle const properties = property_list(H5P_DATASET_XFER);
+  if (transfer == Transfer::collective) checked(H5Pset_dxpl_mpio(properties, H5FD_MPIO_COLLECTIVE), "ask for a collective transfer");
+  double const nothing = 0;  // HDF5 refuses a null pointer even for no rows
+  checked(H5Dwrite(id(), type, memory, stored, properties, values ? values : &nothing), "write");
+}
+void Dataset::read_rows(Index first, Index count, hid_t type, void* values) const {
+  auto const [stored, memory] = select_rows(first, count);
+  double nothing = 0;
+  checked(H5Dread(id(), type, memory, stored, H5P_DEFAULT, values ? values : &nothing), "read");
+}
+
+void Dataset::make_scale(std::string const& name) const { checked(H5DSset_scale(id(), name.c_str()), "make it a dimension scale"); }
+void Dataset::attach_scales(std::vector<Dataset const*> const& scales) const {
+  for (unsigned axis = 0; axis < scales.size(); axis++)
+    checked(H5DSattach_scale(id(), scales[axis]->id(), axis), "attach " + scales[axis]->where());
+}
+std::vector<std::string> Dataset::sources() const {
+  Handle const properties(H5Dget_create_plist(id()), H5Pclose);
+  std::size_t count = 0;
+  if (H5Pget_layout(properties) == H5D_VIRTUAL) checked(H5Pget_virtual_count(properties, &count), "count its parts");
+  std::vector<std::string> files;
+  for (std::size_t i = 0; i < count; i++) {
+    std::string name(static_cast<std::size_t>(checked(H5Pget_virtual_filename(properties, i, nullptr, 0), "name its parts")), '\0');
+    checked(H5Pget_virtual_filename(properties, i, name.data(), name.size() + 1), "name its parts");
+    files.push_back(name);
+  }
+  return files;
+}
+
+bool Group::has(std::string const& path) const {
+  for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', end + 1))
+    if (end > 0 && H5Lexists(id(), path.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+  return H5Lexists(id(), path.c_str(), H5P_DEFAULT) > 0;
+}
+std::vector<std::string> Group::names() const {
+  std::vector<std::string> found;
+  auto const add = [](hid_t, char const* name, H5L_info_t const*, void* to) -> herr_t {
+    static_cast<std::vector<std::string>*>(to)->push_back(name);
+    return 0;
+  };
+  checked(H5Literate(id(), H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &found), "list its contents");
+  return found;
+}
+bool Group::is_dataset(std::string const& path) const {
+  if (!has(path)) return false;
+  Handle const object(H5Oopen(id(), path.c_str(), H5P_DEFAULT), H5Oclose);
+  return object >= 0 && H5Iget_type(object) == H5I_DATASET;
+}
+Group Group::group(std::string const& path) const {
+  Handle handle(H5Gopen2(id(), path.c_str(), H5P_DEFAULT), H5Gclose);
+  checked(hid_t{handle}, "open group '" + path + "'");
+  return Group(std::move(handle), file_, path, code_);
+}
+Dataset Group::dataset(std::string const& path) const {
+  require(has(path), code_, "{}: no dataset '{}' (it holds: {})", where(), path, fmt::join(names(), ", "));
+  Handle handle(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), H5Dclose);
+  checked(hid_t{handle}, "open dataset '" + path + "'");
+  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_);
+}
+Group Group::create_group(std::string const& path) const {
+  Handle handle(H5Gcreate2(id(), path.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
+  checked(hid_t{handle}, "create group '" + path + "'");
+  return Group(std::move(handle), file_, path, code_);
+}
+Dataset Group::create(std::string const& path, hid_t type, Handle const& space, Handle const& properties) const {
+  Handle const links = property_list(H5P_LINK_CREATE);
+  H5Pset_create_intermediate_group(links, 1);
+  Handle handle(H5Dcreate2(id(), path.c_str(), type, space, links, properties, H5P_DEFAULT), H5Dclose);
+  checked(hid_t{handle}, "create dataset '" + path + "'");
+  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_);
+}
+Dataset Group::create_dataset(std::string const& path, hid_t type, Extents const& extents, Extents const& chunk) const {
+  Handle const properties = property_list(H5P_DATASET_CREATE);
+  checked(H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER), "leave dataset '" + path + "' unfilled");
+  if (chunk.empty()) {
+    checked(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY), "allocate dataset '" + path + "'");
+  } else {
+    std::vector<hsize_t> const c(chunk.begin(), chunk.end());
+    checked(H5Pset_chunk(properties, static_cast<int>(c.size()), c.data()), "divide dataset '" + path + "' into chunks");
+    checked(H5Pset_shuffle(properties), "shuffle the bytes of dataset '" + path + "'");
+    checked(H5Pset_fletcher32(properties), "checksum dataset '" + path + "'");
+  }
+  return create(path, type, simple_space(extents), properties);
+}
+Dataset Group::create_virtual(std::string const& path, hid_t type, Extents const& extents, int axis,
+                              std::vector<VirtualPart> const& parts) const {
+  Handle const properties = property_list(H5P_DATASET_CREATE);
+  Handle const whole = simple_space(extents);
+  double const nan = std::numeric_limits<double>::quiet_NaN();
+  if (H5Tget_class(type) == H5T_FLOAT)
+    checked(H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &nan), "fill dataset '" + path + "' with NaN");
+  for (VirtualPart const& part : parts) {
+    Handle const source = simple_space(part.extents);
+    std::vector<hsize_t> const n(part.extents.begin(), part.extents.end());
+    std::vector<hsize_t> start(n.size(), 0);
+    start[static_cast<std::size_t>(axis)] = static_cast<hsize_t>(part.first);
+    checked(H5Sselect_hyperslab(whole, H5S_SELECT_SET, start.data(), nullptr, n.data(), nullptr), "place part " + part.file);
+    checked(H5Pset_virtual(properties, whole, part.file.c_str(), part.dataset.c_str(), source), "show part " + part.file);
+  }
+  H5Sselect_all(whole);
+  return create(path, type, whole, properties);
+}
+
+File File::create(Path const& path) {
+  Handle const access = file_access();
+  Handle handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
+  if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "create the file");
+  return File(std::move(handle), path.string(), "", ExitCode::storage);
+}
+File File::open(Path const& path) {
+  Handle const access = file_access();
+  Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
+  if (handle < 0) fail_with_reason(ExitCode::data, path.string(), "open it as an HDF5 file");
+  return File(std::move(handle), path.string(), "", ExitCode::data);
+}
+File File::open_together(Path const& path, Communicator const& ranks) {
+  Handle const access = file_access();
+  use_parallel_access(access, ranks);
+  Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDWR, access), H5Fclose);
+  if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks");
+  return File(std::move(handle), path.string(), "", ExitCode::storage);
+}
+void File::close() {
+  if (code_ == ExitCode::storage) checked(H5Fflush(id(), H5F_SCOPE_GLOBAL), "write it to disk");
+  checked(handle_.close(), "close it");
+}
+
+}  // namespace partita::hdf5

@@ -1,0 +1,49 @@
+// history.h5: named numbers by step, one dataset each over the dimension scale `step`, which xarray opens as a data set.
+#pragma once
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "io/provenance.hpp"
+#include "io/run_directory.hpp"
+
+namespace partita {
+
+// Timings differ from run to run; results are the same bits for the same deck.
+enum class SeriesKind { result, timing };
+
+// The root holds the rows; on other ranks define and record do nothing. Steps ascend. A number that a row does not have is NaN.
+class History {
+ public:
+  History(RunDirectory, Communicator, Provenance);
+
+  // What a series means, with unit and source: its attribute `doc`.
+  void define(std::string const& name, std::string const& doc, SeriesKind = SeriesKind::result);
+  // Adds to the row of this step, the last one or a new one. Names that were not defined are results without `doc`.
+  void record(Index step, std::vector<std::pair<std::string, double>> const& values);
+
+  // Collective. Replaces history.h5 by all rows so far; before a checkpoint, so that none is lost.
+  void flush() const;
+  // Collective; on restart, after the definitions: reads the rows up to this step back and drops later ones.
+  void restore(Index last_step);
+
+  // On the root; empty elsewhere.
+  std::vector<Index> const& steps() const { return steps_; }
+  std::vector<double> const& series(std::string const& name) const { return series_.at(name).values; }
+
+ private:
+  struct Series {
+    std::string doc;
+    SeriesKind kind = SeriesKind::result;
+    std::vector<double> values;  // one a row
+  };
+  RunDirectory run_;
+  Communicator ranks_;
+  Provenance provenance_;
+  std::vector<Index> steps_;
+  std::map<std::string, Series> series_;
+};
+
+}  // namespace partita

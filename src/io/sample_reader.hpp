@@ -1,0 +1,39 @@
+// Points of samples and of any other HDF5 file, for estimators.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "io/hdf5.hpp"
+
+namespace partita {
+
+// Opens a run directory or its samples.h5 or one of its parts (posterior/x unless another dataset is named: chain, draw, dimension), or a
+// dataset of any HDF5 file: (n), (n, d) or (n, ...), n points of one draw each. Failure(data): file, dataset, found, wanted.
+class SampleReader {
+ public:
+  explicit SampleReader(Path const&, std::string const& dataset = "");
+
+  Index chains() const { return chains_; }
+  Index draws() const { return draws_; }
+  Index dimension() const { return dimension_; }
+  std::vector<Index> const& draw_labels() const { return draw_labels_; }  // steps of a run's draws; empty for points of other files
+  std::string where() const { return dataset_.where(); }
+
+  // (chain, draw, dimension), of `count` chains from `first` on; T is float or double.
+  template <class T>
+  std::vector<T> read(Index first, Index count) const {
+    std::vector<T> values(static_cast<std::size_t>(count * draws_ * dimension_));
+    dataset_.read_rows(first, count, hdf5::native_type<T>(), values.data());
+    return values;
+  }
+  // (chain, draw) of a run's statistic, "energy".
+  std::vector<double> read_statistic(std::string const& name, Index first, Index count) const;
+
+ private:
+  hdf5::File file_;
+  hdf5::Dataset dataset_;
+  Index chains_ = 0, draws_ = 1, dimension_ = 1;
+  std::vector<Index> draw_labels_;
+};
+
+}  // namespace partita

@@ -1,0 +1,83 @@
+// Samples as immutable parts samples/part-NNNNNN.h5 that xarray and ArviZ open: groups posterior (variables by chain, draw and their own
+// dimension) and sample_stats (one number by chain and draw), with draws labelled by their step.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "core/state.hpp"
+#include "core/tiling.hpp"
+#include "io/provenance.hpp"
+#include "io/run_directory.hpp"
+
+namespace partita {
+
+// A posterior variable has `size` numbers a chain and is stored as Real.
+struct SampleVariable {
+  std::string name;  // "x"
+  Index size;
+};
+enum class StoredAs { real32, real64, flag };
+struct SampleStatistic {
+  std::string name;  // "energy"
+  StoredAs type;
+  std::string doc;  // its definition, with unit
+};
+
+struct SampleFormat {
+  Tiling tiling;
+  TileRange mine;
+  std::vector<SampleVariable> posterior;
+  std::vector<SampleStatistic> statistics;
+  Index draws_per_part;                 // fixed over the life of a run: default_draws_per_part
+  std::vector<Index> image_shape = {};  // (height, width) where x is an image
+};
+
+// Draws that make a part of about 128 MiB, at most 4096; depends on global counts only.
+Index default_draws_per_part(Tiling const&, std::vector<SampleVariable> const&, std::vector<SampleStatistic> const&);
+
+class SampleWriter {
+ public:
+  SampleWriter(RunDirectory, Communicator, SampleFormat, Provenance);
+
+  // Collective. The values of this rank's chains at a step: for each posterior variable (tile, size, pitch), for each statistic (tile,
+  // pitch). When draws_per_part draws are pending they are written as a part, and samples.h5 anew.
+  void append(Index step, std::vector<TileStorage> const& posterior, std::vector<TileScalarStorage> const& statistics);
+  Index draws() const { return draws_; }
+
+  // Pending draws and counters, for the checkpoint; the writer must outlive the State.
+  void describe_state(State&);
+  // Collective; on start and after the state is restored: removes parts beyond the draws of the state. Failure(data) where an earlier one
+  // is lost.
+  void cut_back();
+  // Collective; at the end of a run. Pending draws become a last, shorter part; they stay pending for a continuation, which replaces it.
+  void write_pending();
+
+ private:
+  // Pending values of a variable or statistic on this rank: (tile, lane of the width, draw of the part, size).
+  struct Column {
+    std::string name;
+    Index size;
+    std::vector<Real> values;
+  };
+  Index full_parts() const { return draws_ / format_.draws_per_part; }
+  Path part_path(Index part) const;
+  void keep(Column&, Index draw, Real const* source, Index pitch) const;
+  void write_part(Index part, Index draws);
+  void write_virtual(Index parts) const;
+  template <class Create>
+  void write_groups(hdf5::File const&, Index const* steps, Index draws, Create const&) const;
+  template <class T>
+  std::vector<T> chain_major(Column const&, Index draws) const;
+
+  RunDirectory run_;
+  Communicator ranks_;
+  SampleFormat format_;
+  Provenance provenance_;
+  std::vector<Column> columns_;       // posterior variables, then statistics
+  std::vector<Index> pending_steps_;  // of the draws of the part
+  std::vector<Index> written_steps_;  // root: of all full parts
+  Index draws_ = 0;
+};
+
+}  // namespace partita

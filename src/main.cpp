@@ -1,0 +1,30 @@
+// Partita: trains and samples energy-based models p(x) = exp(-E(x)) / Z.
+#include "comm/environment.hpp"
+#include "comm/signals.hpp"
+#include "core/log.hpp"
+#include "driver/commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace partita;
+  try {
+    // 1. MPI, Kokkos, NCCL, in this order, and back at the end.
+    Environment const environment(argc, argv);
+    Communicator const ranks = Communicator::world();
+    try {
+      // 2. Signals are noted from now on and answered between blocks of steps.
+      Signals const signals;
+      // 3. What to do.
+      Arguments const arguments = parse_arguments(argc, argv, ranks);
+      // 4. Do it; what every rank agrees on ends here in order.
+      return execute(arguments, ranks);
+    } catch (Failure const& failure) {
+      // 5. Say what, where, why and what to do; the exit code tells who has to act.
+      return Environment::report(failure);
+    } catch (std::exception const& error) {
+      return Environment::report(Failure(ExitCode::internal, error.what(), FailedOn::this_rank, std::source_location::current()));
+    }
+  } catch (Failure const& failure) {  // before the ranks know of each other
+    log::error("{}", failure.what());
+    return static_cast<int>(failure.code());
+  }
+}

@@ -1,0 +1,40 @@
+// The Model of an analytic energy: evaluation in one kernel, and access to the functor for samplers that fuse it into theirs.
+#pragma once
+#include "models/analytic_energies.hpp"
+#include "models/model.hpp"
+
+namespace partita {
+
+// E and dE/dx of a strip, whichever kind the energy is. x and g may not overlap.
+template <class Energy>
+KOKKOS_FORCEINLINE_FUNCTION void evaluate(Energy const& e, Rows<Real const> x, Rows<Real> g, Real* energy) {
+  if constexpr (Energy::separable) {
+    for (int l = 0; l < strip_lanes; l++) energy[l] = 0;
+    for (Index i = 0; i < e.dimension; i++) {
+      Real const* xi = x[i];
+      Real* gi = g[i];
+#pragma GCC ivdep
+      for (int l = 0; l < strip_lanes; l++) {
+        energy[l] += e.energy(i, xi[l]);
+        gi[l] = e.gradient(i, xi[l]);
+      }
+    }
+  } else {
+    e.energy_and_gradient(x, g, energy);
+  }
+}
+
+class AnalyticModel : public DifferentiableModel {
+ public:
+  explicit AnalyticModel(AnalyticEnergy e) : energy_(std::move(e)) {}
+  AnalyticEnergy const& analytic() const { return energy_; }
+  Index dimension() const override;
+  std::vector<GaussianMoments> gaussian() const override;
+  // Works in whole strips: rows of all three are stored up to a multiple of strip_lanes, and written there.
+  void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
+
+ private:
+  AnalyticEnergy energy_;
+};
+
+}  // namespace partita

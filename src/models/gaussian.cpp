@@ -1,0 +1,126 @@
+#include "models/gaussian.hpp"
+
+#include "core/dense.hpp"
+#include "core/matrix_product.hpp"
+#include "core/require.hpp"
+#include "models/analytic_model.hpp"
+
+namespace partita {
+namespace {
+
+// d values from a deck list: all d, one repeated, or two as the ends of an evenly spaced list.
+std::vector<double> spread(std::vector<double> const& given, Index d, char const* name) {
+  auto const n = static_cast<Index>(given.size());
+  require_all(n == d || n == 1 || (n == 2 && d > 2), ExitCode::usage,
+              "model.{} has {} values (model.dimension is {}); give one, {} or the two ends of an evenly spaced list", name, n, d, d);
+  if (n == d) return given;
+  std::vector<double> out(static_cast<std::size_t>(d));
+  for (Index i = 0; i < d; i++) {
+    double const t = d > 1 ? static_cast<double>(i) / static_cast<double>(d - 1) : 0;
+    out[static_cast<std::size_t>(i)] = given.front() + t * (given.back() - given.front());
+  }
+  return out;
+}
+
+Vector to_device(std::vector<double> const& values, std::string const& name) {
+  Vector v(name, values.size());
+  auto const host = Kokkos::create_mirror_view(v);
+  for (std::size_t i = 0; i < values.size(); i++) host(i) = static_cast<Real>(values[i]);
+  Kokkos::deep_copy(v, host);
+  return v;
+}
+
+std::vector<double> to_host(ConstVector v) {
+  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  return {host.data(), host.data() + host.extent(0)};
+}
+
+Matrix matrix_from(GaussianOptions const& o) {
+  require_all(static_cast<Index>(o.matrix.size()) == o.dimension * o.dimension, ExitCode::usage,
+              "model.matrix has {} entries ({} x {} are needed, row by row)", o.matrix.size(), o.dimension, o.dimension);
+  Matrix h(o.dimension, o.dimension);
+  h.values = o.matrix;
+  for (Index i = 0; i < h.rows; i++)
+    for (Index j = 0; j < i; j++)
+      require_all(h(i, j) == h(j, i), ExitCode::usage, "model.matrix is not symmetric (entries {},{} and {},{} differ); a precision matrix is", i, j, j, i);
+  require_all(is_positive_definite(h), ExitCode::usage, "model.matrix is not positive definite (the Gaussian has no finite Z); check its eigenvalues");
+  return h;
+}
+
+}  // namespace
+
+GaussianMoments DiagonalGaussian::moments() const {
+  GaussianMoments m{to_host(mean), Matrix(dimension, dimension)};
+  auto const p = to_host(precision);
+  for (Index i = 0; i < dimension; i++) m.precision(i, i) = p[static_cast<std::size_t>(i)];
+  return m;
+}
+
+GaussianMoments AutoregressiveGaussian::moments() const {
+  GaussianMoments m{to_host(mean), Matrix(dimension, dimension)};
+  double const phi = correlation, scale = dimension > 1 ? 1 / (1 - phi * phi) : 1;
+  for (Index i = 0; i < dimension; i++) {
+    bool const end = i == 0 || i == dimension - 1;
+    m.precision(i, i) = end ? scale : scale * (1 + phi * phi);
+    if (i > 0) m.precision(i, i - 1) = m.precision(i - 1, i) = -phi * scale;
+  }
+  return m;
+}
+
+DenseGaussian::DenseGaussian(std::vector<double> mean, Matrix precision)
+    : moments_{mean, precision}, mean_(to_device(mean, "gaussian mean")), precision_(to_device(precision.values, "gaussian precision")) {}
+
+void DenseGaussian::reserve(Index tiles, Index lanes) { centred_ = TileStorage("gaussian centred", tiles, dimension(), round_up(lanes, pitch_quantum)); }
+
+std::size_t DenseGaussian::work_bytes(Index tiles, Index lanes) const {
+  return sizeof(Real) * static_cast<std::size_t>(tiles * dimension() * round_up(lanes, pitch_quantum));
+}
+
+void DenseGaussian::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
+  Index const tiles = static_cast<Index>(x.extent(0)), d = dimension(), lanes = static_cast<Index>(x.extent(2));
+  auto const centred = centred_;
+  auto const mean = mean_;
+  Kokkos::parallel_for(
+      "partita::gaussian_centre", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * d), KOKKOS_LAMBDA(Index n) {
+        Index const tile = n / d, i = n % d;
+        Real const* from = &x(tile, i, 0);
+        Real* to = &centred(tile, i, 0);
+        Real const m = mean(i);
+        for (Index l = 0; l < lanes; l++) to[l] = from[l] - m;
+      });
+  Index const pitch = static_cast<Index>(centred.extent(2)), gradient_pitch = static_cast<Index>(gradient.stride(1));
+  matrix_product({d, lanes, d}, {precision_.data(), d}, {centred.data(), pitch, Form::plain, d * pitch},
+                 {gradient.data(), gradient_pitch, 1, 0, static_cast<Index>(gradient.stride(0))}, tiles);
+  Kokkos::parallel_for(
+      "partita::gaussian_energy", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles), KOKKOS_LAMBDA(Index tile) {
+        Real* e = &energy(tile, 0);
+        for (Index l = 0; l < lanes; l++) e[l] = 0;
+        for (Index i = 0; i < d; i++) {
+          Real const *c = &centred(tile, i, 0), *g = &gradient(tile, i, 0);
+          for (Index l = 0; l < lanes; l++) e[l] = std::fma(Real(0.5) * c[l], g[l], e[l]);
+        }
+      });
+}
+
+deck::Schema gaussian_schema() {
+  using O = GaussianOptions;
+  return deck::schema<O>(
+      "gaussian", "E(x) = (x - mu)' H (x - mu) / 2",
+      {deck::key("dimension", &O::dimension, "number of coordinates d").at_least(1),
+       deck::key("mean", &O::mean, "mu: one value, d values, or the two ends of an evenly spaced list"),
+       deck::key("precision", &O::precision, "form of H").one_of({"diagonal", "ar1", "dense"}),
+       deck::key("diagonal", &O::diagonal, "diagonal: entries of H: one, d, or the two ends of an evenly spaced list").above(0),
+       deck::key("correlation", &O::correlation, "ar1: correlation of neighbours, unit variances").above(-1).below(1),
+       deck::key("matrix", &O::matrix, "dense: the d x d entries of H, row by row")});
+}
+
+std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o) {
+  auto const mean = spread(o.mean, o.dimension, "mean");
+  if (o.precision == "dense") return std::make_unique<DenseGaussian>(mean, matrix_from(o));
+  if (o.precision == "ar1")
+    return std::make_unique<AnalyticModel>(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), to_device(mean, "gaussian mean")});
+  return std::make_unique<AnalyticModel>(
+      DiagonalGaussian{o.dimension, to_device(mean, "gaussian mean"), to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision")});
+}
+
+}  // namespace partita

@@ -1,0 +1,25 @@
+// ManyWell (Noe, Olsson, Koehler, Wu, Science 2019, in the form of Midgley et al., ICLR 2023): pairs of coordinates,
+// x^4 - 6 x^2 - x/2 in the first and y^2/2 in the second; log Z = 10.2934797071 a pair.
+#pragma once
+#include "core/strip.hpp"
+#include "deck/schema.hpp"
+
+namespace partita {
+
+struct ManyWell {
+  static constexpr bool separable = true;
+  Index dimension = 2;
+  KOKKOS_FORCEINLINE_FUNCTION Real energy(Index i, Real x) const {
+    Real const s = x * x;
+    return i % 2 == 0 ? std::fma(s, s - 6, Real(-0.5) * x) : Real(0.5) * s;
+  }
+  KOKKOS_FORCEINLINE_FUNCTION Real gradient(Index i, Real x) const { return i % 2 == 0 ? std::fma(4 * x, x * x - 3, Real(-0.5)) : x; }
+};
+
+struct ManyWellOptions {
+  Index dimension = 32;
+};
+deck::Schema many_well_schema();
+ManyWell make_many_well(ManyWellOptions const&);  // Failure(usage) for an odd dimension
+
+}  // namespace partita

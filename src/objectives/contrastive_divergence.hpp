@@ -1,0 +1,70 @@
+// Maximum likelihood with chains of the model: d/dtheta mean log p = -E_data[dE/dtheta] + E_model[dE/dtheta].
+// CD-k (Hinton 2002): chains start at the minibatch. PCD-k (Tieleman 2008; Du and Mordatch 2019): chains persist in a replay buffer.
+#pragma once
+#include "comm/tile_sums.hpp"
+#include "data/batches.hpp"
+#include "models/model.hpp"
+#include "objectives/objective.hpp"
+#include "samplers/sampler.hpp"
+
+namespace partita {
+
+// Keys of both objectives.
+struct ContrastiveOptions {
+  Index sampler_steps = 20;
+  double data_noise = 0;
+  double energy_penalty = 0;
+};
+struct PersistentOptions {
+  Index chains = 4096;
+  double restart_fraction = 0.05;
+};
+std::vector<deck::Key> contrastive_keys();
+deck::Schema contrastive_divergence_schema();
+deck::Schema persistent_cd_schema();
+
+enum class ChainStart { at_data, persistent };
+
+class ContrastiveDivergence : public Objective {
+ public:
+  // Failure(usage) where the replay buffer is no multiple of the batch. All references must outlive the objective.
+  ContrastiveDivergence(TrainableModel&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width, ChainStart, ContrastiveOptions,
+                        PersistentOptions, InitialDistribution);
+
+  Vector gradient(Index update, Timers&) override;
+  TrainingHealth health() override;
+  std::vector<Chains> const& chains() const override { return buffer_; }
+  double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * options_.sampler_steps); }
+  std::size_t bytes() const override;
+  void describe_state(State&) override;
+
+ private:
+  void add_data_noise(Index update);
+  double mean_gradient_step();
+  Chains& chains_for(Index update);  // moved to where this update starts
+  // Adds to `sum` what a tile's chains contribute, sum_b (sign + 2 alpha E_b) dE_b/dtheta / batch, and their energies to energy_sums_(tile, column).
+  void accumulate(TileStorage const& x, Index tile, double sign, Vector sum, int column);
+
+  TrainableModel& model_;
+  Sampler& sampler_;
+  data::Batches const& batches_;
+  Communicator communicator_;
+  random::Key key_;
+  ChainStart start_;
+  ContrastiveOptions options_;
+  PersistentOptions persistent_;
+  InitialDistribution initial_;
+  Tiling tiling_;
+  TileRange mine_;
+  TileStorage data_;              // this rank's tiles of the minibatch
+  std::vector<Chains> buffer_;    // generations of the replay buffer, one batch each; CD has one
+  std::uint64_t last_ = 0;          // the generation that the last update advanced
+  TileScalarStorage energy_, weight_;     // (1, pitch)
+  TileStorage gradient_x_;                // (1, dimension, pitch), for the length of the gradient step
+  TileSums sums_;
+  // Per tile: sums of the data's and of the chains' energies since the last report.
+  Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums_;
+  Index updates_since_report_ = 0;
+};
+
+}  // namespace partita

@@ -1,0 +1,49 @@
+#include "optimizers/optimizer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace partita {
+
+std::vector<deck::Key> optimizer_keys() {
+  using O = OptimizerOptions;
+  return {deck::key("learning_rate", &O::learning_rate, "step of an update").above(0),
+          deck::key("schedule", &O::schedule, "how the learning rate falls over train.updates, after the warm-up").one_of({"constant", "linear", "cosine"}),
+          deck::key("warmup_updates", &O::warmup_updates, "updates over which the rate rises from zero").at_least(0),
+          deck::key("final_fraction", &O::final_fraction, "linear, cosine: the rate reached after the last update, over learning_rate").at_least(0).at_most(1),
+          deck::key("clip_norm", &O::clip_norm, "gradients longer than this are shortened to it; 0: never").at_least(0)};
+}
+
+double scheduled_rate(OptimizerOptions const& o, Index update, Index updates) {
+  if (update < o.warmup_updates) return o.learning_rate * static_cast<double>(update + 1) / static_cast<double>(o.warmup_updates);
+  double const left = static_cast<double>(std::max<Index>(updates - o.warmup_updates, 1));
+  double const done = std::min(1., static_cast<double>(update - o.warmup_updates) / left);
+  double fall = 1;
+  if (o.schedule == "linear") fall = 1 - done;
+  if (o.schedule == "cosine") fall = 0.5 * (1 + std::cos(std::numbers::pi * done));
+  return o.learning_rate * (o.final_fraction + (1 - o.final_fraction) * fall);
+}
+
+double norm(ConstVector values) {
+  double sum = 0;
+  Kokkos::parallel_reduce(
+      "partita::norm", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(0))),
+      KOKKOS_LAMBDA(Index i, double& s) { s += static_cast<double>(values(i)) * static_cast<double>(values(i)); }, sum);
+  return std::sqrt(sum);
+}
+
+void scale(Vector values, double factor) {
+  Real const f = static_cast<Real>(factor);
+  Kokkos::parallel_for("partita::scale", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(0))),
+                       KOKKOS_LAMBDA(Index i) { values(i) *= f; });
+}
+
+void average(Vector mean, ConstVector parameters, double decay, Index update) {
+  double const u = static_cast<double>(update);
+  Real const take = static_cast<Real>(1 - std::min(decay, (1 + u) / (10 + u)));
+  Kokkos::parallel_for("partita::parameter_average", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(mean.extent(0))),
+                       KOKKOS_LAMBDA(Index i) { mean(i) = std::fma(take, parameters(i) - mean(i), mean(i)); });
+}
+
+}  // namespace partita

@@ -1,0 +1,165 @@
+// Runs a scheme over all chains of a rank: one fused kernel for analytic energies, model and scheme in turn for large models.
+#pragma once
+#include "models/analytic_model.hpp"
+#include "samplers/chains.hpp"
+#include "samplers/schemes.hpp"
+
+namespace partita {
+
+// Work rows of the tiles in flight; kept by the sampler between calls.
+struct SamplerWork {
+  TileStorage rows;  // fused: (strip slot, rows, strip_lanes); otherwise (tile in flight, rows, pitch)
+  void resize(Index slots, Index row_count, Index lanes) {
+    auto const has = [&](unsigned axis, Index n) { return static_cast<Index>(rows.extent(axis)) == n; };
+    if (!has(0, slots) || !has(1, row_count) || !has(2, lanes)) rows = TileStorage("sampler work", slots, row_count, lanes);
+  }
+};
+
+// Tiles that large models advance at once: one through the caches of a CPU, all of them on a GPU.
+inline Index tiles_in_flight(Index tiles) { return runs_on_host ? std::min<Index>(1, tiles) : tiles; }
+
+namespace detail {
+
+KOKKOS_FORCEINLINE_FUNCTION Rows<Real> rows_at(TileStorage const& storage, Index tile, Index lane, Index pitch) {
+  return {storage.data() == nullptr ? nullptr : &storage(tile, 0, 0) + lane, pitch};
+}
+
+// x to where the scheme evaluates, for schemes that evaluate elsewhere.
+template <class Scheme>
+KOKKOS_FORCEINLINE_FUNCTION void place_start(Scheme const& scheme, Strip const& s) {
+  if constexpr (!Scheme::gradient_at_state) {
+    auto const y = scheme.point(s);
+    for (Index i = 0; i < s.dimension; i++)
+      for (Index l = 0; l < strip_lanes; l++) y[i][l] = s.x[i][l];
+  }
+}
+
+template <class Scheme, class Energy>
+KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy const& energy, Strip const& s, random::RoundKeys const& keys, Index first_step,
+                                               Index steps) {
+  StripNoise noise(keys, Scheme::stream, s.first_chain);
+  auto const point = scheme.point(s);
+  auto const gradient = scheme.gradient(s);
+  auto const evaluate_here = [&] { evaluate(energy, Rows<Real const>{point.data, point.pitch}, gradient, scheme.energy(s)); };
+  auto const run = [&](auto const& g, auto const& refresh) {
+    for (Index step = first_step; step < first_step + steps; step++)
+      for (Index k = 0; k < scheme.evaluations(); k++) {
+        scheme.before(s, noise, k, step, g);
+        refresh();
+        scheme.after(s, noise, k, step, g);
+      }
+  };
+  if constexpr (Energy::separable && Scheme::gradient_at_state) {
+    scheme.begin(s, noise, first_step);
+    run(SeparableGradient<Energy>{energy, s.x}, [] {});
+  } else {
+    if constexpr (Scheme::carries_gradient) {
+      place_start(scheme, s);
+      evaluate_here();
+    }
+    scheme.begin(s, noise, first_step);
+    run(StoredGradient{gradient}, evaluate_here);
+  }
+}
+
+template <class Scheme, class Energy>
+void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
+                   Index first_step, Index steps) {
+  using Slots = Kokkos::Experimental::UniqueToken<Execution>;
+  Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
+  Index const strips = local.count * strips_per_tile;
+  Slots const slots;
+  Index const rows = Scheme::work_rows(d), slot_count = runs_on_host ? static_cast<Index>(slots.size()) : strips;
+  work.resize(slot_count, rows, strip_lanes);
+  auto const x = chains.x, velocity = chains.velocity, work_rows = work.rows;
+  auto const accepted = chains.accepted, diverging = chains.diverging;
+  auto const keys = random::round_keys(key);
+  ChainNumbers const first_chain(chains);
+  Kokkos::parallel_for(
+      "partita::advance", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, strips), KOKKOS_LAMBDA(Index n) {
+        Index const tile = local.first + n / strips_per_tile, lane = n % strips_per_tile * strip_lanes;
+        Index const slot = runs_on_host ? static_cast<Index>(slots.acquire()) : n;
+        Strip const s{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), {&work_rows(slot, 0, 0), strip_lanes},
+                      &accepted(tile, lane), &diverging(tile, lane), d, first_chain.of(tile, lane)};
+        advance_strip(scheme, energy, s, keys, first_step, steps);
+        if (runs_on_host) slots.release(static_cast<typename Slots::size_type>(slot));
+      });
+}
+
+// A scheme's stage on every strip of `count` tiles from local tile `first`.
+template <class Stage>
+void for_each_strip(char const* name, Chains const& chains, TileStorage const& work_rows, Index first, Index count, Stage const& stage) {
+  Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
+  ChainNumbers const first_chain(chains);
+  auto const x = chains.x, velocity = chains.velocity;
+  auto const accepted = chains.accepted, diverging = chains.diverging;
+  Kokkos::parallel_for(
+      name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count * strips_per_tile), KOKKOS_LAMBDA(Index n) {
+        Index const in_flight = n / strips_per_tile, tile = first + in_flight, lane = n % strips_per_tile * strip_lanes;
+        stage(Strip{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch), &accepted(tile, lane),
+                    &diverging(tile, lane), d, first_chain.of(tile, lane)});
+      });
+}
+
+// The tiles [first, first + count) of this rank, all with `lanes` lanes, advanced together.
+template <class Scheme>
+void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, TileStorage const& work_rows, random::RoundKeys const& keys,
+                   Index first, Index count, Index lanes, Index first_step, Index steps) {
+  Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = Scheme::work_rows(d);
+  // Views of the rows where the scheme has its evaluations: the same offsets as in any strip.
+  Strip const whole{{&chains.x(first, 0, 0), pitch}, {nullptr, pitch}, {&work_rows(0, 0, 0), pitch}, nullptr, nullptr, d, 0};
+  auto const tile_stride = [&](Real const* p) { return p >= work_rows.data() && p < work_rows.data() + work_rows.size() ? rows * pitch : d * pitch; };
+  auto const view = [&](Rows<Real> r) {
+    auto const n = static_cast<std::size_t>(tile_stride(r.data));
+    return Tiles(r.data, Kokkos::LayoutStride(static_cast<std::size_t>(count), n, static_cast<std::size_t>(d), static_cast<std::size_t>(pitch),
+                                              static_cast<std::size_t>(lanes), 1));
+  };
+  Tiles const point = view(scheme.point(whole)), gradient = view(scheme.gradient(whole));
+  TileScalars const energy(scheme.energy(whole), Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(rows * pitch),
+                                                                      static_cast<std::size_t>(lanes), 1));
+  if constexpr (Scheme::carries_gradient) {
+    for_each_strip("partita::scheme_start", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
+    model.energy_and_gradient(point, energy, gradient);
+  }
+  for_each_strip("partita::scheme_begin", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+    StripNoise noise(keys, Scheme::stream, s.first_chain);
+    scheme.begin(s, noise, first_step);
+  });
+  for (Index step = first_step; step < first_step + steps; step++)
+    for (Index k = 0; k < scheme.evaluations(); k++) {
+      for_each_strip("partita::scheme_before", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+        StripNoise noise(keys, Scheme::stream, s.first_chain);
+        scheme.before(s, noise, k, step, StoredGradient{scheme.gradient(s)});
+      });
+      model.energy_and_gradient(point, energy, gradient);
+      for_each_strip("partita::scheme_after", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+        StripNoise noise(keys, Scheme::stream, s.first_chain);
+        scheme.after(s, noise, k, step, StoredGradient{scheme.gradient(s)});
+      });
+    }
+}
+
+}  // namespace detail
+
+// Advances this rank's local tiles [first, first + count) by `steps` steps, numbered from first_step. The numbers a chain sees do not
+// depend on how steps are cut into calls, nor on which rank holds it.
+template <class Scheme>
+void advance(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
+             Index first_step, Index steps) {
+  if (local.count == 0 || steps == 0) return;
+  if (auto const* analytic = dynamic_cast<AnalyticModel const*>(&model))
+    return std::visit([&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, key, local, first_step, steps); },
+                      analytic->analytic());
+  Index const flight = tiles_in_flight(chains.mine.count), rows = Scheme::work_rows(chains.dimension), pitch = chains.tiling.pitch();
+  work.resize(flight, rows, pitch);
+  auto const keys = random::round_keys(key);
+  for (Index first = local.first; first < local.end();) {
+    Index const lanes = chains.tiling.lanes(chains.mine.first + first);
+    Index count = 1;  // neighbours of the same width, as many as fit in flight
+    while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
+    detail::advance_tiles(scheme, model, chains, work.rows, keys, first, count, lanes, first_step, steps);
+    first += count;
+  }
+}
+
+}  // namespace partita

@@ -1,0 +1,93 @@
+#include "samplers/chains.hpp"
+
+#include <algorithm>
+
+#include "core/strip.hpp"
+
+namespace partita {
+
+Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d)
+    : tiling(t), mine(range), dimension(d), x(name, range.count, d, t.pitch()), accepted(name + " accepted", range.count, t.pitch()),
+      diverging(name + " diverging", range.count, t.pitch()) {}
+
+Tiles Chains::tiles(Index first, Index count, Index lanes) const {
+  return Kokkos::subview(x, std::pair(first, first + count), Kokkos::ALL, std::pair(Index{0}, lanes));
+}
+
+void Chains::describe_state(State& state, std::string const& group) const {
+  Index const all = tiling.tiles();
+  state.add_by_tile(group + "/x", x, mine, all);
+  if (velocity.extent(1) > 0) state.add_by_tile(group + "/velocity", velocity, mine, all);
+  state.add_by_tile(group + "/accepted", accepted, mine, all);
+  state.add_by_tile(group + "/diverging", diverging, mine, all);
+}
+
+std::size_t Chains::bytes() const {
+  return sizeof(Real) * (x.size() + velocity.size()) + sizeof(std::int32_t) * (accepted.size() + diverging.size());
+}
+
+Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension) {
+  constexpr Index l2_share = 1 << 20, widest = 256;  // bytes; half of a present core's L2, and no gain seen beyond 256 lanes
+  Index const row_bytes = static_cast<Index>(sizeof(Real)) * dimension * rows_per_dimension;
+  Index const fits = l2_share / std::max<Index>(row_bytes, 1) / pitch_quantum * pitch_quantum;
+  return std::min(std::clamp(fits, pitch_quantum, widest), round_up(chains, lane_quantum));
+}
+
+namespace {
+
+void place(Chains const& chains, random::Key key, random::Stream stream, Index step, InitialDistribution const& initial, double fraction) {
+  auto const x = chains.x;
+  Index const d = chains.dimension, groups = divide_up(d, 4), pitch = chains.tiling.pitch();
+  ChainNumbers const number(chains);
+  Real const amplitude = static_cast<Real>(initial.scale), shift = static_cast<Real>(initial.centre), share = static_cast<Real>(fraction);
+  auto const kind = initial.kind;
+  auto const at = static_cast<std::uint64_t>(step);
+  Kokkos::parallel_for(
+      "partita::place_chains", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * groups * pitch), KOKKOS_LAMBDA(Index n) {
+        Index const lane = n % pitch, group = n / pitch % groups, tile = n / pitch / groups;
+        auto const chain = number.of(tile, lane);
+        if (share < 1 && random::uniform(random::words(key, chain, random::Stream::restart_choice, at, 0).w[0]) >= share) return;
+        auto const w = random::words(key, chain, stream, at, static_cast<std::uint32_t>(group));
+        auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
+        Real const normal[4] = {p.a, p.b, q.a, q.b};
+        for (Index k = 0; k < 4 && 4 * group + k < d; k++)
+          x(tile, 4 * group + k, lane) = kind == InitialState::zero     ? shift
+                                         : kind == InitialState::normal ? shift + amplitude * normal[k]
+                                                                        : shift + amplitude * (2 * random::uniform(w.w[k]) - 1);
+      });
+}
+
+}  // namespace
+
+void initialise(Chains const& chains, random::Key key, random::Stream stream, Index step, InitialDistribution const& initial) {
+  place(chains, key, stream, step, initial, 1);
+}
+
+void restart_some(Chains const& chains, random::Key key, Index step, InitialDistribution const& initial, double fraction) {
+  if (fraction > 0) place(chains, key, random::Stream::restart_state, step, initial, fraction);
+}
+
+Index first_nonfinite_chain(Chains const& chains) {
+  auto const x = chains.x;
+  Index const d = chains.dimension, width = chains.tiling.width, all = chains.tiling.chains, first_tile = chains.mine.first;
+  Index const strips = divide_up(width, strip_lanes);
+  Index first = all;
+  Kokkos::parallel_reduce(
+      "partita::first_nonfinite_chain", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * strips),
+      KOKKOS_LAMBDA(Index n, Index & lowest) {
+        Index const tile = n / strips, lane = n % strips * strip_lanes, chain = (first_tile + tile) * width + lane;
+        // x - x is 0 for a finite x and NaN for others; a sum of those keeps the NaN.
+        Real sum[strip_lanes];
+        for (Index l = 0; l < strip_lanes; l++) sum[l] = 0;
+        for (Index i = 0; i < d; i++) {
+          Real const* row = &x(tile, i, lane);
+          for (Index l = 0; l < strip_lanes; l++) sum[l] += row[l] - row[l];
+        }
+        for (Index l = 0; l < strip_lanes; l++)
+          if (sum[l] != 0 && lane + l < width && chain + l < all && chain + l < lowest) lowest = chain + l;
+      },
+      Kokkos::Min<Index>(first));
+  return first < all ? first : -1;
+}
+
+}  // namespace partita

@@ -1,0 +1,55 @@
+// Many parallel chains, in tiles, of which this rank holds a contiguous range.
+#pragma once
+#include <string>
+
+#include "core/random.hpp"
+#include "core/state.hpp"
+#include "core/tiling.hpp"
+
+namespace partita {
+
+struct Chains {
+  Tiling tiling;
+  TileRange mine;
+  Index dimension = 0;
+  Index first_number = 0;  // number of chain 0 for the random numbers: several sets of chains share one stream without overlap
+  TileStorage x;                                             // (tile, dimension, pitch)
+  TileStorage velocity;                                      // the same, empty unless the sampler keeps velocities
+  Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory> accepted;   // (tile, pitch): accepted proposals since the last reset
+  Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory> diverging;  // (tile, pitch): proposals with a non-finite or huge energy error
+
+  Chains() = default;
+  Chains(std::string const& name, Tiling, TileRange mine, Index dimension);
+
+  // x of `count` of this rank's tiles from local index `first`, seen with `lanes` lanes.
+  Tiles tiles(Index first, Index count, Index lanes) const;
+  void describe_state(State&, std::string const& group) const;
+  std::size_t bytes() const;
+};
+
+// The number that keys a chain's random numbers, from its local tile and lane.
+struct ChainNumbers {
+  Index first, width;
+  explicit ChainNumbers(Chains const& c) : first(c.first_number + c.mine.first * c.tiling.width), width(c.tiling.width) {}
+  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const { return static_cast<std::uint64_t>(first + tile * width + lane); }
+};
+
+// Chains per tile where the deck names no width: a multiple of a strip, such that state, gradient and work rows of a tile stay in a
+// core's L2 cache. Depends on global numbers only.
+Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension);
+
+// Where chains start, each coordinate independent: centre + scale N(0, 1), centre + scale U(-1, 1), or centre.
+enum class InitialState { normal, uniform, zero };
+struct InitialDistribution {
+  InitialState kind = InitialState::normal;
+  double scale = 1, centre = 0;
+};
+// Puts chains where they start, keyed by chain number and `step`.
+void initialise(Chains const&, random::Key, random::Stream, Index step, InitialDistribution const&);
+// The same for a random share of the chains, each with probability `fraction`.
+void restart_some(Chains const&, random::Key, Index step, InitialDistribution const&, double fraction);
+
+// The first chain whose state is not finite, over this rank's real chains; -1 if none.
+Index first_nonfinite_chain(Chains const&);
+
+}  // namespace partita

@@ -1,0 +1,24 @@
+#include "samplers/leimkuhler_matthews.hpp"
+
+#include "core/require.hpp"
+#include "samplers/stability.hpp"
+
+namespace partita {
+
+deck::Schema leimkuhler_matthews_schema() {
+  using O = LeimkuhlerMatthewsOptions;
+  return deck::schema<O>("leimkuhler_matthews", "x <- x - eta dE/dx + sqrt(2 eta T) (xi_n + xi_{n+1}) / 2; exact covariance on Gaussians",
+                         {deck::key("step_size", &O::step_size, "eta").required().above(0),
+                          deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
+}
+
+void LeimkuhlerMatthews::prepare(DifferentiableModel const& model, Chains&, random::Key) {
+  require_stable(model, step_size_, "leimkuhler_matthews", [](double lambda) { return 2 / lambda; });
+}
+
+void LeimkuhlerMatthews::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  LeimkuhlerMatthewsScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(0.5 * std::sqrt(2 * step_size_ * options_.temperature))};
+  partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+}
+
+}  // namespace partita

@@ -1,0 +1,25 @@
+// Leimkuhler-Matthews: x <- x - eta dE/dx + sqrt(2 eta T) (xi_n + xi_{n+1}) / 2.
+#pragma once
+#include "samplers/sampler.hpp"
+
+namespace partita {
+
+struct LeimkuhlerMatthewsOptions {
+  double step_size = 0;
+  double temperature = 1;
+};
+deck::Schema leimkuhler_matthews_schema();
+
+class LeimkuhlerMatthews : public Sampler {
+ public:
+  explicit LeimkuhlerMatthews(LeimkuhlerMatthewsOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
+  void prepare(DifferentiableModel const&, Chains&, random::Key) override;
+  using Sampler::advance;
+  void advance(DifferentiableModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  Index work_rows(Index d) const override { return LeimkuhlerMatthewsScheme::work_rows(d); }
+
+ private:
+  LeimkuhlerMatthewsOptions options_;
+};
+
+}  // namespace partita

@@ -1,0 +1,28 @@
+// Unadjusted Langevin algorithm: x <- x - eta dE/dx + sqrt(2 eta T) noise_scale xi.
+#pragma once
+#include "samplers/sampler.hpp"
+
+namespace partita {
+
+struct UlaOptions {
+  double step_size = 0;
+  double temperature = 1;
+  double noise_scale = 1;
+};
+deck::Schema ula_schema();
+
+class Ula : public Sampler {
+ public:
+  explicit Ula(UlaOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
+  void prepare(DifferentiableModel const&, Chains&, random::Key) override;
+  using Sampler::advance;
+  void advance(DifferentiableModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
+  // s^2 T (H - eta H^2 / 2)^-1 with s the noise scale: for H = I an overshoot of 2 / (2 - eta).
+  Matrix stationary_covariance(Matrix const& precision) const override;
+
+ private:
+  UlaOptions options_;
+};
+
+}  // namespace partita

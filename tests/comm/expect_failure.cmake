@@ -1,0 +1,16 @@
+# cmake -DCODE=2 -DTEXT=regex -DTIMES=1 -P expect_failure.cmake -- command...: the command exits with the code (or dies as CODE says) and
+# writes TIMES lines that match.
+set(command)
+foreach(i RANGE ${CMAKE_ARGC})
+  if(DEFINED dashes)
+    list(APPEND command ${CMAKE_ARGV${i}})
+  elseif("${CMAKE_ARGV${i}}" STREQUAL "--")
+    set(dashes TRUE)
+  endif()
+endforeach()
+execute_process(COMMAND ${command} RESULT_VARIABLE code OUTPUT_VARIABLE written ERROR_VARIABLE written)
+string(REGEX MATCHALL "${TEXT}" found "${written}")
+list(LENGTH found times)
+if(NOT code STREQUAL CODE OR NOT times EQUAL TIMES)
+  message(FATAL_ERROR "exit code ${code}, expected ${CODE}; ${times} matches of '${TEXT}', expected ${TIMES}, in:\n${written}")
+endif()

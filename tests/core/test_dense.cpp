@@ -1,0 +1,88 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/dense.hpp"
+#include "core/random.hpp"
+#include "core/require.hpp"
+
+namespace {
+
+using namespace partita;
+
+constexpr double pi = 3.14159265358979323846;
+
+Matrix diagonal(std::vector<double> const& values) {
+  auto const n = static_cast<Index>(values.size());
+  Matrix m(n, n);
+  for (Index i = 0; i < n; i++) m(i, i) = values[static_cast<std::size_t>(i)];
+  return m;
+}
+
+Matrix tridiagonal(Index n, double on, double off) {
+  Matrix m(n, n);
+  for (Index i = 0; i < n; i++) {
+    m(i, i) = on;
+    if (i > 0) m(i, i - 1) = m(i - 1, i) = off;
+  }
+  return m;
+}
+
+// Q diag(values) Q' with the reflection Q = I - 2 u u', u random of unit length: dense, with known eigenvalues.
+Matrix with_eigenvalues(std::vector<double> const& values) {
+  auto const n = static_cast<Index>(values.size());
+  Matrix q(n, n);
+  std::vector<double> u(values.size());
+  double square = 0;
+  for (Index i = 0; i < n; i++) {
+    u[static_cast<std::size_t>(i)] = random::uniform_double(random::words({1, 2}, static_cast<std::uint64_t>(i), random::Stream::test, 0, 0).w[0]) - 0.5;
+    square += u[static_cast<std::size_t>(i)] * u[static_cast<std::size_t>(i)];
+  }
+  for (Index i = 0; i < n; i++)
+    for (Index j = 0; j < n; j++) q(i, j) = (i == j ? 1 : 0) - 2 * u[static_cast<std::size_t>(i)] * u[static_cast<std::size_t>(j)] / square;
+  return q * diagonal(values) * q;
+}
+
+double largest_deviation(Matrix const& a, Matrix const& b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < a.values.size(); i++) worst = std::max(worst, std::abs(a.values[i] - b.values[i]));
+  return worst;
+}
+
+TEST(Dense, InverseOfKnownMatrices) {
+  Matrix h(2, 2);
+  h.values = {2, 1, 1, 3};
+  Matrix expected(2, 2);
+  expected.values = {0.6, -0.2, -0.2, 0.4};
+  EXPECT_LT(largest_deviation(inverse(h), expected), 1e-15);
+  std::vector<double> values, reciprocals;
+  for (int i = 0; i < 40; i++) values.push_back(1 + 0.5 * i), reciprocals.push_back(1 / values.back());
+  EXPECT_LT(largest_deviation(inverse(with_eigenvalues(values)), with_eigenvalues(reciprocals)), 1e-13);
+  EXPECT_LT(largest_deviation(with_eigenvalues(values) * inverse(with_eigenvalues(values)), diagonal(std::vector<double>(40, 1.))), 1e-12);
+}
+
+TEST(Dense, InverseRefusesWhatIsNotPositiveDefinite) {
+  Matrix h(2, 2);
+  h.values = {1, 2, 2, 1};
+  EXPECT_FALSE(is_positive_definite(h));
+  EXPECT_THROW(inverse(h), Failure);
+  EXPECT_FALSE(is_positive_definite(diagonal({1, 0})));
+  EXPECT_FALSE(is_positive_definite(diagonal({1, NAN})));
+  EXPECT_TRUE(is_positive_definite(diagonal({1e-300, 1e300})));
+}
+
+TEST(Dense, LargestEigenvalue) {
+  EXPECT_EQ(largest_eigenvalue(diagonal({1, 3, 2})), 3);
+  EXPECT_EQ(largest_eigenvalue(diagonal({0.25})), 0.25);
+  EXPECT_NEAR(largest_eigenvalue(with_eigenvalues({5, 1})), 5, 1e-13);
+  // Close to the largest: two equal, and a gap of 1e-9, where iterations that converge with the gap stop early.
+  EXPECT_NEAR(largest_eigenvalue(with_eigenvalues({4, 1, 4, 2})), 4, 1e-13);
+  EXPECT_NEAR(largest_eigenvalue(with_eigenvalues({4, 1, 4 - 1e-9, 2, 3})), 4, 1e-13);
+  std::vector<double> many;
+  for (int i = 0; i < 100; i++) many.push_back(1 + 0.01 * i);
+  EXPECT_NEAR(largest_eigenvalue(with_eigenvalues(many)), 1.99, 1e-12);
+  // Tridiagonal Toeplitz: on + 2 |off| cos(pi / (n + 1)).
+  for (Index n : {2, 3, 10, 300}) EXPECT_NEAR(largest_eigenvalue(tridiagonal(n, 2, -0.75)), 2 + 1.5 * std::cos(pi / static_cast<double>(n + 1)), 1e-13);
+}
+
+}  // namespace

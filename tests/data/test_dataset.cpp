@@ -1,0 +1,184 @@
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "data/batches.hpp"
+#include "data/generated.hpp"
+#include "support.hpp"
+
+namespace partita::data {
+namespace {
+
+using test::failure;
+using testing::HasSubstr;
+using Floats = std::vector<float>;
+random::Key const key = random::make_key(5);
+
+// Rows (i, 10 i) for i = 0..n-1.
+Table ramp(Index n) {
+  Floats values;
+  for (Index i = 0; i < n; i++) values.insert(values.end(), {static_cast<float>(i), static_cast<float>(10 * i)});
+  return {"ramp", n, {2}, values};
+}
+Dataset dataset(Table table, DataOptions const& options = {}, Index test_rows = 0) {
+  return Dataset(Source{std::move(table), test_rows, {}}, options, key);
+}
+std::vector<double> values(Dataset const& data, Item item) {
+  std::vector<double> out(static_cast<std::size_t>(data.dimension()));
+  data.values(item, out.data());
+  return out;
+}
+
+TEST(Scaling, Bytes) {
+  Table const bytes{"bytes", 1, {3}, std::vector<std::uint8_t>{0, 51, 255}};
+  DataOptions options;
+  EXPECT_EQ(values(dataset(bytes), {}), (std::vector<double>{0, 51, 255}));
+  options.scaling = "unit";
+  EXPECT_EQ(values(dataset(bytes, options), {})[2], 1);
+  EXPECT_NEAR(values(dataset(bytes, options), {})[1], 0.2, 1e-15);
+  options.scaling = "symmetric";
+  EXPECT_EQ(values(dataset(bytes, options), {})[0], -1);
+  EXPECT_NEAR(values(dataset(bytes, options), {})[1], -0.6, 1e-15);
+  options.scaling = "affine";
+  options.scale = 2, options.offset = 1;
+  EXPECT_EQ(values(dataset(bytes, options), {}), (std::vector<double>{1, 103, 511}));
+}
+
+TEST(Scaling, FloatsByTheTrainingItems) {
+  DataOptions options;
+  options.scaling = "unit";
+  Dataset const unit = dataset(ramp(11), options, 1);  // the training items reach 90, the test item is (10, 100)
+  EXPECT_NEAR(values(unit, unit.item(Split::test, 0))[1], 100. / 90, 1e-15);
+  options.scaling = "standardize";
+  Dataset const standard = dataset(ramp(1000), options);
+  std::vector<double> const x = standard.points(Split::train);
+  double mean = 0, square = 0;
+  for (std::size_t i = 1; i < x.size(); i += 2) mean += x[i] / 1000, square += x[i] * x[i] / 1000;
+  EXPECT_NEAR(mean, 0, 1e-13);
+  EXPECT_NEAR(square, 1, 1e-13);
+  Dataset const constant = dataset({"c", 2, {1}, Floats{3, 3}}, options);
+  EXPECT_EQ(values(constant, {1, 0})[0], 0);
+}
+
+TEST(Binarize, Threshold) {
+  DataOptions options;
+  options.binarize = "threshold";
+  options.threshold = 15;
+  EXPECT_EQ(values(dataset(ramp(3), options), {2, 0}), (std::vector<double>{0, 1}));
+}
+
+TEST(Binarize, StochasticIsKeyedByItemAndEpoch) {
+  DataOptions options;
+  options.binarize = "stochastic";
+  Table const grey{"grey", 2, {5000}, Floats(10000, 0.3f)};
+  Dataset const data = dataset(grey, options);
+  auto const a = values(data, {0, 0}), again = values(data, {0, 0}), epoch = values(data, {0, 1}), other = values(data, {1, 0});
+  EXPECT_EQ(a, again);
+  for (auto const* x : {&a, &epoch, &other}) {
+    double const ones = std::accumulate(x->begin(), x->end(), 0.);
+    EXPECT_NEAR(ones, 1500, 4 * std::sqrt(5000 * 0.3 * 0.7));
+  }
+  double both = 0;
+  for (std::size_t d = 0; d < a.size(); d++) both += a[d] * epoch[d];
+  EXPECT_NEAR(both, 450, 4 * std::sqrt(5000 * 0.09 * 0.91));
+  EXPECT_THAT(failure(ExitCode::data, [&] { dataset(ramp(3), options); }), HasSubstr("row 1, entry 1 is 10 after scaling"));
+}
+
+TEST(Splits, ShareOutEveryRowOnce) {
+  DataOptions options;
+  options.validation_fraction = 0.2;
+  options.test_fraction = 0.1;
+  Dataset const data = dataset(ramp(100), options);
+  EXPECT_EQ(data.size(Split::train), 70);
+  EXPECT_EQ(data.size(Split::validation), 20);
+  EXPECT_EQ(data.size(Split::test), 10);
+  std::set<Index> rows;
+  for (Split split : {Split::train, Split::validation, Split::test})
+    for (Index i = 0; i < data.size(split); i++) rows.insert(data.item(split, i).row);
+  EXPECT_EQ(rows.size(), 100u);
+  EXPECT_NE(data.item(Split::test, 0).row, 90);  // not simply the last rows
+  options.validation_fraction = 0.95;
+  EXPECT_THAT(failure(ExitCode::usage, [&] { dataset(ramp(100), options); }), HasSubstr("leave no training item of 100 rows"));
+}
+
+TEST(Splits, TestRowsOfTheirOwn) {
+  DataOptions options;
+  options.validation_fraction = 0.25;
+  Dataset const data = dataset(ramp(12), options, 4);
+  EXPECT_EQ(data.size(Split::train), 6);
+  EXPECT_EQ(data.size(Split::validation), 2);
+  EXPECT_EQ(data.size(Split::test), 4);
+  for (Index i = 0; i < 4; i++) EXPECT_EQ(data.item(Split::test, i).row, 8 + i);
+  for (Index i = 0; i < 6; i++) EXPECT_LT(data.item(Split::train, i).row, 8);
+}
+
+TEST(HeldOut, PairsOfFileDataAreDisjoint) {
+  Dataset const data = dataset(ramp(30), {}, 20);
+  std::set<double> first;
+  for (Index set : {0, 1}) {
+    std::vector<double> const x = data.held_out(set, 10);
+    for (std::size_t i = 0; i < x.size(); i += 2) {
+      EXPECT_GE(x[i], 10);
+      EXPECT_TRUE(first.insert(x[i]).second);
+    }
+  }
+  EXPECT_NE(data.held_out(0, 10), data.held_out(2, 10));
+  EXPECT_THAT(failure(ExitCode::usage, [&] { data.held_out(0, 11); }), HasSubstr("two sets of 11 points wanted from 20 test items"));
+}
+
+TEST(HeldOut, GeneratedSetsAreFresh) {
+  TwoMoons const moons;
+  DataOptions options;
+  options.scaling = "affine", options.scale = 2;
+  Dataset const data(Source{generate(moons, key, 0, 50), 0, [=](Index set, Index n) { return generate(moons, key, set, n); }}, options,
+                     key);
+  std::vector<double> const train = data.points(Split::train), held = data.held_out(0, 50);
+  EXPECT_NE(train, held);
+  EXPECT_NEAR(held[0], 2 * std::get<Floats>(generate(moons, key, 1, 1).values)[0], 1e-6);
+}
+
+TEST(NonFinite, IsRefused) {
+  EXPECT_THAT(failure(ExitCode::data, [] { dataset({"x.csv", 1, {1}, Floats{NAN}}); }), HasSubstr("x.csv: 1 of 1 values are NaN"));
+}
+
+TEST(Batches, EachEpochHasEachItemOnce) {
+  Dataset const data = dataset(ramp(10));
+  Batches const batches(data, 4, key);
+  std::vector<Index> order;
+  for (Index update = 0; update < 5; update++)
+    for (Index j = 0; j < 4; j++) {
+      Item const item = batches.item(update, j);
+      EXPECT_EQ(item.epoch, static_cast<Index>(order.size()) / 10);
+      order.push_back(item.row);
+    }
+  std::vector<Index> const first(order.begin(), order.begin() + 10), second(order.begin() + 10, order.end());
+  EXPECT_EQ(std::set<Index>(first.begin(), first.end()).size(), 10u);
+  EXPECT_EQ(std::set<Index>(second.begin(), second.end()).size(), 10u);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(batches.epoch(5), 2);
+  EXPECT_THAT(failure(ExitCode::data, [&] { Batches(data, 11, key); }), HasSubstr("10 training items are fewer than train.batch = 11"));
+}
+
+// The same global batch however the tiles are dealt; lanes beyond the tile's chains repeat its first.
+TEST(Batches, TilesDoNotDependOnRanks) {
+  Dataset const data = dataset(ramp(500));
+  Batches const batches(data, 100, key);
+  Tiling const tiling{100, 32};  // tiles of 32, 32, 32, 4
+  for (int ranks : {1, 2, 3})
+    for (int rank = 0; rank < ranks; rank++) {
+      TileRange const mine = share_of_tiles(tiling.tiles(), rank, ranks);
+      TileStorage const storage("storage", static_cast<std::size_t>(mine.count), 2, static_cast<std::size_t>(tiling.pitch()));
+      batches.fill(storage, tiling, mine, 3);
+      auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), storage);
+      for (Index tile = mine.first; tile < mine.end(); tile++)
+        for (Index lane = 0; lane < tiling.lanes(tile); lane++) {
+          Index const j = tiling.first_chain(tile) + (lane < tiling.chains_in(tile) ? lane : 0);
+          Index const row = batches.item(3, j).row;
+          EXPECT_EQ(host(tile - mine.first, 0, lane), static_cast<Real>(row));
+          EXPECT_EQ(host(tile - mine.first, 1, lane), static_cast<Real>(10 * row));
+        }
+    }
+}
+
+}  // namespace
+}  // namespace partita::data

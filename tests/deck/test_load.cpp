@@ -1,0 +1,61 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "core/require.hpp"
+#include "deck/document.hpp"
+
+namespace partita::deck {
+namespace {
+
+std::string failure_of(std::filesystem::path const& path) {
+  try {
+    load(path);
+  } catch (Failure const& f) {
+    EXPECT_EQ(f.code(), ExitCode::usage);
+    return f.what();
+  }
+  return "no failure";
+}
+
+class Load : public testing::Test {
+ protected:
+  std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "deck load \xC3\xA9";
+  void SetUp() override { std::filesystem::create_directories(folder); }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+};
+
+TEST_F(Load, GivesTheBytesOfTheFile) {
+  std::string const text("a = 1\r\n\0b", 9);
+  std::ofstream(folder / "x.toml", std::ios::binary) << text;
+  EXPECT_EQ(load(folder / "x.toml"), text);
+  std::ofstream(folder / "empty.toml");
+  EXPECT_EQ(load(folder / "empty.toml"), "");
+}
+
+TEST_F(Load, NamesTheNearestFile) {
+  std::ofstream(folder / "gaussian.toml");
+  EXPECT_THAT(failure_of(folder / "gausian.toml"),
+              testing::HasSubstr("no such file; did you mean \"" + (folder / "gaussian.toml").string()));
+  EXPECT_THAT(failure_of(folder / "no" / "such.toml"), testing::HasSubstr("no such file; check the path"));
+}
+
+TEST_F(Load, RefusesWhatIsNoDeck) {
+  EXPECT_THAT(failure_of(folder), testing::HasSubstr("a directory, not a deck"));
+  std::ofstream(folder / "large.toml");
+  std::filesystem::resize_file(folder / "large.toml", (std::uintmax_t{64} << 20) + 1);  // sparse
+  EXPECT_THAT(failure_of(folder / "large.toml"), testing::HasSubstr("more than 64 MiB"));
+  // A file that opens and cannot be read, for any user: the first page of a process's memory is not mapped.
+  EXPECT_THAT(failure_of("/proc/self/mem"), testing::HasSubstr("cannot be read"));
+  std::ofstream(folder / "secret.toml");
+  std::filesystem::permissions(folder / "secret.toml", std::filesystem::perms::none);
+  bool const is_root = std::ifstream(folder / "secret.toml").is_open();
+  if (!is_root) {
+    EXPECT_THAT(failure_of(folder / "secret.toml"), testing::HasSubstr("cannot be opened"));
+  }
+}
+
+}  // namespace
+}  // namespace partita::deck

@@ -1,0 +1,97 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/random.hpp"
+#include "estimators/sample_set.hpp"
+#include "tree.hpp"
+
+namespace partita {
+namespace {
+
+constexpr Index chains = 75, draws = 6, dimension = 3;  // five tiles, the last of 11 chains
+Tiling const tiling{chains, 16};
+
+// Entry i of a chain's draw; i = dimension is its energy.
+float entry(Index chain, Index draw, Index i) {
+  auto const w = random::words({1, 2}, static_cast<std::uint64_t>(chain), random::Stream::test, static_cast<std::uint64_t>(draw),
+                               static_cast<std::uint32_t>(i));
+  return static_cast<float>(random::uniform_double(w.w[0])) + 0.01f * static_cast<float>(chain);
+}
+
+SampleSet samples() {
+  Communicator const ranks = Communicator::world();
+  SampleSet s{ranks, tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), draws, dimension, {}, {}};
+  Index const first = tiling.first_chain(s.mine.first);
+  for (Index c = first; c < first + s.chains_here(); c++)
+    for (Index d = 0; d < draws; d++) {
+      for (Index i = 0; i < dimension; i++) s.x.push_back(entry(c, d, i));
+      s.energy.push_back(entry(c, d, dimension));
+    }
+  return s;
+}
+
+void functions(float const* x, double energy, double* values) {
+  values[0] = x[0];
+  values[1] = std::exp(x[1]) * x[2];
+  values[2] = energy;
+}
+
+TEST(SampleSet, RanksHoldAllChains) {
+  SampleSet const s = samples();
+  EXPECT_EQ(s.ranks.all_reduce(s.chains_here(), Reduction::sum), chains);
+}
+
+TEST(Expectations, ValueAndErrorAreThoseOfIndependentChains) {
+  auto const found = expectations(samples(), 3, functions);
+  for (std::size_t k = 0; k < 3; k++) {
+    std::vector<double> means(chains), per_tile(static_cast<std::size_t>(tiling.tiles()));
+    for (Index c = 0; c < chains; c++) {
+      for (Index d = 0; d < draws; d++) {
+        float const x[] = {entry(c, d, 0), entry(c, d, 1), entry(c, d, 2)};
+        double values[3];
+        functions(x, entry(c, d, dimension), values);
+        means[static_cast<std::size_t>(c)] += values[k] / static_cast<double>(draws);
+      }
+      per_tile[static_cast<std::size_t>(c / tiling.width)] += means[static_cast<std::size_t>(c)];
+    }
+    double const mean = test::tree_sum(per_tile) / chains;
+    std::fill(per_tile.begin(), per_tile.end(), 0.);
+    for (Index c = 0; c < chains; c++) per_tile[static_cast<std::size_t>(c / tiling.width)] += std::pow(means[static_cast<std::size_t>(c)] - mean, 2);
+    // The same bits, whatever the number of ranks.
+    EXPECT_EQ(found[k].value, mean);
+    EXPECT_EQ(found[k].error, std::sqrt(test::tree_sum(per_tile) / (chains - 1) / chains));
+  }
+}
+
+TEST(Expectations, OneChainHasNoError) {
+  Communicator const ranks = Communicator::world();
+  SampleSet s{ranks, {1, 16}, share_of_tiles(1, ranks.rank(), ranks.ranks()), 2, 1, {}, {}};
+  if (s.mine.count == 1) s.x = {1, 2};
+  auto const found = expectations(s, 1, [](float const* x, double energy, double* v) { *v = x[0] + energy; });
+  EXPECT_EQ(found[0].value, 1.5);  // energies that are not known count as 0
+  EXPECT_TRUE(std::isnan(found[0].error));
+}
+
+TEST(Gather, PointsAreTheLastDrawsOfAllChains) {
+  SampleSet const s = samples();
+  for (Index count : {Index{1}, Index{50}, chains, Index{200}, chains * draws, Index{100000}}) {
+    auto const points = gather_points(s, count);
+    Index const expected = std::min(count, chains * draws);
+    ASSERT_EQ(static_cast<Index>(points.size()), expected * dimension);
+    for (Index p = 0; p < expected; p++)
+      for (Index i = 0; i < dimension; i++)
+        ASSERT_EQ(points[static_cast<std::size_t>(p * dimension + i)], entry(p % chains, draws - 1 - p / chains, i)) << p;
+  }
+}
+
+TEST(Gather, SeriesAreInTheOrderOfChains) {
+  auto const series = gather_series(samples(), [](float const* x, double energy) { return x[1] + 10 * energy; });
+  ASSERT_EQ(static_cast<Index>(series.size()), chains * draws);
+  for (Index c = 0; c < chains; c++)
+    for (Index d = 0; d < draws; d++)
+      ASSERT_EQ(series[static_cast<std::size_t>(c * draws + d)], entry(c, d, 1) + 10 * static_cast<double>(entry(c, d, dimension)));
+}
+
+}  // namespace
+}  // namespace partita

@@ -1,0 +1,243 @@
+#include "io/checkpoint.hpp"
+#include "io/manifest.hpp"
+#include "scratch.hpp"
+
+using namespace partita;
+
+namespace {
+
+constexpr Index tiles = 5, dimension = 3, pitch = 64;
+
+double value(Index tile, Index i, Index lane) { return static_cast<double>(1000 * tile + 100 * i + lane) + 0.5; }
+
+// A state of every kind of field, on the tiles that this rank has under a dealing of its own.
+struct Fields {
+  TileRange mine;
+  TileStorage x;
+  DeviceVector<double> moments;
+  Index step = 0;
+  std::uint64_t seed = 0;
+  double rate = 0;
+  State state;
+
+  explicit Fields(TileRange t) : mine(t), x("x", static_cast<std::size_t>(t.count), dimension, pitch), moments("moments", 4) {
+    state.add_by_tile("sampler/x", x, mine, tiles);
+    state.add("optimizer/moments", moments);
+    state.add_scalar("step", step);
+    state.add_scalar("seed", seed);
+    state.add_scalar("rate", rate);
+  }
+  void fill() {
+    auto const host = Kokkos::create_mirror_view(x);
+    for (Index t = 0; t < mine.count; t++)
+      for (Index i = 0; i < dimension; i++)
+        for (Index l = 0; l < pitch; l++) host(t, i, l) = static_cast<Real>(value(mine.first + t, i, l));
+    Kokkos::deep_copy(x, host);
+    Kokkos::deep_copy(moments, 0.25);
+    step = Index{5} << 33;
+    seed = ~std::uint64_t{0};
+    rate = 1e-3;
+  }
+  void expect_filled() const {
+    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, x);
+    Index wrong = 0;
+    for (Index t = 0; t < mine.count; t++)
+      for (Index i = 0; i < dimension; i++)
+        for (Index l = 0; l < pitch; l++) wrong += host(t, i, l) != static_cast<Real>(value(mine.first + t, i, l));
+    EXPECT_EQ(wrong, 0);
+    auto const m = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, moments);
+    EXPECT_EQ(m(3), 0.25);
+    EXPECT_EQ(step, Index{5} << 33);
+    EXPECT_EQ(seed, ~std::uint64_t{0});
+    EXPECT_EQ(rate, 1e-3);
+  }
+};
+
+CheckpointInfo info(Index step) { return {step, "seed = 1  # µ\n", "abc123", "0.1.0-deadbeef", "avx512", ~std::uint64_t{0}}; }
+
+class Checkpoint : public testing::Test {
+ protected:
+  Checkpoint() { run.create(ranks); }
+  void write(Index step, int keep = 2) {
+    Fields r(share_of_tiles(tiles, ranks.rank(), ranks.ranks()));
+    r.fill();
+    write_checkpoint(run, ranks, r.state, info(step), keep);
+  }
+  Path path(Index step) const { return run.checkpoints() / fmt::format("step-{:013}.h5", step); }
+  Index newest() const {
+    auto const found = newest_valid_checkpoint(run, ranks);
+    return found ? found->step : -1;
+  }
+  void expect_restored(CheckpointFile const& file) const {
+    Fields r(share_of_tiles(tiles, ranks.ranks() - 1 - ranks.rank(), ranks.ranks()));  // dealt the other way round
+    read_checkpoint(file, ranks, r.state);
+    r.expect_filled();
+    Fields part({1, 2});  // as one of another number of ranks
+    read_checkpoint(file, ranks, part.state);
+    part.expect_filled();
+  }
+  template <class Damage>
+  void damage(Damage&& d) const {
+    on_root(ranks, std::forward<Damage>(d));
+  }
+
+  Scratch scratch;
+  Communicator const& ranks = scratch.ranks;
+  RunDirectory run{scratch.path / "a run µ"};
+};
+
+void flip_bit(Path const& file, std::size_t position) {
+  std::string bytes = read_text(file);
+  bytes.at(position) = static_cast<char>(bytes[position] ^ 4);
+  write_atomically(file, bytes);
+}
+
+}  // namespace
+
+TEST_F(Checkpoint, RestoresOnAnyDealingOfTiles) {
+  EXPECT_EQ(newest(), -1);
+  write(7);
+  auto const found = newest_valid_checkpoint(run, ranks);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->step, 7);
+  auto const about = read_checkpoint_info(*found);
+  EXPECT_EQ(about.step, 7);
+  EXPECT_EQ(about.deck, info(7).deck);
+  EXPECT_EQ(about.deck_hash, "abc123");
+  EXPECT_EQ(about.code_version, "0.1.0-deadbeef");
+  EXPECT_EQ(about.machine, "avx512");
+  EXPECT_EQ(about.seed, ~std::uint64_t{0});
+  expect_restored(*found);
+  EXPECT_EQ(names_in(run.checkpoints()), (std::vector<std::string>{"step-0000000000007.h5", "step-0000000000007.manifest"}));
+}
+
+TEST_F(Checkpoint, KeepsTheNewestAndAtLeastTwo) {
+  for (Index step : {1, 2, 3, 4}) write(step, 1);
+  EXPECT_EQ(names_in(run.checkpoints()).size(), 4u);
+  EXPECT_EQ(newest(), 4);
+  write(Index{1} << 35, 3);
+  EXPECT_EQ(names_in(run.checkpoints()).size(), 6u);
+  EXPECT_EQ(newest(), Index{1} << 35);
+  remove_later_checkpoints(run, ranks, 3);
+  EXPECT_EQ(newest(), 3);
+  EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);
+}
+
+TEST_F(Checkpoint, DamagedFilesArePassedOver) {
+  write(1);
+  std::uintmax_t const bytes = std::filesystem::file_size(path(1));
+  struct Case {
+    char const* name;
+    std::function<void(Path const&)> damage;
+  };
+  std::vector<Case> const cases{
+      {"data", [&](Path const& p) { flip_bit(p, read_text(p).find(std::string(3, '\0'), bytes / 2)); }},
+      {"metadata", [](Path const& p) { flip_bit(p, 100); }},
+      {"superblock", [](Path const& p) { flip_bit(p, 0); }},
+      {"last byte", [&](Path const& p) { flip_bit(p, read_text(p).size() - 1); }},
+      {"manifest, a number", [](Path const& p) { flip_bit(manifest_of(p), 25); }},
+      {"manifest, its checksum", [](Path const& p) { flip_bit(manifest_of(p), read_text(manifest_of(p)).size() - 2); }},
+      {"manifest truncated", [](Path const& p) { std::filesystem::resize_file(manifest_of(p), 40); }},
+      {"manifest empty", [](Path const& p) { std::filesystem::resize_file(manifest_of(p), 0); }},
+      {"truncated", [&](Path const& p) { std::filesystem::resize_file(p, bytes / 2); }},
+      {"empty", [](Path const& p) { std::filesystem::resize_file(p, 0); }},
+      {"file without manifest", [](Path const& p) { std::filesystem::remove(manifest_of(p)); }},
+      {"manifest without file", [](Path const& p) { std::filesystem::remove(p); }},
+      {"another file of the same size",
+       [&](Path const& p) { std::filesystem::copy_file(path(1), p, std::filesystem::copy_options::overwrite_existing); }}};
+  for (Case const& c : cases) {
+    SCOPED_TRACE(c.name);
+    write(2);
+    ASSERT_EQ(newest(), 2);
+    damage([&] { c.damage(path(2)); });
+    testing::internal::CaptureStderr();
+    auto const found = newest_valid_checkpoint(run, ranks);
+    std::string const warnings = testing::internal::GetCapturedStderr();
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->step, 1);
+    if (ranks.is_root() && std::filesystem::exists(path(2))) {
+      EXPECT_THAT(warnings, testing::HasSubstr("passing over checkpoint of step 2"));
+    }
+    ranks.barrier();
+  }
+  write(2);
+  EXPECT_EQ(newest(), 2);
+  expect_restored(*newest_valid_checkpoint(run, ranks));
+}
+
+TEST_F(Checkpoint, AllDamagedIsAnErrorAndStaleTemporariesAreNot) {
+  write(1);
+  damage([&] { write_atomically(Path(path(9)) += ".writing-there-5", "half"); });
+  EXPECT_EQ(newest(), 1);
+  run.remove_unfinished(ranks);
+  EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);
+  ranks.barrier();
+  damage([&] { flip_bit(path(1), 200); });
+  expect_failure(ExitCode::data, {"all 1 checkpoints are damaged"}, [&] { newest(); });
+  expect_failure(ExitCode::data, {path(1).string(), "damaged", "checksum"}, [&] { find_checkpoint(path(1), ranks); });
+}
+
+TEST_F(Checkpoint, NonFiniteStateNeverReplacesAGoodOne) {
+  write(1);
+  Fields r(share_of_tiles(tiles, ranks.rank(), ranks.ranks()));
+  r.fill();
+  if (r.mine.end() == tiles && r.mine.count > 0) {
+    auto const host = Kokkos::create_mirror_view(r.x);
+    Kokkos::deep_copy(host, r.x);
+    host(r.mine.count - 1, 2, 17) = std::numeric_limits<Real>::infinity();
+    host(r.mine.count - 1, 2, 18) = std::numeric_limits<Real>::quiet_NaN();
+    Kokkos::deep_copy(r.x, host);
+  }
+  expect_failure(ExitCode::numerical, {"step 2", "sampler/x [4, 2, 17] is inf"},
+                 [&] { write_checkpoint(run, ranks, r.state, info(2), 2); });
+  EXPECT_EQ(newest(), 1);
+  EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);
+}
+
+TEST_F(Checkpoint, AnotherShapeTypeOrNameIsRefused) {
+  write(1);
+  auto const found = *newest_valid_checkpoint(run, ranks);
+  State other;
+  DeviceVector<double> longer("longer", 6);
+  other.add("optimizer/moments", longer);
+  expect_failure(ExitCode::data, {found.path.string(), "optimizer/moments", "found float64 (4)", "wanted float64 (6)"},
+                 [&] { read_checkpoint(found, ranks, other); });
+  State another;
+  float rate = 0;
+  another.add_scalar("rate", rate);
+  expect_failure(ExitCode::data, {"rate", "found one float64", "wanted one float32"}, [&] { read_checkpoint(found, ranks, another); });
+  State third;
+  third.add_scalar("absent", rate);
+  expect_failure(ExitCode::data, {"no dataset 'absent'"}, [&] { read_checkpoint(found, ranks, third); });
+}
+
+TEST_F(Checkpoint, GivesFieldsToOtherRuns) {
+  write(1);
+  write(2);
+  damage([&] { flip_bit(path(2), 300); });
+  auto const found = find_checkpoint(run.root(), ranks);
+  EXPECT_EQ(found.step, 1);
+  auto const moments = read_field(found, "optimizer/moments");
+  EXPECT_EQ(moments.extents, std::vector<Index>{4});
+  EXPECT_EQ(moments.values, std::vector<Real>(4, Real(0.25)));
+  EXPECT_EQ(find_checkpoint(path(1), ranks).step, 1);
+  expect_failure(ExitCode::data, {"no valid checkpoint"}, [&] { find_checkpoint(run.samples(), ranks); });
+}
+
+TEST_F(Checkpoint, FullDiskKeepsTheLastGoodOne) {
+  SmallFileSystem const small(run.checkpoints(), "size=160k");
+  if (!small.mounted()) GTEST_SKIP() << "needs permission to mount a tmpfs";
+  write(1);
+  TileRange const mine = share_of_tiles(40, ranks.rank(), ranks.ranks());
+  TileStorage large("large", static_cast<std::size_t>(mine.count), 16, pitch);  // 40 tiles of 4 KiB or more
+  State state;
+  state.add_by_tile("x", large, mine, 40);
+  expect_failure(ExitCode::storage, {"checkpoint of step 2 failed"}, [&] { write_checkpoint(run, ranks, state, info(2), 2); });
+  EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);
+  EXPECT_EQ(newest(), 1);
+  DeviceVector<double> replicated("replicated", 40000);
+  State second;
+  second.add("parameters", replicated);
+  expect_failure(ExitCode::storage, {"No space left on device"}, [&] { write_checkpoint(run, ranks, second, info(2), 2); });
+  EXPECT_EQ(newest(), 1);
+}

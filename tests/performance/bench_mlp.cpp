@@ -1,0 +1,83 @@
+// Energies of fully connected networks: evaluations with gradient in x, and forward + reverse with the parameter gradient, one core.
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+
+#include "comm/environment.hpp"
+#include "core/matrix_product.hpp"
+#include "core/tiling.hpp"
+#include "models/mlp_energy.hpp"
+
+namespace {
+
+using namespace partita;
+
+template <class Function>
+void fill(Vector v, Function const& f) {
+  auto const host = Kokkos::create_mirror_view(v);
+  for (std::size_t i = 0; i < host.extent(0); i++) host(i) = static_cast<Real>(f(static_cast<double>(i)));
+  Kokkos::deep_copy(v, host);
+}
+
+// One tile of a model, with storage in whole strips.
+struct Setup {
+  MlpEnergy model;
+  Index lanes, pitch = round_up(lanes, pitch_quantum), d = model.dimension();
+  Vector x{"x", static_cast<std::size_t>(d * pitch)}, gradient{"gradient", static_cast<std::size_t>(d * pitch)};
+  Vector energy{"energy", static_cast<std::size_t>(pitch)};
+
+  Setup(std::vector<Index> layers, Index width) : model({.layers = std::move(layers), .activation = "silu", .quadratic = 0}), lanes(width) {
+    model.initialise([](Index i) { return 1.4 * std::sin(12.9898 * static_cast<double>(i)); });
+    model.reserve(1, lanes);
+    fill(x, [](double i) { return std::sin(7.1 * i); });
+  }
+  Tiles tiles(Vector const& v) const {
+    auto const n = [](Index i) { return static_cast<std::size_t>(i); };
+    return Tiles(v.data(), Kokkos::LayoutStride(1, n(d * pitch), n(d), n(pitch), n(lanes), 1));
+  }
+  TileScalars scalars(Vector const& v) const {
+    return TileScalars(v.data(), Kokkos::LayoutStride(1, static_cast<std::size_t>(pitch), static_cast<std::size_t>(lanes), 1));
+  }
+};
+
+std::vector<Index> layers_of(Index which) { return which == 0 ? std::vector<Index>{2, 128, 128, 1} : std::vector<Index>{784, 512, 512, 1}; }
+
+void report(benchmark::State& state, Index lanes, double flops_before) {
+  double const done = static_cast<double>(state.iterations() * lanes);
+  state.counters["evaluations"] = benchmark::Counter(done, benchmark::Counter::kIsRate);
+  state.counters["product_flops"] = benchmark::Counter(matrix_product_flops() - flops_before, benchmark::Counter::kIsRate);
+}
+
+void energy_and_gradient(benchmark::State& state) {
+  Setup s(layers_of(state.range(0)), state.range(1));
+  double const before = matrix_product_flops();
+  for (auto _ : state) {
+    s.model.energy_and_gradient(s.tiles(s.x), s.scalars(s.energy), s.tiles(s.gradient));
+    benchmark::DoNotOptimize(s.gradient.data());
+  }
+  report(state, s.lanes, before);
+}
+
+void forward_and_reverse(benchmark::State& state) {
+  Setup s(layers_of(state.range(0)), state.range(1));
+  Vector const sum("sum", s.model.parameters().extent(0)), weight("weight", s.energy.extent(0));
+  Kokkos::deep_copy(weight, Real(1) / static_cast<Real>(s.lanes));
+  double const before = matrix_product_flops();
+  for (auto _ : state) {
+    s.model.jet_forward(s.tiles(s.x), {}, 0, s.scalars(s.energy), {}, {});
+    s.model.jet_reverse(s.tiles(s.x), s.scalars(weight), {}, {}, sum);
+    benchmark::DoNotOptimize(sum.data());
+  }
+  report(state, s.lanes, before);
+}
+
+}  // namespace
+
+BENCHMARK(energy_and_gradient)->ArgNames({"network", "width"})->ArgsProduct({{0}, {64, 128, 192, 256, 512}})->ArgsProduct({{1}, {64, 128, 256}});
+BENCHMARK(forward_and_reverse)->ArgNames({"network", "width"})->ArgsProduct({{0, 1}, {128, 256}});
+
+int main(int argc, char** argv) {
+  partita::Environment const environment(argc, argv);
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

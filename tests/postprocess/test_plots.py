@@ -1,0 +1,81 @@
+import matplotlib.image
+import numpy as np
+import pytest
+
+from partita_post.cli import main
+
+
+def drawn(run, *arguments):
+    assert main(["plot", str(run), *arguments]) == 0
+    pictures = {path.stem: matplotlib.image.imread(path) for path in (run / "plots").glob("*.png")}
+    for name, pixels in pictures.items():
+        assert min(pixels.shape[:2]) > 300, name
+        assert pixels[..., :3].std() > 0.02, f"{name} is blank"
+    return pictures
+
+
+def test_every_picture_of_a_two_dimensional_run(gaussian_run, capsys):
+    pictures = drawn(gaussian_run)
+    assert set(pictures) == {"history", "trace", "histogram_1d", "density_2d"}
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_every_picture_of_an_image_run(image_run):
+    assert set(drawn(image_run)) == {"history", "trace", "image_grid"}
+
+
+def test_other_directory_and_format(gaussian_run, tmp_path):
+    assert main(["plot", str(gaussian_run), "-o", str(tmp_path / "out"), "--format", "pdf"]) == 0
+    assert (tmp_path / "out/history.pdf").stat().st_size > 5000 and not (gaussian_run / "plots").exists()
+
+
+def test_samples_without_grid_and_observed_data(gaussian_run):
+    for name in ("energy_grid", "observed_data"):
+        (gaussian_run / f"estimates/{name}.h5").unlink()
+    assert set(drawn(gaussian_run)) == {"history", "trace", "histogram_1d", "density_2d"}
+
+
+def test_nothing_to_plot_is_said(tmp_path, capsys):
+    (tmp_path / "deck.toml").write_text("")
+    assert main(["plot", str(tmp_path)]) == 0
+    assert "no history or samples to plot" in capsys.readouterr().out
+
+
+def test_show_prints_values_with_their_errors(gaussian_run, capsys):
+    assert main(["show", str(gaussian_run)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert ["mean", "0.012", "0.005"] in [line.split() for line in lines]
+    assert ["energy_distance_ratio", "1.25"] in [line.split() for line in lines]
+
+
+def test_show_before_the_end_says_how_far_the_run_is(gaussian_run, capsys):
+    (gaussian_run / "summary.json").unlink()
+    assert main(["show", str(gaussian_run)]) == 3
+    assert "no summary.json (status done" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["plot", "show"])
+def test_bad_directory_is_exit_3_in_one_line(tmp_path, command, capsys):
+    assert main([command, str(tmp_path / "missing")]) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_output_that_cannot_be_written_is_exit_4(gaussian_run, tmp_path, capsys):
+    (tmp_path / "a file").write_text("")
+    assert main(["plot", str(gaussian_run), "-o", str(tmp_path / "a file" / "plots")]) == 4
+    assert "a file" in capsys.readouterr().err
+
+
+def test_bad_command_line_is_exit_2():
+    with pytest.raises(SystemExit) as exit:
+        main(["plot"])
+    assert exit.value.code == 2
+
+
+def test_mosaic_places_images_in_rows():
+    from partita_post.plots import _mosaic
+
+    images = np.arange(5.0)[:, None, None] * np.ones((5, 3, 2))
+    mosaic = _mosaic(images, 0, 4, gap=1)
+    assert mosaic.shape == (2 * 3 + 1, 3 * 2 + 2, 3)
+    assert mosaic[0, 3, 0] == 0.25 and mosaic[4, 0, 0] == 0.75 and mosaic[4, 3, 0] == 1 and (mosaic[3] == 1).all()

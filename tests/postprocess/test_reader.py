@@ -1,0 +1,85 @@
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import join_parts
+
+from partita_post import DataError, Run
+
+
+def test_parts_are_joined_along_draw(gaussian_run):
+    run = Run(gaussian_run)
+    assert dict(run.posterior.sizes) == {"chain": 500, "draw": 12, "x_dim": 2}
+    np.testing.assert_array_equal(run.posterior["draw"], 100 * np.arange(1, 13))
+    energy = 0.5 * (run.posterior["x"].astype("float64") ** 2).sum("x_dim")
+    np.testing.assert_allclose(run.sample_stats["energy"], energy, rtol=1e-5)  # x was stored in single precision
+    assert run.sample_stats["diverging"].dtype == bool
+
+
+def test_virtual_dataset_gives_what_the_parts_give(gaussian_run):
+    parts = Run(gaussian_run)
+    expected = {group: getattr(parts, group).load() for group in ("posterior", "sample_stats")}
+    join_parts(gaussian_run)
+    whole = Run(gaussian_run)
+    for group, dataset in expected.items():
+        xr.testing.assert_identical(getattr(whole, group).load(), dataset)
+
+
+def test_part_opens_in_plain_xarray(gaussian_run):
+    part = xr.open_dataset(gaussian_run / "samples/part-000002.h5", engine="h5netcdf", group="posterior")
+    assert part["x"].dims == ("chain", "draw", "x_dim") and part.sizes["draw"] == 2
+
+
+def test_history(gaussian_run):
+    history = Run(gaussian_run).history
+    assert history.sizes == {"step": 120} and history["step"][0] == 10
+    assert history["energy"].attrs["doc"] == "energy" and history["step_seconds"].attrs["timing"] == 1
+
+
+def test_density_uses_the_known_normalization(gaussian_run):
+    density = Run(gaussian_run).density
+    assert density.dims == ("x0", "x1") and density.shape == (101, 51)
+    assert float(density.max()) == pytest.approx(1 / (2 * np.pi), rel=1e-12)
+
+
+def test_density_is_normalized_on_the_grid_otherwise(gaussian_run):
+    with h5py.File(gaussian_run / "estimates/energy_grid.h5", "a") as file:
+        del file["energy"].attrs["log_z"]
+        file["energy"][...] -= 1e4  # exp of it would overflow
+    assert float(Run(gaussian_run).density.integrate(["x0", "x1"])) == pytest.approx(1, rel=1e-12)
+
+
+def test_final_samples_of_a_sampling_run_are_all_draws(gaussian_run):
+    assert Run(gaussian_run).final_samples.shape == (500 * 12, 2)
+
+
+def test_final_samples_of_a_learning_run_are_the_last_draw(image_run):
+    run = Run(image_run)
+    np.testing.assert_array_equal(run.final_samples, run.posterior["x"].isel(draw=-1))
+
+
+def test_title_and_summary(gaussian_run):
+    run = Run(gaussian_run)
+    assert run.title == "Standard Gaussian, µ = 0"
+    assert run.summary["metrics"]["mean_error"] == 0.005 and run.status["status"] == "done"
+
+
+def test_what_a_run_lacks_is_none(tmp_path):
+    (tmp_path / "deck.toml").write_text("[run]\nseed = 1\n")
+    run = Run(tmp_path)
+    assert (run.summary, run.history, run.posterior, run.observed_data, run.density, run.final_samples) == (None,) * 6
+    assert run.title == tmp_path.name
+
+
+def test_not_a_run(tmp_path):
+    with pytest.raises(DataError, match="no such directory"):
+        Run(tmp_path / "missing")
+    with pytest.raises(DataError, match="not a run directory"):
+        Run(tmp_path)
+
+
+@pytest.mark.parametrize("file, member", [("history.h5", "history"), ("samples.h5", "posterior"), ("summary.json", "summary"), ("deck.toml", "deck")])
+def test_unreadable_files_are_named(gaussian_run, file, member):
+    (gaussian_run / file).write_bytes(b"\x89not what it should be")
+    with pytest.raises(DataError, match=file):
+        getattr(Run(gaussian_run), member)
