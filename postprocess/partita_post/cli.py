@@ -34,10 +34,18 @@ def show(options):
     if run.summary is None:
         raise DataError(f"{run.path}: no summary.json ({_progress(run)})")
     print(run.title)
-    facts = {name: run.summary[name] for name in ("status", "task", "steps", "ranks", "wall_seconds", "chain_steps_per_second") if name in run.summary}
+    facts = {
+        name: run.summary[name]
+        for name in ("status", "task", "steps", "ranks", "wall_seconds", "chain_steps_per_second")
+        if name in run.summary
+    }
     print("  ".join(f"{name} {_number(value)}" for name, value in facts.items()))
     metrics = run.summary.get("metrics", {})
-    rows = [(name, _number(value), _number(metrics.get(f"{name}_error", ""))) for name, value in metrics.items() if not _is_error(name, metrics)]
+    rows = [
+        (name, _number(value), _number(metrics.get(f"{name}_error", ""), 3))
+        for name, value in metrics.items()
+        if not _is_error(name, metrics)
+    ]
     print(_table(("metric", "value", "standard error"), rows))
 
 
@@ -51,8 +59,8 @@ def _progress(run):
     return ", ".join(f"{name} {value}" for name, value in run.status.items() if value not in (None, ""))
 
 
-def _number(value):
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+def _number(value, digits=8):
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def _table(head, rows):

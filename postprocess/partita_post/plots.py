@@ -38,11 +38,14 @@ SERIES = {  # the usual ones in the order they are shown in; others follow under
 
 
 def history(run):
-    """Every series that is not a timing, the usual ones first, in small multiples."""
+    """Every series that is neither a timing nor another count of steps, the usual ones first, in small multiples."""
     if run.history is None or run.history.sizes.get("step", 0) == 0:
         return None
-    shown = {name: s.dropna("step") for name, s in run.history.items() if not s.attrs.get("timing", False)}
-    names = sorted((name for name, s in shown.items() if s.size), key=lambda name: (name not in SERIES, list(SERIES).index(name) if name in SERIES else 0))
+    shown = {name: s.dropna("step") for name, s in run.history.items() if not s.attrs.get("timing", False) and name != "epoch"}
+    names = sorted(
+        (name for name, s in shown.items() if s.size),
+        key=lambda name: (name not in SERIES, list(SERIES).index(name) if name in SERIES else 0),
+    )
     if not names:
         return None
     columns = min(3, len(names))
@@ -195,20 +198,19 @@ def _marginal(density, i, dimensions):
 
 
 def trace(run):
-    """Energy over the draws: its median and quantiles over the chains."""
+    """Energy over the steps that draws were kept at: its median and quantiles over the chains."""
     if run.sample_stats is None or "energy" not in run.sample_stats:
         return None
     energy = run.sample_stats["energy"]
-    low, lower, median, upper, high = energy.quantile([0.05, 0.25, 0.5, 0.75, 0.95], dim="chain", skipna=True).values
-    step = energy["draw"].values
-    if not len(step):
+    steps = np.unique(energy["draw"])
+    if len(steps) < 2:
         return None
+    quantiles = [np.nanquantile(energy.values[:, energy["draw"] == step], [0.05, 0.25, 0.5, 0.75, 0.95]) for step in steps]
+    low, lower, median, upper, high = np.transpose(quantiles)
     figure, ax = plt.subplots(figsize=(7, 3.4))
-    ax.fill_between(step, low, high, color=BLUE, alpha=0.15, lw=0, label="5 to 95 %")
-    ax.fill_between(step, lower, upper, color=BLUE, alpha=0.3, lw=0, label="25 to 75 %")
-    ax.plot(step, median, color=BLUE, lw=1.4, marker="." if len(step) < 50 else None, label="median")
-    if len(step) == 1:
-        ax.errorbar(step, median, [median - low, high - median], color=BLUE, capsize=3)
+    ax.fill_between(steps, low, high, color=BLUE, alpha=0.15, lw=0, label="5 to 95 %")
+    ax.fill_between(steps, lower, upper, color=BLUE, alpha=0.3, lw=0, label="25 to 75 %")
+    ax.plot(steps, median, color=BLUE, lw=1.4, marker="." if len(steps) < 50 else None, label="median")
     ax.set(xlabel=_step_name(run), ylabel="energy (kT)", title=f"energy of {energy.sizes['chain']:,} chains")
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure

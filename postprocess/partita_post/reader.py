@@ -71,12 +71,12 @@ class Run:
 
     @cached_property
     def final_samples(self):
-        """Draws of the run's final distribution, (sample, x_dim): all draws of a sampling run, the last one where the model was still learning."""
+        """Draws of the run's final distribution, (sample, x_dim): all draws of a sampling run, those of the last step where the model was still learning."""
         if self.posterior is None:
             return None
         x = self.posterior["x"]
         if self.learns:
-            x = x.isel(draw=[-1])
+            x = x.isel(draw=(x["draw"] == x["draw"][-1]).values)
         return x.stack(sample=("chain", "draw"), create_index=False).transpose("sample", "x_dim")
 
     @property
@@ -100,7 +100,9 @@ class Run:
         if not parts:
             return None
         datasets = [_opened(part, group) for part in parts]
-        return xr.concat(datasets, dim="draw", data_vars="minimal", coords="minimal", compat="override", join="override", combine_attrs="override")
+        return xr.concat(
+            datasets, dim="draw", data_vars="minimal", coords="minimal", compat="override", join="override", combine_attrs="override"
+        )
 
 
 def _parsed(path, parse):

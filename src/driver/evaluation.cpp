@@ -160,7 +160,7 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
   if (!s.evaluation.data || !o.reference.empty()) return out;
   double sum = 0, square = 0;
   for (Index k = 0; k < o.splits; k++) {
-    double const e = squared_energy_distance(s.samples.ranks, s.evaluation.data->held_out(2 * k, points), s.evaluation.data->held_out(2 * k + 1, points), d);
+    double const e = squared_energy_distance(s.samples.ranks, s.evaluation.data->held_out(2 * k + 2, points), s.evaluation.data->held_out(2 * k + 3, points), d);
     sum += e, square += e * e;
   }
   double const n = static_cast<double>(o.splits), mean = sum / n, spread = std::sqrt(std::max(0., square / n - mean * mean) / (n - 1));

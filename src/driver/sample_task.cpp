@@ -56,7 +56,7 @@ class SampleTask : public Task {
     bool const draw = step > options_.warmup && (step - options_.warmup) % options_.thin == 0;
     bool const row = step % history_interval() == 0 || step == options_.steps;
     if (draw || row) evaluate_energies();
-    require_finite_chains(context_.ranks, chains_, step, last_energy_);
+    require_finite_chains(context_.ranks, {chains_}, step, last_energy_);
     if (row) record(step);
     if (step <= options_.warmup && step > 0 && step % adaptation_interval == 0 && sampler_->adapts()) {
       sampler_->adapt(acceptance());

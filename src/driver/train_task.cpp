@@ -122,9 +122,9 @@ class TrainTask : public Task {
     Index const first = options_.updates * context_.deck.at("objective").as<ContrastiveOptions>().sampler_steps;
     for (Chains chains : objective_->chains()) {
       sampler_->advance(*model_, chains, context_.key, first, steps);
-      require_finite_chains(context_.ranks, chains, options_.updates, health_.energy_chains);
       keep_snapshot(options_.updates, chains);
     }
+    require_finite_chains(context_.ranks, objective_->chains(), options_.updates, health_.energy_chains);
     samples_->write_pending();
     history_->flush();
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), &data_};
@@ -159,7 +159,7 @@ class TrainTask : public Task {
   void record(Index update) {
     Timers::Scope const scope(context_.timers, "statistics");
     health_ = objective_->health();
-    for (Chains const& c : objective_->chains()) require_finite_chains(context_.ranks, c, update, health_.energy_chains);
+    require_finite_chains(context_.ranks, objective_->chains(), update, health_.energy_chains);
     require_all(std::abs(health_.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
                 "the energy gap d_s = {:.4g} passed train.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller optimizer.learning_rate, more "
                 "objective.sampler_steps or some objective.energy_penalty, and continue from the last checkpoint",

@@ -82,10 +82,6 @@ void write_frame(hdf5::File const& file, State const& state, CheckpointInfo cons
     if (!f.by_tile) dataset.write_rows(0, rows_of(f).count, hdf5::native_type(f.element), host_copy(f).data());
   }
 }
-void write_by_tile(hdf5::File const& file, StateField const& f) {
-  file.dataset(f.name).write_rows(f.rows.first, f.rows.count, hdf5::native_type(f.element), host_copy(f).data(),
-                                  hdf5::Transfer::collective);
-}
 
 void remove_checkpoint(Path const& folder, Index step) {
   Path const file = checkpoint_path(folder, step);
@@ -121,9 +117,9 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
       log::warning("writing the checkpoint of step {} again: {}", info.step, failure.what());
     }
 
-  std::vector<std::function<void(hdf5::File const&)>> blocks;
+  std::vector<Block> blocks;
   for (StateField const& f : state.fields())
-    if (f.by_tile) blocks.push_back([&f](hdf5::File const& file) { write_by_tile(file, f); });
+    if (f.by_tile) blocks.push_back({f.name, f.rows.first, f.rows.count, hdf5::native_type(f.element), [&f] { return host_copy(f); }});
   auto const write_manifest = [&](Path const& temporary) {
     Manifest manifest = make_manifest(temporary, ranks);
     manifest.step = info.step;

@@ -1,6 +1,8 @@
 // HDF5 files that all ranks write together, whole or absent after a crash or a failure.
 #pragma once
+#include <cstddef>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "comm/communicator.hpp"
@@ -8,12 +10,20 @@
 
 namespace partita {
 
-// Collective. Under a temporary name, `frame` lays the file out (by the root: groups, attributes, datasets, small values); each of `blocks`
-// writes one dataset from all ranks; the file is closed and synchronised; `seal` sees it before it gets its name.
-// A Failure is met by all ranks and leaves what had the name.
+// What one rank writes of a dataset: rows first ... first + count of axis 0, row-major in memory as in the file.
+struct Block {
+  std::string dataset;
+  Index first, count;
+  hid_t type;
+  std::function<std::vector<std::byte>()> values;
+};
+
+// Collective. Under a temporary name, `frame` lays the file out (by the root: groups, attributes, datasets, small values); the ranks write
+// their blocks, the same datasets in the same order on all; the file is closed, synchronised and read back, for some MPI libraries take a
+// short write on a full disk for a whole one; `seal` sees it before it gets its name. A Failure is met by all ranks and leaves what had the
+// name.
 void write_collectively(
-    Path const&, Communicator const&, std::function<void(hdf5::File const&)> const& frame,
-    std::vector<std::function<void(hdf5::File const&)>> const& blocks,
+    Path const&, Communicator const&, std::function<void(hdf5::File const&)> const& frame, std::vector<Block> const&,
     std::function<void(Path const& temporary)> const& seal = [](Path const&) {});
 
 // The same by one process.

@@ -41,12 +41,15 @@ void write_all(Path const& path, std::string_view text) {
 
 }  // namespace
 
+std::string free_space(Path const& path) {
+  std::error_code error;
+  Path const folder = fs::is_directory(path, error) ? path : path.has_parent_path() ? path.parent_path() : Path(".");
+  fs::space_info const space = fs::space(folder, error);
+  return error ? "free space unknown" : fmt::format("{:.1f} MB free", 1e-6 * static_cast<double>(space.available));
+}
 std::string storage_reason(Path const& path, int error_number) {
-  std::error_code none;
-  Path const folder = fs::is_directory(path, none) ? path : path.has_parent_path() ? path.parent_path() : Path(".");
-  fs::space_info const space = fs::space(folder, none);
   std::string const reason = std::strerror(error_number);
-  return error_number == ENOSPC && !none ? fmt::format("{}, {:.1f} MB free", reason, 1e-6 * static_cast<double>(space.available)) : reason;
+  return error_number == ENOSPC ? reason + ", " + free_space(path) : reason;
 }
 
 Path temporary_name(Path const& path) {

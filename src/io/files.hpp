@@ -18,7 +18,8 @@ void write_atomically(Path const&, std::string_view text);
 // Removes what killed writers left in a folder; only the holder of the run lock may call it.
 void remove_temporaries(Path const& folder);
 
-std::string read_text(Path const&);  // Failure(data)
+std::string read_text(Path const&);   // Failure(data)
+std::string free_space(Path const&);  // "0.1 MB free"
 // "No space left on device, 0.1 MB free": the reason of a failed system call on this path.
 std::string storage_reason(Path const&, int error_number);
 

@@ -288,11 +288,11 @@ File File::create(Path const& path) {
   if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "create the file");
   return File(std::move(handle), path.string(), "", ExitCode::storage);
 }
-File File::open(Path const& path) {
+File File::open(Path const& path, ExitCode code) {
   Handle const access = file_access();
   Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
-  if (handle < 0) fail_with_reason(ExitCode::data, path.string(), "open it as an HDF5 file");
-  return File(std::move(handle), path.string(), "", ExitCode::data);
+  if (handle < 0) fail_with_reason(code, path.string(), "open it as an HDF5 file");
+  return File(std::move(handle), path.string(), "", code);
 }
 File File::open_together(Path const& path, Communicator const& ranks) {
   Handle const access = file_access();
@@ -302,7 +302,7 @@ File File::open_together(Path const& path, Communicator const& ranks) {
   return File(std::move(handle), path.string(), "", ExitCode::storage);
 }
 void File::close() {
-  if (code_ == ExitCode::storage) checked(H5Fflush(id(), H5F_SCOPE_GLOBAL), "write it to disk");
+  checked(H5Fflush(id(), H5F_SCOPE_GLOBAL), "write it to disk");
   checked(handle_.close(), "close it");
 }
 

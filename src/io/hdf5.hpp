@@ -168,7 +168,7 @@ class Group : public Object {
 class File : public Group {
  public:
   static File create(Path const&);                              // by one process
-  static File open(Path const&);                                // to read, by any process
+  static File open(Path const&, ExitCode = ExitCode::data);     // to read, by any process
   static File open_together(Path const&, Communicator const&);  // collective, to write
   void close();                                                 // reports what the destructor cannot
 

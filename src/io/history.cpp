@@ -25,8 +25,9 @@ void History::define(std::string const& name, std::string const& doc, SeriesKind
 
 void History::record(Index step, std::vector<std::pair<std::string, double>> const& values) {
   if (!ranks_.is_root()) return;
-  require(steps_.empty() || step >= steps_.back(), ExitCode::internal, "history row of step {} after that of step {}", step, steps_.back());
-  if (steps_.empty() || step > steps_.back()) {
+  Index const last = steps_.empty() ? -1 : steps_.back();
+  require(step >= last && step >= 0, ExitCode::internal, "history row of step {} after that of step {}", step, last);
+  if (step > last) {
     steps_.push_back(step);
     for (auto& [name, series] : series_) series.values.resize(steps_.size(), missing);
   }

@@ -1,7 +1,6 @@
 #include "io/samples.hpp"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 
 #include "io/collective_file.hpp"
@@ -11,7 +10,8 @@ namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr char part_prefix[] = "part-";
+constexpr char part_prefix[] = "part-", posterior_group[] = "posterior", statistics_group[] = "sample_stats";
+constexpr StoredAs stored_as_real = sizeof(Real) == 4 ? StoredAs::real32 : StoredAs::real64;
 std::string part_name(Index part) { return fmt::format("{}{:06}.h5", part_prefix, part); }
 
 hid_t stored_type(StoredAs type) {
@@ -38,12 +38,12 @@ Index default_draws_per_part(Tiling const& tiling, std::vector<SampleVariable> c
 
 SampleWriter::SampleWriter(RunDirectory run, Communicator ranks, SampleFormat format, Provenance provenance)
     : run_(std::move(run)), ranks_(std::move(ranks)), format_(std::move(format)), provenance_(std::move(provenance)) {
-  auto const add = [&](std::string const& name, Index size) {
+  auto const add = [&](std::string const& group, std::string const& name, Index size, StoredAs type) {
     Index const numbers = format_.mine.count * format_.tiling.width * format_.draws_per_part * size;
-    columns_.push_back({name, size, std::vector<Real>(static_cast<std::size_t>(numbers))});
+    columns_.push_back({group, name, size, type, std::vector<Real>(static_cast<std::size_t>(numbers))});
   };
-  for (SampleVariable const& v : format_.posterior) add(v.name, v.size);
-  for (SampleStatistic const& s : format_.statistics) add(s.name, 1);
+  for (SampleVariable const& v : format_.posterior) add(posterior_group, v.name, v.size, stored_as_real);
+  for (SampleStatistic const& s : format_.statistics) add(statistics_group, s.name, 1, s.type);
   pending_steps_.resize(static_cast<std::size_t>(format_.draws_per_part));
 }
 
@@ -83,16 +83,32 @@ void SampleWriter::keep(Column& column, Index draw, Real const* source, Index pi
   }
 }
 
+// (chain, draw, size) of this rank's chains, converted here: HDF5 cannot in a collective transfer.
 template <class T>
-std::vector<T> SampleWriter::chain_major(Column const& column, Index draws) const {
-  std::vector<T> values;
-  Index const row = format_.draws_per_part * column.size;
+std::vector<std::byte> SampleWriter::chain_major(Column const& column, Index draws) const {
+  Index const row = format_.draws_per_part * column.size, kept = draws * column.size;
+  std::vector<std::byte> bytes(static_cast<std::size_t>(chains() * kept) * sizeof(T));
+  T* to = reinterpret_cast<T*>(bytes.data());
   for (Index tile = 0; tile < format_.mine.count; tile++)
-    for (Index lane = 0; lane < format_.tiling.chains_in(format_.mine.first + tile); lane++) {
-      Real const* const from = column.values.data() + (tile * format_.tiling.width + lane) * row;
-      values.insert(values.end(), from, from + draws * column.size);
-    }
-  return values;
+    for (Index lane = 0; lane < format_.tiling.chains_in(format_.mine.first + tile); lane++)
+      to = std::copy_n(column.values.data() + (tile * format_.tiling.width + lane) * row, kept, to);
+  return bytes;
+}
+std::vector<std::byte> SampleWriter::stored(Column const& column, Index draws) const {
+  switch (column.type) {
+    case StoredAs::real32:
+      return chain_major<float>(column, draws);
+    case StoredAs::real64:
+      return chain_major<double>(column, draws);
+    case StoredAs::flag:
+      return chain_major<std::int8_t>(column, draws);
+  }
+  fail(ExitCode::internal, "column without a stored type");
+}
+
+Index SampleWriter::chains() const {
+  Tiling const& t = format_.tiling;
+  return std::max<Index>(0, std::min(t.chains, t.first_chain(format_.mine.end())) - t.first_chain(format_.mine.first));
 }
 
 Path SampleWriter::part_path(Index part) const { return run_.samples() / part_name(part); }
@@ -100,10 +116,7 @@ Path SampleWriter::part_path(Index part) const { return run_.samples() / part_na
 // Groups, coordinates and attributes; datasets by chain, draw (and own dimension) as `create` makes them.
 template <class Create>
 void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Index draws, Create const& create) const {
-  auto const about = [&](hdf5::Object const& object) {
-    describe(object, provenance_);
-    if (!format_.image_shape.empty()) object.set_attribute("image_shape", format_.image_shape);
-  };
+  auto const about = [&](hdf5::Object const& object) { describe(object, provenance_); };
   auto const scale = [](hdf5::Group const& group, std::string const& name, std::vector<Index> const& values) {
     auto dataset = group.write(name, values);
     dataset.make_scale(name);
@@ -116,7 +129,7 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
   };
   Index const chains = format_.tiling.chains;
   about(file);
-  auto const posterior = file.create_group("posterior"), statistics = file.create_group("sample_stats");
+  auto const posterior = file.create_group(posterior_group), statistics = file.create_group(statistics_group);
   for (auto const* group : {&posterior, &statistics}) {
     about(*group);
     auto const chain = scale(*group, "chain", counted(chains));
@@ -124,7 +137,9 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
     if (group == &posterior)
       for (SampleVariable const& v : format_.posterior) {
         auto const own = scale(*group, v.name + "_dim", counted(v.size));
-        create(*group, v.name, hdf5::native_type<Real>(), hdf5::Extents{chains, draws, v.size}).attach_scales({&chain, &draw, &own});
+        auto const dataset = create(*group, v.name, stored_type(stored_as_real), hdf5::Extents{chains, draws, v.size});
+        dataset.attach_scales({&chain, &draw, &own});
+        if (v.name == "x" && !format_.image_shape.empty()) dataset.set_attribute("image_shape", format_.image_shape);
       }
     else
       for (SampleStatistic const& s : format_.statistics) {
@@ -142,26 +157,10 @@ void SampleWriter::write_part(Index part, Index draws) {
     chunk[0] = std::min(format_.tiling.width, format_.tiling.chains);
     return group.create_dataset(name, type, extents, chunk);
   };
-  TileRange const mine = format_.mine;
-  Index const first = format_.tiling.first_chain(mine.first);
-  Index const count = std::min(format_.tiling.chains, format_.tiling.first_chain(mine.end())) - first;
-  // Converted here: HDF5 cannot convert types in a collective transfer.
-  auto const write_as = [&]<class T>(T, Column const& column, std::string const& path) {
-    return [this, &column, path, draws, first, count](hdf5::File const& file) {
-      std::vector<T> const values = chain_major<T>(column, draws);
-      file.dataset(path).write_rows(first, count, hdf5::native_type<T>(), values.data(), hdf5::Transfer::collective);
-    };
-  };
-  std::vector<std::function<void(hdf5::File const&)>> blocks;
-  std::size_t next = 0;
-  for (SampleVariable const& v : format_.posterior) blocks.push_back(write_as(Real{}, columns_[next++], "posterior/" + v.name));
-  for (SampleStatistic const& s : format_.statistics) {
-    Column const& column = columns_[next++];
-    std::string const path = "sample_stats/" + s.name;
-    if (s.type == StoredAs::real32) blocks.push_back(write_as(float{}, column, path));
-    if (s.type == StoredAs::real64) blocks.push_back(write_as(double{}, column, path));
-    if (s.type == StoredAs::flag) blocks.push_back(write_as(std::int8_t{}, column, path));
-  }
+  Index const first = format_.tiling.first_chain(format_.mine.first);
+  std::vector<Block> blocks;
+  for (Column const& c : columns_)
+    blocks.push_back({c.group + "/" + c.name, first, chains(), stored_type(c.type), [this, &c, draws] { return stored(c, draws); }});
   write_collectively(
       part_path(part), ranks_, [&](hdf5::File const& file) { write_groups(file, pending_steps_.data(), draws, create); }, blocks);
 }

@@ -56,11 +56,13 @@ class SampleWriter {
  private:
   // Pending values of a variable or statistic on this rank: (tile, lane of the width, draw of the part, size).
   struct Column {
-    std::string name;
+    std::string group, name;
     Index size;
+    StoredAs type;
     std::vector<Real> values;
   };
   Index full_parts() const { return draws_ / format_.draws_per_part; }
+  Index chains() const;  // of this rank
   Path part_path(Index part) const;
   void keep(Column&, Index draw, Real const* source, Index pitch) const;
   void write_part(Index part, Index draws);
@@ -68,7 +70,8 @@ class SampleWriter {
   template <class Create>
   void write_groups(hdf5::File const&, Index const* steps, Index draws, Create const&) const;
   template <class T>
-  std::vector<T> chain_major(Column const&, Index draws) const;
+  std::vector<std::byte> chain_major(Column const&, Index draws) const;
+  std::vector<std::byte> stored(Column const&, Index draws) const;
 
   RunDirectory run_;
   Communicator ranks_;

@@ -12,7 +12,8 @@ struct Chains {
   Tiling tiling;
   TileRange mine;
   Index dimension = 0;
-  Index first_number = 0;  // number of chain 0 for the random numbers: several sets of chains share one stream without overlap
+  // Number of chain 0 for the random numbers, a multiple of lane_quantum: several sets of chains share one stream without overlap.
+  Index first_number = 0;
   TileStorage x;                                             // (tile, dimension, pitch)
   TileStorage velocity;                                      // the same, empty unless the sampler keeps velocities
   Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory> accepted;   // (tile, pitch): accepted proposals since the last reset

@@ -225,19 +225,23 @@ TEST_F(Checkpoint, GivesFieldsToOtherRuns) {
 }
 
 TEST_F(Checkpoint, FullDiskKeepsTheLastGoodOne) {
-  SmallFileSystem const small(run.checkpoints(), "size=160k");
-  if (!small.mounted()) GTEST_SKIP() << "needs permission to mount a tmpfs";
-  write(1);
-  TileRange const mine = share_of_tiles(40, ranks.rank(), ranks.ranks());
-  TileStorage large("large", static_cast<std::size_t>(mine.count), 16, pitch);  // 40 tiles of 4 KiB or more
-  State state;
-  state.add_by_tile("x", large, mine, 40);
-  expect_failure(ExitCode::storage, {"checkpoint of step 2 failed"}, [&] { write_checkpoint(run, ranks, state, info(2), 2); });
-  EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);
-  EXPECT_EQ(newest(), 1);
-  DeviceVector<double> replicated("replicated", 40000);
-  State second;
-  second.add("parameters", replicated);
-  expect_failure(ExitCode::storage, {"No space left on device"}, [&] { write_checkpoint(run, ranks, second, info(2), 2); });
-  EXPECT_EQ(newest(), 1);
+  for (char const* options : {"size=160k", "size=100k", "size=60k"}) {
+    SmallFileSystem const small(run.checkpoints(), options);
+    if (!small.mounted()) GTEST_SKIP() << "needs permission to mount a tmpfs";
+    write(1);
+    TileRange const mine = share_of_tiles(40, ranks.rank(), ranks.ranks());
+    TileStorage large("large", static_cast<std::size_t>(mine.count), 16, pitch);  // 40 tiles of 4 KiB or more
+    Kokkos::deep_copy(large, Real(1));
+    State by_tile;
+    by_tile.add_by_tile("x", large, mine, 40);
+    expect_failure(ExitCode::storage, {"checkpoint of step 2 failed", ": x"}, [&] { write_checkpoint(run, ranks, by_tile, info(2), 2); });
+    EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);
+    EXPECT_EQ(newest(), 1);
+    DeviceVector<double> parameters("parameters", 40000);
+    State replicated;
+    replicated.add("parameters", parameters);
+    expect_failure(ExitCode::storage, {"parameters", "No space left on device"},
+                   [&] { write_checkpoint(run, ranks, replicated, info(2), 2); });
+    EXPECT_EQ(newest(), 1);
+  }
 }

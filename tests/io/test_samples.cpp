@@ -167,6 +167,16 @@ TEST_P(Samples, AMissingPartReadsAsNaNAndIsNamed) {
   expect_failure(ExitCode::data, {"part-000001.h5", "No such file"}, [&] { w.cut_back(); });
 }
 
+TEST_P(Samples, FullDiskIsNoticedAndLeavesNoPart) {
+  SmallFileSystem const small(run.samples(), "size=12k");
+  if (!small.mounted()) GTEST_SKIP() << "needs permission to mount a tmpfs";
+  auto w = writer();
+  expect_failure(ExitCode::storage, {"part-000000.h5"}, [&] {
+    for (Index d = 0; d < per_part; d++) append(w, d);
+  });
+  EXPECT_TRUE(names_in(run.samples()).empty());
+}
+
 TEST(SampleFormat, PartsAreAbout128MiBWhateverTheRanks) {
   EXPECT_EQ(default_draws_per_part({65536, 256}, {{"x", 1}}, {{"energy", StoredAs::real64, ""}}),
             (Index{128} << 20) / (65536 * 2 * Index{sizeof(Real)}));

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "optimizers/adam.hpp"
+#include "copy_state.hpp"
 #include "vectors.hpp"
 
 namespace partita {
@@ -70,15 +71,7 @@ TEST(Adam, StateContinuesWithTheSameBits) {
   Vector const a = vector_of({1, 2}), gradient = vector_of({0.3, -0.7});
   for (int k = 0; k < 3; k++) first.update(a, gradient, 0.1);
   Vector const b = vector_of(values_of(a));
-  State from, to;
-  first.describe_state(from);
-  second.describe_state(to);
-  ASSERT_EQ(from.fields().size(), to.fields().size());
-  for (std::size_t k = 0; k < from.fields().size(); k++) {
-    std::vector<std::byte> bytes(static_cast<std::size_t>(from.fields()[k].size()) * bytes_of(from.fields()[k].element));
-    from.fields()[k].save(bytes.data());
-    to.fields()[k].restore(bytes.data());
-  }
+  test::copy_state(first, second);
   first.update(a, gradient, 0.1);
   second.update(b, gradient, 0.1);
   EXPECT_EQ(values_of(a), values_of(b));

@@ -99,7 +99,9 @@ def gaussian_run(tmp_path, random):
     x = random.standard_normal((500, 12, 2))
     write_parts(run, x, 0.5 * (x**2).sum(-1))
     steps = np.arange(10, 1210, 10)
-    write_history(run, steps, energy=1 + random.normal(0, 0.1, len(steps)), acceptance=np.full(len(steps), 0.6), zeta=10.0 ** (-steps / 200))
+    write_history(
+        run, steps, energy=1 + random.normal(0, 0.1, len(steps)), acceptance=np.full(len(steps), 0.6), zeta=10.0 ** (-steps / 200)
+    )
     axis = np.linspace(-5, 5, 101)
     with h5py.File(run / "estimates/energy_grid.h5", "w") as file:
         file["x0"], file["x1"] = axis, axis[::2]
@@ -116,7 +118,9 @@ def image_run(tmp_path, random):
     run = new_run(tmp_path / "images", "train", "Images")
     x = random.uniform(-1, 1, (70, 2, 24))
     write_parts(run, x, x.sum(-1), image_shape=np.array([4, 6]))
-    write_history(run, np.arange(1, 1001), d_s=random.normal(0, 1, 1000), r_s=np.geomspace(1, 1e-3, 1000), learning_rate=np.full(1000, 1e-3))
+    write_history(
+        run, np.arange(1, 1001), d_s=random.normal(0, 1, 1000), r_s=np.geomspace(1, 1e-3, 1000), learning_rate=np.full(1000, 1e-3)
+    )
     with h5py.File(run / "estimates/observed_data.h5", "w") as file:
         file["observed_data/x"] = random.uniform(-1, 1, (100, 24)).astype("float32")
         file["observed_data/x"].attrs["image_shape"] = [4, 6]

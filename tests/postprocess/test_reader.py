@@ -58,6 +58,13 @@ def test_final_samples_of_a_learning_run_are_the_last_draw(image_run):
     np.testing.assert_array_equal(run.final_samples, run.posterior["x"].isel(draw=-1))
 
 
+def test_final_samples_may_be_several_draws_of_the_last_step(image_run):
+    for part in (image_run / "samples").iterdir():
+        with h5py.File(part, "a") as file:
+            file["posterior/draw"][...] = file["sample_stats/draw"][...] = 200
+    assert Run(image_run).final_samples.shape == (70 * 2, 24)
+
+
 def test_title_and_summary(gaussian_run):
     run = Run(gaussian_run)
     assert run.title == "Standard Gaussian, µ = 0"
@@ -78,7 +85,9 @@ def test_not_a_run(tmp_path):
         Run(tmp_path)
 
 
-@pytest.mark.parametrize("file, member", [("history.h5", "history"), ("samples.h5", "posterior"), ("summary.json", "summary"), ("deck.toml", "deck")])
+@pytest.mark.parametrize(
+    "file, member", [("history.h5", "history"), ("samples.h5", "posterior"), ("summary.json", "summary"), ("deck.toml", "deck")]
+)
 def test_unreadable_files_are_named(gaussian_run, file, member):
     (gaussian_run / file).write_bytes(b"\x89not what it should be")
     with pytest.raises(DataError, match=file):

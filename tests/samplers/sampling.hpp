@@ -64,7 +64,7 @@ inline double acceptance(Chains const& c, Index steps) {
   return sum / static_cast<double>(c.tiling.chains * steps);
 }
 
-// (average of f over independent chains - exact) in its standard errors, both from the chains.
+// (average of f over independent chains - exact) in its standard errors, both from the chains; infinite where it is not a number.
 inline double z_score(std::vector<Point> const& chains, std::function<double(Point const&)> const& f, double exact) {
   double sum = 0, squares = 0;
   for (Point const& x : chains) {
@@ -72,7 +72,8 @@ inline double z_score(std::vector<Point> const& chains, std::function<double(Poi
     sum += d, squares += d * d;
   }
   double const n = static_cast<double>(chains.size()), mean = sum / n;
-  return mean / std::sqrt((squares / n - mean * mean) / n);
+  double const z = mean / std::sqrt((squares / n - mean * mean) / n);
+  return std::isfinite(z) ? z : INFINITY;
 }
 
 // Largest |z| over the means and the entries of the covariance (about the exact mean), of n (n + 3) / 2 numbers.
