@@ -1,6 +1,12 @@
 # Everything Partita links to, each as one imported or interface target.
 find_package(MPI REQUIRED COMPONENTS C)
 set(HDF5_PREFER_PARALLEL ON)
+# HDF5's compiler wrapper does not quote file names: in a folder with a space CMake must be told where HDF5 is.
+if(CMAKE_BINARY_DIR MATCHES " " AND NOT HDF5_ROOT)
+  find_package(PkgConfig REQUIRED)
+  pkg_search_module(HDF5_PC hdf5-mpi hdf5)
+  string(REGEX REPLACE "/lib(64)?$" "" HDF5_ROOT "${HDF5_PC_LIBRARY_DIRS}")
+endif()
 find_package(HDF5 REQUIRED COMPONENTS C HL)
 if(NOT HDF5_IS_PARALLEL)
   message(FATAL_ERROR "This HDF5 is serial. Partita writes from all ranks: install a parallel HDF5 (Debian: libhdf5-openmpi-dev; Spack: hdf5 +mpi +hl).")

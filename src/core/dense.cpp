@@ -103,7 +103,8 @@ Matrix inverse(Matrix const& a) {
 double largest_eigenvalue(Matrix const& a) {
   Tridiagonal const t = tridiagonal(a);
   double low = *std::max_element(t.diagonal.begin(), t.diagonal.end()), high = low;  // high by Gershgorin's circles
-  for (std::size_t i = 0; i < t.diagonal.size(); i++) high = std::max(high, t.diagonal[i] + std::abs(t.below[i]) + std::abs(t.below[i + 1]));
+  for (std::size_t i = 0; i < t.diagonal.size(); i++)
+    high = std::max(high, t.diagonal[i] + std::abs(t.below[i]) + std::abs(t.below[i + 1]));
   while (high - low > 1e-14 * std::abs(high)) {
     double const middle = low + (high - low) / 2;
     if (middle <= low || middle >= high) break;

@@ -17,7 +17,7 @@ struct Matrix {  // row-major
 
 Matrix operator*(Matrix const& a, Matrix const& b);
 bool is_positive_definite(Matrix const& symmetric);
-Matrix inverse(Matrix const& positive_definite);           // by Cholesky; Failure(internal) if it is not
-double largest_eigenvalue(Matrix const& symmetric);        // to rounding, by tridiagonal form and bisection; 4/3 rows^3 operations if dense
+Matrix inverse(Matrix const& positive_definite);     // by Cholesky; Failure(internal) if it is not
+double largest_eigenvalue(Matrix const& symmetric);  // to rounding, by tridiagonal form and bisection; 4/3 rows^3 operations if dense
 
 }  // namespace partita

@@ -21,8 +21,9 @@ std::atomic<std::uint64_t> flops{0};
 #if defined(PARTITA_CUDA)
 
 void check(cublasStatus_t status, ProductShape s) {
-  require(status == CUBLAS_STATUS_SUCCESS, ExitCode::internal, "cuBLAS: {} in a product of ({}, {}) and ({}, {}); see the CUDA driver's log",
-          cublasGetStatusString(status), s.rows, s.inner, s.inner, s.columns);
+  require(status == CUBLAS_STATUS_SUCCESS, ExitCode::internal,
+          "cuBLAS: {} in a product of ({}, {}) and ({}, {}); see the CUDA driver's log", cublasGetStatusString(status), s.rows, s.inner,
+          s.inner, s.columns);
 }
 
 cublasHandle_t handle() {
@@ -62,8 +63,8 @@ void multiply_one(ProductShape s, Factor a, Factor b, Product c) {
 
 void multiply_one(ProductShape s, Factor a, Factor b, Product c) {
   auto const operation = [](Form f) { return f == Form::plain ? 'N' : 'T'; };
-  dnnl_status_t const status = dnnl_sgemm(operation(a.form), operation(b.form), s.rows, s.columns, s.inner, c.alpha, a.data, a.pitch, b.data,
-                                          b.pitch, c.beta, c.data, c.pitch);
+  dnnl_status_t const status = dnnl_sgemm(operation(a.form), operation(b.form), s.rows, s.columns, s.inner, c.alpha, a.data, a.pitch,
+                                          b.data, b.pitch, c.beta, c.data, c.pitch);
   require(status == dnnl_success, ExitCode::internal, "oneDNN: {} in a product of ({}, {}) and ({}, {}) with pitches {}, {}, {}",
           dnnl_status2str(status), s.rows, s.inner, s.inner, s.columns, a.pitch, b.pitch, c.pitch);
 }

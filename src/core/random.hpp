@@ -85,7 +85,8 @@ KOKKOS_FORCEINLINE_FUNCTION To bits(From const& from) {
 // float nearest to word + 1/2, which is 2^32 for the 128 largest words: a radius of 0.
 KOKKOS_FORCEINLINE_FUNCTION float minus_two_log(std::uint32_t word) {
   // word + 1/2 from two exact halves with one rounding; both conversions are of small non-negative numbers.
-  float const value = std::fma(static_cast<float>(static_cast<std::int32_t>(word >> 8)), 256.f, static_cast<float>(static_cast<std::int32_t>(word & 255u)) + .5f);
+  float const value = std::fma(static_cast<float>(static_cast<std::int32_t>(word >> 8)), 256.f,
+                               static_cast<float>(static_cast<std::int32_t>(word & 255u)) + .5f);
   std::uint32_t const b = bits<std::uint32_t>(value);
   std::int32_t const exponent = static_cast<std::int32_t>(b - 0x3f3504f3u) >> 23;  // leaves a mantissa in [sqrt(1/2), sqrt(2))
   float const y = bits<float>(b - (static_cast<std::uint32_t>(exponent) << 23)) - 1.f;

@@ -93,10 +93,12 @@ inline __attribute__((always_inline)) void fill(StripWords& out, int at, Words f
 
 // Words of chains first_chain .. first_chain + strip_lanes - 1; first_chain is a multiple of lane_quantum, so that the low counter
 // word does not carry inside a vector.
-KOKKOS_FORCEINLINE_FUNCTION void fill(StripWords& out, RoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step, std::uint32_t draw) {
+KOKKOS_FORCEINLINE_FUNCTION void fill(StripWords& out, RoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step,
+                                      std::uint32_t draw) {
 #if !defined(__CUDACC__)
   static_assert(strip_lanes % lanes::width == 0 && lane_quantum % lanes::width == 0);
-  for (int l = 0; l < strip_lanes; l += lanes::width) lanes::fill(out, l, counter(first_chain + static_cast<unsigned>(l), stream, step, draw), keys);
+  for (int l = 0; l < strip_lanes; l += lanes::width)
+    lanes::fill(out, l, counter(first_chain + static_cast<unsigned>(l), stream, step, draw), keys);
 #else
   for (int l = 0; l < strip_lanes; l++) {
     Words const w = words(keys.key, first_chain + static_cast<unsigned>(l), stream, step, draw);

@@ -31,7 +31,8 @@ struct Document {
 // "title=value", with TOML values; bare words are taken as strings. Throws through `refuse`.
 Document read(std::string const& text, std::string const& source, Catalogue const&, std::vector<std::string> const& overrides = {});
 
-// The text of a deck file. Missing (with the nearest name), directory, unreadable, above 64 MiB: Failure(usage, all ranks).
+// The text of a deck file. Missing (with the nearest name), directory, unreadable, above 64 MiB: Failure(usage), of this rank alone because
+// another may not have tried, or have found the file.
 std::string load(std::string const& path);
 
 // The deck with every key written out, defaults included; reading it again gives the same values.

@@ -24,19 +24,18 @@ std::string did_you_mean(std::filesystem::path const& path) {
 std::string load(std::string const& path) {
   std::error_code error;
   auto const status = std::filesystem::status(path, error);
-  require_all(status.type() != std::filesystem::file_type::not_found, ExitCode::usage, "{}: there is no such file; {}", path,
-              did_you_mean(path));
-  require_all(status.type() != std::filesystem::file_type::directory, ExitCode::usage, "{}: a directory, not a deck; name a file in it",
-              path);
+  require(status.type() != std::filesystem::file_type::not_found, ExitCode::usage, "{}: there is no such file; {}", path,
+          did_you_mean(path));
+  require(status.type() != std::filesystem::file_type::directory, ExitCode::usage, "{}: a directory, not a deck; name a file in it", path);
   std::ifstream file(path, std::ios::binary);
-  require_all(file.is_open(), ExitCode::usage, "{}: cannot be opened ({}); check its permissions", path,
-              error ? error.message() : std::generic_category().message(errno));
+  require(file.is_open(), ExitCode::usage, "{}: cannot be opened ({}); check its permissions", path,
+          error ? error.message() : std::generic_category().message(errno));
   std::string text(largest_deck + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  require_all(!file.bad(), ExitCode::usage, "{}: cannot be read; check that it is a regular file on a working disk", path);
+  require(!file.bad(), ExitCode::usage, "{}: cannot be read; check that it is a regular file on a working disk", path);
   text.resize(static_cast<std::size_t>(file.gcount()));
-  require_all(text.size() <= largest_deck, ExitCode::usage, "{}: more than {} MiB; a deck is a short text, name the right file", path,
-              largest_deck >> 20);
+  require(text.size() <= largest_deck, ExitCode::usage, "{}: more than {} MiB; a deck is a short text, name the right file", path,
+          largest_deck >> 20);
   return text;
 }
 

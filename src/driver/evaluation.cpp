@@ -6,6 +6,7 @@
 #include "estimators/convergence.hpp"
 #include "estimators/covariance.hpp"
 #include "estimators/distances.hpp"
+#include "io/collective_file.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
 
@@ -221,14 +222,11 @@ Metrics energy_grid(Subject const& s, deck::Block const& block) {
   }
   auto const values = energies(*model, points);
   on_root(s.samples.ranks, [&] {
-    Path const path = s.evaluation.context.directory.estimates() / "energy_grid.h5", temporary = temporary_name(path);
-    hdf5::File file = hdf5::File::create(temporary);
-    describe(file, s.evaluation.context.provenance);
-    for (Index k = 0; k < d; k++) file.write(fmt::format("x{}", k), axes[static_cast<std::size_t>(k)]);
-    file.create_dataset("energy", hdf5::native_type<double>(), hdf5::Extents(static_cast<std::size_t>(d), n)).write(values);
-    file.close();
-    synchronise(temporary);
-    publish(temporary, path);
+    write_alone(s.evaluation.context.directory.estimates() / "energy_grid.h5", [&](hdf5::File const& file) {
+      describe(file, s.evaluation.context.provenance);
+      for (Index k = 0; k < d; k++) file.write(fmt::format("x{}", k), axes[static_cast<std::size_t>(k)]);
+      file.create_dataset("energy", hdf5::native_type<double>(), hdf5::Extents(static_cast<std::size_t>(d), n)).write(values);
+    });
   });
   return {};
 }
@@ -240,15 +238,12 @@ Metrics observed_data(Subject const& s, deck::Block const& block) {
   std::vector<float> values(static_cast<std::size_t>(count * d));
   for (Index i = 0; i < count; i++) data.values(data.item(data::Split::train, i), values.data() + i * d);
   on_root(s.samples.ranks, [&] {
-    Path const path = s.evaluation.context.directory.estimates() / "observed_data.h5", temporary = temporary_name(path);
-    hdf5::File file = hdf5::File::create(temporary);
-    describe(file, s.evaluation.context.provenance);
-    auto const x = file.create_dataset("observed_data/x", hdf5::native_type<float>(), {count, d});
-    x.write(values);
-    if (data.shape().size() >= 2) x.set_attribute("image_shape", data.shape());
-    file.close();
-    synchronise(temporary);
-    publish(temporary, path);
+    write_alone(s.evaluation.context.directory.estimates() / "observed_data.h5", [&](hdf5::File const& file) {
+      describe(file, s.evaluation.context.provenance);
+      auto const x = file.create_dataset("observed_data/x", hdf5::native_type<float>(), {count, d});
+      x.write(values);
+      if (data.shape().size() >= 2) x.set_attribute("image_shape", data.shape());
+    });
   });
   return {};
 }

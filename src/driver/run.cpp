@@ -21,7 +21,8 @@ namespace partita {
 namespace {
 
 deck::Document read_deck(Arguments const& a, Communicator const& ranks) {
-  std::string text = ranks.is_root() ? deck::load(a.deck) : "";
+  std::string text;
+  on_root(ranks, [&] { text = deck::load(a.deck); });
   ranks.broadcast(text);
   auto overrides = a.overrides;
   if (!a.walltime.empty()) overrides.push_back("run.walltime=\"" + a.walltime + "\"");

@@ -81,7 +81,7 @@ class SampleTask : public Task {
 
   std::string progress() override {
     std::string out = fmt::format("energy {:.5g}", last_energy_);
-    if (sampler_->adjusted()) out += fmt::format("  acceptance {:.3f}", acceptance());
+    if (sampler_->adjusted()) out += fmt::format("  acceptance {:.3f}", last_acceptance_);
     return out;
   }
 
@@ -125,8 +125,9 @@ class SampleTask : public Task {
   }
 
   // Over all chains since the last reset; collective, exact.
-  double acceptance() const {
-    if (!sampler_->adjusted() || since_reset_ == 0) return 1;
+  double acceptance() {
+    if (!sampler_->adjusted()) return 1;
+    if (since_reset_ == 0) return last_acceptance_;
     auto const accepted = chains_.accepted;
     auto const tiling = tiling_;
     Index const first = mine_.first;
@@ -137,7 +138,8 @@ class SampleTask : public Task {
           for (Index l = 0; l < tiling.width && (first + tile) * tiling.width + l < tiling.chains; l++) s += accepted(tile, l);
         },
         mine);
-    return static_cast<double>(context_.ranks.all_reduce(mine, Reduction::sum)) / (static_cast<double>(tiling_.chains) * static_cast<double>(since_reset_));
+    Index const all = context_.ranks.all_reduce(mine, Reduction::sum);
+    return last_acceptance_ = static_cast<double>(all) / (static_cast<double>(tiling_.chains) * static_cast<double>(since_reset_));
   }
 
   void reset_counts() {
@@ -196,7 +198,7 @@ class SampleTask : public Task {
   TileStorage gradient_;
   History history_;
   SampleWriter samples_;
-  double last_energy_ = 0;
+  double last_energy_ = 0, last_acceptance_ = std::numeric_limits<double>::quiet_NaN();
   Index since_reset_ = 0;
 };
 

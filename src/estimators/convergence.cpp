@@ -61,7 +61,8 @@ double rhat(Series const& s) {  // Gelman and Rubin 1992
     auto const begin = s.values.begin() + c * s.draws;
     variances.push_back(variance({begin, begin + s.draws}));
   }
-  double const n = static_cast<double>(s.draws), between = n * variance(means), within = std::accumulate(variances.begin(), variances.end(), 0.) / static_cast<double>(s.chains);
+  double const n = static_cast<double>(s.draws), between = n * variance(means),
+               within = std::accumulate(variances.begin(), variances.end(), 0.) / static_cast<double>(s.chains);
   return std::sqrt((between / within + n - 1) / n);
 }
 
@@ -76,7 +77,8 @@ double ess(Series const& s) {
   auto const autocovariance = [&](Index lag) {  // mean over chains
     double sum = 0;
     for (Index c = 0; c < s.chains; c++)
-      for (Index d = 0; d + lag < n; d++) sum += (at(s, c, d) - means[static_cast<std::size_t>(c)]) * (at(s, c, d + lag) - means[static_cast<std::size_t>(c)]);
+      for (Index d = 0; d + lag < n; d++)
+        sum += (at(s, c, d) - means[static_cast<std::size_t>(c)]) * (at(s, c, d + lag) - means[static_cast<std::size_t>(c)]);
     return sum / (draws * chains);
   };
   double const within = autocovariance(0) * draws / (draws - 1);

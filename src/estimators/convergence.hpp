@@ -13,11 +13,11 @@ struct Series {
   std::vector<double> values;
 };
 
-double split_rhat(Series const&);          // classical, on split chains
-double rank_rhat(Series const&);           // the larger of the rank-normalised and the folded one
-double effective_sample_size(Series const&);   // of the mean, on split chains, without rank normalisation
+double split_rhat(Series const&);             // classical, on split chains
+double rank_rhat(Series const&);              // the larger of the rank-normalised and the folded one
+double effective_sample_size(Series const&);  // of the mean, on split chains, without rank normalisation
 double bulk_ess(Series const&);
-double tail_ess(Series const&);            // the smaller of the 5 % and 95 % quantiles'
+double tail_ess(Series const&);  // the smaller of the 5 % and 95 % quantiles'
 
 // The inverse of the standard normal distribution function, to double precision, 0 < p < 1.
 double normal_quantile(double p);

@@ -6,9 +6,9 @@
 namespace partita {
 
 struct CovarianceTest {
-  double largest_z = 0;           // over the d (d + 1) / 2 entries of <(x - m)(x - m)'> - reference, in standard errors
-  Index row = 0, column = 0;      // where
-  double largest_error = 0;       // the largest |difference| itself
+  double largest_z = 0;       // over the d (d + 1) / 2 entries of <(x - m)(x - m)'> - reference, in standard errors
+  Index row = 0, column = 0;  // where
+  double largest_error = 0;   // the largest |difference| itself
 };
 
 // Mean known, standard errors from the independent chains. Collective; the same bits on any number of ranks.

@@ -66,22 +66,26 @@ std::vector<double> sorted_projection(std::vector<double> const& points, std::ve
 }  // namespace
 
 double squared_energy_distance(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d) {
-  require_all(!x.empty() && !y.empty(), ExitCode::data, "the energy distance needs points on both sides ({} and {} are there)", x.size() / static_cast<std::size_t>(d),
-              y.size() / static_cast<std::size_t>(d));
+  require_all(!x.empty() && !y.empty(), ExitCode::data, "the energy distance needs points on both sides ({} and {} are there)",
+              x.size() / static_cast<std::size_t>(d), y.size() / static_cast<std::size_t>(d));
   return 2 * mean_distance(ranks, x, y, d) - mean_distance(ranks, x, x, d) - mean_distance(ranks, y, y, d);
 }
 
-double sliced_wasserstein(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d, int p, Index projections, random::Key key) {
-  require_all(x.size() == y.size() && !x.empty(), ExitCode::data, "the sliced Wasserstein distance compares sets of one size ({} and {} points are there)",
+double sliced_wasserstein(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d, int p,
+                          Index projections, random::Key key) {
+  require_all(x.size() == y.size() && !x.empty(), ExitCode::data,
+              "the sliced Wasserstein distance compares sets of one size ({} and {} points are there)",
               x.size() / static_cast<std::size_t>(d), y.size() / static_cast<std::size_t>(d));
   TileRange const mine = share_of_tiles(projections, ranks.rank(), ranks.ranks());
   std::vector<double> sums(static_cast<std::size_t>(mine.count));
   for (Index k = 0; k < mine.count; k++) {
     auto const v = direction(key, mine.first + k, d);
     auto const a = sorted_projection(x, v), b = sorted_projection(y, v);
-    for (std::size_t i = 0; i < a.size(); i++) sums[static_cast<std::size_t>(k)] += p == 1 ? std::abs(a[i] - b[i]) : (a[i] - b[i]) * (a[i] - b[i]);
+    for (std::size_t i = 0; i < a.size(); i++)
+      sums[static_cast<std::size_t>(k)] += p == 1 ? std::abs(a[i] - b[i]) : (a[i] - b[i]) * (a[i] - b[i]);
   }
-  double const mean = sum_over_tiles(ranks, mine, projections, sums, 1)[0] / (static_cast<double>(projections) * static_cast<double>(x.size() / static_cast<std::size_t>(d)));
+  double const mean = sum_over_tiles(ranks, mine, projections, sums, 1)[0] /
+                      (static_cast<double>(projections) * static_cast<double>(x.size() / static_cast<std::size_t>(d)));
   return p == 1 ? mean : std::sqrt(mean);
 }
 

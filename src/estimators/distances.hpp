@@ -1,5 +1,5 @@
-// Distances between two sets of points, (point, dimension) row-major, the same sets on every rank. Collective: ranks share the work; the same
-// bits on any number of them.
+// Distances between two sets of points, (point, dimension) row-major, the same sets on every rank. Collective: ranks share the work; the
+// same bits on any number of them.
 #pragma once
 #include <vector>
 
@@ -14,6 +14,7 @@ double squared_energy_distance(Communicator const&, std::vector<double> const& x
 
 // Mean over random directions of the Wasserstein-p distance of the projections (Bonneel et al. 2015), p = 1 or 2; both sets the same size.
 // For p = 2 the root of the mean square.
-double sliced_wasserstein(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension, int p, Index projections, random::Key);
+double sliced_wasserstein(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension, int p,
+                          Index projections, random::Key);
 
 }  // namespace partita

@@ -16,7 +16,7 @@ struct SampleSet {
   std::vector<float> x;        // (chain, draw, dimension) of this rank's chains
   std::vector<double> energy;  // (chain, draw); empty where unknown
 
-  Index chains_here() const;                          // real chains of this rank's tiles
+  Index chains_here() const;  // real chains of this rank's tiles
   float const* point(Index chain, Index draw) const { return x.data() + (chain * draws + draw) * dimension; }
   double energy_of(Index chain, Index draw) const { return energy.empty() ? 0 : energy[static_cast<std::size_t>(chain * draws + draw)]; }
 };
@@ -26,8 +26,8 @@ struct Estimate {
   double error = 0;  // standard error; NaN for a single chain
 };
 
-// Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages gives
-// standard errors without any assumption on the correlation along a chain. Collective; the same bits on any number of ranks.
+// Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages
+// gives standard errors without any assumption on the correlation along a chain. Collective; the same bits on any number of ranks.
 using Functions = std::function<void(float const* x, double energy, double* values)>;
 std::vector<Estimate> expectations(SampleSet const&, Index n, Functions const&);
 

@@ -7,10 +7,11 @@
 namespace partita {
 namespace {
 
-void write_frame(Path const& path, std::function<void(hdf5::File const&)> const& frame) {
-  auto file = hdf5::File::create(path);
-  frame(file);
-  file.close();
+// Laid out in memory: a full disk then fails a plain write, not HDF5, which cannot close a file that it cannot complete.
+std::string image_of(Path const& path, std::function<void(hdf5::File const&)> const& content) {
+  auto const file = hdf5::File::in_memory(path);
+  content(file);
+  return file.image();
 }
 void write_block(hdf5::File const& file, Block const& b) {
   file.dataset(b.dataset).write_rows(b.first, b.count, b.type, b.values().data(), hdf5::Transfer::collective);
@@ -24,10 +25,6 @@ void require_written(Path const& path, std::vector<Block> const& blocks) {
     require(found == wanted, ExitCode::storage, "{}: {} does not read back as written ({})", path.string(), b.dataset, free_space(path));
   }
 }
-void remove_quietly(Path const& path) {
-  std::error_code ignored;
-  std::filesystem::remove(path, ignored);
-}
 
 }  // namespace
 
@@ -36,11 +33,12 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
   std::string name = temporary_name(path).string();
   ranks.broadcast(name);
   Path const temporary = name;
+  std::optional<hdf5::File> file;
   try {
-    on_root(ranks, [&] { write_frame(temporary, frame); });
-    std::optional<hdf5::File> file;
+    on_root(ranks, [&] { write_file(temporary, image_of(path, frame)); });
     together(ranks, [&] { file = hdf5::File::open_together(temporary, ranks); });
     for (Block const& block : blocks) together(ranks, [&] { write_block(*file, block); });
+    together(ranks, [&] { file->flush(); });  // apart from the close: both are collective, and this one may fail on one rank
     together(ranks, [&] { file->close(); });
     together(ranks, [&] {
       synchronise(temporary);
@@ -49,21 +47,19 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
     seal(temporary);
     on_root(ranks, [&] { publish(temporary, path); });
   } catch (...) {
-    if (ranks.is_root()) remove_quietly(temporary);
+    std::error_code ignored;
+    // Emptied before HDF5 closes it, so that on a full disk there is room for what is left to write.
+    if (ranks.is_root()) std::filesystem::resize_file(temporary, 0, ignored);
+    ranks.barrier();
+    file.reset();
+    if (ranks.is_root()) std::filesystem::remove(temporary, ignored);
+    ranks.barrier();
     throw;
   }
 }
 
 void write_alone(Path const& path, std::function<void(hdf5::File const&)> const& content) {
-  Path const temporary = temporary_name(path);
-  try {
-    write_frame(temporary, content);
-    synchronise(temporary);
-    publish(temporary, path);
-  } catch (...) {
-    remove_quietly(temporary);
-    throw;
-  }
+  write_atomically(path, image_of(path, content));
 }
 
 }  // namespace partita

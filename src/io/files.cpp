@@ -30,15 +30,6 @@ class Descriptor {
   int number_;
 };
 
-void write_all(Path const& path, std::string_view text) {
-  Descriptor const file(path, O_WRONLY | O_CREAT | O_TRUNC);
-  while (!text.empty()) {
-    ssize_t const n = ::write(file.number(), text.data(), text.size());
-    require(n > 0, ExitCode::storage, "cannot write {} ({})", path.string(), storage_reason(path, errno));
-    text.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
-
 }  // namespace
 
 std::string free_space(Path const& path) {
@@ -58,6 +49,15 @@ Path temporary_name(Path const& path) {
   return Path(path) += fmt::format("{}{}-{}", temporary_mark, host, ::getpid());
 }
 
+void write_file(Path const& path, std::string_view text) {
+  Descriptor const file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  while (!text.empty()) {
+    ssize_t const n = ::write(file.number(), text.data(), text.size());
+    require(n > 0, ExitCode::storage, "cannot write {} ({})", path.string(), storage_reason(path, errno));
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
 void synchronise(Path const& path) {
   Descriptor const file(path, O_RDONLY);
   require(::fsync(file.number()) == 0, ExitCode::storage, "cannot write {} to disk ({})", path.string(), storage_reason(path, errno));
@@ -73,7 +73,7 @@ void publish(Path const& temporary, Path const& name) {
 void write_atomically(Path const& path, std::string_view text) {
   Path const temporary = temporary_name(path);
   try {
-    write_all(temporary, text);
+    write_file(temporary, text);
     synchronise(temporary);
     publish(temporary, path);
   } catch (...) {

@@ -14,6 +14,7 @@ Path temporary_name(Path const&);
 void synchronise(Path const&);
 // Gives a synchronised temporary its name, replacing what had it.
 void publish(Path const& temporary, Path const& name);
+void write_file(Path const&, std::string_view text);  // checked, but neither synchronised nor atomic
 void write_atomically(Path const&, std::string_view text);
 // Removes what killed writers left in a folder; only the holder of the run lock may call it.
 void remove_temporaries(Path const& folder);

@@ -253,9 +253,7 @@ Dataset Group::create(std::string const& path, hid_t type, Handle const& space, 
 Dataset Group::create_dataset(std::string const& path, hid_t type, Extents const& extents, Extents const& chunk) const {
   Handle const properties = property_list(H5P_DATASET_CREATE);
   checked(H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER), "leave dataset '" + path + "' unfilled");
-  if (chunk.empty()) {
-    checked(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY), "allocate dataset '" + path + "'");
-  } else {
+  if (!chunk.empty()) {
     std::vector<hsize_t> const c(chunk.begin(), chunk.end());
     checked(H5Pset_chunk(properties, static_cast<int>(c.size()), c.data()), "divide dataset '" + path + "' into chunks");
     checked(H5Pset_shuffle(properties), "shuffle the bytes of dataset '" + path + "'");
@@ -288,6 +286,14 @@ File File::create(Path const& path) {
   if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "create the file");
   return File(std::move(handle), path.string(), "", ExitCode::storage);
 }
+File File::in_memory(Path const& name) {
+  constexpr std::size_t growth = std::size_t{1} << 20;
+  Handle const access = file_access();
+  if (H5Pset_fapl_core(access, growth, false) < 0) fail_with_reason(ExitCode::internal, name.string(), "keep the file in memory");
+  Handle handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
+  if (handle < 0) fail_with_reason(ExitCode::storage, name.string(), "create the file in memory");
+  return File(std::move(handle), name.string(), "", ExitCode::storage);
+}
 File File::open(Path const& path, ExitCode code) {
   Handle const access = file_access();
   Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
@@ -301,8 +307,15 @@ File File::open_together(Path const& path, Communicator const& ranks) {
   if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks");
   return File(std::move(handle), path.string(), "", ExitCode::storage);
 }
+std::string File::image() const {
+  flush();
+  std::string bytes(static_cast<std::size_t>(checked(H5Fget_file_image(id(), nullptr, 0), "measure it")), '\0');
+  checked(H5Fget_file_image(id(), bytes.data(), bytes.size()), "copy it");
+  return bytes;
+}
+void File::flush() const { checked(H5Fflush(id(), H5F_SCOPE_GLOBAL), "write it to disk"); }
 void File::close() {
-  checked(H5Fflush(id(), H5F_SCOPE_GLOBAL), "write it to disk");
+  flush();
   checked(handle_.close(), "close it");
 }
 

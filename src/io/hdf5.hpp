@@ -168,9 +168,13 @@ class Group : public Object {
 class File : public Group {
  public:
   static File create(Path const&);                              // by one process
+  static File in_memory(Path const& name);                      // by one process, to be written out as its image()
   static File open(Path const&, ExitCode = ExitCode::data);     // to read, by any process
   static File open_together(Path const&, Communicator const&);  // collective, to write
-  void close();                                                 // reports what the destructor cannot
+  std::string image() const;                                    // the bytes of a file in memory
+  // Report what the destructor cannot; collective for a file that ranks have opened together.
+  void flush() const;
+  void close();  // flushes first
 
  private:
   using Group::Group;

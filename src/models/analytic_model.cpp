@@ -10,7 +10,8 @@ void evaluate_tiles(Energy const& e, ConstTiles x, TileScalars energy, Tiles gra
   Kokkos::parallel_for(
       "partita::analytic_energy", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * strips), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / strips, lane = n % strips * strip_lanes;
-        evaluate(e, Rows<Real const>{&x(tile, 0, 0) + lane, pitch}, Rows<Real>{&gradient(tile, 0, 0) + lane, gradient_pitch}, &energy(tile, 0) + lane);
+        evaluate(e, Rows<Real const>{&x(tile, 0, 0) + lane, pitch}, Rows<Real>{&gradient(tile, 0, 0) + lane, gradient_pitch},
+                 &energy(tile, 0) + lane);
       });
 }
 

@@ -42,8 +42,10 @@ Matrix matrix_from(GaussianOptions const& o) {
   h.values = o.matrix;
   for (Index i = 0; i < h.rows; i++)
     for (Index j = 0; j < i; j++)
-      require_all(h(i, j) == h(j, i), ExitCode::usage, "model.matrix is not symmetric (entries {},{} and {},{} differ); a precision matrix is", i, j, j, i);
-  require_all(is_positive_definite(h), ExitCode::usage, "model.matrix is not positive definite (the Gaussian has no finite Z); check its eigenvalues");
+      require_all(h(i, j) == h(j, i), ExitCode::usage,
+                  "model.matrix is not symmetric (entries {},{} and {},{} differ); a precision matrix is", i, j, j, i);
+  require_all(is_positive_definite(h), ExitCode::usage,
+              "model.matrix is not positive definite (the Gaussian has no finite Z); check its eigenvalues");
   return h;
 }
 
@@ -70,7 +72,9 @@ GaussianMoments AutoregressiveGaussian::moments() const {
 DenseGaussian::DenseGaussian(std::vector<double> mean, Matrix precision)
     : moments_{mean, precision}, mean_(to_device(mean, "gaussian mean")), precision_(to_device(precision.values, "gaussian precision")) {}
 
-void DenseGaussian::reserve(Index tiles, Index lanes) { centred_ = TileStorage("gaussian centred", tiles, dimension(), round_up(lanes, pitch_quantum)); }
+void DenseGaussian::reserve(Index tiles, Index lanes) {
+  centred_ = TileStorage("gaussian centred", tiles, dimension(), round_up(lanes, pitch_quantum));
+}
 
 std::size_t DenseGaussian::work_bytes(Index tiles, Index lanes) const {
   return sizeof(Real) * static_cast<std::size_t>(tiles * dimension() * round_up(lanes, pitch_quantum));
@@ -118,9 +122,10 @@ std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o) {
   auto const mean = spread(o.mean, o.dimension, "mean");
   if (o.precision == "dense") return std::make_unique<DenseGaussian>(mean, matrix_from(o));
   if (o.precision == "ar1")
-    return std::make_unique<AnalyticModel>(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), to_device(mean, "gaussian mean")});
-  return std::make_unique<AnalyticModel>(
-      DiagonalGaussian{o.dimension, to_device(mean, "gaussian mean"), to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision")});
+    return std::make_unique<AnalyticModel>(
+        AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), to_device(mean, "gaussian mean")});
+  return std::make_unique<AnalyticModel>(DiagonalGaussian{o.dimension, to_device(mean, "gaussian mean"),
+                                                          to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision")});
 }
 
 }  // namespace partita

@@ -20,7 +20,8 @@ struct DiagonalGaussian {
   GaussianMoments moments() const;
 };
 
-// Stationary AR(1) chain of unit variance, correlation phi between neighbours: H = tridiagonal(-phi, 1 + phi^2, -phi) / (1 - phi^2), 1 at both ends.
+// Stationary AR(1) chain of unit variance, correlation phi between neighbours: H = tridiagonal(-phi, 1 + phi^2, -phi) / (1 - phi^2), 1 at
+// both ends.
 struct AutoregressiveGaussian {
   static constexpr bool separable = false;
   Index dimension = 1;
@@ -60,8 +61,8 @@ class DenseGaussian : public DifferentiableModel {
 
  private:
   GaussianMoments moments_;
-  Vector mean_, precision_;   // (dimension), (dimension x dimension) row-major
-  TileStorage centred_;       // x - mean
+  Vector mean_, precision_;  // (dimension), (dimension x dimension) row-major
+  TileStorage centred_;      // x - mean
 };
 
 struct GaussianOptions {

@@ -11,9 +11,9 @@ namespace partita {
 struct GaussianMixture {
   static constexpr bool separable = false;
   Index dimension = 2, components = 1;
-  Real precision = 1;                                   // 1 / sigma^2
+  Real precision = 1;                                                   // 1 / sigma^2
   Kokkos::View<Real const**, Kokkos::LayoutRight, DeviceMemory> means;  // (component, dimension)
-  ConstVector log_weights;                              // (component)
+  ConstVector log_weights;                                              // (component)
 
   // One pass over the components with the running maximum of their exponents: no overflow before |x|^2 itself.
   KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, Real* energy) const {
@@ -51,8 +51,8 @@ struct GaussianMixture {
 
 struct GaussianMixtureOptions {
   Index dimension = 2;
-  std::vector<double> means = {4, 0, 2.8284271247461903, 2.8284271247461903, 0, 4, -2.8284271247461903, 2.8284271247461903,
-                               -4, 0, -2.8284271247461903, -2.8284271247461903, 0, -4, 2.8284271247461903, -2.8284271247461903};
+  std::vector<double> means = {4,  0, 2.8284271247461903,  2.8284271247461903,  0, 4,  -2.8284271247461903, 2.8284271247461903,
+                               -4, 0, -2.8284271247461903, -2.8284271247461903, 0, -4, 2.8284271247461903,  -2.8284271247461903};
   std::vector<double> weights = {1};
   double sigma = 0.5;
 };

@@ -11,7 +11,8 @@ deck::Schema many_well_schema() {
 }
 
 ManyWell make_many_well(ManyWellOptions const& o) {
-  require_all(o.dimension % 2 == 0, ExitCode::usage, "model.dimension = {} is odd (many_well has pairs of coordinates); use an even number", o.dimension);
+  require_all(o.dimension % 2 == 0, ExitCode::usage, "model.dimension = {} is odd (many_well has pairs of coordinates); use an even number",
+              o.dimension);
   return {o.dimension};
 }
 

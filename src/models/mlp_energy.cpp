@@ -56,18 +56,21 @@ deck::Schema mlp_schema() {
       "mlp", "fully connected network, E(x) = N(x; theta) + lambda/2 |x|^2, trained from data",
       {deck::key("layers", &O::layers, "widths of input (the dimension of x), hidden layers and output (1)").required().at_least(1),
        deck::key("activation", &O::activation, "between the layers; gelu is the erf form").one_of({"silu", "softplus", "tanh", "gelu"}),
-       deck::key("quadratic", &O::quadratic, "lambda; above 0 the energy confines x and Z is finite wherever N is bounded below").at_least(0)});
+       deck::key("quadratic", &O::quadratic, "lambda; above 0 the energy confines x and Z is finite wherever N is bounded below")
+           .at_least(0)});
 }
 
 MlpEnergy::MlpEnergy(MlpOptions const& o)
-    : network_(o.layers, activation_named(o.activation)), quadratic_(static_cast<Real>(o.quadratic)),
+    : network_(o.layers, activation_named(o.activation)),
+      quadratic_(static_cast<Real>(o.quadratic)),
       parameters_("mlp parameters", static_cast<std::size_t>(network_.parameter_count())) {}
 
 void MlpEnergy::initialise(std::function<double(Index)> const& normal) {
   auto const host = Kokkos::create_mirror_view(parameters_);
   Kokkos::deep_copy(host, Real(0));
   for (Index k = 0; k < network_.layers(); k++)
-    for (Index i = network_.weight_offset(k); i < network_.bias_offset(k); i++) host(i) = static_cast<Real>(network_.initial_scale(k) * normal(i));
+    for (Index i = network_.weight_offset(k); i < network_.bias_offset(k); i++)
+      host(i) = static_cast<Real>(network_.initial_scale(k) * normal(i));
   Kokkos::deep_copy(parameters_, host);
 }
 
@@ -90,7 +93,9 @@ Index MlpEnergy::work_elements(Index tiles, Index lanes) const {
   return tiles_at_once(tiles) * (network_.tape_elements(lanes) + round_up(lanes, pitch_quantum));
 }
 
-std::size_t MlpEnergy::work_bytes(Index tiles, Index lanes) const { return static_cast<std::size_t>(work_elements(tiles, lanes)) * sizeof(Real); }
+std::size_t MlpEnergy::work_bytes(Index tiles, Index lanes) const {
+  return static_cast<std::size_t>(work_elements(tiles, lanes)) * sizeof(Real);
+}
 
 MlpTape MlpEnergy::tape(Index tiles, Index lanes) const {
   auto const wanted = static_cast<std::size_t>(work_elements(tiles, lanes));
@@ -102,7 +107,8 @@ MlpTape MlpEnergy::tape(Index tiles, Index lanes) const {
 TileScalars MlpEnergy::recomputed_energy(Index tiles, Index lanes) const {
   auto const pitch = static_cast<std::size_t>(round_up(lanes, pitch_quantum));
   Real* const behind = work_.data() + tiles_at_once(tiles) * network_.tape_elements(lanes);
-  return TileScalars(behind, Kokkos::LayoutStride(static_cast<std::size_t>(tiles_at_once(tiles)), pitch, static_cast<std::size_t>(lanes), 1));
+  return TileScalars(behind,
+                     Kokkos::LayoutStride(static_cast<std::size_t>(tiles_at_once(tiles)), pitch, static_cast<std::size_t>(lanes), 1));
 }
 
 void MlpEnergy::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
@@ -116,8 +122,8 @@ void MlpEnergy::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles grad
 }
 
 void MlpEnergy::jet_forward(ConstTiles x, ConstTiles, int order, TileScalars e0, TileScalars, TileScalars) {
-  require_all(order <= highest_jet_order(), ExitCode::internal, "jet of order {} (the mlp energy has order {}), ask highest_jet_order() first", order,
-              highest_jet_order());
+  require_all(order <= highest_jet_order(), ExitCode::internal,
+              "jet of order {} (the mlp energy has order {}), ask highest_jet_order() first", order, highest_jet_order());
   Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles);
   MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)));
   for (Index first = 0; first < tiles; first += flight) {

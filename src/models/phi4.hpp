@@ -1,5 +1,6 @@
 // The phi^4 (Allen-Cahn) chain on [0, 1] with phi = 0 at both ends, d interior sites, spacing h = 1/(d+1), in the form of
-// Gabrie, Rotskoff, Vanden-Eijnden, PNAS 119 e2109420119 (2022): E = beta sum_i a/(2h) (phi_i - phi_{i-1})^2 + beta h/(4a) sum_i (1 - phi_i^2)^2.
+// Gabrie, Rotskoff, Vanden-Eijnden, PNAS 119 e2109420119 (2022): E = beta sum_i a/(2h) (phi_i - phi_{i-1})^2 + beta h/(4a) sum_i (1 -
+// phi_i^2)^2.
 #pragma once
 #include "core/strip.hpp"
 #include "deck/schema.hpp"

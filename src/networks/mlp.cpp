@@ -120,56 +120,53 @@ struct ActivateRows {
 void activate(Activation a, Extent e, Hidden layer, Real const* bias, NarrowLayer below, Readout above) {
   auto const run = [&](auto f) { for_lanes("partita::mlp_activate", e, ActivateRows<decltype(f)>{f, layer, bias, below, above}); };
   switch (a) {
-    case Activation::silu: return run(Silu{});
-    case Activation::softplus: return run(Softplus{});
-    case Activation::tanh: return run(Tanh{});
-    case Activation::gelu: return run(Gelu{});
+    case Activation::silu:
+      return run(Silu{});
+    case Activation::softplus:
+      return run(Softplus{});
+    case Activation::tanh:
+      return run(Tanh{});
+    case Activation::gelu:
+      return run(Gelu{});
   }
 }
 
 // d *= g, row by row: the chain rule through an activation, where g is the gradient in h. A pitch of 0 repeats one row for all.
 void multiply_rows(Extent e, TileRows<Real> d, TileRows<Real const> g, Index count) {
-  for_lanes("partita::mlp_multiply_rows", e, KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
-    for (Index j = 0; j < count; j++) {
-      Real* __restrict const to = d(tile, j) + first;
-      Real const* __restrict const from = g(tile, j) + first;
-      for (Index l = 0; l < lanes; l++) to[l] *= from[l];
-    }
-  });
+  for_lanes(
+      "partita::mlp_multiply_rows", e, KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
+        for (Index j = 0; j < count; j++) {
+          Real* __restrict const to = d(tile, j) + first;
+          Real const* __restrict const from = g(tile, j) + first;
+          for (Index l = 0; l < lanes; l++) to[l] *= from[l];
+        }
+      });
 }
 
 // gradient = W' d of a narrow layer, W (count, inputs).
 void narrow_gradient(Extent e, Real const* weight, Index inputs, TileRows<Real const> d, Index count, TileRows<Real> gradient) {
-  for_lanes("partita::mlp_narrow_gradient", e, KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
-    for (Index i = 0; i < inputs; i++) {
-      Real* __restrict const to = gradient(tile, i) + first;
-      for (Index l = 0; l < lanes; l++) to[l] = 0;
-      for (Index j = 0; j < count; j++) {
-        Real const w = weight[j * inputs + i];
-        Real const* __restrict const from = d(tile, j) + first;
-        for (Index l = 0; l < lanes; l++) to[l] = std::fma(w, from[l], to[l]);
-      }
-    }
-  });
+  for_lanes(
+      "partita::mlp_narrow_gradient", e, KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
+        for (Index i = 0; i < inputs; i++) {
+          Real* __restrict const to = gradient(tile, i) + first;
+          for (Index l = 0; l < lanes; l++) to[l] = 0;
+          for (Index j = 0; j < count; j++) {
+            Real const w = weight[j * inputs + i];
+            Real const* __restrict const from = d(tile, j) + first;
+            for (Index l = 0; l < lanes; l++) to[l] = std::fma(w, from[l], to[l]);
+          }
+        }
+      });
 }
 
-// Sums over lanes in independent partial sums, which become vector lanes.
-KOKKOS_INLINE_FUNCTION Real dot(Real const* a, Real const* b, Index lanes) {
+// The sum of term(lane) in independent partial sums, which become vector lanes.
+template <class Term>
+KOKKOS_INLINE_FUNCTION Real sum_over_lanes(Index lanes, Term const& term) {
   Real partial[lane_quantum] = {};
   Index const whole = lanes / lane_quantum * lane_quantum;
   for (Index l = 0; l < whole; l += lane_quantum)
-    for (Index q = 0; q < lane_quantum; q++) partial[q] = std::fma(a[l + q], b[l + q], partial[q]);
-  for (Index l = whole; l < lanes; l++) partial[0] = std::fma(a[l], b[l], partial[0]);
-  for (Index width = lane_quantum / 2; width > 0; width /= 2)
-    for (Index q = 0; q < width; q++) partial[q] += partial[q + width];
-  return partial[0];
-}
-KOKKOS_INLINE_FUNCTION Real total(Real const* a, Index lanes) {
-  Real partial[lane_quantum] = {};
-  Index const whole = lanes / lane_quantum * lane_quantum;
-  for (Index l = 0; l < whole; l += lane_quantum)
-    for (Index q = 0; q < lane_quantum; q++) partial[q] += a[l + q];
-  for (Index l = whole; l < lanes; l++) partial[0] += a[l];
+    for (Index q = 0; q < lane_quantum; q++) partial[q] += term(l + q);
+  for (Index l = whole; l < lanes; l++) partial[0] += term(l);
   for (Index width = lane_quantum / 2; width > 0; width /= 2)
     for (Index q = 0; q < width; q++) partial[q] += partial[q + width];
   return partial[0];
@@ -180,8 +177,12 @@ void add_row_sums(Extent e, TileRows<Real const> d, Index count, TileRows<Real c
   Kokkos::parallel_for(
       "partita::mlp_row_sums", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count), KOKKOS_LAMBDA(Index j) {
         for (Index tile = 0; tile < e.tiles; tile++) {
-          for (Index i = 0; i < inputs; i++) weight[j * inputs + i] += dot(d(tile, j), x(tile, i), e.lanes);
-          if (bias != nullptr) bias[j] += total(d(tile, j), e.lanes);
+          Real const* const dj = d(tile, j);
+          for (Index i = 0; i < inputs; i++) {
+            Real const* const xi = x(tile, i);
+            weight[j * inputs + i] += sum_over_lanes(e.lanes, [=](Index l) { return dj[l] * xi[l]; });
+          }
+          if (bias != nullptr) bias[j] += sum_over_lanes(e.lanes, [=](Index l) { return dj[l]; });
         }
       });
 }
@@ -216,7 +217,8 @@ void descend(Mlp const& m, Extent e, Index k, Real const* theta, Hidden const& f
 
 Mlp::Mlp(std::vector<Index> widths, Activation activation) : widths_(std::move(widths)), activation_(activation) {
   require_all(widths_.size() >= 3 && widths_.back() == 1, ExitCode::usage,
-              "layers: {} widths ending in {} (an energy network has an input, at least one hidden layer and one output), give e.g. [2, 128, 128, 1]",
+              "layers: {} widths ending in {} (an energy network has an input, at least one hidden layer and one output), give e.g. [2, "
+              "128, 128, 1]",
               widths_.size(), widths_.empty() ? 0 : widths_.back());
   for (Index w : widths_) require_all(w > 0, ExitCode::usage, "layers: width {} (no unit to compute), give widths of at least 1", w);
 }
@@ -249,8 +251,8 @@ void Mlp::forward(ConstVector parameters, ConstTiles x, TileScalars value, MlpTa
     NarrowLayer narrow;
     if (k == 0 && inputs(0) <= narrow_inputs) narrow = {weight, below, inputs(0)};
     else
-      matrix_product({outputs(k), e.lanes, inputs(k)}, {weight, inputs(k)}, factor(below), {layer.h.data, layer.h.pitch, 1, 0, layer.h.tile_stride},
-                     e.tiles);
+      matrix_product({outputs(k), e.lanes, inputs(k)}, {weight, inputs(k)}, factor(below),
+                     {layer.h.data, layer.h.pitch, 1, 0, layer.h.tile_stride}, e.tiles);
     Readout readout;
     if (k + 1 == output) readout = {theta + weight_offset(output), theta + bias_offset(output), rows_of(value)};
     activate(activation_, e, layer, theta + bias_offset(k), narrow, readout);
@@ -261,7 +263,8 @@ void Mlp::forward(ConstVector parameters, ConstTiles x, TileScalars value, MlpTa
 void Mlp::input_gradient(ConstVector parameters, MlpTape tape, Tiles gradient) const {
   Real const* const theta = parameters.data();
   Extent const e{static_cast<Index>(gradient.extent(0)), static_cast<Index>(gradient.extent(2))};
-  for (Index k = layers() - 2; k > 0; k--) descend(*this, e, k, theta, hidden(*this, tape, e.lanes, k), hidden(*this, tape, e.lanes, k - 1));
+  for (Index k = layers() - 2; k > 0; k--)
+    descend(*this, e, k, theta, hidden(*this, tape, e.lanes, k), hidden(*this, tape, e.lanes, k - 1));
   Hidden const first = hidden(*this, tape, e.lanes, 0);
   if (inputs(0) <= narrow_inputs) narrow_gradient(e, theta, inputs(0), read(first.d), first.count, rows_of(gradient));
   else pull_back(*this, e, 0, theta, first.d, rows_of(gradient));

@@ -28,24 +28,37 @@ deck::Schema contrastive_divergence_schema() {
 
 deck::Schema persistent_cd_schema() {
   using O = PersistentOptions;
-  return deck::schema<O>("persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances one batch by k steps",
-                         {deck::key("chains", &O::chains, "chains in the replay buffer, a multiple of train.batch").at_least(1),
-                          deck::key("restart_fraction", &O::restart_fraction, "share of the chains of an update that start anew").at_least(0).at_most(1)});
+  return deck::schema<O>(
+      "persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances one batch by k steps",
+      {deck::key("chains", &O::chains, "chains in the replay buffer, a multiple of train.batch").at_least(1),
+       deck::key("restart_fraction", &O::restart_fraction, "share of the chains of an update that start anew").at_least(0).at_most(1)});
 }
 
-ContrastiveDivergence::ContrastiveDivergence(TrainableModel& model, Sampler& sampler, data::Batches const& batches, Communicator communicator, Summation summation,
-                                             random::Key key, Index tile_width, ChainStart start, ContrastiveOptions options, PersistentOptions persistent,
+ContrastiveDivergence::ContrastiveDivergence(TrainableModel& model, Sampler& sampler, data::Batches const& batches,
+                                             Communicator communicator, Summation summation, random::Key key, Index tile_width,
+                                             ChainStart start, ContrastiveOptions options, PersistentOptions persistent,
                                              InitialDistribution initial)
-    : model_(model), sampler_(sampler), batches_(batches), communicator_(communicator), key_(key), start_(start), options_(options), persistent_(persistent),
-      initial_(initial), tiling_{batches.batch(), tile_width}, mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
-      data_("minibatch", mine_.count, model.dimension(), tiling_.pitch()), energy_("tile energy", 1, tiling_.pitch()), weight_("tile weight", 1, tiling_.pitch()),
+    : model_(model),
+      sampler_(sampler),
+      batches_(batches),
+      communicator_(communicator),
+      key_(key),
+      start_(start),
+      options_(options),
+      persistent_(persistent),
+      initial_(initial),
+      tiling_{batches.batch(), tile_width},
+      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
+      data_("minibatch", mine_.count, model.dimension(), tiling_.pitch()),
+      energy_("tile energy", 1, tiling_.pitch()),
+      weight_("tile weight", 1, tiling_.pitch()),
       gradient_x_("tile gradient", 1, model.dimension(), tiling_.pitch()),
       sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(model.parameters().extent(0))),
       energy_sums_("energy sums", static_cast<std::size_t>(mine_.count), 2) {
   Index const batch = batches.batch(), generations = start == ChainStart::persistent ? divide_up(persistent.chains, batch) : 1;
   require_all(start == ChainStart::at_data || persistent.chains == generations * batch, ExitCode::usage,
-              "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}", persistent.chains, batch,
-              generations * batch);
+              "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
+              persistent.chains, batch, generations * batch);
   model.reserve(tiles_in_flight(mine_.count), tiling_.width);
   for (Index g = 0; g < generations; g++) {
     Chains chains("replay chains", tiling_, mine_, model.dimension());
@@ -74,13 +87,14 @@ void ContrastiveDivergence::add_data_noise(Index update) {
   if (options_.data_noise == 0) return;
   auto const x = data_;
   auto const key = key_;
-  Index const d = model_.dimension(), groups = divide_up(d, 4), pitch = tiling_.pitch(), first = mine_.first * tiling_.width, width = tiling_.width;
+  Index const d = model_.dimension(), groups = divide_up(d, 4), pitch = tiling_.pitch(), first = mine_.first * tiling_.width,
+              width = tiling_.width;
   Real const deviation = static_cast<Real>(options_.data_noise);
   Kokkos::parallel_for(
       "partita::data_noise", Range(0, mine_.count * groups * pitch), KOKKOS_LAMBDA(Index n) {
         Index const lane = n % pitch, group = n / pitch % groups, tile = n / pitch / groups;
-        auto const w = random::words(key, static_cast<std::uint64_t>(first + tile * width + lane), random::Stream::data_noise, static_cast<std::uint64_t>(update),
-                                     static_cast<std::uint32_t>(group));
+        auto const w = random::words(key, static_cast<std::uint64_t>(first + tile * width + lane), random::Stream::data_noise,
+                                     static_cast<std::uint64_t>(update), static_cast<std::uint32_t>(group));
         auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
         Real const normal[4] = {p.a, p.b, q.a, q.b};
         for (Index k = 0; k < 4 && 4 * group + k < d; k++) x(tile, 4 * group + k, lane) += deviation * normal[k];

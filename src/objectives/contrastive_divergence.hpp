@@ -28,8 +28,8 @@ enum class ChainStart { at_data, persistent };
 class ContrastiveDivergence : public Objective {
  public:
   // Failure(usage) where the replay buffer is no multiple of the batch. All references must outlive the objective.
-  ContrastiveDivergence(TrainableModel&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width, ChainStart, ContrastiveOptions,
-                        PersistentOptions, InitialDistribution);
+  ContrastiveDivergence(TrainableModel&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width, ChainStart,
+                        ContrastiveOptions, PersistentOptions, InitialDistribution);
 
   Vector gradient(Index update, Timers&) override;
   TrainingHealth health() override;
@@ -42,7 +42,8 @@ class ContrastiveDivergence : public Objective {
   void add_data_noise(Index update);
   double mean_gradient_step();
   Chains& chains_for(Index update);  // moved to where this update starts
-  // Adds to `sum` what a tile's chains contribute, sum_b (sign + 2 alpha E_b) dE_b/dtheta / batch, and their energies to energy_sums_(tile, column).
+  // Adds to `sum` what a tile's chains contribute, sum_b (sign + 2 alpha E_b) dE_b/dtheta / batch, and their energies to energy_sums_(tile,
+  // column).
   void accumulate(TileStorage const& x, Index tile, double sign, Vector sum, int column);
 
   TrainableModel& model_;
@@ -56,11 +57,11 @@ class ContrastiveDivergence : public Objective {
   InitialDistribution initial_;
   Tiling tiling_;
   TileRange mine_;
-  TileStorage data_;              // this rank's tiles of the minibatch
-  std::vector<Chains> buffer_;    // generations of the replay buffer, one batch each; CD has one
-  std::uint64_t last_ = 0;          // the generation that the last update advanced
-  TileScalarStorage energy_, weight_;     // (1, pitch)
-  TileStorage gradient_x_;                // (1, dimension, pitch), for the length of the gradient step
+  TileStorage data_;                   // this rank's tiles of the minibatch
+  std::vector<Chains> buffer_;         // generations of the replay buffer, one batch each; CD has one
+  std::uint64_t last_ = 0;             // the generation that the last update advanced
+  TileScalarStorage energy_, weight_;  // (1, pitch)
+  TileStorage gradient_x_;             // (1, dimension, pitch), for the length of the gradient step
   TileSums sums_;
   // Per tile: sums of the data's and of the chains' energies since the last report.
   Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums_;

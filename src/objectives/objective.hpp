@@ -10,8 +10,8 @@ namespace partita {
 // Averages over the updates since the last report, the same on every rank.
 struct TrainingHealth {
   double energy_data = 0, energy_chains = 0;
-  double energy_gap = 0;      // d_s = mean E(data) - mean E(chains)
-  double gradient_step = 0;   // r_s = mean length of the chains' gradient step eta |dE/dx|, at the last update
+  double energy_gap = 0;     // d_s = mean E(data) - mean E(chains)
+  double gradient_step = 0;  // r_s = mean length of the chains' gradient step eta |dE/dx|, at the last update
 };
 
 class Objective {

@@ -6,10 +6,12 @@ namespace partita {
 
 deck::Schema adam_schema() {
   using O = AdamOptions;
-  return deck::schema<O>("adam", "theta <- theta - rate m / (sqrt v + epsilon) with running means m of the gradient and v of its square",
-                         {deck::key("beta1", &O::beta1, "decay of m; 0 suits fast-moving chains").at_least(0).below(1),
-                          deck::key("beta2", &O::beta2, "decay of v").at_least(0).below(1), deck::key("epsilon", &O::epsilon, "keeps the quotient finite").above(0),
-                          deck::key("weight_decay", &O::weight_decay, "theta <- (1 - rate weight_decay) theta at each update").at_least(0)});
+  return deck::schema<O>(
+      "adam", "theta <- theta - rate m / (sqrt v + epsilon) with running means m of the gradient and v of its square",
+      {deck::key("beta1", &O::beta1, "decay of m; 0 suits fast-moving chains").at_least(0).below(1),
+       deck::key("beta2", &O::beta2, "decay of v").at_least(0).below(1),
+       deck::key("epsilon", &O::epsilon, "keeps the quotient finite").above(0),
+       deck::key("weight_decay", &O::weight_decay, "theta <- (1 - rate weight_decay) theta at each update").at_least(0)});
 }
 
 void Adam::update(Vector parameters, ConstVector gradient, double rate) {
@@ -20,13 +22,14 @@ void Adam::update(Vector parameters, ConstVector gradient, double rate) {
   Real const step = static_cast<Real>(rate / weight_so_far(decay1)), root = static_cast<Real>(1 / std::sqrt(weight_so_far(decay2)));
   Real const epsilon = static_cast<Real>(options_.epsilon), keep = static_cast<Real>(1 - rate * options_.weight_decay);
   auto const mean = mean_, square = square_;
-  Kokkos::parallel_for("partita::adam", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(parameters.extent(0))),
-                       KOKKOS_LAMBDA(Index i) {
-                         Real const g = gradient(i);
-                         mean(i) = std::fma(decay1, mean(i), (1 - decay1) * g);
-                         square(i) = std::fma(decay2, square(i), (1 - decay2) * g * g);
-                         parameters(i) = std::fma(-step, mean(i) / std::fma(std::sqrt(square(i)), root, epsilon), keep * parameters(i));
-                       });
+  Kokkos::parallel_for(
+      "partita::adam", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(parameters.extent(0))),
+      KOKKOS_LAMBDA(Index i) {
+        Real const g = gradient(i);
+        mean(i) = std::fma(decay1, mean(i), (1 - decay1) * g);
+        square(i) = std::fma(decay2, square(i), (1 - decay2) * g * g);
+        parameters(i) = std::fma(-step, mean(i) / std::fma(std::sqrt(square(i)), root, epsilon), keep * parameters(i));
+      });
 }
 
 void Adam::describe_state(State& state) {

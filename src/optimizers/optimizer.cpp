@@ -9,9 +9,12 @@ namespace partita {
 std::vector<deck::Key> optimizer_keys() {
   using O = OptimizerOptions;
   return {deck::key("learning_rate", &O::learning_rate, "step of an update").above(0),
-          deck::key("schedule", &O::schedule, "how the learning rate falls over train.updates, after the warm-up").one_of({"constant", "linear", "cosine"}),
+          deck::key("schedule", &O::schedule, "how the learning rate falls over train.updates, after the warm-up")
+              .one_of({"constant", "linear", "cosine"}),
           deck::key("warmup_updates", &O::warmup_updates, "updates over which the rate rises from zero").at_least(0),
-          deck::key("final_fraction", &O::final_fraction, "linear, cosine: the rate reached after the last update, over learning_rate").at_least(0).at_most(1),
+          deck::key("final_fraction", &O::final_fraction, "linear, cosine: the rate reached after the last update, over learning_rate")
+              .at_least(0)
+              .at_most(1),
           deck::key("clip_norm", &O::clip_norm, "gradients longer than this are shortened to it; 0: never").at_least(0)};
 }
 
@@ -35,15 +38,17 @@ double norm(ConstVector values) {
 
 void scale(Vector values, double factor) {
   Real const f = static_cast<Real>(factor);
-  Kokkos::parallel_for("partita::scale", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(0))),
-                       KOKKOS_LAMBDA(Index i) { values(i) *= f; });
+  Kokkos::parallel_for(
+      "partita::scale", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(0))),
+      KOKKOS_LAMBDA(Index i) { values(i) *= f; });
 }
 
 void average(Vector mean, ConstVector parameters, double decay, Index update) {
   double const u = static_cast<double>(update);
   Real const take = static_cast<Real>(1 - std::min(decay, (1 + u) / (10 + u)));
-  Kokkos::parallel_for("partita::parameter_average", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(mean.extent(0))),
-                       KOKKOS_LAMBDA(Index i) { mean(i) = std::fma(take, parameters(i) - mean(i), mean(i)); });
+  Kokkos::parallel_for(
+      "partita::parameter_average", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(mean.extent(0))),
+      KOKKOS_LAMBDA(Index i) { mean(i) = std::fma(take, parameters(i) - mean(i), mean(i)); });
 }
 
 }  // namespace partita

@@ -6,17 +6,19 @@ namespace partita {
 
 deck::Schema sgd_schema() {
   using O = SgdOptions;
-  return deck::schema<O>("sgd", "v <- momentum v + gradient, theta <- theta - rate v", {deck::key("momentum", &O::momentum, "share of the last velocity that stays").at_least(0).below(1)});
+  return deck::schema<O>("sgd", "v <- momentum v + gradient, theta <- theta - rate v",
+                         {deck::key("momentum", &O::momentum, "share of the last velocity that stays").at_least(0).below(1)});
 }
 
 void Sgd::update(Vector parameters, ConstVector gradient, double rate) {
   Real const momentum = static_cast<Real>(options_.momentum), step = static_cast<Real>(rate);
   auto const velocity = velocity_;
-  Kokkos::parallel_for("partita::sgd", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(parameters.extent(0))),
-                       KOKKOS_LAMBDA(Index i) {
-                         velocity(i) = std::fma(momentum, velocity(i), gradient(i));
-                         parameters(i) = std::fma(-step, velocity(i), parameters(i));
-                       });
+  Kokkos::parallel_for(
+      "partita::sgd", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(parameters.extent(0))),
+      KOKKOS_LAMBDA(Index i) {
+        velocity(i) = std::fma(momentum, velocity(i), gradient(i));
+        parameters(i) = std::fma(-step, velocity(i), parameters(i));
+      });
 }
 
 }  // namespace partita

@@ -35,8 +35,8 @@ KOKKOS_FORCEINLINE_FUNCTION void place_start(Scheme const& scheme, Strip const& 
 }
 
 template <class Scheme, class Energy>
-KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy const& energy, Strip const& s, random::RoundKeys const& keys, Index first_step,
-                                               Index steps) {
+KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy const& energy, Strip const& s, random::RoundKeys const& keys,
+                                               Index first_step, Index steps) {
   StripNoise noise(keys, Scheme::stream, s.first_chain);
   auto const point = scheme.point(s);
   auto const gradient = scheme.gradient(s);
@@ -79,8 +79,13 @@ void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& cha
       "partita::advance", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, strips), KOKKOS_LAMBDA(Index n) {
         Index const tile = local.first + n / strips_per_tile, lane = n % strips_per_tile * strip_lanes;
         Index const slot = runs_on_host ? static_cast<Index>(slots.acquire()) : n;
-        Strip const s{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), {&work_rows(slot, 0, 0), strip_lanes},
-                      &accepted(tile, lane), &diverging(tile, lane), d, first_chain.of(tile, lane)};
+        Strip const s{rows_at(x, tile, lane, pitch),
+                      rows_at(velocity, tile, lane, pitch),
+                      {&work_rows(slot, 0, 0), strip_lanes},
+                      &accepted(tile, lane),
+                      &diverging(tile, lane),
+                      d,
+                      first_chain.of(tile, lane)};
         advance_strip(scheme, energy, s, keys, first_step, steps);
         if (runs_on_host) slots.release(static_cast<typename Slots::size_type>(slot));
       });
@@ -96,46 +101,53 @@ void for_each_strip(char const* name, Chains const& chains, TileStorage const& w
   Kokkos::parallel_for(
       name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count * strips_per_tile), KOKKOS_LAMBDA(Index n) {
         Index const in_flight = n / strips_per_tile, tile = first + in_flight, lane = n % strips_per_tile * strip_lanes;
-        stage(Strip{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch), &accepted(tile, lane),
-                    &diverging(tile, lane), d, first_chain.of(tile, lane)});
+        stage(Strip{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch),
+                    &accepted(tile, lane), &diverging(tile, lane), d, first_chain.of(tile, lane)});
       });
 }
 
 // The tiles [first, first + count) of this rank, all with `lanes` lanes, advanced together.
 template <class Scheme>
-void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, TileStorage const& work_rows, random::RoundKeys const& keys,
-                   Index first, Index count, Index lanes, Index first_step, Index steps) {
+void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, TileStorage const& work_rows,
+                   random::RoundKeys const& keys, Index first, Index count, Index lanes, Index first_step, Index steps) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = Scheme::work_rows(d);
   // Views of the rows where the scheme has its evaluations: the same offsets as in any strip.
   Strip const whole{{&chains.x(first, 0, 0), pitch}, {nullptr, pitch}, {&work_rows(0, 0, 0), pitch}, nullptr, nullptr, d, 0};
-  auto const tile_stride = [&](Real const* p) { return p >= work_rows.data() && p < work_rows.data() + work_rows.size() ? rows * pitch : d * pitch; };
+  auto const tile_stride = [&](Real const* p) {
+    return p >= work_rows.data() && p < work_rows.data() + work_rows.size() ? rows * pitch : d * pitch;
+  };
   auto const view = [&](Rows<Real> r) {
     auto const n = static_cast<std::size_t>(tile_stride(r.data));
-    return Tiles(r.data, Kokkos::LayoutStride(static_cast<std::size_t>(count), n, static_cast<std::size_t>(d), static_cast<std::size_t>(pitch),
-                                              static_cast<std::size_t>(lanes), 1));
+    return Tiles(r.data, Kokkos::LayoutStride(static_cast<std::size_t>(count), n, static_cast<std::size_t>(d),
+                                              static_cast<std::size_t>(pitch), static_cast<std::size_t>(lanes), 1));
   };
   Tiles const point = view(scheme.point(whole)), gradient = view(scheme.gradient(whole));
-  TileScalars const energy(scheme.energy(whole), Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(rows * pitch),
-                                                                      static_cast<std::size_t>(lanes), 1));
+  TileScalars const energy(
+      scheme.energy(whole),
+      Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(rows * pitch), static_cast<std::size_t>(lanes), 1));
   if constexpr (Scheme::carries_gradient) {
-    for_each_strip("partita::scheme_start", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
+    for_each_strip(
+        "partita::scheme_start", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
     model.energy_and_gradient(point, energy, gradient);
   }
-  for_each_strip("partita::scheme_begin", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
-    StripNoise noise(keys, Scheme::stream, s.first_chain);
-    scheme.begin(s, noise, first_step);
-  });
+  for_each_strip(
+      "partita::scheme_begin", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+        StripNoise noise(keys, Scheme::stream, s.first_chain);
+        scheme.begin(s, noise, first_step);
+      });
   for (Index step = first_step; step < first_step + steps; step++)
     for (Index k = 0; k < scheme.evaluations(); k++) {
-      for_each_strip("partita::scheme_before", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
-        StripNoise noise(keys, Scheme::stream, s.first_chain);
-        scheme.before(s, noise, k, step, StoredGradient{scheme.gradient(s)});
-      });
+      for_each_strip(
+          "partita::scheme_before", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+            StripNoise noise(keys, Scheme::stream, s.first_chain);
+            scheme.before(s, noise, k, step, StoredGradient{scheme.gradient(s)});
+          });
       model.energy_and_gradient(point, energy, gradient);
-      for_each_strip("partita::scheme_after", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
-        StripNoise noise(keys, Scheme::stream, s.first_chain);
-        scheme.after(s, noise, k, step, StoredGradient{scheme.gradient(s)});
-      });
+      for_each_strip(
+          "partita::scheme_after", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+            StripNoise noise(keys, Scheme::stream, s.first_chain);
+            scheme.after(s, noise, k, step, StoredGradient{scheme.gradient(s)});
+          });
     }
 }
 
@@ -144,8 +156,8 @@ void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chain
 // Advances this rank's local tiles [first, first + count) by `steps` steps, numbered from first_step. The numbers a chain sees do not
 // depend on how steps are cut into calls, nor on which rank holds it.
 template <class Scheme>
-void advance(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
-             Index first_step, Index steps) {
+void advance(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, SamplerWork& work, random::Key key,
+             TileRange local, Index first_step, Index steps) {
   if (local.count == 0 || steps == 0) return;
   if (auto const* analytic = dynamic_cast<AnalyticModel const*>(&model))
     return std::visit([&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, key, local, first_step, steps); },

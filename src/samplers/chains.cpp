@@ -7,7 +7,11 @@
 namespace partita {
 
 Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d)
-    : tiling(t), mine(range), dimension(d), x(name, range.count, d, t.pitch()), accepted(name + " accepted", range.count, t.pitch()),
+    : tiling(t),
+      mine(range),
+      dimension(d),
+      x(name, range.count, d, t.pitch()),
+      accepted(name + " accepted", range.count, t.pitch()),
       diverging(name + " diverging", range.count, t.pitch()) {}
 
 Tiles Chains::tiles(Index first, Index count, Index lanes) const {
@@ -43,7 +47,8 @@ void place(Chains const& chains, random::Key key, random::Stream stream, Index s
   auto const kind = initial.kind;
   auto const at = static_cast<std::uint64_t>(step);
   Kokkos::parallel_for(
-      "partita::place_chains", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * groups * pitch), KOKKOS_LAMBDA(Index n) {
+      "partita::place_chains", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * groups * pitch),
+      KOKKOS_LAMBDA(Index n) {
         Index const lane = n % pitch, group = n / pitch % groups, tile = n / pitch / groups;
         auto const chain = number.of(tile, lane);
         if (share < 1 && random::uniform(random::words(key, chain, random::Stream::restart_choice, at, 0).w[0]) >= share) return;

@@ -14,10 +14,11 @@ struct Chains {
   Index dimension = 0;
   // Number of chain 0 for the random numbers, a multiple of lane_quantum: several sets of chains share one stream without overlap.
   Index first_number = 0;
-  TileStorage x;                                             // (tile, dimension, pitch)
-  TileStorage velocity;                                      // the same, empty unless the sampler keeps velocities
-  Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory> accepted;   // (tile, pitch): accepted proposals since the last reset
-  Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory> diverging;  // (tile, pitch): proposals with a non-finite or huge energy error
+  TileStorage x;                                                             // (tile, dimension, pitch)
+  TileStorage velocity;                                                      // the same, empty unless the sampler keeps velocities
+  Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory> accepted;  // (tile, pitch): accepted proposals since the last reset
+  Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory>
+      diverging;  // (tile, pitch): proposals with a non-finite or huge energy error
 
   Chains() = default;
   Chains(std::string const& name, Tiling, TileRange mine, Index dimension);
@@ -32,7 +33,9 @@ struct Chains {
 struct ChainNumbers {
   Index first, width;
   explicit ChainNumbers(Chains const& c) : first(c.first_number + c.mine.first * c.tiling.width), width(c.tiling.width) {}
-  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const { return static_cast<std::uint64_t>(first + tile * width + lane); }
+  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const {
+    return static_cast<std::uint64_t>(first + tile * width + lane);
+  }
 };
 
 // Chains per tile where the deck names no width: a multiple of a strip, such that state, gradient and work rows of a tile stay in a

@@ -16,8 +16,10 @@ void LeimkuhlerMatthews::prepare(DifferentiableModel const& model, Chains&, rand
   require_stable(model, step_size_, "leimkuhler_matthews", [](double lambda) { return 2 / lambda; });
 }
 
-void LeimkuhlerMatthews::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  LeimkuhlerMatthewsScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(0.5 * std::sqrt(2 * step_size_ * options_.temperature))};
+void LeimkuhlerMatthews::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
+                                 Index steps) {
+  LeimkuhlerMatthewsScheme const scheme{static_cast<Real>(step_size_),
+                                        static_cast<Real>(0.5 * std::sqrt(2 * step_size_ * options_.temperature))};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

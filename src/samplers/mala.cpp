@@ -4,15 +4,19 @@ namespace partita {
 
 deck::Schema mala_schema() {
   using O = MalaOptions;
-  return deck::schema<O>("mala", "Metropolis-adjusted Langevin: the ula proposal, accepted or rejected; exact",
-                         {deck::key("step_size", &O::step_size, "eta at the start; adapted during the warm-up").required().above(0),
-                          deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
-                          deck::key("target_acceptance", &O::target_acceptance, "acceptance that the warm-up adapts eta to; 0: eta stays as given").at_least(0).below(1)});
+  return deck::schema<O>(
+      "mala", "Metropolis-adjusted Langevin: the ula proposal, accepted or rejected; exact",
+      {deck::key("step_size", &O::step_size, "eta at the start; adapted during the warm-up").required().above(0),
+       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
+       deck::key("target_acceptance", &O::target_acceptance, "acceptance that the warm-up adapts eta to; 0: eta stays as given")
+           .at_least(0)
+           .below(1)});
 }
 
 void Mala::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   // x - eta dE/dx + sqrt(2 eta T) xi is one leapfrog of length sqrt(2 eta T) on E / T.
-  HamiltonianScheme const scheme{static_cast<Real>(std::sqrt(2 * step_size_ * options_.temperature)), static_cast<Real>(1 / options_.temperature), 1};
+  HamiltonianScheme const scheme{static_cast<Real>(std::sqrt(2 * step_size_ * options_.temperature)),
+                                 static_cast<Real>(1 / options_.temperature), 1};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

@@ -38,11 +38,11 @@ class Sampler {
     advance(m, c, key, {0, c.mine.count}, first_step, steps);
   }
 
-  virtual bool adjusted() const { return false; }            // has an acceptance test
-  virtual bool adapts() const { return false; }              // tunes its step size during warm-up
-  virtual void adapt(double /*acceptance*/) {}               // called with the acceptance of all chains since the last call
+  virtual bool adjusted() const { return false; }  // has an acceptance test
+  virtual bool adapts() const { return false; }    // tunes its step size during warm-up
+  virtual void adapt(double /*acceptance*/) {}     // called with the acceptance of all chains since the last call
   virtual double evaluations_per_step() const { return 1; }
-  virtual Index work_rows(Index dimension) const = 0;        // rows of work memory, gradient included
+  virtual Index work_rows(Index dimension) const = 0;  // rows of work memory, gradient included
   virtual bool keeps_velocity() const { return false; }
   // The covariance of its long-run samples on a Gaussian with this precision: T H^-1 where the sampler is exact there.
   virtual Matrix stationary_covariance(Matrix const& precision) const {

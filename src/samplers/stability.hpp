@@ -10,7 +10,8 @@ void require_stable(DifferentiableModel const& model, double step_size, char con
   for (auto const& g : model.gaussian()) {
     double const lambda = largest_eigenvalue(g.precision), limit = bound(lambda);
     require_all(step_size < limit, ExitCode::usage,
-                "sampler.step_size = {} is unstable for {} (the largest eigenvalue of the precision is {:.6g}, which needs a step below {:.6g}); use a smaller step",
+                "sampler.step_size = {} is unstable for {} (the largest eigenvalue of the precision is {:.6g}, which needs a step below "
+                "{:.6g}); use a smaller step",
                 step_size, sampler, lambda, limit);
   }
 }

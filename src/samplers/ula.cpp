@@ -7,10 +7,11 @@ namespace partita {
 
 deck::Schema ula_schema() {
   using O = UlaOptions;
-  return deck::schema<O>("ula", "unadjusted Langevin, x <- x - eta dE/dx + sqrt(2 eta T) s xi",
-                         {deck::key("step_size", &O::step_size, "eta; papers that write lambda/2 dE/dx have lambda = 2 eta").required().above(0),
-                          deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0),
-                          deck::key("noise_scale", &O::noise_scale, "s; below 1 the chain no longer samples exp(-E/T)").at_least(0)});
+  return deck::schema<O>(
+      "ula", "unadjusted Langevin, x <- x - eta dE/dx + sqrt(2 eta T) s xi",
+      {deck::key("step_size", &O::step_size, "eta; papers that write lambda/2 dE/dx have lambda = 2 eta").required().above(0),
+       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0),
+       deck::key("noise_scale", &O::noise_scale, "s; below 1 the chain no longer samples exp(-E/T)").at_least(0)});
 }
 
 void Ula::prepare(DifferentiableModel const& model, Chains&, random::Key) {
@@ -18,7 +19,8 @@ void Ula::prepare(DifferentiableModel const& model, Chains&, random::Key) {
 }
 
 void Ula::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  UlaScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(std::sqrt(2 * step_size_ * options_.temperature) * options_.noise_scale)};
+  UlaScheme const scheme{static_cast<Real>(step_size_),
+                         static_cast<Real>(std::sqrt(2 * step_size_ * options_.temperature) * options_.noise_scale)};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

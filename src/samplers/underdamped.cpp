@@ -8,8 +8,9 @@ namespace partita {
 deck::Schema underdamped_schema() {
   using O = UnderdampedOptions;
   return deck::schema<O>("underdamped", "underdamped Langevin by BAOAB; exact positional variance on harmonic targets",
-                         {deck::key("step_size", &O::step_size, "time step h").required().above(0), deck::key("friction", &O::friction, "gamma").above(0).in("1/time"),
-                          deck::key("mass", &O::mass, "m").above(0), deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
+                         {deck::key("step_size", &O::step_size, "time step h").required().above(0),
+                          deck::key("friction", &O::friction, "gamma").above(0).in("1/time"), deck::key("mass", &O::mass, "m").above(0),
+                          deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
 }
 
 void Underdamped::prepare(DifferentiableModel const& model, Chains& chains, random::Key key) {
@@ -22,7 +23,8 @@ void Underdamped::prepare(DifferentiableModel const& model, Chains& chains, rand
   chains.velocity = start.x;
 }
 
-void Underdamped::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+void Underdamped::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
+                          Index steps) {
   double const h = step_size_, decay = std::exp(-options_.friction * h);
   BaoabScheme const scheme{static_cast<Real>(h / (2 * options_.mass)), static_cast<Real>(h / 2), static_cast<Real>(decay),
                            static_cast<Real>(std::sqrt((1 - decay * decay) * options_.temperature / options_.mass))};

@@ -35,7 +35,8 @@ Matrix with_eigenvalues(std::vector<double> const& values) {
   std::vector<double> u(values.size());
   double square = 0;
   for (Index i = 0; i < n; i++) {
-    u[static_cast<std::size_t>(i)] = random::uniform_double(random::words({1, 2}, static_cast<std::uint64_t>(i), random::Stream::test, 0, 0).w[0]) - 0.5;
+    u[static_cast<std::size_t>(i)] =
+        random::uniform_double(random::words({1, 2}, static_cast<std::uint64_t>(i), random::Stream::test, 0, 0).w[0]) - 0.5;
     square += u[static_cast<std::size_t>(i)] * u[static_cast<std::size_t>(i)];
   }
   for (Index i = 0; i < n; i++)
@@ -82,7 +83,8 @@ TEST(Dense, LargestEigenvalue) {
   for (int i = 0; i < 100; i++) many.push_back(1 + 0.01 * i);
   EXPECT_NEAR(largest_eigenvalue(with_eigenvalues(many)), 1.99, 1e-12);
   // Tridiagonal Toeplitz: on + 2 |off| cos(pi / (n + 1)).
-  for (Index n : {2, 3, 10, 300}) EXPECT_NEAR(largest_eigenvalue(tridiagonal(n, 2, -0.75)), 2 + 1.5 * std::cos(pi / static_cast<double>(n + 1)), 1e-13);
+  for (Index n : {2, 3, 10, 300})
+    EXPECT_NEAR(largest_eigenvalue(tridiagonal(n, 2, -0.75)), 2 + 1.5 * std::cos(pi / static_cast<double>(n + 1)), 1e-13);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 // Accuracy of the elementary functions and activations against long double, on grids dense enough to meet every polynomial's worst spots.
-#include "core/math.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <functional>
 #include <limits>
+
+#include "core/math.hpp"
 
 namespace {
 
@@ -98,8 +98,8 @@ TEST(Math, SiluIsWithinItsBound) {
 
 TEST(Math, GeluIsWithinItsBound) {
   EXPECT_LE(largest_error([](float x) { return math::gelu(x); }, [](long double x) { return x * cdf(x); }, -13.f, 20.f), 4.5);
-  EXPECT_LE(largest_absolute_error([](float x) { return math::gelu_with_slope(x).slope; }, [](long double x) { return cdf(x) + x * density(x); },
-                                   -15.f, 15.f),
+  EXPECT_LE(largest_absolute_error([](float x) { return math::gelu_with_slope(x).slope; },
+                                   [](long double x) { return cdf(x) + x * density(x); }, -15.f, 15.f),
             2.4e-7);
 }
 

@@ -23,7 +23,8 @@ TEST(Philox, KnownAnswers) {
   using testing::ElementsAre;
   constexpr std::uint32_t ones = 0xffffffffu;
   EXPECT_THAT(list(random::philox({{0, 0, 0, 0}}, {0, 0})), ElementsAre(0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u));
-  EXPECT_THAT(list(random::philox({{ones, ones, ones, ones}}, {ones, ones})), ElementsAre(0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu));
+  EXPECT_THAT(list(random::philox({{ones, ones, ones, ones}}, {ones, ones})),
+              ElementsAre(0x408f276du, 0x41c83b0eu, 0xa20bc7c6u, 0x6d5451fdu));
   EXPECT_THAT(list(random::philox({{0x243f6a88u, 0x85a308d3u, 0x13198a2eu, 0x03707344u}}, {0xa4093822u, 0x299f31d0u})),
               ElementsAre(0xd16cfe09u, 0x94fdccebu, 0x5001e420u, 0x24126ea1u));
 }
@@ -48,7 +49,9 @@ TEST(Philox, VectorLanesEqualScalarReference) {
             random::fill(strip, keys, chain, stream, step, draw);
             for (int l = 0; l < strip_lanes; l++) {
               auto const expected = random::words(key, chain + static_cast<unsigned>(l), stream, step, draw);
-              for (int k = 0; k < 4; k++) ASSERT_EQ(strip.w[k][l], expected.w[k]) << "chain " << chain + static_cast<unsigned>(l) << " step " << step << " draw " << draw;
+              for (int k = 0; k < 4; k++)
+                ASSERT_EQ(strip.w[k][l], expected.w[k])
+                    << "chain " << chain + static_cast<unsigned>(l) << " step " << step << " draw " << draw;
             }
           }
   }
@@ -142,7 +145,7 @@ TEST(Normals, MomentsAndDistribution) {
   for (double v : x) m1 += v, m2 += v * v, m3 += v * v * v, m4 += v * v * v * v;
   double const n = static_cast<double>(count), se = 4 / std::sqrt(n);
   EXPECT_NEAR(m1 / n, 0, se);
-  EXPECT_NEAR(m2 / n, 1, se * std::sqrt(2));   // variance of x^k: (2k-1)!! - ((k-1)!!)^2
+  EXPECT_NEAR(m2 / n, 1, se * std::sqrt(2));  // variance of x^k: (2k-1)!! - ((k-1)!!)^2
   EXPECT_NEAR(m3 / n, 0, se * std::sqrt(15));
   EXPECT_NEAR(m4 / n, 3, se * std::sqrt(96));
 
@@ -158,14 +161,17 @@ TEST(Normals, MomentsAndDistribution) {
 // Within a call, between chains, between steps and between streams, and of squares, which see the shared radius of a pair.
 TEST(Normals, AreUncorrelated) {
   constexpr std::uint64_t chains = 256;
-  auto const x = normals(Stream::test, 21, chains), other_stream = normals(Stream::langevin_noise, 21, chains), other_seed = normals(Stream::test, 22, chains);
+  auto const x = normals(Stream::test, 21, chains), other_stream = normals(Stream::langevin_noise, 21, chains),
+             other_seed = normals(Stream::test, 22, chains);
   auto const correlation = [](auto const& a, auto const& b, std::size_t lag, bool squares) {
     double sum = 0;
-    for (std::size_t i = 0; i + lag < count; i++) sum += squares ? (a[i] * a[i] - 1) * (b[i + lag] * b[i + lag] - 1) / 2 : a[i] * b[i + lag];
+    for (std::size_t i = 0; i + lag < count; i++)
+      sum += squares ? (a[i] * a[i] - 1) * (b[i + lag] * b[i + lag] - 1) / 2 : a[i] * b[i + lag];
     return sum / std::sqrt(static_cast<double>(count - lag));
   };
   for (bool squares : {false, true}) {
-    for (std::size_t lag : {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{4}, std::size_t{8}, std::size_t{64}, 4 * chains, 8 * chains})
+    for (std::size_t lag :
+         {std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{4}, std::size_t{8}, std::size_t{64}, 4 * chains, 8 * chains})
       EXPECT_LT(std::abs(correlation(x, x, lag, squares)), 4) << "lag " << lag;
     EXPECT_LT(std::abs(correlation(x, other_stream, 0, squares)), 4);
     EXPECT_LT(std::abs(correlation(x, other_seed, 0, squares)), 4);
@@ -205,9 +211,11 @@ TEST(Normals, BoxMullerIsAccurate) {
     // The word as radius at a fixed angle of its own, and as angle at a fixed radius.
     long double const radius = std::sqrt(-2 * std::log((static_cast<long double>(word) + 0.5L) * 0x1p-32L));
     auto const p = random::normal_pair(word, 0u, 0.f);
-    worst_radius = std::max(worst_radius, static_cast<double>(std::fabs(std::hypot(static_cast<long double>(p.a), static_cast<long double>(p.b)) - radius)));
+    worst_radius = std::max(
+        worst_radius, static_cast<double>(std::fabs(std::hypot(static_cast<long double>(p.a), static_cast<long double>(p.b)) - radius)));
     auto const q = random::normal_pair(0u, word, 0.f);
-    long double const t = static_cast<long double>(static_cast<std::int32_t>(word)) * 0x1p-31L * static_cast<long double>(pi) / 4, big = std::sqrt(66 * std::log(2.0L));
+    long double const t = static_cast<long double>(static_cast<std::int32_t>(word)) * 0x1p-31L * static_cast<long double>(pi) / 4,
+                      big = std::sqrt(66 * std::log(2.0L));
     long double const cosine = (word & 1 ? -1 : 1) * std::cos(t), sine = std::sin(t);
     long double const a = big * (word & 2 ? sine : cosine), b = big * (word & 2 ? cosine : sine);
     worst_angle = std::max({worst_angle, ulps(q.a, a), ulps(q.b, b)});
@@ -222,7 +230,8 @@ TEST(Normals, ExtremesAreFinite) {
     for (std::uint32_t b : {0u, 1u, 2u, 3u, 0x7fffffffu, 0x80000000u, 0x80000001u, 0xfffffffeu, 0xffffffffu}) {
       auto const f = random::normal_pair(a, b, 0.f);
       auto const d = random::normal_pair(a, b, 0.);
-      for (double x : {static_cast<double>(f.a), static_cast<double>(f.b), d.a, d.b}) EXPECT_LE(std::abs(x), 6.77) << a << ' ' << b;  // sqrt(2 ln 2^33)
+      for (double x : {static_cast<double>(f.a), static_cast<double>(f.b), d.a, d.b})
+        EXPECT_LE(std::abs(x), 6.77) << a << ' ' << b;  // sqrt(2 ln 2^33)
     }
 }
 

@@ -1,6 +1,6 @@
 // Fuzzes the deck reader: whatever the text, it is read or refused with Failure(usage), and what was read reads again from its resolved
-// form. As a program it mutates a small corpus, deterministically: fuzz_deck [mutations] [seed]. With clang it is also a libFuzzer target:
-// compile with -fsanitize=fuzzer -DPARTITA_LIBFUZZER.
+// form. As a program it mutates a small corpus, deterministically: fuzz_deck [mutations] [seed]. With clang 16 or newer it is also a
+// libFuzzer target: compile with -fsanitize=fuzzer -DPARTITA_LIBFUZZER.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>

@@ -15,6 +15,7 @@ std::string failure_of(std::filesystem::path const& path) {
     load(path);
   } catch (Failure const& f) {
     EXPECT_EQ(f.code(), ExitCode::usage);
+    EXPECT_EQ(f.where(), FailedOn::this_rank);  // only one rank may have tried
     return f.what();
   }
   return "no failure";

@@ -57,7 +57,8 @@ TEST(Expectations, ValueAndErrorAreThoseOfIndependentChains) {
     }
     double const mean = test::tree_sum(per_tile) / chains;
     std::fill(per_tile.begin(), per_tile.end(), 0.);
-    for (Index c = 0; c < chains; c++) per_tile[static_cast<std::size_t>(c / tiling.width)] += std::pow(means[static_cast<std::size_t>(c)] - mean, 2);
+    for (Index c = 0; c < chains; c++)
+      per_tile[static_cast<std::size_t>(c / tiling.width)] += std::pow(means[static_cast<std::size_t>(c)] - mean, 2);
     // The same bits, whatever the number of ranks.
     EXPECT_EQ(found[k].value, mean);
     EXPECT_EQ(found[k].error, std::sqrt(test::tree_sum(per_tile) / (chains - 1) / chains));

@@ -240,8 +240,9 @@ TEST_F(Checkpoint, FullDiskKeepsTheLastGoodOne) {
     DeviceVector<double> parameters("parameters", 40000);
     State replicated;
     replicated.add("parameters", parameters);
-    expect_failure(ExitCode::storage, {"parameters", "No space left on device"},
+    expect_failure(ExitCode::storage, {"checkpoint of step 2 failed", "No space left on device"},
                    [&] { write_checkpoint(run, ranks, replicated, info(2), 2); });
     EXPECT_EQ(newest(), 1);
+    ranks.barrier();
   }
 }

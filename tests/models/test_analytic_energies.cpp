@@ -26,13 +26,16 @@ struct Evaluation {
 
 // Point p in lane p % width of tile p / width; lanes without a point hold the last one.
 Evaluation evaluate_at(DifferentiableModel& model, Points const& points, Index width = 64) {
-  Index const n = static_cast<Index>(points.size()), d = model.dimension(), tiles = divide_up(n, width), pitch = round_up(width, pitch_quantum);
+  Index const n = static_cast<Index>(points.size()), d = model.dimension(), tiles = divide_up(n, width),
+              pitch = round_up(width, pitch_quantum);
   TileStorage const x("x", tiles, d, pitch), g("g", tiles, d, pitch);
   TileScalarStorage const e("e", tiles, pitch);
   auto const host_x = Kokkos::create_mirror_view(x), host_g = Kokkos::create_mirror_view(g);
   auto const host_e = Kokkos::create_mirror_view(e);
   for (Index p = 0; p < tiles * width; p++)
-    for (Index i = 0; i < d; i++) host_x(p / width, i, p % width) = static_cast<Real>(points[static_cast<std::size_t>(std::min(p, n - 1))][static_cast<std::size_t>(i)]);
+    for (Index i = 0; i < d; i++)
+      host_x(p / width, i, p % width) =
+          static_cast<Real>(points[static_cast<std::size_t>(std::min(p, n - 1))][static_cast<std::size_t>(i)]);
   Kokkos::deep_copy(x, host_x);
   auto const lanes = std::pair(Index{0}, width);
   model.reserve(tiles, width);
@@ -55,7 +58,8 @@ Points random_points(Index count, Index d, double range, std::uint64_t seed = 1)
   for (Index p = 0; p < count; p++) {
     points.emplace_back();
     for (Index i = 0; i < d; i++) {
-      auto const w = random::words(random::make_key(seed), static_cast<std::uint64_t>(p), random::Stream::test, 0, static_cast<std::uint32_t>(i));
+      auto const w =
+          random::words(random::make_key(seed), static_cast<std::uint64_t>(p), random::Stream::test, 0, static_cast<std::uint32_t>(i));
       points.back().push_back(static_cast<float>(range * (2 * random::uniform_double(w.w[0]) - 1)));
     }
   }
@@ -73,15 +77,30 @@ std::unique_ptr<DifferentiableModel> analytic(AnalyticEnergy e) { return std::ma
 
 std::vector<Case> cases() {
   return {
-      {"gaussian_diagonal", [] { return make_gaussian({.dimension = 5, .mean = {-1, 2}, .diagonal = {1, 0.1}}); }, 3},
-      {"gaussian_ar1", [] { return make_gaussian({.dimension = 6, .mean = {0.5, -1}, .precision = "ar1", .correlation = 0.7}); }, 3},
+      {"gaussian_diagonal",
+       [] {
+         return make_gaussian({.dimension = 5, .mean = {-1, 2}, .diagonal = {1, 0.1}});
+       },
+       3},
+      {"gaussian_ar1",
+       [] {
+         return make_gaussian({.dimension = 6, .mean = {0.5, -1}, .precision = "ar1", .correlation = 0.7});
+       },
+       3},
       {"gaussian_ar1_one", [] { return make_gaussian({.dimension = 1, .precision = "ar1", .correlation = 0.7}); }, 3},
-      {"gaussian_dense", [] { return make_gaussian({.dimension = 3, .mean = {1, 2, 3}, .precision = "dense", .matrix = {2, 0.5, 0, 0.5, 1, -0.25, 0, -0.25, 3}}); }, 3},
+      {"gaussian_dense",
+       [] {
+         return make_gaussian({.dimension = 3, .mean = {1, 2, 3}, .precision = "dense", .matrix = {2, 0.5, 0, 0.5, 1, -0.25, 0, -0.25, 3}});
+       },
+       3},
       {"double_well", [] { return analytic(make_double_well({.dimension = 3})); }, 2},
       {"many_well", [] { return analytic(make_many_well({.dimension = 6})); }, 2.5},
       {"gaussian_mixture", [] { return analytic(make_gaussian_mixture({})); }, 6},
       {"gaussian_mixture_weighted",
-       [] { return analytic(make_gaussian_mixture({.dimension = 3, .means = {1, 0, -1, -2, 0.5, 0}, .weights = {1, 3}, .sigma = 0.8})); }, 3},
+       [] {
+         return analytic(make_gaussian_mixture({.dimension = 3, .means = {1, 0, -1, -2, 0.5, 0}, .weights = {1, 3}, .sigma = 0.8}));
+       },
+       3},
       {"mueller_brown", [] { return analytic(make_mueller_brown({})); }, 1.5},
       {"funnel", [] { return analytic(make_funnel({})); }, 2},
       {"banana", [] { return analytic(make_banana({})); }, 3},
@@ -129,7 +148,8 @@ TEST_P(AnalyticEnergies, BatchOfOneEqualsItsRowInABatchOfMany) {
     for (std::size_t p = 0; p < points.size(); p += 7) {
       auto const one = evaluate_at(*model, {points[p]}, 16);
       EXPECT_NEAR(one.energy[0], many.energy[p], tolerance * std::abs(many.energy[p]));
-      for (std::size_t i = 0; i < points[p].size(); i++) EXPECT_NEAR(one.gradient[0][i], many.gradient[p][i], tolerance * (1 + std::abs(many.energy[p])));
+      for (std::size_t i = 0; i < points[p].size(); i++)
+        EXPECT_NEAR(one.gradient[0][i], many.gradient[p][i], tolerance * (1 + std::abs(many.energy[p])));
     }
   }
 }
@@ -185,7 +205,8 @@ TEST(Gaussian, Ar1CovarianceIsAPowerOfTheCorrelation) {
     auto const moments = make_gaussian({.dimension = 6, .precision = "ar1", .correlation = phi})->gaussian().at(0);
     Matrix const covariance = inverse(moments.precision);
     for (Index i = 0; i < 6; i++)
-      for (Index j = 0; j < 6; j++) EXPECT_NEAR(covariance(i, j), i == j ? 1 : std::pow(phi, std::abs(static_cast<double>(i - j))), 100 * rounding);
+      for (Index j = 0; j < 6; j++)
+        EXPECT_NEAR(covariance(i, j), i == j ? 1 : std::pow(phi, std::abs(static_cast<double>(i - j))), 100 * rounding);
   }
 }
 
@@ -223,7 +244,10 @@ TEST(AnalyticOptions, WrongOnesAreRefused) {
   EXPECT_THAT(refusal([] { make_many_well({.dimension = 5}); }), HasSubstr("model.dimension = 5 is odd"));
   EXPECT_THAT(refusal([] { make_gaussian_mixture({.dimension = 2, .means = {1, 2, 3}}); }), HasSubstr("3 numbers"));
   EXPECT_THAT(refusal([] { make_gaussian_mixture({.dimension = 2, .means = {}}); }), HasSubstr("0 numbers"));
-  EXPECT_THAT(refusal([] { make_gaussian_mixture({.dimension = 2, .means = {1, 2, 3, 4}, .weights = {1, 2, 3}}); }), HasSubstr("3 entries for 2 means"));
+  EXPECT_THAT(refusal([] {
+                make_gaussian_mixture({.dimension = 2, .means = {1, 2, 3, 4}, .weights = {1, 2, 3}});
+              }),
+              HasSubstr("3 entries for 2 means"));
 }
 
 // ---- known values ----
@@ -231,7 +255,9 @@ TEST(AnalyticOptions, WrongOnesAreRefused) {
 // log of the integral of exp(-E) over the box [-a, a] x [-b, b] (or [-a, a] in one dimension) by the trapezoidal rule, which converges
 // exponentially for integrands that vanish at the ends. `place` maps grid points to states, with the logarithm of its Jacobian.
 using Place = std::function<double(std::vector<double>&)>;
-double log_partition(DifferentiableModel& model, std::vector<double> const& box, std::vector<Index> const& cells, Place const& place = [](auto&) { return 0.; }) {
+double log_partition(
+    DifferentiableModel& model, std::vector<double> const& box, std::vector<Index> const& cells,
+    Place const& place = [](auto&) { return 0.; }) {
   Points points;
   std::vector<double> log_jacobian;
   double cell = 1;
@@ -266,7 +292,8 @@ TEST(ManyWell, PartitionFunctionOfAPair) {
 }
 
 TEST(GaussianMixture, PartitionFunction) {
-  for (auto const& o : {GaussianMixtureOptions{}, GaussianMixtureOptions{.dimension = 2, .means = {1, 0, -2, 1}, .weights = {1, 4}, .sigma = 0.8}}) {
+  for (auto const& o :
+       {GaussianMixtureOptions{}, GaussianMixtureOptions{.dimension = 2, .means = {1, 0, -2, 1}, .weights = {1, 4}, .sigma = 0.8}}) {
     auto const model = analytic(make_gaussian_mixture(o));
     EXPECT_NEAR(log_partition(*model, {9, 9}, {400, 400}), std::log(2 * pi * o.sigma * o.sigma), quadrature_tolerance);
   }
@@ -312,12 +339,16 @@ TEST(Banana, PartitionFunction) {
 // Stationary points and heights as published in many places to three or more digits.
 TEST(MuellerBrown, StationaryPoints) {
   double const temperature = 10;
-  auto const at = evaluate_at(*analytic(make_mueller_brown({.temperature = temperature})),
-                              {{-0.558223634, 1.441725842}, {0.623499405, 0.028037759}, {-0.050010823, 0.466694105}, {-0.822001558, 0.624312803}, {0.212486582, 0.292988325}});
+  auto const at = evaluate_at(*analytic(make_mueller_brown({.temperature = temperature})), {{-0.558223634, 1.441725842},
+                                                                                            {0.623499405, 0.028037759},
+                                                                                            {-0.050010823, 0.466694105},
+                                                                                            {-0.822001558, 0.624312803},
+                                                                                            {0.212486582, 0.292988325}});
   double const heights[] = {-146.69951721, -108.16672412, -80.76781813, -40.66484351, -72.24894011};
   for (std::size_t p = 0; p < 5; p++) {
     EXPECT_NEAR(temperature * at.energy[p], heights[p], is_double ? 1e-6 : 3e-4) << p;
-    for (double g : at.gradient[p]) EXPECT_NEAR(temperature * g, 0, is_double ? 1e-4 : 1e-2) << p;  // positions to 1e-9, curvatures of thousands
+    for (double g : at.gradient[p])
+      EXPECT_NEAR(temperature * g, 0, is_double ? 1e-4 : 1e-2) << p;  // positions to 1e-9, curvatures of thousands
   }
 }
 
@@ -329,7 +360,8 @@ TEST(Phi4, EnergyIsItsDefinition) {
   for (std::size_t p = 0; p < points.size(); p++) {
     double energy = 0, before = 0;
     for (double phi : points[p]) {
-      energy += o.beta * (o.stiffness / (2 * h) * (phi - before) * (phi - before) + h / (4 * o.stiffness) * (1 - phi * phi) * (1 - phi * phi));
+      energy +=
+          o.beta * (o.stiffness / (2 * h) * (phi - before) * (phi - before) + h / (4 * o.stiffness) * (1 - phi * phi) * (1 - phi * phi));
       before = phi;
     }
     energy += o.beta * o.stiffness / (2 * h) * before * before;

@@ -1,6 +1,4 @@
 // The neural energy: gradients in x and theta against central differences, and what each lane may depend on.
-#include "models/mlp_energy.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -9,6 +7,7 @@
 
 #include "core/require.hpp"
 #include "core/tiling.hpp"
+#include "models/mlp_energy.hpp"
 
 namespace {
 
@@ -39,7 +38,8 @@ struct Points {
     auto const host = Kokkos::create_mirror_view(x);
     for (Index tile = 0; tile < t; tile++)
       for (Index i = 0; i < d; i++)
-        for (Index lane = 0; lane < l; lane++) host(tile, i, lane) = static_cast<Real>(1.2 * std::sin(0.7 * static_cast<double>((tile * l + lane) * d + i)));
+        for (Index lane = 0; lane < l; lane++)
+          host(tile, i, lane) = static_cast<Real>(1.2 * std::sin(0.7 * static_cast<double>((tile * l + lane) * d + i)));
     Kokkos::deep_copy(x, host);
   }
   void set(Index tile, Index i, Index lane, Real value) { Kokkos::deep_copy(Kokkos::subview(x, tile, i, lane), value); }
@@ -66,7 +66,8 @@ TileScalarStorage weights(Points const& p) {
   TileScalarStorage c("c", p.energy.extent(0), p.energy.extent(1));
   auto const host = Kokkos::create_mirror_view(c);
   for (Index t = 0; t < p.tiles; t++)
-    for (Index l = 0; l < p.lanes; l++) host(t, l) = static_cast<Real>(std::cos(1.1 * static_cast<double>(t * p.lanes + l)) / static_cast<double>(p.tiles * p.lanes));
+    for (Index l = 0; l < p.lanes; l++)
+      host(t, l) = static_cast<Real>(std::cos(1.1 * static_cast<double>(t * p.lanes + l)) / static_cast<double>(p.tiles * p.lanes));
   Kokkos::deep_copy(c, host);
   return c;
 }
@@ -105,7 +106,8 @@ TEST_P(MlpEnergyGradient, InXIsTheCentralDifference) {
         shifted.evaluate(m);
         difference -= shifted.energy_at(tile, lane);
         shifted.set(tile, i, lane, x);
-        ASSERT_NEAR(p.gradient_at(tile, i, lane), difference / (static_cast<double>(static_cast<Real>(up)) - static_cast<Real>(down)), gradient_tolerance);
+        ASSERT_NEAR(p.gradient_at(tile, i, lane), difference / (static_cast<double>(static_cast<Real>(up)) - static_cast<Real>(down)),
+                    gradient_tolerance);
       }
 }
 
@@ -148,8 +150,9 @@ TEST_P(MlpEnergyGradient, InThetaIsTheCentralDifference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, MlpEnergyGradient,
-                         testing::Values(Case{{2, 16, 1}, "silu", 0, 1, 16}, Case{{2, 24, 16, 1}, "softplus", 0, 1, 64}, Case{{3, 16, 12, 10, 1}, "tanh", 0.5, 2, 48},
-                                         Case{{7, 12, 11, 10, 9, 1}, "gelu", 0, 1, 32}, Case{{9, 20, 1}, "gelu", 2, 2, 16}, Case{{2, 64, 64, 1}, "silu", 0.1, 1, 256},
+                         testing::Values(Case{{2, 16, 1}, "silu", 0, 1, 16}, Case{{2, 24, 16, 1}, "softplus", 0, 1, 64},
+                                         Case{{3, 16, 12, 10, 1}, "tanh", 0.5, 2, 48}, Case{{7, 12, 11, 10, 9, 1}, "gelu", 0, 1, 32},
+                                         Case{{9, 20, 1}, "gelu", 2, 2, 16}, Case{{2, 64, 64, 1}, "silu", 0.1, 1, 256},
                                          Case{{20, 30, 20, 1}, "silu", 0, 3, 16}));
 
 bool same_bits(Real a, Real b) { return std::memcmp(&a, &b, sizeof a) == 0; }

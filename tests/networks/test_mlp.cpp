@@ -1,6 +1,4 @@
 // The network against its definition in plain loops, and the layout of its parameters. Gradients: tests/models/test_mlp_energy.cpp.
-#include "networks/mlp.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +6,7 @@
 #include <limits>
 
 #include "core/require.hpp"
+#include "networks/mlp.hpp"
 
 namespace {
 
@@ -15,10 +14,14 @@ using namespace partita;
 
 double activate(Activation f, double a) {
   switch (f) {
-    case Activation::silu: return a / (1 + std::exp(-a));
-    case Activation::softplus: return std::log1p(std::exp(a));
-    case Activation::tanh: return std::tanh(a);
-    case Activation::gelu: return a * std::erfc(-a / std::sqrt(2.)) / 2;
+    case Activation::silu:
+      return a / (1 + std::exp(-a));
+    case Activation::softplus:
+      return std::log1p(std::exp(a));
+    case Activation::tanh:
+      return std::tanh(a);
+    case Activation::gelu:
+      return a * std::erfc(-a / std::sqrt(2.)) / 2;
   }
   return 0;
 }
@@ -28,7 +31,9 @@ double value_by_definition(Mlp const& m, Activation f, std::vector<Real> const& 
     std::vector<double> a(static_cast<std::size_t>(m.outputs(k)));
     for (Index j = 0; j < m.outputs(k); j++) {
       double sum = theta[static_cast<std::size_t>(m.bias_offset(k) + j)];
-      for (Index i = 0; i < m.inputs(k); i++) sum += static_cast<double>(theta[static_cast<std::size_t>(m.weight_offset(k) + j * m.inputs(k) + i)]) * x[static_cast<std::size_t>(i)];
+      for (Index i = 0; i < m.inputs(k); i++)
+        sum +=
+            static_cast<double>(theta[static_cast<std::size_t>(m.weight_offset(k) + j * m.inputs(k) + i)]) * x[static_cast<std::size_t>(i)];
       a[static_cast<std::size_t>(j)] = k + 1 < m.layers() ? activate(f, sum) : sum;
     }
     x = a;
@@ -59,7 +64,8 @@ TEST_P(MlpForward, EqualsTheDefinition) {
   auto const host_theta = Kokkos::create_mirror_view(parameters);
   for (Index t = 0; t < tiles; t++)
     for (Index i = 0; i < d; i++)
-      for (Index l = 0; l < lanes; l++) host_x(t, i, l) = static_cast<Real>(2 * std::sin(0.9 * static_cast<double>((t * d + i) * lanes + l)));
+      for (Index l = 0; l < lanes; l++)
+        host_x(t, i, l) = static_cast<Real>(2 * std::sin(0.9 * static_cast<double>((t * d + i) * lanes + l)));
   std::copy(theta.begin(), theta.end(), host_theta.data());
   Kokkos::deep_copy(x, host_x);
   Kokkos::deep_copy(parameters, host_theta);

@@ -99,8 +99,10 @@ struct Training {
 
   template <class Options>
   Training(Deck const& d, Options const& options)
-      : batches(set, d.batch, key), sampler(options), objective(energy_model, sampler, batches, Communicator::world(), d.summation, key, d.width, d.start,
-                                                                d.contrastive, d.persistent, d.initial) {}
+      : batches(set, d.batch, key),
+        sampler(options),
+        objective(energy_model, sampler, batches, Communicator::world(), d.summation, key, d.width, d.start, d.contrastive, d.persistent,
+                  d.initial) {}
 
   Values gradient(Index update) { return host(objective.gradient(update, timers)); }
   Values theta() const { return host(energy_model.parameters()); }
@@ -140,7 +142,8 @@ void expect_central_difference(Deck const& deck) {
     constexpr double h = 1e-5;  // h^2 and 1e-16 / h are both below 1e-10
     Values up = theta, down = theta;
     up[k] += h, down[k] -= h;
-    double const of_data = (loss(up, data, 1) - loss(down, data, 1)) / (2 * h), of_chains = (loss(up, chains, -1) - loss(down, chains, -1)) / (2 * h);
+    double const of_data = (loss(up, data, 1) - loss(down, data, 1)) / (2 * h),
+                 of_chains = (loss(up, chains, -1) - loss(down, chains, -1)) / (2 * h);
     double const scale = std::abs(of_data) + std::abs(of_chains) + 1;
     EXPECT_NEAR(g[k], of_data + of_chains, (1e-9 + rounding) * scale) << "parameter " << k << ", batch " << deck.batch;
   }
@@ -336,7 +339,8 @@ TEST(TrainingHealth, AveragesOverTheUpdatesSinceTheLastReport) {
 }
 
 TEST(ContrastiveDivergence, CountsItsChainStepsAndBytes) {
-  Training<Ula> t({.batch = 20, .start = ChainStart::persistent, .contrastive = {.sampler_steps = 7}, .persistent = {.chains = 60}}, frozen);
+  Training<Ula> t({.batch = 20, .start = ChainStart::persistent, .contrastive = {.sampler_steps = 7}, .persistent = {.chains = 60}},
+                  frozen);
   EXPECT_EQ(t.objective.chain_steps_per_update(), 140);
   std::size_t chains = 0;
   for (Chains const& c : t.objective.chains()) chains += c.bytes();

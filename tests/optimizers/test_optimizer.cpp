@@ -27,7 +27,8 @@ TEST(Schedule, LinearAndCosineAtTheEndsAndInTheMiddle) {
       EXPECT_DOUBLE_EQ(scheduled_rate(o, warmup + 40, warmup + 80), 0.1 * 0.6) << name;
       EXPECT_DOUBLE_EQ(scheduled_rate(o, warmup + 80, warmup + 80), 0.1 * 0.2) << name;
       EXPECT_DOUBLE_EQ(scheduled_rate(o, warmup + 500, warmup + 80), 0.1 * 0.2) << name;
-      for (Index u = warmup; u < warmup + 79; u++) EXPECT_GT(scheduled_rate(o, u, warmup + 80), scheduled_rate(o, u + 1, warmup + 80)) << name;
+      for (Index u = warmup; u < warmup + 79; u++)
+        EXPECT_GT(scheduled_rate(o, u, warmup + 80), scheduled_rate(o, u + 1, warmup + 80)) << name;
     }
 }
 

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "optimizers/sgd.hpp"
 #include "copy_state.hpp"
+#include "optimizers/sgd.hpp"
 #include "vectors.hpp"
 
 namespace partita {

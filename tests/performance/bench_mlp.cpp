@@ -23,7 +23,7 @@ void fill(Vector v, Function const& f) {
 struct Setup {
   MlpEnergy model;
   Index lanes, pitch = round_up(lanes, pitch_quantum), d = model.dimension();
-  Vector x{"x", static_cast<std::size_t>(d * pitch)}, gradient{"gradient", static_cast<std::size_t>(d * pitch)};
+  Vector x{"x", static_cast<std::size_t>(d*pitch)}, gradient{"gradient", static_cast<std::size_t>(d*pitch)};
   Vector energy{"energy", static_cast<std::size_t>(pitch)};
 
   Setup(std::vector<Index> layers, Index width) : model({.layers = std::move(layers), .activation = "silu", .quadratic = 0}), lanes(width) {
@@ -73,7 +73,10 @@ void forward_and_reverse(benchmark::State& state) {
 
 }  // namespace
 
-BENCHMARK(energy_and_gradient)->ArgNames({"network", "width"})->ArgsProduct({{0}, {64, 128, 192, 256, 512}})->ArgsProduct({{1}, {64, 128, 256}});
+BENCHMARK(energy_and_gradient)
+    ->ArgNames({"network", "width"})
+    ->ArgsProduct({{0}, {64, 128, 192, 256, 512}})
+    ->ArgsProduct({{1}, {64, 128, 256}});
 BENCHMARK(forward_and_reverse)->ArgNames({"network", "width"})->ArgsProduct({{0, 1}, {128, 256}});
 
 int main(int argc, char** argv) {

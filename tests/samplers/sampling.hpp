@@ -19,14 +19,17 @@ class Hidden : public DifferentiableModel {
  public:
   explicit Hidden(DifferentiableModel const& shown) : shown_(shown) {}
   Index dimension() const override { return shown_.dimension(); }
-  void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override { shown_.energy_and_gradient(x, energy, gradient); }
+  void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override {
+    shown_.energy_and_gradient(x, energy, gradient);
+  }
 
  private:
   DifferentiableModel const& shown_;
 };
 
 // Chains of all tiles on this rank, or of those in `mine`, at their start.
-inline Chains make_chains(Index count, Index d, InitialDistribution const& start, random::Key key, Index width = 256, TileRange mine = {0, -1}) {
+inline Chains make_chains(Index count, Index d, InitialDistribution const& start, random::Key key, Index width = 256,
+                          TileRange mine = {0, -1}) {
   Tiling const tiling{count, width};
   Chains chains("test", tiling, mine.count < 0 ? TileRange{0, tiling.tiles()} : mine, d);
   initialise(chains, key, random::Stream::initial_state, 0, start);
@@ -47,7 +50,8 @@ inline std::vector<Point> states(Chains const& c, TileStorage const& of) {
 inline std::vector<Point> states(Chains const& c) { return states(c, c.x); }
 
 // `steps` steps of all chains from their start, and where that leaves them.
-inline std::vector<Point> run(Sampler& sampler, DifferentiableModel& model, Index count, InitialDistribution const& start, Index steps, std::uint64_t seed = 1) {
+inline std::vector<Point> run(Sampler& sampler, DifferentiableModel& model, Index count, InitialDistribution const& start, Index steps,
+                              std::uint64_t seed = 1) {
   auto const key = random::make_key(seed);
   Chains chains = make_chains(count, model.dimension(), start, key);
   model.reserve(tiles_in_flight(chains.mine.count), chains.tiling.width);
@@ -82,9 +86,11 @@ inline double largest_z(std::vector<Point> const& chains, Point const& mean, Mat
   auto const d = static_cast<Index>(mean.size());
   auto const centred = [&](Point const& x, Index i) { return x[static_cast<std::size_t>(i)] - mean[static_cast<std::size_t>(i)]; };
   for (Index i = 0; i < d; i++) {
-    worst = std::max(worst, std::abs(z_score(chains, [&](Point const& x) { return centred(x, i); }, 0)));
+    worst = std::max(worst, std::abs(z_score(
+                                chains, [&](Point const& x) { return centred(x, i); }, 0)));
     for (Index j = 0; j <= i; j++)
-      worst = std::max(worst, std::abs(z_score(chains, [&](Point const& x) { return centred(x, i) * centred(x, j); }, covariance(i, j))));
+      worst = std::max(worst, std::abs(z_score(
+                                  chains, [&](Point const& x) { return centred(x, i) * centred(x, j); }, covariance(i, j))));
   }
   return worst;
 }

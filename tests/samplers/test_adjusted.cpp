@@ -1,9 +1,9 @@
 // Metropolis-adjusted samplers on targets that are not Gaussian, against exact moments: four standard errors over independent chains.
 #include <gtest/gtest.h>
 
-#include "sampling.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/mala.hpp"
+#include "sampling.hpp"
 
 namespace {
 
@@ -15,9 +15,15 @@ void expect_double_well(Sampler& sampler, Index steps) {
   auto const model = analytic(make_double_well({}));
   auto const chains = run(sampler, *model, 1 << 16, {InitialState::uniform, 2}, steps);
   auto const energy = [](Point const& x) { return std::pow(x[0], 4) - 4 * x[0] * x[0] + x[0]; };
-  EXPECT_LT(std::abs(z_score(chains, [](Point const& x) { return x[0] < .1260002 ? 1 : 0; }, .9335173193)), 4);
-  EXPECT_LT(std::abs(z_score(chains, [](Point const& x) { return x[0]; }, -1.2272600813)), 4);
-  EXPECT_LT(std::abs(z_score(chains, [](Point const& x) { return x[0] * x[0]; }, 2.0118971701)), 4);
+  EXPECT_LT(std::abs(z_score(
+                chains, [](Point const& x) { return x[0] < .1260002 ? 1 : 0; }, .9335173193)),
+            4);
+  EXPECT_LT(std::abs(z_score(
+                chains, [](Point const& x) { return x[0]; }, -1.2272600813)),
+            4);
+  EXPECT_LT(std::abs(z_score(
+                chains, [](Point const& x) { return x[0] * x[0]; }, 2.0118971701)),
+            4);
   EXPECT_LT(std::abs(z_score(chains, energy, -4.6942394010)), 4);
 }
 TEST(DoubleWell, Mala) {
@@ -40,8 +46,12 @@ TEST(DoubleWell, HotterThanItsEnergy) {
   Hmc hmc({.step_size = 0.25, .leapfrogs = 5, .temperature = 2});
   for (auto const& [sampler, steps] : {std::pair<Sampler*, Index>(&mala, 1000), std::pair<Sampler*, Index>(&hmc, 200)}) {
     auto const chains = run(*sampler, *analytic(make_double_well({})), 1 << 15, {InitialState::uniform, 2}, steps);
-    EXPECT_LT(std::abs(z_score(chains, [](Point const& x) { return x[0]; }, mean / z)), 4);
-    EXPECT_LT(std::abs(z_score(chains, [](Point const& x) { return std::pow(x[0], 4) - 4 * x[0] * x[0] + x[0]; }, energy / z)), 4);
+    EXPECT_LT(std::abs(z_score(
+                  chains, [](Point const& x) { return x[0]; }, mean / z)),
+              4);
+    EXPECT_LT(std::abs(z_score(
+                  chains, [](Point const& x) { return std::pow(x[0], 4) - 4 * x[0] * x[0] + x[0]; }, energy / z)),
+              4);
   }
 }
 
@@ -72,17 +82,26 @@ TEST(Hmc, BananaMoments) {
   BananaOptions const o{.scale = 1.2, .bend = 0.4};
   Hmc sampler({.step_size = 0.3, .leapfrogs = 6});
   double const a2 = o.scale * o.scale;
-  EXPECT_LT(largest_z(run(sampler, *analytic(make_banana(o)), 1 << 15, {}, 200), {0, 0}, matrix({a2, 0, 0, 1 + 2 * a2 * a2 * o.bend * o.bend})), 4);
+  EXPECT_LT(
+      largest_z(run(sampler, *analytic(make_banana(o)), 1 << 15, {}, 200), {0, 0}, matrix({a2, 0, 0, 1 + 2 * a2 * a2 * o.bend * o.bend})),
+      4);
 }
 
 TEST(Hmc, FunnelMoments) {
   FunnelOptions const o{.dimension = 3, .sigma = 1};
   Hmc sampler({.step_size = 0.15, .leapfrogs = 12});
   auto const chains = run(sampler, *analytic(make_funnel(o)), 1 << 15, {}, 300);
-  EXPECT_LT(std::abs(z_score(chains, [](Point const& x) { return x[0]; }, 0)), 4);
-  EXPECT_LT(std::abs(z_score(chains, [](Point const& x) { return x[0] * x[0]; }, 1)), 4);
+  EXPECT_LT(std::abs(z_score(
+                chains, [](Point const& x) { return x[0]; }, 0)),
+            4);
+  EXPECT_LT(std::abs(z_score(
+                chains, [](Point const& x) { return x[0] * x[0]; }, 1)),
+            4);
   // x_i e^{-v/2} is standard normal
-  for (std::size_t i : {1, 2}) EXPECT_LT(std::abs(z_score(chains, [i](Point const& x) { return x[i] * x[i] * std::exp(-x[0]); }, 1)), 4);
+  for (std::size_t i : {1, 2})
+    EXPECT_LT(std::abs(z_score(
+                  chains, [i](Point const& x) { return x[i] * x[i] * std::exp(-x[0]); }, 1)),
+              4);
 }
 
 // A chain of two sites, by quadrature over both.
@@ -97,7 +116,9 @@ TEST(Mala, Phi4Moments) {
       z += w, xx += w * x * x, xy += w * x * y;
     }
   Mala sampler({.step_size = 0.05});
-  EXPECT_LT(largest_z(run(sampler, *analytic(make_phi4(o)), 1 << 15, {InitialState::uniform, 1.5}, 1500), {0, 0}, matrix({xx / z, xy / z, xy / z, xx / z})), 4);
+  EXPECT_LT(largest_z(run(sampler, *analytic(make_phi4(o)), 1 << 15, {InitialState::uniform, 1.5}, 1500), {0, 0},
+                      matrix({xx / z, xy / z, xy / z, xx / z})),
+            4);
 }
 
 // ---- acceptance ----

@@ -11,7 +11,8 @@ auto const key = random::make_key(9);
 
 TEST(InitialState, DistributionsAreThoseNamed) {
   constexpr Index n = 1 << 16;
-  auto const normal = states(make_chains(n, 3, {InitialState::normal, 2, -1}, key)), uniform = states(make_chains(n, 3, {InitialState::uniform, 2, -1}, key));
+  auto const normal = states(make_chains(n, 3, {InitialState::normal, 2, -1}, key)),
+             uniform = states(make_chains(n, 3, {InitialState::uniform, 2, -1}, key));
   Matrix normal_covariance(3, 3), uniform_covariance(3, 3);
   for (Index i = 0; i < 3; i++) normal_covariance(i, i) = 4, uniform_covariance(i, i) = 4 / 3.;
   EXPECT_LT(largest_z(normal, {-1, -1, -1}, normal_covariance), 4);

@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 
 #include "core/require.hpp"
-#include "sampling.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
+#include "sampling.hpp"
 
 namespace {
 
@@ -38,10 +38,12 @@ TEST(Ula, MeanAndCovarianceAtFiniteTime) {
     Matrix const a = sum(identity(o.dimension), scaled(exact.precision, -eta));
     for (Index t : {1, 2, 7, 30}) {
       Matrix power = identity(o.dimension), covariance(o.dimension, o.dimension);
-      for (Index i = 0; i < t; i++) covariance = sum(covariance, scaled(power * power, 2 * eta * temperature * noise_scale * noise_scale)), power = power * a;
+      for (Index i = 0; i < t; i++)
+        covariance = sum(covariance, scaled(power * power, 2 * eta * temperature * noise_scale * noise_scale)), power = power * a;
       Point mean = exact.mean;
       for (Index i = 0; i < o.dimension; i++)
-        for (Index j = 0; j < o.dimension; j++) mean[static_cast<std::size_t>(i)] += power(i, j) * (start - exact.mean[static_cast<std::size_t>(j)]);
+        for (Index j = 0; j < o.dimension; j++)
+          mean[static_cast<std::size_t>(i)] += power(i, j) * (start - exact.mean[static_cast<std::size_t>(j)]);
       Ula ula({.step_size = eta, .temperature = temperature, .noise_scale = noise_scale});
       EXPECT_LT(largest_z(run(ula, *model, 1 << 16, {InitialState::zero, 0, start}, t), mean, covariance), 4) << o.precision << " t " << t;
     }
@@ -52,7 +54,8 @@ TEST(Ula, MeanAndCovarianceAtFiniteTime) {
 // 1.4e-3 of the variance, so that a bias of 0.0256 (eta = 0.05) is seen at 18 of them.
 TEST(Ula, StationaryBiasIsThatOfTheStepSize) {
   auto const model = make_gaussian(flat);
-  for (auto const& [eta, variance] : {std::pair(.05, 1 / .975), std::pair(.1, 2 / 1.9), std::pair(.5, 4 / 3.), std::pair(1., 2.), std::pair(1.5, 4.)}) {
+  for (auto const& [eta, variance] :
+       {std::pair(.05, 1 / .975), std::pair(.1, 2 / 1.9), std::pair(.5, 4 / 3.), std::pair(1., 2.), std::pair(1.5, 4.)}) {
     Ula ula({.step_size = eta});
     auto const chains = run(ula, *model, 1 << 20, {}, 200);  // (1 - eta)^400 of the start is left: 1e-9
     auto const square = [](Point const& x) { return x[0] * x[0]; };
@@ -86,12 +89,24 @@ struct Exact {
 std::ostream& operator<<(std::ostream& out, Exact const& e) { return out << e.name; }
 
 class ExactOnGaussians : public testing::TestWithParam<Exact> {};
-INSTANTIATE_TEST_SUITE_P(Samplers, ExactOnGaussians,
-                         testing::Values(Exact{"leimkuhler_matthews", [](double heat) { return std::make_unique<LeimkuhlerMatthews>(LeimkuhlerMatthewsOptions{.step_size = 0.5, .temperature = heat}); }, 300},
-                                         Exact{"underdamped", [](double heat) { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.7, .friction = 0.8, .mass = 0.9, .temperature = heat}); }, 300},
-                                         Exact{"mala", [](double heat) { return std::make_unique<Mala>(MalaOptions{.step_size = 0.4, .temperature = heat}); }, 500},
-                                         Exact{"hmc", [](double heat) { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrogs = 2, .temperature = heat}); }, 300}),
-                         [](auto const& p) { return p.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Samplers, ExactOnGaussians,
+    testing::Values(
+        Exact{"leimkuhler_matthews",
+              [](double heat) {
+                return std::make_unique<LeimkuhlerMatthews>(LeimkuhlerMatthewsOptions{.step_size = 0.5, .temperature = heat});
+              },
+              300},
+        Exact{"underdamped",
+              [](double heat) {
+                return std::make_unique<Underdamped>(
+                    UnderdampedOptions{.step_size = 0.7, .friction = 0.8, .mass = 0.9, .temperature = heat});
+              },
+              300},
+        Exact{"mala", [](double heat) { return std::make_unique<Mala>(MalaOptions{.step_size = 0.4, .temperature = heat}); }, 500},
+        Exact{"hmc", [](double heat) { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrogs = 2, .temperature = heat}); },
+              300}),
+    [](auto const& p) { return p.param.name; });
 
 // T H^-1 for diagonal, tridiagonal (fused) and dense (through matrix products) precisions.
 TEST_P(ExactOnGaussians, CovarianceIsTheTargets) {
@@ -142,10 +157,19 @@ TEST(Underdamped, PositionsAndVelocitiesFollowTheLinearMap) {
     for (std::size_t n = 0; n < x.size(); n++)
       for (std::size_t i = 0; i < 3; i++) both.push_back({x[n][i], v[n][i]});
     if (t > 0) {
-      EXPECT_LT(std::abs(z_score(both, [](Point const& s) { return s[0] * s[0]; }, xx)), 4) << t;
-      EXPECT_LT(std::abs(z_score(both, [](Point const& s) { return s[0] * s[1]; }, xv)), 4) << t;
+      EXPECT_LT(std::abs(z_score(
+                    both, [](Point const& s) { return s[0] * s[0]; }, xx)),
+                4)
+          << t;
+      EXPECT_LT(std::abs(z_score(
+                    both, [](Point const& s) { return s[0] * s[1]; }, xv)),
+                4)
+          << t;
     }
-    EXPECT_LT(std::abs(z_score(both, [](Point const& s) { return s[1] * s[1]; }, vv)), 4) << t;
+    EXPECT_LT(std::abs(z_score(
+                  both, [](Point const& s) { return s[1] * s[1]; }, vv)),
+              4)
+        << t;
   }
   EXPECT_NEAR(xx, temperature / lambda, 1e-10);  // the property BAOAB is known for
 }
@@ -168,7 +192,8 @@ TEST(StepSize, IsRefusedFromTheStabilityBoundOn) {
   auto const model = make_gaussian({.dimension = 4, .diagonal = {0.5, 4}});  // 2 / 4, and 2 sqrt(m / 4) for a mass m
   EXPECT_EQ(refusal(Ula({.step_size = 0.499}), *model), "accepted");
   for (double eta : {0.5, 0.501, 3.}) {
-    EXPECT_THAT(refusal(Ula({.step_size = eta}), *model), testing::AllOf(HasSubstr("sampler.step_size"), HasSubstr("eigenvalue of the precision is 4,"), HasSubstr("below 0.5)")));
+    EXPECT_THAT(refusal(Ula({.step_size = eta}), *model),
+                testing::AllOf(HasSubstr("sampler.step_size"), HasSubstr("eigenvalue of the precision is 4,"), HasSubstr("below 0.5)")));
     EXPECT_THAT(refusal(LeimkuhlerMatthews({.step_size = eta}), *model), HasSubstr("below 0.5)"));
   }
   EXPECT_EQ(refusal(Underdamped({.step_size = 1.49, .mass = 2.25}), *model), "accepted");

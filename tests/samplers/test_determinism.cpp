@@ -2,12 +2,12 @@
 // how wide tiles are, nor on which path advances them.
 #include <gtest/gtest.h>
 
-#include "sampling.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
+#include "sampling.hpp"
 
 namespace {
 
@@ -15,8 +15,8 @@ using namespace partita;
 using namespace partita::sampling;
 
 auto const key = random::make_key(12, 3);
-constexpr Index chain_count = 165, steps = 23;  // no multiple of 16; odd
-InitialDistribution const start{InitialState::normal, 0.3};      // where every energy is tame
+constexpr Index chain_count = 165, steps = 23;               // no multiple of 16; odd
+InitialDistribution const start{InitialState::normal, 0.3};  // where every energy is tame
 
 struct Algorithm {
   std::string name;
@@ -25,13 +25,15 @@ struct Algorithm {
 std::ostream& operator<<(std::ostream& out, Algorithm const& a) { return out << a.name; }
 
 class Determinism : public testing::TestWithParam<Algorithm> {};
-INSTANTIATE_TEST_SUITE_P(Samplers, Determinism,
-                         testing::Values(Algorithm{"ula", [] { return std::make_unique<Ula>(UlaOptions{.step_size = 0.02}); }},
-                                         Algorithm{"leimkuhler_matthews", [] { return std::make_unique<LeimkuhlerMatthews>(LeimkuhlerMatthewsOptions{.step_size = 0.02}); }},
-                                         Algorithm{"underdamped", [] { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.1}); }},
-                                         Algorithm{"mala", [] { return std::make_unique<Mala>(MalaOptions{.step_size = 0.05}); }},
-                                         Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .leapfrogs = 3}); }}),
-                         [](auto const& p) { return p.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Samplers, Determinism,
+    testing::Values(Algorithm{"ula", [] { return std::make_unique<Ula>(UlaOptions{.step_size = 0.02}); }},
+                    Algorithm{"leimkuhler_matthews",
+                              [] { return std::make_unique<LeimkuhlerMatthews>(LeimkuhlerMatthewsOptions{.step_size = 0.02}); }},
+                    Algorithm{"underdamped", [] { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.1}); }},
+                    Algorithm{"mala", [] { return std::make_unique<Mala>(MalaOptions{.step_size = 0.05}); }},
+                    Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .leapfrogs = 3}); }}),
+    [](auto const& p) { return p.param.name; });
 
 // Separable and not, in dimensions where a Philox call serves four steps, two, and one.
 std::vector<std::unique_ptr<DifferentiableModel>> energies() {
@@ -121,7 +123,8 @@ TEST_P(Determinism, RanksDoNotMatter) {
     Hidden hidden(*model);
     expect_same_on_parts(GetParam(), hidden, 48);
   }
-  auto const dense = make_gaussian({.dimension = 3, .mean = {1, 2, 3}, .precision = "dense", .matrix = {2, 0.5, 0, 0.5, 1, -0.25, 0, -0.25, 3}});
+  auto const dense =
+      make_gaussian({.dimension = 3, .mean = {1, 2, 3}, .precision = "dense", .matrix = {2, 0.5, 0, 0.5, 1, -0.25, 0, -0.25, 3}});
   expect_same_on_parts(GetParam(), *dense, 32);
   expect_same_on_parts(GetParam(), *dense, 48);
 }
@@ -148,7 +151,8 @@ TEST_P(Determinism, FusedKernelEqualsModelAndSchemeInTurn) {
     Hidden hidden(*model);
     for (Index width : {48, 64}) {
       auto const sampler = GetParam().make();
-      EXPECT_EQ(advanced(*sampler, hidden, width, {0, -1}, {3, steps - 3}), whole) << "dimension " << model->dimension() << " width " << width;
+      EXPECT_EQ(advanced(*sampler, hidden, width, {0, -1}, {3, steps - 3}), whole)
+          << "dimension " << model->dimension() << " width " << width;
     }
   }
 }

@@ -26,11 +26,13 @@ TEST(StripNoise, NormalsAreAFunctionOfChainStepAndCoordinate) {
   auto const keys = random::round_keys(key);
   for (Index d : {1, 2, 3, 4, 5, 6, 7, 32}) {
     StripNoise noise(keys, Stream::test, first_chain);
-    for (Index step : {Index{3}, Index{4}, Index{5}, Index{5}, Index{0}, Index{1}, Index{7}, Index{6}, (Index{1} << 34) + 1, (Index{1} << 34) + 2, Index{2}}) {
+    for (Index step : {Index{3}, Index{4}, Index{5}, Index{5}, Index{0}, Index{1}, Index{7}, Index{6}, (Index{1} << 34) + 1,
+                       (Index{1} << 34) + 2, Index{2}}) {
       std::vector<int> visits(static_cast<std::size_t>(d * strip_lanes));
       noise.each(d, step, [&](Index i, Index l, Real xi) {
         visits[static_cast<std::size_t>(i * strip_lanes + l)]++;
-        EXPECT_EQ(xi, reference(key, first_chain + static_cast<std::uint64_t>(l), d, step, i)) << "d " << d << " step " << step << " i " << i << " lane " << l;
+        EXPECT_EQ(xi, reference(key, first_chain + static_cast<std::uint64_t>(l), d, step, i))
+            << "d " << d << " step " << step << " i " << i << " lane " << l;
       });
       for (int v : visits) ASSERT_EQ(v, 1) << "d " << d;
     }
@@ -45,7 +47,9 @@ TEST(StripNoise, UniformWordsAreAFunctionOfChainAndStep) {
     noise.each(3, step, [](Index, Index, Real) {});  // normals in between do not disturb them
     auto const* words = noise.uniform_words(Stream::metropolis, step);
     for (int l = 0; l < strip_lanes; l++)
-      EXPECT_EQ(words[l], random::words(key, first_chain + static_cast<unsigned>(l), Stream::metropolis, static_cast<std::uint64_t>(step / 4), 0).w[step % 4]);
+      EXPECT_EQ(words[l],
+                random::words(key, first_chain + static_cast<unsigned>(l), Stream::metropolis, static_cast<std::uint64_t>(step / 4), 0)
+                    .w[step % 4]);
   }
 }
 
