@@ -7,7 +7,7 @@
 
 namespace partita {
 
-// (chain, draw), row-major. At least 4 draws; fewer give NaN.
+// (chain, draw), row-major. At least 4 draws; fewer, and values that are not finite, give NaN. One chain will do: its halves are compared.
 struct Series {
   Index chains = 0, draws = 0;
   std::vector<double> values;

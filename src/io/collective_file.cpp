@@ -13,6 +13,16 @@ std::string image_of(Path const& path, std::function<void(hdf5::File const&)> co
   content(file);
   return file.image();
 }
+// The frame, with the space that the blocks will fill: HDF5 hangs on several ranks when one of them meets a full disk.
+void write_frame(Path const& path, std::function<void(hdf5::File const&)> const& frame, std::vector<Block> const& blocks) {
+  constexpr Index metadata = 1 << 16;
+  Index bytes = metadata;
+  write_file(path, image_of(path, [&](hdf5::File const& file) {
+               frame(file);
+               for (Block const& b : blocks) bytes += file.dataset(b.dataset).storage_bytes();
+             }));
+  reserve(path, bytes + static_cast<Index>(std::filesystem::file_size(path)));
+}
 void write_block(hdf5::File const& file, Block const& b) {
   file.dataset(b.dataset).write_rows(b.first, b.count, b.type, b.values().data(), hdf5::Transfer::collective);
 }
@@ -35,7 +45,7 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
   Path const temporary = name;
   std::optional<hdf5::File> file;
   try {
-    on_root(ranks, [&] { write_file(temporary, image_of(path, frame)); });
+    on_root(ranks, [&] { write_frame(temporary, frame, blocks); });
     together(ranks, [&] { file = hdf5::File::open_together(temporary, ranks); });
     for (Block const& block : blocks) together(ranks, [&] { write_block(*file, block); });
     together(ranks, [&] { file->flush(); });  // apart from the close: both are collective, and this one may fail on one rank

@@ -58,6 +58,13 @@ void write_file(Path const& path, std::string_view text) {
   }
 }
 
+void reserve(Path const& path, Index bytes) {
+  Descriptor const file(path, O_RDWR);
+  if (::fallocate(file.number(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0) return;
+  int const error = errno;
+  require(error == EOPNOTSUPP || error == ENOSYS, ExitCode::storage, "cannot reserve {:.1f} MB for {} ({})",
+          1e-6 * static_cast<double>(bytes), path.string(), storage_reason(path, error));
+}
 void synchronise(Path const& path) {
   Descriptor const file(path, O_RDONLY);
   require(::fsync(file.number()) == 0, ExitCode::storage, "cannot write {} to disk ({})", path.string(), storage_reason(path, errno));

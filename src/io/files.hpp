@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/types.hpp"
+
 namespace partita {
 
 using Path = std::filesystem::path;
@@ -15,6 +17,8 @@ void synchronise(Path const&);
 // Gives a synchronised temporary its name, replacing what had it.
 void publish(Path const& temporary, Path const& name);
 void write_file(Path const&, std::string_view text);  // checked, but neither synchronised nor atomic
+// Takes disk space for a file that will grow to this size, where the file system can: Failure(storage) if there is too little.
+void reserve(Path const&, Index bytes);
 void write_atomically(Path const&, std::string_view text);
 // Removes what killed writers left in a folder; only the holder of the run lock may call it.
 void remove_temporaries(Path const& folder);

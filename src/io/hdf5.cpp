@@ -146,6 +146,21 @@ Index Dataset::size() const {
   Extents const e = extents();
   return std::accumulate(e.begin(), e.end(), Index{1}, std::multiplies<>());
 }
+Index Dataset::storage_bytes() const {
+  Handle const properties(H5Dget_create_plist(id()), H5Pclose), stored(H5Dget_type(id()), H5Tclose);
+  Index const value = static_cast<Index>(H5Tget_size(stored));
+  if (H5Pget_layout(properties) != H5D_CHUNKED) return size() * value;
+  constexpr Index about_each_chunk = 128;  // generous for its entry in the index and its checksum
+  Extents const whole = extents();
+  std::vector<hsize_t> chunk(whole.size());
+  checked(H5Pget_chunk(properties, static_cast<int>(chunk.size()), chunk.data()), "read its chunk shape");
+  Index chunks = 1, values = 1;
+  for (std::size_t axis = 0; axis < whole.size(); axis++) {
+    chunks *= divide_up(whole[axis], static_cast<Index>(chunk[axis]));
+    values *= static_cast<Index>(chunk[axis]);
+  }
+  return chunks * (values * value + about_each_chunk);
+}
 Index Dataset::rows() const {
   Extents const e = extents();
   return e.empty() ? 1 : e[0];
@@ -280,12 +295,6 @@ Dataset Group::create_virtual(std::string const& path, hid_t type, Extents const
   return create(path, type, whole, properties);
 }
 
-File File::create(Path const& path) {
-  Handle const access = file_access();
-  Handle handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
-  if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "create the file");
-  return File(std::move(handle), path.string(), "", ExitCode::storage);
-}
 File File::in_memory(Path const& name) {
   constexpr std::size_t growth = std::size_t{1} << 20;
   Handle const access = file_access();

@@ -100,6 +100,7 @@ class Dataset : public Object {
  public:
   Extents extents() const;
   Index size() const;
+  Index storage_bytes() const;                // of all values, whole chunks and their index included
   std::string description() const;            // "float32 (10, 3)"
   bool holds(Element, Extents const&) const;  // exactly this type and shape
 
@@ -167,7 +168,6 @@ class Group : public Object {
 
 class File : public Group {
  public:
-  static File create(Path const&);                              // by one process
   static File in_memory(Path const& name);                      // by one process, to be written out as its image()
   static File open(Path const&, ExitCode = ExitCode::data);     // to read, by any process
   static File open_together(Path const&, Communicator const&);  // collective, to write

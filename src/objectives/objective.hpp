@@ -23,7 +23,6 @@ class Objective {
   virtual TrainingHealth health() = 0;
   // The chains of the model that an update leaves behind, in groups of one batch each.
   virtual std::vector<Chains> const& chains() const = 0;
-  virtual double acceptance_of_last_update() const { return 1; }
   virtual double chain_steps_per_update() const = 0;
   virtual std::size_t bytes() const = 0;
   virtual void describe_state(State&) = 0;

@@ -168,7 +168,7 @@ TEST_P(Samples, AMissingPartReadsAsNaNAndIsNamed) {
 }
 
 TEST_P(Samples, FullDiskIsNoticedAndLeavesNoPart) {
-  for (char const* options : {"size=12k", "size=28k", "size=36k"}) {
+  for (char const* options : {"size=12k", "size=92k", "size=108k", "size=120k"}) {
     SmallFileSystem const small(run.samples(), options);
     if (!small.mounted()) GTEST_SKIP() << "needs permission to mount a tmpfs";
     auto w = writer();
