@@ -1,8 +1,9 @@
 // Elementary functions and activations for kernels, one name for float and double.
 //
 // The float versions are branch-free scalar code with explicit fused multiply-adds, so a lane loop over them becomes vector code
-// (0.2 to 0.4 ns an element with 512-bit vectors) and gives the same bits wherever IEEE arithmetic has a fused multiply-add.
-// Largest errors, in units in the last place of the true value (ulp), measured in tests/core/test_math.cpp on dense grids:
+// (with 512-bit vectors 0.16 ns an element for exp, 0.3 for silu with its slope, 0.7 for gelu) and gives the same bits wherever IEEE
+// arithmetic has a fused multiply-add. Largest errors, in units in the last place of the true value (ulp), measured in
+// tests/core/test_math.cpp on dense grids:
 //     exp 1.1 · log 1.3 · sigmoid 2.5 · softplus 2 · tanh 2.5 · silu 3.5 · gelu 4.5
 // and for the derivatives 2.5 of softplus, 3.5 of tanh; those of silu and gelu cross zero and are accurate to 2.4e-7 absolutely. Results
 // below the smallest normal number 1.2e-38 may be flushed to zero. NaN propagates. Where the limit is zero times infinity, silu(-inf) and
@@ -13,7 +14,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <type_traits>
 
 namespace partita::math {
 

@@ -32,6 +32,8 @@ Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
   info->add_flag("--output", a.output_only, "print the output directory of this deck");
   info->add_option("--set", a.overrides, "section.key=value")->allow_extra_args(false);
 
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr)
+    fail(ExitCode::usage, fmt::format("unknown command '{}'; use run, check, reference, list or info (partita --help)", argv[1]), FailedOn::all_ranks);
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& e) {

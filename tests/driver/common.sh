@@ -1,0 +1,42 @@
+# What the end-to-end tests share. Called with PARTITA (the program), MPIEXEC and INPUTS in the environment; works in a folder of its own.
+set -euo pipefail
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_orte_execute_quiet=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+die() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+
+# on RANKS ARGUMENTS...: the program on that many ranks; its output goes to the file `output`.
+on() {
+  local ranks=$1
+  shift
+  if ((ranks == 1)); then "$PARTITA" "$@" >output 2>&1; else "$MPIEXEC" -n "$ranks" --oversubscribe "$PARTITA" "$@" >output 2>&1; fi
+}
+
+# expect CODE WORDS ARGUMENTS...: one rank of the program ends with this exit code and says these words.
+expect() {
+  local code=$1 words=$2 got=0
+  shift 2
+  on 1 "$@" || got=$?
+  ((got == code)) || { cat output >&2; die "exit code $got instead of $code: partita $*"; }
+  grep -qF -- "$words" output || { cat output >&2; die "no '$words' in the output of: partita $*"; }
+}
+
+# same A B OBJECT...: the HDF5 datasets have the same bits (NaN equals NaN).
+same() {
+  local a=$1 b=$2 object
+  shift 2
+  for object in "$@"; do h5diff -q "$a" "$b" "$object" || die "$object differs: $a $b"; done
+}
+
+same_samples() { same "$1/samples/part-000000.h5" "$2/samples/part-000000.h5" /posterior/x /posterior/draw /sample_stats/energy; }
+metrics() { sed -n '/"metrics"/,/}/p' "$1/summary.json"; }
+newest_checkpoint() { ls "$1"/checkpoints/step-*.h5 | tail -n 1; }
+status_of() { grep -o '"exit_code": [0-9]*' "$1/run.status.json" | grep -o '[0-9]*$'; }
+
+small_gaussian=("$INPUTS/gaussian.toml" --set sampler.chains=200 --set sampler.tile_width=16 --set sampler.steps=400 --set sampler.warmup=100 --set sampler.thin=20)
+small_well=("$INPUTS/double_well.toml" --set sampler.chains=500 --set sampler.tile_width=64 --set sampler.steps=400 --set sampler.warmup=200 --set sampler.thin=20)
+small_moons=("$INPUTS/two_moons.toml" --set 'model.layers=[2, 16, 16, 1]' --set train.batch=64 --set objective.chains=128 --set sampler.tile_width=16
+  --set train.updates=200 --set objective.sampler_steps=5 --set data.points=2000 --set estimator.0.points=100 --set estimator.0.splits=2
+  --set estimator.0.sampler_steps=10 --set run.reproducible=true)

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Killed at any moment and restarted until done, a run ends with the bits of one that was never interrupted.
+source "$(dirname "$0")/common.sh"
+
+# compare A B: everything a run leaves but times and dates.
+compare() {
+  same_samples "$1" "$2"
+  local series
+  for series in $(h5ls "$1/history.h5" | awk '{print $1}'); do same "$1/history.h5" "$2/history.h5" "/$series"; done
+  [[ $(metrics "$1") == "$(metrics "$2")" ]] || die "metrics differ: $1 $2"
+}
+
+# kill_and_continue NAME SIGNAL SECONDS DECK...: on two ranks, signalled after each pause while it lasts, then to the end.
+kill_and_continue() {
+  local name=$1 signal=$2 pause=$3 pid code
+  shift 3
+  for _ in 1 2 3; do
+    "$MPIEXEC" -n 2 --oversubscribe "$PARTITA" run "$@" --set run.output="$name" --set 'checkpoint.every="20 steps"' --restart auto >output 2>&1 &
+    pid=$!
+    sleep "$pause"
+    pkill "-$signal" -f "run.output=$name " || true
+    code=0
+    wait $pid || code=$?
+  done
+  on 2 run "$@" --set run.output="$name" --set 'checkpoint.every="20 steps"' --restart auto || { cat output; die "$name does not continue"; }
+}
+
+longer=(--set sampler.steps=3000 --set sampler.thin=100)
+on 2 run "${small_well[@]}" "${longer[@]}" --set run.output=well || { cat output; die "well"; }
+kill_and_continue well_killed KILL 1 "${small_well[@]}" "${longer[@]}"
+compare well well_killed
+
+on 2 run "${small_moons[@]}" --set run.output=moons || { cat output; die "moons"; }
+kill_and_continue moons_killed KILL 1.2 "${small_moons[@]}"
+compare moons moons_killed
+same "$(newest_checkpoint moons)" "$(newest_checkpoint moons_killed)" /model/parameters /optimizer/square /replay/0001/x
+
+# A shorter run made longer is the longer run, also on another number of ranks.
+on 1 run "${small_gaussian[@]}" --set run.output=grown --set sampler.steps=250 || { cat output; die "short run"; }
+on 3 run "${small_gaussian[@]}" --set run.output=grown --restart required || { cat output; die "longer run"; }
+on 2 run "${small_gaussian[@]}" --set run.output=whole || { cat output; die "whole run"; }
+compare whole grown
+
+# The newest checkpoint damaged: the one before takes over, loudly.
+on 1 run "${small_gaussian[@]}" --set run.output=damaged --set 'checkpoint.every="100 steps"' || { cat output; die "run"; }
+printf 'x' | dd of="$(newest_checkpoint damaged)" bs=1 seek=3000 conv=notrunc status=none
+on 1 run "${small_gaussian[@]}" --set run.output=damaged --set sampler.steps=420 --restart auto || { cat output; die "damaged"; }
+grep -q "warning" output || { cat output; die "no warning about the damaged checkpoint"; }
+echo "killed, restarted, lengthened and damaged runs end with the same bits"
