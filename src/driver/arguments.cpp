@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "core/build_info.hpp"
 #include "core/log.hpp"
@@ -32,8 +33,10 @@ Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
   info->add_flag("--output", a.output_only, "print the output directory of this deck");
   info->add_option("--set", a.overrides, "section.key=value")->allow_extra_args(false);
 
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommand_no_throw(argv[1]) == nullptr)
-    fail(ExitCode::usage, fmt::format("unknown command '{}'; use run, check, reference, list or info (partita --help)", argv[1]), FailedOn::all_ranks);
+  auto const known = app.get_subcommands([](CLI::App*) { return true; });
+  bool const named = argc > 1 && argv[1][0] != '-';
+  require_all(!named || std::any_of(known.begin(), known.end(), [&](CLI::App* c) { return c->get_name() == argv[1]; }), ExitCode::usage,
+              "unknown command '{}'; use run, check, reference, list or info (partita --help)", named ? argv[1] : "");
   try {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& e) {

@@ -231,6 +231,18 @@ Metrics energy_grid(Subject const& s, deck::Block const& block) {
   return {};
 }
 
+Metrics point_energies(Subject const& s, deck::Block const&) {
+  require_all(!s.samples.energy.empty(), ExitCode::usage, "estimator.type = \"energies\" needs a [model] for the points of input.path; add one");
+  auto const values = gather_series(s.samples, [](float const*, double energy) { return energy; });
+  on_root(s.samples.ranks, [&] {
+    write_alone(s.evaluation.context.directory.estimates() / "energies.h5", [&](hdf5::File const& file) {
+      describe(file, s.evaluation.context.provenance);
+      file.create_dataset("energy", hdf5::native_type<double>(), {s.samples.tiling.chains, s.samples.draws}).write(values);
+    });
+  });
+  return {};
+}
+
 Metrics observed_data(Subject const& s, deck::Block const& block) {
   require_all(s.evaluation.data != nullptr, ExitCode::usage, "estimator.type = \"observed_data\" keeps training items, which only a training run has; remove it");
   auto const& data = *s.evaluation.data;
@@ -282,6 +294,7 @@ std::vector<EstimatorEntry> const& estimators() {
                           deck::key("reference", &W::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
                           deck::key("reference_dataset", &W::reference_dataset, "its dataset; empty: the samples of a run")}),
          wasserstein},
+        {{"energies", "E(x) of every point, (chain, draw): estimates/energies.h5", {}}, point_energies},
         {deck::schema<G>("energy_grid", "E(x) on a grid of one or two dimensions, for pictures: estimates/energy_grid.h5",
                          {deck::key("lowest", &G::lowest, "lower ends, one or one a coordinate"), deck::key("highest", &G::highest, "upper ends"),
                           deck::key("points", &G::points, "grid points along a coordinate").at_least(2)}),

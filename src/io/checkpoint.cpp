@@ -137,6 +137,8 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
   on_root(ranks, [&] {
     std::vector<Index> const steps = steps_in(folder, ".h5");
     for (std::size_t i = static_cast<std::size_t>(std::max(keep, 2)); i < steps.size(); i++) remove_checkpoint(folder, steps[i]);
+    for (Index step : steps_in(folder, ".manifest"))  // of a run that was killed between the two
+      if (Path const file = checkpoint_path(folder, step); !fs::exists(file)) fs::remove(manifest_of(file));
   });
 }
 

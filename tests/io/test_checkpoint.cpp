@@ -112,7 +112,9 @@ TEST_F(Checkpoint, RestoresOnAnyDealingOfTiles) {
 }
 
 TEST_F(Checkpoint, KeepsTheNewestAndAtLeastTwo) {
-  for (Index step : {1, 2, 3, 4}) write(step, 1);
+  for (Index step : {1, 2, 3}) write(step, 1);
+  damage([&] { std::filesystem::remove(path(2)); });
+  write(4, 1);
   EXPECT_EQ(names_in(run.checkpoints()).size(), 4u);
   EXPECT_EQ(newest(), 4);
   write(Index{1} << 35, 3);
