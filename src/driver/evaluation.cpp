@@ -116,18 +116,18 @@ Metrics convergence(Subject const& s, deck::Block const& block) {
           {"ess_tail", ranks.all_reduce(tail, Reduction::minimum), {}, "smallest tail effective sample size " + over}};
 }
 
-// Points of a file, the same on every rank.
+// Up to `count` points of a file, the same on every rank: the last draw of every chain first, as in gather_points.
 std::vector<double> points_of(Communicator const& ranks, std::string const& path, std::string const& dataset, Index dimension, Index count) {
   std::vector<double> points;
   together(ranks, [&] {
     SampleReader const reader(path, dataset);
     require(reader.dimension() == dimension, ExitCode::data, "{}: points of dimension {}, and the samples have {}", reader.where(), reader.dimension(), dimension);
-    Index const chains = std::min(reader.chains(), count);
-    auto const values = reader.read<double>(0, chains);
-    for (Index c = 0; c < chains; c++) {
-      auto const last = values.begin() + ((c + 1) * reader.draws() - 1) * dimension;
-      points.insert(points.end(), last, last + dimension);
-    }
+    auto const values = reader.read<double>(0, reader.chains());
+    for (Index draw = reader.draws() - 1; draw >= 0; draw--)
+      for (Index c = 0; c < reader.chains() && static_cast<Index>(points.size()) < count * dimension; c++) {
+        auto const point = values.begin() + (c * reader.draws() + draw) * dimension;
+        points.insert(points.end(), point, point + dimension);
+      }
   });
   return points;
 }

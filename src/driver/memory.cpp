@@ -2,6 +2,7 @@
 #include "driver/progress.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
+#include "io/samples.hpp"
 #include "objectives/contrastive_divergence.hpp"
 
 namespace partita {
@@ -54,7 +55,7 @@ std::string memory_estimate(deck::Document const& deck, Communicator const& rank
   if (!train) {
     double const draws = static_cast<double>(std::max<Index>(0, (chains.steps - chains.warmup) / chains.thin));
     double const bytes = draws * static_cast<double>(chains.chains) * (dimension * sizeof(Real) + 13);
-    table.add("draws waiting for their part, at most", std::min(bytes, 128. * 1024 * 1024));
+    table.add("draws waiting for their part, at most", std::min(bytes, static_cast<double>(part_bytes)));
     double const chain_steps = static_cast<double>(chains.chains) * static_cast<double>(chains.steps);
     return table.finish() + fmt::format("# cost: {:.4g} chain-steps, {:.4g} energy evaluations; files: {} of samples in {:.0f} draws\n", chain_steps,
                                         chain_steps * sampler->evaluations_per_step(), readable_bytes(bytes), draws);

@@ -93,7 +93,7 @@ deck::Section output_section() {
           .doc = "what a run writes while it goes on",
           .common = {deck::key("history_every", &O::history_every, "steps or updates between two rows of history.h5; 0: about 500 rows").at_least(0),
                      deck::key("samples_every", &O::samples_every, "updates between two kept snapshots of the chains; 0: the final chains only").at_least(0).for_tasks({"train"}),
-                     deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 128 MiB").at_least(0).for_tasks({"sample", "train"}),
+                     deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB").at_least(0).for_tasks({"sample", "train"}),
                      deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
                          .checked_by(deck::reason_against_duration)
                          .free_on_restart()}};

@@ -30,7 +30,7 @@ hid_t stored_type(StoredAs type) {
 
 Index default_draws_per_part(Tiling const& tiling, std::vector<SampleVariable> const& posterior,
                              std::vector<SampleStatistic> const& statistics) {
-  constexpr Index part_bytes = Index{128} << 20, most = 4096;
+  constexpr Index most = 4096;
   Index numbers = static_cast<Index>(statistics.size());
   for (SampleVariable const& v : posterior) numbers += v.size;
   return std::clamp<Index>(part_bytes / (tiling.chains * numbers * static_cast<Index>(sizeof(Real))), 1, most);

@@ -33,7 +33,8 @@ struct SampleFormat {
   std::vector<Index> image_shape = {};  // (height, width) where x is an image
 };
 
-// Draws that make a part of about 128 MiB, at most 4096; depends on global counts only.
+constexpr Index part_bytes = Index{32} << 20;
+// Draws that make a part of about part_bytes, at most 4096; depends on global counts only. A checkpoint carries as much of pending draws.
 Index default_draws_per_part(Tiling const&, std::vector<SampleVariable> const&, std::vector<SampleStatistic> const&);
 
 class SampleWriter {

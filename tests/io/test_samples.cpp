@@ -180,9 +180,9 @@ TEST_P(Samples, FullDiskIsNoticedAndLeavesNoPart) {
   }
 }
 
-TEST(SampleFormat, PartsAreAbout128MiBWhateverTheRanks) {
+TEST(SampleFormat, PartsAreAboutPartBytesWhateverTheRanks) {
   EXPECT_EQ(default_draws_per_part({65536, 256}, {{"x", 1}}, {{"energy", StoredAs::real64, ""}}),
-            (Index{128} << 20) / (65536 * 2 * Index{sizeof(Real)}));
+            part_bytes / (65536 * 2 * Index{sizeof(Real)}));
   EXPECT_EQ(default_draws_per_part({1, 16}, {{"x", 1}}, {}), 4096);
   EXPECT_EQ(default_draws_per_part({1 << 20, 256}, {{"x", 784}}, {}), 1);
 }
