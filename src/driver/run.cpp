@@ -86,8 +86,8 @@ void remove_run(RunDirectory const& d, Communicator const& ranks) {
 }
 
 bool finished(RunDirectory const& d) {
-  if (!std::filesystem::exists(d.status())) return false;
-  return read_text(d.status()).find("\"done\"") != std::string::npos;
+  if (!std::filesystem::exists(d.status()) || !std::filesystem::exists(d.deck())) return false;
+  return read_text(d.status()).find("\"status\": \"done\"") != std::string::npos;
 }
 
 class Loop {
@@ -254,17 +254,17 @@ int run(Arguments const& a, Communicator const& ranks) {
               "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output", directory.root().string());
   if (a.overwrite) remove_run(directory, ranks);
 
+  Status const status{directory, ranks};
+  std::string const resolved = deck::resolved(deck);
+  bool const may_be_done = a.restart == Restart::automatic || a.restart == Restart::required;
+  if (may_be_done && ranks.all(!ranks.is_root() || (finished(directory) && read_text(directory.deck()) == resolved))) {
+    log::info("{} is done: nothing to do", directory.root().string());
+    return static_cast<int>(ExitCode::done);
+  }
   auto const from = restart_point(a, directory, ranks);
   if (from) require_same_run(a, *from, deck);
   else if (directory.has_run(ranks)) remove_run(directory, ranks);  // it ended before its first checkpoint
 
-  Status const status{directory, ranks};
-  std::string const resolved = deck::resolved(deck);
-  bool const same_deck = ranks.all(!ranks.is_root() || (from && finished(directory) && read_text(directory.deck()) == resolved));
-  if (same_deck) {
-    log::info("{} is done: nothing to do", directory.root().string());
-    return static_cast<int>(ExitCode::done);
-  }
   on_root(ranks, [&] { directory.write_deck(resolved); });
   log::open_file(directory.log().string());
   log::info("{}{}{}", deck.title, deck.title.empty() ? "" : "\n", fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
