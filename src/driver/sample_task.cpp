@@ -128,17 +128,7 @@ class SampleTask : public Task {
   double acceptance() {
     if (!sampler_->adjusted()) return 1;
     if (since_reset_ == 0) return last_acceptance_;
-    auto const accepted = chains_.accepted;
-    auto const tiling = tiling_;
-    Index const first = mine_.first;
-    Index mine = 0;
-    Kokkos::parallel_reduce(
-        "partita::sum_accepted", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, mine_.count),
-        KOKKOS_LAMBDA(Index tile, Index & s) {
-          for (Index l = 0; l < tiling.width && (first + tile) * tiling.width + l < tiling.chains; l++) s += accepted(tile, l);
-        },
-        mine);
-    Index const all = context_.ranks.all_reduce(mine, Reduction::sum);
+    Index const all = context_.ranks.all_reduce(count_acceptance(chains_).accepted, Reduction::sum);
     return last_acceptance_ = static_cast<double>(all) / (static_cast<double>(tiling_.chains) * static_cast<double>(since_reset_));
   }
 
@@ -169,17 +159,7 @@ class SampleTask : public Task {
   // Adjusted chains in a far tail can reject every proposal; averages over them are wrong although each step was exact.
   void warn_of_stuck_chains() const {
     if (!sampler_->adjusted() || since_reset_ < 100) return;
-    auto const accepted = chains_.accepted;
-    auto const tiling = tiling_;
-    Index const first = mine_.first;
-    Index mine = 0;
-    Kokkos::parallel_reduce(
-        "partita::count_stuck", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, mine_.count),
-        KOKKOS_LAMBDA(Index tile, Index & s) {
-          for (Index l = 0; l < tiling.width && (first + tile) * tiling.width + l < tiling.chains; l++) s += accepted(tile, l) == 0 ? 1 : 0;
-        },
-        mine);
-    Index const stuck = context_.ranks.all_reduce(mine, Reduction::sum);
+    Index const stuck = context_.ranks.all_reduce(count_acceptance(chains_).stuck, Reduction::sum);
     if (stuck > 0)
       log::warning("{} of {} chains accepted none of the last {} proposals: they are stuck, and averages over them are biased; start them nearer to the bulk (sampler.initial_scale) or use a smaller "
                    "sampler.step_size with target_acceptance = 0",

@@ -53,6 +53,12 @@ void initialise(Chains const&, random::Key, random::Stream, Index step, InitialD
 // The same for a random share of the chains, each with probability `fraction`.
 void restart_some(Chains const&, random::Key, Index step, InitialDistribution const&, double fraction);
 
+// Over this rank's real chains since the last reset: accepted proposals, and chains that accepted none.
+struct AcceptanceCounts {
+  Index accepted = 0, stuck = 0;
+};
+AcceptanceCounts count_acceptance(Chains const&);
+
 // The first chain whose state is not finite, over this rank's real chains; -1 if none.
 Index first_nonfinite_chain(Chains const&);
 

@@ -19,9 +19,4 @@ void Hmc::advance(DifferentiableModel const& model, Chains& chains, random::Key 
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 
-void Hmc::describe_state(State& state) {
-  Sampler::describe_state(state);
-  adaptation_.describe_state(state);
-}
-
 }  // namespace partita

@@ -20,9 +20,4 @@ void Mala::advance(DifferentiableModel const& model, Chains& chains, random::Key
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 
-void Mala::describe_state(State& state) {
-  Sampler::describe_state(state);
-  adaptation_.describe_state(state);
-}
-
 }  // namespace partita

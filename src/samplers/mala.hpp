@@ -11,20 +11,14 @@ struct MalaOptions {
 };
 deck::Schema mala_schema();
 
-class Mala : public Sampler {
+class Mala : public AdjustedSampler {
  public:
-  explicit Mala(MalaOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
+  explicit Mala(MalaOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance), options_(o) {}
   using Sampler::advance;
   void advance(DifferentiableModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  bool adjusted() const override { return true; }
-  bool adapts() const override { return options_.target_acceptance > 0; }
-  void adapt(double acceptance) override { step_size_ = adaptation_.next(step_size_, acceptance, options_.target_acceptance); }
-  Index work_rows(Index d) const override { return HamiltonianScheme::work_rows(d); }
-  void describe_state(State&) override;
 
  private:
   MalaOptions options_;
-  StepSizeAdaptation adaptation_;
 };
 
 }  // namespace partita

@@ -13,19 +13,6 @@
 
 namespace partita {
 
-// Robbins-Monro on log step size: log eta += 2 k^-0.6 (acceptance - target) at the k-th call, so that it settles as the warm-up goes on.
-class StepSizeAdaptation {
- public:
-  double next(double step_size, double acceptance, double target) {
-    calls_++;
-    return step_size * std::exp(2 * std::pow(static_cast<double>(calls_), -0.6) * (acceptance - target));
-  }
-  void describe_state(State& state) { state.add_scalar("sampler/adaptations", calls_); }
-
- private:
-  Index calls_ = 0;
-};
-
 class Sampler {
  public:
   virtual ~Sampler() = default;
@@ -57,6 +44,30 @@ class Sampler {
   Sampler(double step_size, double temperature) : step_size_(step_size), temperature_(temperature) {}
   double step_size_, temperature_;
   SamplerWork work_;
+};
+
+// What Metropolis-adjusted samplers share: acceptance counts and a step size that the warm-up adapts by Robbins-Monro on its logarithm,
+// log eta += 2 k^-0.6 (acceptance - target) at the k-th call, so that it settles as the warm-up goes on. Target 0: no adaptation.
+class AdjustedSampler : public Sampler {
+ public:
+  bool adjusted() const override { return true; }
+  bool adapts() const override { return target_ > 0; }
+  void adapt(double acceptance) override {
+    adaptations_++;
+    step_size_ *= std::exp(2 * std::pow(static_cast<double>(adaptations_), -0.6) * (acceptance - target_));
+  }
+  Index work_rows(Index d) const override { return HamiltonianScheme::work_rows(d); }
+  void describe_state(State& state) override {
+    Sampler::describe_state(state);
+    state.add_scalar("sampler/adaptations", adaptations_);
+  }
+
+ protected:
+  AdjustedSampler(double step_size, double temperature, double target) : Sampler(step_size, temperature), target_(target) {}
+
+ private:
+  double target_;
+  Index adaptations_ = 0;
 };
 
 }  // namespace partita
