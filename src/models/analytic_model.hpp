@@ -13,10 +13,11 @@ KOKKOS_FORCEINLINE_FUNCTION void evaluate(Energy const& e, Rows<Real const> x, R
     for (Index i = 0; i < e.dimension; i++) {
       Real const* xi = x[i];
       Real* gi = g[i];
+      auto const coordinate = e.coordinate(i);
 #pragma GCC ivdep
       for (int l = 0; l < strip_lanes; l++) {
-        energy[l] += e.energy(i, xi[l]);
-        gi[l] = e.gradient(i, xi[l]);
+        energy[l] += coordinate.energy(xi[l]);
+        gi[l] = coordinate.gradient(xi[l]);
       }
     }
   } else {

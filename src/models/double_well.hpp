@@ -8,11 +8,14 @@ namespace partita {
 struct DoubleWell {
   static constexpr bool separable = true;
   Index dimension = 1;
-  KOKKOS_FORCEINLINE_FUNCTION Real energy(Index, Real x) const {
-    Real const s = x * x;
-    return std::fma(s, s - 4, x);
-  }
-  KOKKOS_FORCEINLINE_FUNCTION Real gradient(Index, Real x) const { return std::fma(4 * x, x * x - 2, Real(1)); }
+  struct Coordinate {
+    KOKKOS_FORCEINLINE_FUNCTION Real energy(Real x) const {
+      Real const s = x * x;
+      return std::fma(s, s - 4, x);
+    }
+    KOKKOS_FORCEINLINE_FUNCTION Real gradient(Real x) const { return std::fma(4 * x, x * x - 2, Real(1)); }
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Coordinate coordinate(Index) const { return {}; }
 };
 
 struct DoubleWellOptions {

@@ -9,11 +9,15 @@ namespace partita {
 struct ManyWell {
   static constexpr bool separable = true;
   Index dimension = 2;
-  KOKKOS_FORCEINLINE_FUNCTION Real energy(Index i, Real x) const {
-    Real const s = x * x;
-    return i % 2 == 0 ? std::fma(s, s - 6, Real(-0.5) * x) : Real(0.5) * s;
-  }
-  KOKKOS_FORCEINLINE_FUNCTION Real gradient(Index i, Real x) const { return i % 2 == 0 ? std::fma(4 * x, x * x - 3, Real(-0.5)) : x; }
+  struct Coordinate {
+    bool well;  // of a pair the first
+    KOKKOS_FORCEINLINE_FUNCTION Real energy(Real x) const {
+      Real const s = x * x;
+      return well ? std::fma(s, s - 6, Real(-0.5) * x) : Real(0.5) * s;
+    }
+    KOKKOS_FORCEINLINE_FUNCTION Real gradient(Real x) const { return well ? std::fma(4 * x, x * x - 3, Real(-0.5)) : x; }
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Coordinate coordinate(Index i) const { return {i % 2 == 0}; }
 };
 
 struct ManyWellOptions {

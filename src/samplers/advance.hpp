@@ -51,7 +51,7 @@ KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy cons
   };
   if constexpr (Energy::separable && Scheme::gradient_at_state) {
     scheme.begin(s, noise, first_step);
-    run(SeparableGradient<Energy>{energy, s.x}, [] {});
+    run(SeparableGradient<Energy>{energy}, [] {});
   } else {
     if constexpr (Scheme::carries_gradient) {
       place_start(scheme, s);

@@ -16,16 +16,23 @@ struct Strip {
   std::uint64_t first_chain;
 };
 
-// Gradients read from rows, or computed on the fly from a separable energy at the rows of x.
+// Gradients read from rows, or computed on the fly from a separable energy at the rows of x: row(i)(l, x) is dE/dx_i of lane l, where x_i = x.
 struct StoredGradient {
   Rows<Real> rows;
-  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index i, Index l) const { return rows[i][l]; }
+  struct Row {
+    Real const* values;
+    KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index l, Real) const { return values[l]; }
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Row row(Index i) const { return {rows[i]}; }
 };
 template <class Energy>
 struct SeparableGradient {
   Energy const& energy;
-  Rows<Real> x;
-  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index i, Index l) const { return energy.gradient(i, x[i][l]); }
+  struct Row {
+    typename Energy::Coordinate coordinate;
+    KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index, Real x) const { return coordinate.gradient(x); }
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Row row(Index i) const { return {energy.coordinate(i)}; }
 };
 
 // Unadjusted Langevin: x <- x - eta dE/dx + sqrt(2 eta) xi.
@@ -47,7 +54,10 @@ struct UlaScheme {
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
     auto const x = s.x;
     Real const eta = step_size, a = amplitude;
-    noise.each(s.dimension, step, [=](Index i, Index l, Real xi) { x[i][l] = std::fma(a, xi, std::fma(-eta, g(i, l), x[i][l])); });
+    noise.each_row(s.dimension, step, [=](Index i) {
+      Real* const row = x[i];
+      return [=, slope = g.row(i)](Index l, Real xi) { row[l] = std::fma(a, xi, std::fma(-eta, slope(l, row[l]), row[l])); };
+    });
   }
 };
 
@@ -74,9 +84,12 @@ struct LeimkuhlerMatthewsScheme {
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
     auto const x = s.x, held = previous(s);
     Real const eta = step_size, a = amplitude;
-    noise.each(s.dimension, step + 1, [=](Index i, Index l, Real xi) {
-      x[i][l] = std::fma(a, held[i][l] + xi, std::fma(-eta, g(i, l), x[i][l]));
-      held[i][l] = xi;
+    noise.each_row(s.dimension, step + 1, [=](Index i) {
+      Real *const row = x[i], *const before = held[i];
+      return [=, slope = g.row(i)](Index l, Real xi) {
+        row[l] = std::fma(a, before[l] + xi, std::fma(-eta, slope(l, row[l]), row[l]));
+        before[l] = xi;
+      };
     });
   }
 };
@@ -98,18 +111,23 @@ struct BaoabScheme {
   KOKKOS_FORCEINLINE_FUNCTION void before(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
     auto const x = s.x, v = s.velocity;
     Real const kick = half_kick, drift = half_step, c = decay, a = amplitude;
-    noise.each(s.dimension, step, [=](Index i, Index l, Real xi) {
-      Real const kicked = std::fma(-kick, g(i, l), v[i][l]), middle = std::fma(drift, kicked, x[i][l]), mixed = std::fma(a, xi, c * kicked);
-      v[i][l] = mixed;
-      x[i][l] = std::fma(drift, mixed, middle);
+    noise.each_row(s.dimension, step, [=](Index i) {
+      Real *const position = x[i], *const velocity = v[i];
+      return [=, slope = g.row(i)](Index l, Real xi) {
+        Real const kicked = std::fma(-kick, slope(l, position[l]), velocity[l]), middle = std::fma(drift, kicked, position[l]);
+        Real const mixed = std::fma(a, xi, c * kicked);
+        velocity[l] = mixed;
+        position[l] = std::fma(drift, mixed, middle);
+      };
     });
   }
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise&, Index, Index, Gradient const& g) const {
     for (Index i = 0; i < s.dimension; i++) {
-      Real* v = s.velocity[i];
+      Real *const v = s.velocity[i], *const x = s.x[i];
+      auto const slope = g.row(i);
 #pragma GCC ivdep
-      for (Index l = 0; l < strip_lanes; l++) v[l] = std::fma(-half_kick, g(i, l), v[l]);
+      for (Index l = 0; l < strip_lanes; l++) v[l] = std::fma(-half_kick, slope(l, x[l]), v[l]);
     }
   }
 };

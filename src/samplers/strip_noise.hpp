@@ -11,22 +11,27 @@ class StripNoise {
   KOKKOS_FORCEINLINE_FUNCTION StripNoise(random::RoundKeys const& keys, random::Stream stream, std::uint64_t first_chain)
       : keys_(keys), first_chain_(first_chain), stream_(stream) {}
 
-  // update(i, l, xi) for every row i < dimension and lane l.
-  template <class Update>
-  KOKKOS_FORCEINLINE_FUNCTION void each(Index dimension, Index step, Update const& update) {
+  // row(i) is called for every row i < dimension and gives lane(l, xi), called for every lane l: what belongs to a row stays in registers.
+  template <class Row>
+  KOKKOS_FORCEINLINE_FUNCTION void each_row(Index dimension, Index step, Row const& row) {
     if (dimension > 2) {
       for (Index i = 0; i < dimension; i += 4) {
         random::fill(words_, keys_, first_chain_, stream_, static_cast<std::uint64_t>(step), static_cast<std::uint32_t>(i / 4));
-        two_rows(0, i, dimension, update);
-        if (i + 2 < dimension) two_rows(2, i + 2, dimension, update);
+        two_rows(0, i, dimension, row);
+        if (i + 2 < dimension) two_rows(2, i + 2, dimension, row);
       }
     } else if (dimension == 2) {
       refill(step / 2);
-      two_rows(step % 2 * 2, 0, 2, update);
+      two_rows(step % 2 * 2, 0, 2, row);
     } else {
       refill(step / 4);
-      one_row(step % 4, update);
+      one_row(step % 4, row(0));
     }
+  }
+  // update(i, l, xi) for every row i < dimension and lane l.
+  template <class Update>
+  KOKKOS_FORCEINLINE_FUNCTION void each(Index dimension, Index step, Update const& update) {
+    each_row(dimension, step, [&update](Index i) { return [&update, i](Index l, Real xi) { update(i, l, xi); }; });
   }
 
   // One word a lane for this step's uniform numbers; a Philox call serves four steps.
@@ -44,30 +49,32 @@ class StripNoise {
     random::fill(words_, keys_, first_chain_, stream_, static_cast<std::uint64_t>(shared_step), 0);
     held_ = shared_step;
   }
-  template <class Update>
-  KOKKOS_FORCEINLINE_FUNCTION void two_rows(Index word, Index i, Index dimension, Update const& update) {
+  template <class Row>
+  KOKKOS_FORCEINLINE_FUNCTION void two_rows(Index word, Index i, Index dimension, Row const& row) {
     std::uint32_t const *a = words_.w[word], *b = words_.w[word + 1];
+    auto const first = row(i);
     if (i + 1 < dimension) {
+      auto const second = row(i + 1);
 #pragma GCC ivdep
       for (Index l = 0; l < strip_lanes; l++) {
         auto const n = random::normal_pair(a[l], b[l], Real());
-        update(i, l, n.a);
-        update(i + 1, l, n.b);
+        first(l, n.a);
+        second(l, n.b);
       }
     } else {
 #pragma GCC ivdep
-      for (Index l = 0; l < strip_lanes; l++) update(i, l, random::normal_pair(a[l], b[l], Real()).a);
+      for (Index l = 0; l < strip_lanes; l++) first(l, random::normal_pair(a[l], b[l], Real()).a);
     }
   }
-  template <class Update>
-  KOKKOS_FORCEINLINE_FUNCTION void one_row(Index which, Update const& update) {
+  template <class Lane>
+  KOKKOS_FORCEINLINE_FUNCTION void one_row(Index which, Lane const& lane) {
     std::uint32_t const *a = words_.w[which / 2 * 2], *b = words_.w[which / 2 * 2 + 1];
     if (which % 2 == 0) {
 #pragma GCC ivdep
-      for (Index l = 0; l < strip_lanes; l++) update(0, l, random::normal_pair(a[l], b[l], Real()).a);
+      for (Index l = 0; l < strip_lanes; l++) lane(l, random::normal_pair(a[l], b[l], Real()).a);
     } else {
 #pragma GCC ivdep
-      for (Index l = 0; l < strip_lanes; l++) update(0, l, random::normal_pair(a[l], b[l], Real()).b);
+      for (Index l = 0; l < strip_lanes; l++) lane(l, random::normal_pair(a[l], b[l], Real()).b);
     }
   }
 
