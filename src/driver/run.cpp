@@ -99,6 +99,8 @@ class Loop {
   }
 
   void restore(CheckpointFile const& from) {
+    require_all(from.step <= task_.total(), ExitCode::usage, "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(), from.step,
+                task_.total());
     read_checkpoint(from, context_.ranks, state_);
     step_ = saved_ = from.step;
     remove_later_checkpoints(context_.directory, context_.ranks, step_);
@@ -145,7 +147,7 @@ class Loop {
     if (saved_ == step_) return;
     Timers::Scope const scope(context_.timers, "checkpoint");
     double const before = conditions_.elapsed();
-    task_.flush();
+    task_.flush(step_);
     write_checkpoint(context_.directory, context_.ranks, state_,
                      {step_, context_.provenance.deck, fmt::format("{:08x}", crc32c(context_.provenance.deck.data(), context_.provenance.deck.size())), code_version(), machine_identity(), context_.options.seed},
                      checkpoint_.keep);

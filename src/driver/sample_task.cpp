@@ -77,7 +77,10 @@ class SampleTask : public Task {
     if (step > 0) history_.restore(step);
   }
 
-  void flush() override { history_.flush(); }
+  void flush(Index step) override {
+    require_finite_chains(context_.ranks, {chains_}, step, last_energy_);
+    history_.flush();
+  }
 
   std::string progress() override {
     std::string out = fmt::format("energy {:.5g}", last_energy_);

@@ -35,7 +35,7 @@ class Task {
   virtual void at_boundary(Index step) = 0;            // adaptation, draws, history rows
   virtual void describe_state(State&) = 0;
   virtual void restored(Index /*step*/) {}             // after the state was read from a checkpoint of this step
-  virtual void flush() = 0;                            // sample parts and history to disk, before a checkpoint
+  virtual void flush(Index step) = 0;                  // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
   virtual std::vector<Metric> finish() = 0;            // final files, and the estimators
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;

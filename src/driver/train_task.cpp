@@ -106,7 +106,8 @@ class TrainTask : public Task {
     if (update > 0) history_->restore(update);
   }
 
-  void flush() override {
+  void flush(Index update) override {
+    require_finite_chains(context_.ranks, objective_->chains(), update, health_.energy_chains);
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     history_->flush();
   }

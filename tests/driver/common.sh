@@ -2,7 +2,7 @@
 set -euo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_orte_execute_quiet=1
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'jobs -p | xargs -r kill 2>/dev/null; wait; rm -rf "$work"' EXIT  # a failing test leaves no program running
 cd "$work"
 
 die() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
@@ -22,6 +22,28 @@ expect() {
   ((got == code)) || { cat output >&2; die "exit code $got instead of $code: partita $*"; }
   grep -qF -- "$words" output || { cat output >&2; die "no '$words' in the output of: partita $*"; }
 }
+
+# start RANKS ARGUMENTS...: in the background, as process $pid; its ranks are the processes that `rank_processes` prints.
+start() {
+  started_ranks=$1
+  : >output  # a wait for words of this run must not find those of the last
+  # Bash lets its background programs ignore INT.
+  if (($1 == 1)); then (trap - INT; exec "$PARTITA" "${@:2}") >>output 2>&1 &
+  else "$MPIEXEC" -n "$1" --oversubscribe "$PARTITA" "${@:2}" >>output 2>&1 &
+  fi
+  pid=$!
+}
+rank_processes() { if ((started_ranks == 1)); then echo "$pid"; else pgrep -P "$pid"; fi; }
+runs() { kill -0 "$pid" 2>/dev/null; }
+wait_for_chains() {
+  local end=$((SECONDS + 60))
+  until grep -q "chains of dimension" output; do
+    { runs && ((SECONDS < end)); } || { cat output >&2; die "no chains within a minute"; }
+    sleep 0.05
+  done
+}
+# The exit code of the started program into $code.
+finish() { code=0; wait "$pid" || code=$?; }
 
 # same A B OBJECT...: the HDF5 datasets have the same bits (NaN equals NaN).
 same() {

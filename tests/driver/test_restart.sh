@@ -10,28 +10,35 @@ compare() {
   [[ $(metrics "$1") == "$(metrics "$2")" ]] || die "metrics differ: $1 $2"
 }
 
-# kill_and_continue NAME SIGNAL SECONDS DECK...: on two ranks, signalled after each pause while it lasts, then to the end.
+# kill_and_continue NAME DECK...: on two ranks, both or one of them killed six times soon after a new checkpoint, then to the end.
 kill_and_continue() {
-  local name=$1 signal=$2 pause=$3 pid code
-  shift 3
-  for _ in 1 2 3; do
-    "$MPIEXEC" -n 2 --oversubscribe "$PARTITA" run "$@" --set run.output="$name" --set 'checkpoint.every="20 steps"' --restart auto >output 2>&1 &
-    pid=$!
-    sleep "$pause"
-    pkill "-$signal" -f "run.output=$name " || true
-    code=0
-    wait $pid || code=$?
+  local name=$1 before victims kills=0
+  shift
+  while ((kills < 6)); do
+    before=$(newest_checkpoint "$name" 2>/dev/null || true)
+    start 2 run "$@" --set run.output="$name" --set 'checkpoint.every="20 steps"' --restart auto
+    while runs && [[ $(newest_checkpoint "$name" 2>/dev/null || true) == "$before" ]]; do sleep 0.01; done
+    sleep "0.0$((RANDOM % 10))"
+    mapfile -t victims < <(rank_processes)
+    ((kills % 2 == 0)) || victims=("${victims[@]:0:1}")
+    kill -KILL "${victims[@]}" 2>/dev/null || true
+    finish
+    ((code)) || break
+    ((code == 137)) || { cat output; die "exit code $code instead of 137 of a killed run"; }
+    kills=$((kills + 1))
   done
-  on 2 run "$@" --set run.output="$name" --set 'checkpoint.every="20 steps"' --restart auto || { cat output; die "$name does not continue"; }
+  ((kills > 0)) || die "$name was never killed"
+  on 2 run "$@" --set run.output="$name" --restart auto || { cat output; die "$name does not continue"; }
+  echo "$name: killed $kills times"
 }
 
 longer=(--set sampler.steps=3000 --set sampler.thin=100)
 on 2 run "${small_well[@]}" "${longer[@]}" --set run.output=well || { cat output; die "well"; }
-kill_and_continue well_killed KILL 1 "${small_well[@]}" "${longer[@]}"
+kill_and_continue well_killed "${small_well[@]}" "${longer[@]}"
 compare well well_killed
 
 on 2 run "${small_moons[@]}" --set run.output=moons || { cat output; die "moons"; }
-kill_and_continue moons_killed KILL 1.2 "${small_moons[@]}"
+kill_and_continue moons_killed "${small_moons[@]}"
 compare moons moons_killed
 same "$(newest_checkpoint moons)" "$(newest_checkpoint moons_killed)" /model/parameters /optimizer/square /replay/0001/x
 
