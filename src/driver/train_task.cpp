@@ -87,7 +87,7 @@ class TrainTask : public Task {
   void at_boundary(Index update) override {
     if (update > 0 && (update % history_interval() == 0 || update == options_.updates)) record(update);
     if (validates() && update > 0 && (update % options_.validate_every == 0 || update == options_.updates)) validate(update);
-    if (output_.samples_every > 0 && update > 0 && update < options_.updates && update % output_.samples_every == 0) keep_snapshot(update, objective_->chains()[last_generation()]);
+    if (output_.samples_every > 0 && update > 0 && update < options_.updates && update % output_.samples_every == 0) keep_snapshot(update, objective_->chains().front());
   }
 
   void describe_state(State& state) override {
@@ -137,7 +137,6 @@ class TrainTask : public Task {
   bool validates() const { return options_.keep_best == "validation"; }
   Index history_interval() const { return output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.updates / 500); }
   Tiling const& tiling() const { return objective_->chains().front().tiling; }
-  std::size_t last_generation() const { return 0; }
 
   SampleFormat format() const {
     std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
