@@ -11,6 +11,11 @@ Key make_key(std::uint64_t seed, std::uint64_t sweep_point) {
   return {mixed.w[0], mixed.w[1]};
 }
 
+Key derived_key(Key key, Stream stream, std::uint64_t which) {
+  Words const w = words(key, which, stream, 0, 0);
+  return {w.w[0], w.w[1]};
+}
+
 void check_budget(Index chains, Index steps, Index draws) {
   require_all(chains <= Index{1} << chain_bits, ExitCode::usage, "{} chains exceed the random-number budget of 2^{}; use fewer chains",
               chains, chain_bits);

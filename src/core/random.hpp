@@ -23,6 +23,9 @@ struct Key {
 // The key of a run: the deck's seed and the point of a sweep, mixed so that neighbouring pairs give unrelated keys.
 Key make_key(std::uint64_t seed, std::uint64_t sweep_point = 0);
 
+// The key of chains that run beside those of `key` and draw from the same streams.
+Key derived_key(Key key, Stream stream, std::uint64_t which = 0);
+
 // Failure(usage) where a run would use more chains, steps or draws than the counter holds.
 void check_budget(Index chains, Index steps, Index draws);
 
@@ -82,17 +85,14 @@ KOKKOS_FORCEINLINE_FUNCTION To bits(From const& from) {
   return to;
 }
 // -2 ln((word + 1/2) / 2^32): never infinite, at most 2 ln 2^33 = 45.7 (6.76 standard deviations). Within 4 ulp of the logarithm of the
-// float nearest to word + 1/2, which is 2^32 for the 128 largest words: a radius of 0.
+// word rounded to float, plus 1/2 in float: 2^32, so a radius of 0, for the 128 largest words.
 KOKKOS_FORCEINLINE_FUNCTION float minus_two_log(std::uint32_t word) {
-  // word + 1/2 from two exact halves with one rounding; both conversions are of small non-negative numbers.
-  float const value = std::fma(static_cast<float>(static_cast<std::int32_t>(word >> 8)), 256.f,
-                               static_cast<float>(static_cast<std::int32_t>(word & 255u)) + .5f);
-  std::uint32_t const b = bits<std::uint32_t>(value);
-  std::int32_t const exponent = static_cast<std::int32_t>(b - 0x3f3504f3u) >> 23;  // leaves a mantissa in [sqrt(1/2), sqrt(2))
-  float const y = bits<float>(b - (static_cast<std::uint32_t>(exponent) << 23)) - 1.f;
-  float const log1p_over_y = horner(y, 0x1.fffffep-1f, -0x1.00007ap-1f, 0x1.5559dcp-2f, -0x1.ff623cp-3f, 0x1.978e2ep-3f, -0x1.614c08p-3f,
-                                    0x1.4c3d08p-3f, -0x1.9dfa6ep-4f);
-  return std::fma(static_cast<float>(32 - exponent), 0x1.62e43p+0f, -2.f * (y * log1p_over_y));
+  std::uint32_t const b = bits<std::uint32_t>(std::fma(static_cast<float>(word), 0x1p-32f, 0x1p-33f));
+  std::uint32_t const exponent = (b - 0x3f3504f3u) & 0xff800000u;  // times 2^23; leaves a mantissa in [sqrt(1/2), sqrt(2))
+  float const y = bits<float>(b - exponent) - 1.f;
+  float const minus_two_log1p_over_y = horner(y, -0x1.fffffep+0f, 0x1.00007ap+0f, -0x1.5559dcp-1f, 0x1.ff623cp-2f, -0x1.978e2ep-2f,
+                                              0x1.614c08p-2f, -0x1.4c3d08p-2f, 0x1.9dfa6ep-3f);
+  return std::fma(static_cast<float>(static_cast<std::int32_t>(exponent)), -0x1.62e43p-23f, y * minus_two_log1p_over_y);
 }
 }  // namespace detail
 

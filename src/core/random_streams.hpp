@@ -20,6 +20,16 @@ enum class Stream : std::uint16_t {
   generated_data = 13,    // chain = item of a generated set, step = which independent set
   projections = 14,       // sliced distances: chain = projection
   subsample = 15,         // points chosen by an estimator
+  hee_units = 16,         // Langevin noise of the layers of an HEE: chain, step, draw = group of four units of all layers
+  hee_adaptation = 17,    // and of their adaptation v
+  hee_fast_neurons = 18,  // fast neurons, replica by replica, or fresh draws in their place
+  hee_initial_state = 19, // where x, v and u of an HEE start
+  hee_weights = 20,       // initial W_l of an HEE: chain = group of four entries, step = l
+  hee_connections = 21,   // and which of its connections exist: chain = group of four entries, step = 2 l for W_l, 2 l + 1 for S_l
+  hee_ancestral = 22,     // its ancestral samples: draws of the layers one after the other, from the top
+  hee_annealing = 23,     // keys of the chains of annealed importance sampling: chain = 0 the pilot, 1 the estimate
+  hee_reconstruction = 24, // key of the chains of reconstructions
+  hee_relaxation = 25,    // keys of the chains whose relaxation is measured: chain = which dynamics
   test = 1000             // unit tests
 };
 

@@ -57,9 +57,6 @@ constexpr int bytes = 32;
 #endif
 typedef std::uint64_t Wide __attribute__((vector_size(bytes)));
 constexpr int half = bytes / 8, width = bytes / 4;
-struct Counter {
-  Wide w[4];
-};
 inline __attribute__((always_inline)) Wide low_product(Wide a, Wide b) {
 #if defined(__AVX512F__)
   return (Wide)_mm512_maskz_mul_epu32(0xff, (__m512i)a, (__m512i)b);
@@ -69,24 +66,50 @@ inline __attribute__((always_inline)) Wide low_product(Wide a, Wide b) {
   return (a & 0xffffffffu) * (b & 0xffffffffu);
 #endif
 }
-inline __attribute__((always_inline)) Counter philox(Counter c, RoundKeys const& keys) {
-#pragma GCC unroll 10
-  for (int r = 0; r < 10; r++) {
-    Wide const p0 = low_product(c.w[0], Wide{} + 0xD2511F53u), p1 = low_product(c.w[2], Wide{} + 0xCD9E8D57u);
-    c = {{(p1 >> 32) ^ c.w[1] ^ keys.round[r][0], p1, (p0 >> 32) ^ c.w[3] ^ keys.round[r][1], p0}};
-  }
-  return c;
+// The low words of both, in the order of the lanes.
+inline __attribute__((always_inline)) Wide interleave(Wide even, Wide odd) {
+#if defined(__AVX512F__)
+  return (Wide)_mm512_mask_shuffle_epi32((__m512i)even, 0xaaaa, (__m512i)odd, _MM_PERM_CCAA);
+#else
+  return (even & 0xffffffffu) | (odd << 32);
+#endif
 }
-// `width` lanes, counters first.w[0], first.w[0] + 1, ...
-inline __attribute__((always_inline)) void fill(StripWords& out, int at, Words first, RoundKeys const& keys) {
+// `at_once` counters, one a vector: a round's products wait for those of the round before, so several vectors take turns.
+constexpr int at_once = bytes / 16;
+struct Counters {
+  Wide w[4][at_once];
+};
+inline __attribute__((always_inline)) void philox(Counters& c, RoundKeys const& keys) {
+#pragma GCC unroll 10
+  for (int r = 0; r < 10; r++)
+#pragma GCC unroll 4
+    for (int i = 0; i < at_once; i++) {
+      Wide const p0 = low_product(c.w[0][i], Wide{} + 0xD2511F53u), p1 = low_product(c.w[2][i], Wide{} + 0xCD9E8D57u);
+      c.w[0][i] = (p1 >> 32) ^ c.w[1][i] ^ keys.round[r][0], c.w[1][i] = p1;
+      c.w[2][i] = (p0 >> 32) ^ c.w[3][i] ^ keys.round[r][1], c.w[3][i] = p0;
+    }
+}
+// `filled` lanes; first(l) is the counter of lane l, of which the next `width` lanes differ in word 0 alone.
+constexpr int filled = at_once * half;
+template <class First>
+inline __attribute__((always_inline)) void fill(StripWords& out, int at, First const& first, RoundKeys const& keys) {
   Wide even;
-  for (int i = 0; i < half; i++) even[i] = first.w[0] + 2u * static_cast<unsigned>(i);
-  Wide const w1 = Wide{} + first.w[1], w2 = Wide{} + first.w[2], w3 = Wide{} + first.w[3];
-  Counter const e = philox({{even, w1, w2, w3}}, keys), o = philox({{even + 1, w1, w2, w3}}, keys);
-  for (int w = 0; w < 4; w++) {
-    Wide const merged = (e.w[w] & 0xffffffffu) | (o.w[w] << 32);
-    std::memcpy(&out.w[w][at], &merged, sizeof merged);
+  for (int i = 0; i < half; i++) even[i] = 2u * static_cast<unsigned>(i);
+  Counters c;
+#pragma GCC unroll 4
+  for (int i = 0; i < at_once; i++) {
+    Words const f = first(at + i / 2 * width);
+    c.w[0][i] = even + (f.w[0] + i % 2);  // even lanes, odd lanes, the next even lanes, ...
+    for (int w = 1; w < 4; w++) c.w[w][i] = Wide{} + f.w[w];
   }
+  philox(c, keys);
+#pragma GCC unroll 4
+  for (int i = 0; i < at_once; i += 2)
+#pragma GCC unroll 4
+    for (int w = 0; w < 4; w++) {
+      Wide const merged = interleave(c.w[w][i], c.w[w][i + 1]);
+      std::memcpy(&out.w[w][at + i / 2 * width], &merged, sizeof merged);
+    }
 }
 }  // namespace lanes
 #endif
@@ -96,9 +119,10 @@ inline __attribute__((always_inline)) void fill(StripWords& out, int at, Words f
 KOKKOS_FORCEINLINE_FUNCTION void fill(StripWords& out, RoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step,
                                       std::uint32_t draw) {
 #if !defined(__CUDACC__)
-  static_assert(strip_lanes % lanes::width == 0 && lane_quantum % lanes::width == 0);
-  for (int l = 0; l < strip_lanes; l += lanes::width)
-    lanes::fill(out, l, counter(first_chain + static_cast<unsigned>(l), stream, step, draw), keys);
+  static_assert(strip_lanes % lanes::filled == 0 && lane_quantum % lanes::width == 0);
+  for (int l = 0; l < strip_lanes; l += lanes::filled)
+    lanes::fill(
+        out, l, [=](int lane) { return counter(first_chain + static_cast<unsigned>(lane), stream, step, draw); }, keys);
 #else
   for (int l = 0; l < strip_lanes; l++) {
     Words const w = words(keys.key, first_chain + static_cast<unsigned>(l), stream, step, draw);

@@ -194,7 +194,7 @@ double ulps(float value, long double exact) {
 TEST(Normals, LogarithmIsAccurate) {
   double worst = 0;
   each_word([&](std::uint32_t word) {
-    float const rounded = static_cast<float>(word + 0.5);  // one rounding, which moves the normal but not its distribution's tail
+    float const rounded = static_cast<float>(word) + 0.5f;  // a rounding, which moves the normal but not its distribution's tail
     long double const exact = -2 * std::log(static_cast<long double>(rounded) * 0x1p-32L);
     float const value = random::detail::minus_two_log(word);
     ASSERT_TRUE(value >= 0 && value < 46) << word;
