@@ -17,8 +17,8 @@ post=$root/.venv/bin/partita-post
 
 packages=(g++ cmake ninja-build pkg-config git python3-venv hdf5-tools
   libtrilinos-kokkos-dev libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libhdf5-openmpi-dev zlib1g-dev
-  libtomlplusplus-dev libcli11-dev librandom123-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev dataset-fashion-mnist)
-spack_specs="cmake ninja pkgconf kokkos onednn openblas openmpi hdf5+mpi+hl zlib-api tomlplusplus cli11 random123 fmt googletest benchmark python"
+  libtomlplusplus-dev libcli11-dev librandom123-dev libfmt-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev dataset-fashion-mnist)
+spack_specs="cmake ninja pkgconf kokkos onednn openblas openmpi hdf5+mpi+hl zlib-api tomlplusplus cli11 random123 fmt eigen googletest benchmark python"
 
 main() {
   case ${1:-} in

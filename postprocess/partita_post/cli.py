@@ -19,7 +19,7 @@ def main(arguments=None):
 
 
 def plot(options):
-    from .plots import draw_all  # matplotlib is slow to load and `show` does not need it
+    from .pictures import draw_all  # matplotlib is slow to load and `show` does not need it
 
     run = Run(options.run)
     written = draw_all(run, options.output or run.path / "plots", options.format)

@@ -236,19 +236,3 @@ def _bounds(x, density):
 
 
 PLOTS = [history, trace, histogram_1d, density_2d, image_grid]
-
-
-def draw_all(run, directory, form="png"):
-    """Draws every picture that applies into the directory; returns the files written."""
-    directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    with plt.rc_context(STYLE):
-        for plot in PLOTS:
-            figure = plot(run)
-            if figure is None:
-                continue
-            figure.suptitle(run.title, wrap=True)
-            written.append(directory / f"{plot.__name__}.{form}")
-            figure.savefig(written[-1])
-            plt.close(figure)
-    return written

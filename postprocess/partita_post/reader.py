@@ -69,6 +69,23 @@ class Run:
     def energy_grid(self):
         return _dataset(self.path / "estimates/energy_grid.h5", "/", ["x0", "x1"])
 
+    def estimate(self, name):
+        """The datasets of estimates/NAME.h5 as arrays by path ("joint/log_determinant"); None where there is no such file."""
+        path = self.path / f"estimates/{name}.h5"
+        if not path.is_file():
+            return None
+        found = {}
+        try:
+            with h5py.File(path) as file:
+                file.visititems(lambda key, item: found.update({key: item[...]}) if isinstance(item, h5py.Dataset) else None)
+        except OSError as error:
+            raise DataError(f"{path}: unreadable ({error})") from error
+        return found
+
+    def estimate_attributes(self, name, dataset="/"):
+        with h5py.File(self.path / f"estimates/{name}.h5") as file:
+            return _attributes(file[dataset])
+
     @cached_property
     def final_samples(self):
         """Draws of the run's final distribution, (sample, x_dim): all draws of a sampling run, those of the last step where the model was still learning."""

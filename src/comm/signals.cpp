@@ -9,6 +9,7 @@ namespace partita {
 namespace {
 constexpr std::array noted_kinds = {SIGTERM, SIGINT, SIGUSR1};
 std::array<struct sigaction, noted_kinds.size()> before;
+struct sigaction broken_pipe_before;
 volatile std::sig_atomic_t noted = 0;
 
 void note(int kind) { noted = kind; }
@@ -22,8 +23,11 @@ Signals::Signals() {
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < noted_kinds.size(); i++)
     require(sigaction(noted_kinds[i], &action, &before[i]) == 0, ExitCode::internal, "signal {} cannot be handled", noted_kinds[i]);
+  action.sa_handler = SIG_IGN;
+  require(sigaction(SIGPIPE, &action, &broken_pipe_before) == 0, ExitCode::internal, "signal {} cannot be ignored", SIGPIPE);
 }
 Signals::~Signals() {
+  sigaction(SIGPIPE, &broken_pipe_before, nullptr);
   for (std::size_t i = 0; i < noted_kinds.size(); i++) sigaction(noted_kinds[i], &before[i], nullptr);
 }
 

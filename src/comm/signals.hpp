@@ -1,4 +1,5 @@
-// Requests to stop: SIGTERM, SIGINT and SIGUSR1 are noted, and answered where all ranks meet.
+// Requests to stop: SIGTERM, SIGINT and SIGUSR1 are noted, and answered where all ranks meet. A reader of the output that has gone away
+// (SIGPIPE) is no such request: run.log has it all.
 #pragma once
 #include "comm/communicator.hpp"
 

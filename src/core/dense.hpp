@@ -1,4 +1,4 @@
-// Small dense symmetric matrices in double on the host, for closed forms (stationary covariances, stability bounds). Not a hot path.
+// Dense matrices in double on the host, for closed forms (stationary covariances, stability bounds, exact likelihoods). Not a hot path.
 #pragma once
 #include <vector>
 
@@ -16,8 +16,33 @@ struct Matrix {  // row-major
 };
 
 Matrix operator*(Matrix const& a, Matrix const& b);
+std::vector<double> operator*(Matrix const& a, std::vector<double> const& x);
+Matrix operator*(double factor, Matrix a);
+Matrix operator+(Matrix a, Matrix const& b);
+Matrix transpose(Matrix const&);
+Matrix identity(Index n);
+
+// Only the lower triangle of a symmetric matrix is read. Where one has to be positive definite and is not: Failure(internal).
 bool is_positive_definite(Matrix const& symmetric);
-Matrix inverse(Matrix const& positive_definite);     // by Cholesky; Failure(internal) if it is not
-double largest_eigenvalue(Matrix const& symmetric);  // to rounding, by tridiagonal form and bisection; 4/3 rows^3 operations if dense
+Matrix cholesky(Matrix const& positive_definite);          // lower L with L L' = the matrix
+Matrix solve_lower(Matrix const& lower, Matrix const& b);  // L^-1 b; nothing above L's diagonal is read
+Matrix solve(Matrix const& positive_definite, Matrix const& b);
+Matrix inverse(Matrix const& positive_definite);
+double log_determinant(Matrix const& positive_definite);
+
+// Of any square matrix, by LU with partial pivoting; infinite or NaN entries where it is singular.
+struct GeneralInverse {
+  Matrix inverse;
+  double log_absolute_determinant;
+};
+GeneralInverse invert(Matrix const& square);
+
+std::vector<double> eigenvalues(Matrix const& symmetric);  // ascending; rows^2 operations if tridiagonal, 4/3 rows^3 if not
+double largest_eigenvalue(Matrix const& symmetric);
+struct SymmetricEigen {
+  std::vector<double> values;  // ascending
+  Matrix vectors;              // the columns, orthonormal
+};
+SymmetricEigen symmetric_eigen(Matrix const& symmetric);
 
 }  // namespace partita

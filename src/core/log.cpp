@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <string_view>
 
 namespace partita::log {
 namespace {
@@ -16,6 +17,15 @@ Sink sink;
 void end_progress() {
   if (sink.progress_open) std::fputc('\n', stdout);
   sink.progress_open = false;
+}
+// Launchers such as mpirun give rank 0 a terminal of its own, wherever their output goes: /proc tells where that is.
+bool launcher_redirects() {
+  std::string const output = "/proc/" + std::to_string(getppid()) + "/fd/1";
+  char target[256];
+  ssize_t const length = readlink(output.c_str(), target, sizeof target);
+  if (length <= 0) return false;
+  std::string_view const name(target, static_cast<std::size_t>(length));
+  return !name.starts_with("/dev/pts/") && !name.starts_with("/dev/tty") && !name.starts_with("/dev/console");
 }
 void to_file(std::string const& text) {
   if (!sink.file) return;
@@ -34,7 +44,10 @@ void open_file(std::string const& path) {
   if (sink.rank == 0 && !path.empty()) sink.file = std::fopen(path.c_str(), "a");
   if (sink.rank == 0 && !path.empty() && !sink.file) warning("cannot write {}: messages go to the terminal only", path);
 }
-bool on_terminal() { return isatty(STDOUT_FILENO); }
+bool on_terminal() {
+  static bool const there = isatty(STDOUT_FILENO) && !launcher_redirects();
+  return there;
+}
 
 void line(std::string const& text) {
   if (sink.rank != 0) return;

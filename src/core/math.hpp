@@ -5,10 +5,11 @@
 // arithmetic has a fused multiply-add. Largest errors, in units in the last place of the true value (ulp), measured in
 // tests/core/test_math.cpp on dense grids:
 //     exp 1.1 · log 1.3 · sigmoid 2.5 · softplus 2 · tanh 2.5 · silu 3.5 · gelu 4.5
-// and for the derivatives 2.5 of softplus, 3.5 of tanh; those of silu and gelu cross zero and are accurate to 2.4e-7 absolutely. Results
-// below the smallest normal number 1.2e-38 may be flushed to zero. NaN propagates. Where the limit is zero times infinity, silu(-inf) and
-// gelu(-inf), the result is NaN, so that a diverged state is seen. Polynomials are minimax fits of relative error made for this code,
-// coefficients rounded one after the other.
+// and for the first derivatives 2.5 of softplus, 3.5 of tanh; those of silu and gelu cross zero and are accurate to 2.4e-7 absolutely. So
+// do the second and third ones, accurate absolutely to: silu 1.5e-7 and 1.5e-7 · softplus 5e-8 and 5e-8 · tanh 2.5e-7 and 4.5e-7 ·
+// gelu 1.5e-7 and 2e-7. Results below the smallest normal number 1.2e-38 may be flushed to zero. NaN propagates. Where the limit is zero
+// times infinity, silu(-inf) and gelu(-inf), the result is NaN, so that a diverged state is seen. Polynomials are minimax fits of relative
+// error made for this code, coefficients rounded one after the other.
 #pragma once
 #include <Kokkos_Core.hpp>
 #include <cmath>
@@ -21,6 +22,12 @@ namespace partita::math {
 template <class T>
 struct ValueAndSlope {
   T value, slope;
+};
+
+// The same with the second and third derivative; what a caller does not read is not computed.
+template <class T>
+struct Derivatives {
+  T value, first, second, third;
 };
 
 namespace detail {
@@ -85,25 +92,55 @@ KOKKOS_FORCEINLINE_FUNCTION T sigmoid(T x) {
   return T(1) / (T(1) + exp(-x));
 }
 
-// x s with s = sigmoid(x) (Elfwing, Uchibe, Doya 2018); slope s + x s (1 - s), where 1 - s = e^-x s does not cancel.
+namespace detail {
+
+// log1p(e) for 0 <= e <= 1.
+KOKKOS_FORCEINLINE_FUNCTION double log1p_of_unit(double e) { return std::log1p(e); }
+KOKKOS_FORCEINLINE_FUNCTION float log1p_of_unit(float e) {
+  float const p = polynomial(e, -0x1.ffffd2p-2f, 0x1.554d16p-2f, -0x1.ff09e4p-3f, 0x1.9299bap-3f, -0x1.37db9cp-3f, 0x1.ab5e3ap-4f,
+                             -0x1.c24ceap-5f, 0x1.317c04p-6f, -0x1.8259p-9f);
+  return std::fma(e * e, p, e);
+}
+
+// The standard normal density phi and distribution function Phi.
 template <class T>
-KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<T> silu_with_slope(T x) {
+struct Normal {
+  T density, cdf;
+};
+KOKKOS_FORCEINLINE_FUNCTION Normal<double> normal(double x) {
+  return {0.39894228040143267794 * std::exp(-.5 * x * x), .5 * std::erfc(-x * 0.70710678118654752440)};
+}
+// For t = |x|: Phi(-t) = e^(-t^2/2) P(u) / (t + 4), u = (t - 4) / (t + 4), smooth up to infinity.
+KOKKOS_FORCEINLINE_FUNCTION Normal<float> normal(float x) {
+  float const a = std::fabs(x), t = a > 14.f ? 14.f : a;  // e^-98 is zero already
+  float const square = t * t, rounding = std::fma(t, t, -square);
+  float const rounded = exp(-.5f * square), e = std::fma(rounded, -.5f * rounding, rounded);
+  float const inverse = reciprocal_of_sum(4.f, t), u = (t - 4.f) * inverse;
+  float const p = polynomial(u, 0x1.82b4bcp-1f, -0x1.373e3ap-1f, 0x1.8c6d7p-2f, -0x1.7dff62p-3f, 0x1.eee67p-5f, -0x1.ed93dap-8f,
+                             -0x1.d18962p-9f, 0x1.9afc7cp-10f, 0x1.f3d4dp-13f, -0x1.96b51ap-14f);
+  float const tail = e * p * inverse;
+  return {0x1.988454p-2f * e, x > 0.f ? 1.f - tail : tail};
+}
+
+}  // namespace detail
+
+// x s with s = sigmoid(x) (Elfwing, Uchibe, Doya 2018). With c = 1 - s, formed as e^-x s without cancellation, s' = s c and (c - s)' = -2 s
+// c.
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION Derivatives<T> silu_derivatives(T x) {
   T const e = exp(-x), s = T(1) / (T(1) + e), f = x * s;
-  return {f, std::fma(f, x < T(-80) ? T(1) : e * s, s)};
+  T const c = x < T(-80) ? T(1) : e * s, u = s * c, w = c - s, xw = x * w;
+  return {f, std::fma(f, c, s), u * (T(2) + xw), u * std::fma(xw, w, std::fma(T(-2) * x, u, T(3) * w))};
 }
 
-// log(1 + e^x) = max(x, 0) + log1p(e^-|x|).
-KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<double> softplus_with_slope(double x) {
-  return {(x > 0 ? x : 0.) + std::log1p(std::exp(-std::fabs(x))), sigmoid(x)};
-}
-KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<float> softplus_with_slope(float x) {
-  float const e = exp(-std::fabs(x));
-  float const p = detail::polynomial(e, -0x1.ffffd2p-2f, 0x1.554d16p-2f, -0x1.ff09e4p-3f, 0x1.9299bap-3f, -0x1.37db9cp-3f, 0x1.ab5e3ap-4f,
-                                     -0x1.c24ceap-5f, 0x1.317c04p-6f, -0x1.8259p-9f);
-  return {(x > 0.f ? x : 0.f) + std::fma(e * e, p, e), (x > 0.f ? 1.f : e) / (1.f + e)};
+// log(1 + e^x) = max(x, 0) + log1p(e^-|x|), with slope s = sigmoid(x); s' = s c and s'' = s c (c - s) with c = 1 - s = sigmoid(-x).
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION Derivatives<T> softplus_derivatives(T x) {
+  T const e = exp(-std::fabs(x)), s = (x > T(0) ? T(1) : e) / (T(1) + e), c = (x > T(0) ? e : T(1)) / (T(1) + e);
+  return {(x > T(0) ? x : T(0)) + detail::log1p_of_unit(e), s, s * c, s * c * (c - s)};
 }
 
-// Slope 1 - tanh^2.
+// t = tanh(x) and g = 1 - t^2.
 KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<double> tanh_with_slope(double x) {
   double const c = std::cosh(x);
   return {std::tanh(x), 1. / (c * c)};
@@ -118,32 +155,43 @@ KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<float> tanh_with_slope(float x) {
   float const inverse = reciprocal_of_sum(1.f, e), t = -m * inverse;
   return {x < 0.f ? -t : t, 4.f * e * inverse * inverse};
 }
-
-// x Phi(x), Phi the standard normal distribution function (the erf form of Hendrycks and Gimpel 2016); slope Phi(x) + x phi(x).
-KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<double> gelu_with_slope(double x) {
-  double const cdf = .5 * std::erfc(-x * 0.70710678118654752440), density = 0.39894228040143267794 * std::exp(-.5 * x * x);
-  return {x * cdf, std::fma(x, density, cdf)};
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION Derivatives<T> tanh_derivatives(T x) {
+  auto const [t, g] = tanh_with_slope(x);
+  return {t, g, T(-2) * t * g, g * std::fma(T(6) * t, t, T(-2))};
 }
-// For t = |x|: Phi(-t) = e^(-t^2/2) P(u) / (t + 4), u = (t - 4) / (t + 4), smooth up to infinity.
-KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<float> gelu_with_slope(float x) {
-  float const a = std::fabs(x), t = a > 14.f ? 14.f : a;  // e^-98 is zero already
-  float const square = t * t, rounding = std::fma(t, t, -square);
-  float const rounded = exp(-.5f * square), e = std::fma(rounded, -.5f * rounding, rounded);
-  float const inverse = detail::reciprocal_of_sum(4.f, t), u = (t - 4.f) * inverse;
-  float const p = detail::polynomial(u, 0x1.82b4bcp-1f, -0x1.373e3ap-1f, 0x1.8c6d7p-2f, -0x1.7dff62p-3f, 0x1.eee67p-5f, -0x1.ed93dap-8f,
-                                     -0x1.d18962p-9f, 0x1.9afc7cp-10f, 0x1.f3d4dp-13f, -0x1.96b51ap-14f);
-  float const tail = e * p * inverse;
-  float const cdf = x > 0.f ? 1.f - tail : tail;
-  return {x * cdf, std::fma(x > 0.f ? t : -t, 0x1.988454p-2f * e, cdf)};
+
+// x Phi(x) (the erf form of Hendrycks and Gimpel 2016).
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION Derivatives<T> gelu_derivatives(T x) {
+  auto const [density, cdf] = detail::normal(x);
+  T const y = x > T(14) ? T(14) : x < T(-14) ? T(-14) : x, square = y * y;  // phi is zero beyond; x itself would give infinity times zero
+  return {x * cdf, std::fma(y, density, cdf), density * (T(2) - square), y * density * (square - T(4))};
+}
+
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<T> silu_with_slope(T x) {
+  auto const d = silu_derivatives(x);
+  return {d.value, d.first};
+}
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<T> softplus_with_slope(T x) {
+  auto const d = softplus_derivatives(x);
+  return {d.value, d.first};
+}
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION ValueAndSlope<T> gelu_with_slope(T x) {
+  auto const d = gelu_derivatives(x);
+  return {d.value, d.first};
 }
 
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION T silu(T x) {
-  return silu_with_slope(x).value;
+  return silu_derivatives(x).value;
 }
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION T softplus(T x) {
-  return softplus_with_slope(x).value;
+  return softplus_derivatives(x).value;
 }
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION T tanh(T x) {
@@ -151,7 +199,7 @@ KOKKOS_FORCEINLINE_FUNCTION T tanh(T x) {
 }
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION T gelu(T x) {
-  return gelu_with_slope(x).value;
+  return gelu_derivatives(x).value;
 }
 
 }  // namespace partita::math

@@ -30,6 +30,11 @@ enum class Stream : std::uint16_t {
   hee_annealing = 23,     // keys of the chains of annealed importance sampling: chain = 0 the pilot, 1 the estimate
   hee_reconstruction = 24, // key of the chains of reconstructions
   hee_relaxation = 25,    // keys of the chains whose relaxation is measured: chain = which dynamics
+  flow_masks = 40,        // random halves of a flow's couplings: chain = entry, step = pair of couplings; keyed by the model's mask seed
+  flow_latents = 41,      // z of a flow: chain, step = update or proposal, draw = group of four coordinates; and keys of other sets of them
+  denoising_noise = 42,   // z of denoising score matching: chain = item of the batch, step = update
+  noise_level = 43,       // and which of the model's noise levels an item has
+  score_directions = 44,  // v of sliced score matching: chain = item of the batch, step = update and projection
   test = 1000             // unit tests
 };
 

@@ -17,6 +17,10 @@ struct CsvOptions {
   bool header = false;
 };
 
+struct Cifar10Options {
+  std::string path;
+};
+
 // One type of [data]: its keys and how its table is made. `shared`: from files, so by one rank for all.
 struct Type {
   deck::Schema schema;
@@ -75,6 +79,18 @@ Type csv() {
           }};
 }
 
+Type cifar10() {
+  using O = Cifar10Options;
+  return {deck::schema<O>("cifar10", "CIFAR-10 in its binary version: 50,000 training and 10,000 test images (32, 32, 3)",
+                          {deck::key("path", &O::path, "directory cifar-10-batches-bin, of data_batch_1.bin to data_batch_5.bin and test_batch.bin").required()}),
+          true, [](deck::Block const& block, random::Key, Index limit) {
+            auto const path = block.as<O>().path;
+            std::vector<std::string> batches;
+            for (int k = 1; k <= 5; k++) batches.push_back(fmt::format("data_batch_{}.bin", k));
+            return with_test_rows(read_cifar10(path, batches, limit), path, [&] { return read_cifar10(path, {"test_batch.bin"}, 0); });
+          }};
+}
+
 template <class Set>
 Type generated(std::vector<deck::Key> more = {}) {
   std::vector<deck::Key> keys{deck::key("points", &Set::points, "number of points, each made from its index alone").at_least(1)};
@@ -93,6 +109,7 @@ std::vector<Type> const& types() {
       idx(),
       hdf5(),
       csv(),
+      cifar10(),
       generated<TwoMoons>(),
       generated<EightGaussians>(),
       generated<Rings>(),
@@ -172,7 +189,6 @@ deck::Section section() {
   s.doc = "the data set that a model learns, or is compared with";
   s.common = common_keys();
   for (Type const& type : types()) s.types.push_back(type.schema);
-  s.required_for = {"train"};
   return s;
 }
 

@@ -31,6 +31,9 @@ Table read_hdf5(std::string const& path, std::string const& dataset, Index limit
 // Comma-separated numbers, one row a line; with `header` the first line is skipped.
 Table read_csv(std::string const& path, bool header, Index limit);
 
+// Images of CIFAR-10's binary version (Krizhevsky 2009), of these files one after the other, as rows (32, 32, 3) of bytes.
+Table read_cifar10(std::string const& directory, std::vector<std::string> const& files, Index limit);
+
 // "[60000, 28, 28]"
 std::string to_text(std::vector<Index> const& extents);
 // Failure(data) with the number of NaN and infinite values and where the first stands.

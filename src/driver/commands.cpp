@@ -16,7 +16,7 @@ void print(Communicator const& ranks, std::string const& text) {
   if (ranks.is_root()) std::fputs(text.c_str(), stdout);
 }
 
-deck::Document read(Arguments const& a, std::string const& file) { return deck::read(deck::load(file), file, catalogue(), a.overrides); }
+deck::Document read(Arguments const& a, std::string const& file) { return read_deck(deck::load(file), file, a.overrides); }
 
 }  // namespace
 

@@ -8,12 +8,13 @@ namespace partita {
 
 std::vector<Metric> estimate(RunContext const& c) {
   Timers::Scope const scope(c.timers, "estimators");
-  std::unique_ptr<DifferentiableModel> model;
+  std::unique_ptr<Model> model;
   if (auto const* block = c.deck.find("model"); block && block->given) {
     model = make_model(*block, c.key);
     warm_start(*model, *block, c.ranks);
   }
-  return Evaluation{c, model.get()}.of_input();
+  auto const data = optional_data(c);
+  return Evaluation{c, model.get(), nullptr, data.get()}.of_input();
 }
 
 }  // namespace partita

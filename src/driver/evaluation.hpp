@@ -15,6 +15,9 @@ struct InputOptions {
 deck::Section input_section();
 deck::Section estimator_section();
 
+// The data of [data]; null where the deck has none. Collective.
+std::unique_ptr<data::Dataset> optional_data(RunContext const&);
+
 // Sampler steps that the chains of a training run make with their final parameters before the estimators look at them.
 Index final_steps(deck::Document const&);
 
@@ -24,13 +27,14 @@ double validation_distance(Communicator const&, std::vector<Chains> const&, data
 // Runs the [[estimator]] blocks; each is given what it needs of these.
 struct Evaluation {
   RunContext const& context;
-  DifferentiableModel* model;            // null: none
-  Sampler const* sampler = nullptr;      // of the run, for stationary_covariance
-  data::Dataset const* data = nullptr;   // of a training run
+  Model* model;                         // null: none
+  Sampler const* sampler = nullptr;     // of the run, for stationary_covariance
+  data::Dataset const* data = nullptr;  // of [data]
 
-  // On the samples that this run has just written, whose chains are tiled so; the last `draws` of them, 0: all. Collective.
+  // On the samples that this run has just written, whose chains are tiled so; the last `draws` of them, 0: all. Estimators that look at
+  // the model alone run where there are none. Collective.
   std::vector<Metric> of_run(Tiling const&, Index draws = 0) const;
-  // On the points of [input].
+  // On the points of [input], where the deck has it.
   std::vector<Metric> of_input() const;
 };
 

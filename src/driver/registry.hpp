@@ -5,12 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "data/batches.hpp"
 #include "deck/document.hpp"
+#include "driver/task.hpp"
 #include "models/model.hpp"
+#include "objectives/objective.hpp"
 #include "optimizers/optimizer.hpp"
+#include "samplers/generator.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita {
+
+// What kind of model it is: which samplers, objectives and generators can work with it. What works with a score works with an energy, too.
+enum class Family { energy, score, hee, flow };
 
 template <class... Arguments>
 struct Entry {
@@ -18,20 +25,54 @@ struct Entry {
   std::function<Arguments...> make;
 };
 
-using ModelEntry = Entry<std::unique_ptr<DifferentiableModel>(deck::Block const&, random::Key)>;
-using SamplerEntry = Entry<std::unique_ptr<Sampler>(deck::Block const&)>;
+struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
+  Family family = Family::energy;
+  bool learns = false;  // has parameters that objectives of its family train
+};
+// Dynamics that belong to one model have no `make`: the objectives and generators of that model make them.
+struct SamplerEntry : Entry<std::unique_ptr<Sampler>(deck::Block const&)> {
+  Family family = Family::energy;
+};
+
+struct ObjectiveContext {
+  RunContext const& run;
+  Model& model;
+  Sampler* sampler;  // null where the deck has none, or it has no `make`
+  data::Batches const* batches;  // null where the objective needs no data and the deck has none
+};
+struct ObjectiveEntry : Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
+  Family family = Family::energy;
+  bool needs_sampler = true, needs_data = true;
+};
+struct GeneratorContext {
+  RunContext const& run;
+  Model& model;
+  data::Dataset const* data;  // null where the deck has none
+};
+struct GeneratorEntry : Entry<std::unique_ptr<Generator>(GeneratorContext const&)> {
+  Family family = Family::energy;
+  bool needs_sampler = true;
+};
 using OptimizerEntry = Entry<std::unique_ptr<Optimizer>(deck::Block const&, Index parameters)>;
 
 std::vector<ModelEntry> const& models();
 std::vector<SamplerEntry> const& samplers();
+std::vector<ObjectiveEntry> const& objectives();
+std::vector<GeneratorEntry> const& generators();
 std::vector<OptimizerEntry> const& optimizers();
 
-std::unique_ptr<DifferentiableModel> make_model(deck::Block const&, random::Key);
-std::unique_ptr<Sampler> make_sampler(deck::Block const&);
+std::unique_ptr<Model> make_model(deck::Block const&, random::Key);
+std::unique_ptr<Sampler> make_sampler(deck::Block const&);  // null where its entry has no `make`
+std::unique_ptr<Objective> make_objective(ObjectiveContext const&);
+std::unique_ptr<Generator> make_generator(GeneratorContext const&);
 std::unique_ptr<Optimizer> make_optimizer(deck::Block const&, Index parameters);
+// The energy of [target], with its learnt parameters; Failure(usage) unless it has this dimension, a flow's. Collective.
+std::unique_ptr<DifferentiableModel> make_target(RunContext const&, Index dimension);
 
 // Every section of a deck, in the order of the reference deck.
 deck::Catalogue const& catalogue();
+// Reads a deck with the catalogue and refuses what does not fit together, a sampler that cannot move the model say, naming what fits.
+deck::Document read_deck(std::string const& text, std::string const& source, std::vector<std::string> const& overrides);
 
 // The names and one-line descriptions of a kind ("models", "samplers", ...), or of all kinds where it is empty; for `partita list`.
 std::string list(std::string const& kind);

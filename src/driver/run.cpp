@@ -20,13 +20,13 @@
 namespace partita {
 namespace {
 
-deck::Document read_deck(Arguments const& a, Communicator const& ranks) {
+deck::Document broadcast_deck(Arguments const& a, Communicator const& ranks) {
   std::string text;
   on_root(ranks, [&] { text = deck::load(a.deck); });
   ranks.broadcast(text);
   auto overrides = a.overrides;
   if (!a.walltime.empty()) overrides.push_back("run.walltime=\"" + a.walltime + "\"");
-  return deck::read(text, a.deck, catalogue(), overrides);
+  return read_deck(text, a.deck, overrides);
 }
 
 // All ranks must be the same program on the same kind of machine, or their bits would not agree.
@@ -218,8 +218,14 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
   });
 }
 
+std::unique_ptr<Task> make_task(RunContext const& c) {
+  if (c.options.task == "train") return make_train_task(c);
+  if (c.options.task == "generate") return make_generate_task(c);
+  return make_sample_task(c);
+}
+
 int run_steps(Arguments const& a, RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status) {
-  auto const task = context.options.task == "train" ? make_train_task(context) : make_sample_task(context);
+  auto const task = make_task(context);
   auto const output = context.deck.at("output").as<OutputOptions>();
   auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
   double const walltime = context.options.walltime.empty() ? 0 : deck::seconds(context.options.walltime);
@@ -244,7 +250,7 @@ int run_steps(Arguments const& a, RunContext const& context, std::optional<Check
 }  // namespace
 
 int run(Arguments const& a, Communicator const& ranks) {
-  deck::Document const deck = read_deck(a, ranks);
+  deck::Document const deck = broadcast_deck(a, ranks);
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
   require_same_program(ranks);
   auto const options = deck.at("run").as<RunOptions>();

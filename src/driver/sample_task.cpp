@@ -4,7 +4,7 @@
 #include "comm/tile_sums.hpp"
 #include "core/log.hpp"
 #include "driver/evaluation.hpp"
-#include "driver/nonfinite.hpp"
+#include "samplers/finite_chains.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "driver/warm_start.hpp"
@@ -18,10 +18,10 @@ constexpr Index adaptation_interval = 20;  // steps between two adaptations of t
 class SampleTask : public Task {
  public:
   explicit SampleTask(RunContext const& c)
-      : context_(c), options_(c.deck.at("sampler").as<ChainOptions>()), output_(c.deck.at("output").as<OutputOptions>()), model_(make_model(c.deck.at("model"), c.key)),
+      : context_(c), options_(c.deck.at("sampler").as<ChainOptions>()), output_(c.deck.at("output").as<OutputOptions>()), owned_model_(make_model(c.deck.at("model"), c.key)),
+        model_(dynamic_cast<ScoreModel*>(owned_model_.get())), energy_model_(dynamic_cast<EnergyModel*>(owned_model_.get())),
         sampler_(make_sampler(c.deck.at("sampler"))), tiling_(tiling(options_, *model_, *sampler_)), mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
-        chains_("chains", tiling_, mine_, model_->dimension()), energy_("energy", mine_.count, tiling_.pitch()), acceptance_("acceptance", mine_.count, tiling_.pitch()),
-        gradient_("energy gradient", tiles_in_flight(mine_.count), model_->dimension(), tiling_.pitch()), history_(c.directory, c.ranks, c.provenance),
+        chains_("chains", tiling_, mine_, model_->dimension()), energy_("energy", mine_.count, tiling_.pitch()), acceptance_("acceptance", mine_.count, tiling_.pitch()), history_(c.directory, c.ranks, c.provenance),
         samples_(c.directory, c.ranks, format(), c.provenance) {
     random::check_budget(tiling_.tiles() * tiling_.width, options_.steps, divide_up(model_->dimension(), 4));
     warm_start(*model_, c.deck.at("model"), c.ranks);
@@ -30,7 +30,7 @@ class SampleTask : public Task {
     model_->reserve(tiles_in_flight(mine_.count), tiling_.width);
     initialise(chains_, c.key, random::Stream::initial_state, 0, options_.distribution());
     sampler_->prepare(*model_, chains_, c.key);
-    history_.define("energy", "mean of E(x) over all chains");
+    if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
     history_.define("acceptance", "share of proposals accepted since the last adaptation or draw");
     history_.define("step_size", "of the sampler");
     log::info("{} chains of dimension {} in {} tiles of {}, {} steps ({} draws)", tiling_.chains, model_->dimension(), tiling_.tiles(), tiling_.width, options_.steps, draws());
@@ -55,7 +55,7 @@ class SampleTask : public Task {
   void at_boundary(Index step) override {
     bool const draw = step > options_.warmup && (step - options_.warmup) % options_.thin == 0;
     bool const row = step % history_interval() == 0 || step == options_.steps;
-    if (draw || row) evaluate_energies();
+    if (energy_model_ && (draw || row)) evaluate_energies();
     require_finite_chains(context_.ranks, {chains_}, step, last_energy_);
     if (row) record(step);
     if (step <= options_.warmup && step > 0 && step % adaptation_interval == 0 && sampler_->adapts()) {
@@ -83,21 +83,23 @@ class SampleTask : public Task {
   }
 
   std::string progress() override {
-    std::string out = fmt::format("energy {:.5g}", last_energy_);
-    if (sampler_->adjusted()) out += fmt::format("  acceptance {:.3f}", last_acceptance_);
+    std::string out;
+    if (energy_model_) out += fmt::format("energy {:.5g}  ", last_energy_);
+    if (sampler_->adjusted()) out += fmt::format("acceptance {:.3f}", last_acceptance_);
     return out;
   }
 
   std::vector<Metric> finish() override {
     samples_.write_pending();
     history_.flush();
-    Evaluation const evaluation{context_, model_.get(), sampler_.get()};
+    auto const data = optional_data(context_);
+    Evaluation const evaluation{context_, model_, sampler_.get(), data.get()};
     return evaluation.of_run(tiling_);
   }
 
  private:
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
-  static Tiling tiling(ChainOptions const& o, DifferentiableModel const& m, Sampler const& s) {
+  static Tiling tiling(ChainOptions const& o, Model const& m, Sampler const& s) {
     return {o.chains, o.width(o.chains, m.dimension(), 1 + divide_up(s.work_rows(m.dimension()), m.dimension()))};
   }
   Index draws() const { return std::max<Index>(0, (options_.steps - options_.warmup) / options_.thin); }
@@ -105,9 +107,9 @@ class SampleTask : public Task {
 
   SampleFormat format() const {
     std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
-    std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x)"},
-                                                  {"acceptance_rate", StoredAs::real32, "share of this chain's proposals accepted since its last draw"},
-                                                  {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
+    std::vector<SampleStatistic> statistics{{"acceptance_rate", StoredAs::real32, "share of this chain's proposals accepted since its last draw"},
+                                            {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
+    if (energy_model_) statistics.insert(statistics.begin(), {"energy", StoredAs::real64, "E(x)"});
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling_, variables, statistics);
     return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part)};
   }
@@ -119,7 +121,7 @@ class SampleTask : public Task {
       Index const lanes = tiling_.lanes(mine_.first + tile), real = tiling_.chains_in(mine_.first + tile);
       auto const row = std::pair(Index{0}, lanes);
       TileScalars const energy = Kokkos::subview(energy_, std::pair(tile, tile + 1), row);
-      model_->energy_and_gradient(chains_.tiles(tile, 1, lanes), energy, Kokkos::subview(gradient_, std::pair(Index{0}, Index{1}), Kokkos::ALL, row));
+      energy_model_->energy(chains_.tiles(tile, 1, lanes), energy);
       Kokkos::parallel_reduce(
           "partita::sum_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, real),
           KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(energy(0, l)); }, sums[static_cast<std::size_t>(tile)]);
@@ -141,7 +143,11 @@ class SampleTask : public Task {
     since_reset_ = 0;
   }
 
-  void record(Index step) { history_.record(step, {{"energy", last_energy_}, {"acceptance", acceptance()}, {"step_size", sampler_->step_size()}}); }
+  void record(Index step) {
+    std::vector<std::pair<std::string, double>> row{{"acceptance", acceptance()}, {"step_size", sampler_->step_size()}};
+    if (energy_model_) row.emplace_back("energy", last_energy_);
+    history_.record(step, row);
+  }
 
   void keep_draw(Index step) {
     Timers::Scope const scope(context_.timers, "samples");
@@ -154,7 +160,9 @@ class SampleTask : public Task {
                            rate(t, l) = adjusted ? per_step * static_cast<Real>(accepted(t, l)) : Real(1);
                            flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
                          });
-    samples_.append(step, {chains_.x}, {energy_, rate, flags});
+    std::vector<TileScalarStorage> statistics{rate, flags};
+    if (energy_model_) statistics.insert(statistics.begin(), energy_);
+    samples_.append(step, {chains_.x}, statistics);
     if (step + options_.thin > options_.steps) warn_of_stuck_chains();
     reset_counts();
   }
@@ -172,13 +180,14 @@ class SampleTask : public Task {
   RunContext const& context_;
   ChainOptions options_;
   OutputOptions output_;
-  std::unique_ptr<DifferentiableModel> model_;
+  std::unique_ptr<Model> owned_model_;
+  ScoreModel* model_;
+  EnergyModel* energy_model_;  // the same; null where it is a score without an energy
   std::unique_ptr<Sampler> sampler_;
   Tiling tiling_;
   TileRange mine_;
   Chains chains_;
   TileScalarStorage energy_, acceptance_, diverging_values_{"diverging values", acceptance_.extent(0), acceptance_.extent(1)};
-  TileStorage gradient_;
   History history_;
   SampleWriter samples_;
   double last_energy_ = 0, last_acceptance_ = std::numeric_limits<double>::quiet_NaN();

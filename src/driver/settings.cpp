@@ -4,6 +4,8 @@
 
 #include "core/require.hpp"
 #include "deck/duration.hpp"
+#include "samplers/flow_generator.hpp"
+#include "samplers/hee_langevin.hpp"
 
 namespace partita {
 namespace {
@@ -33,16 +35,16 @@ deck::Section run_section() {
   using O = RunOptions;
   return {.name = "run",
           .doc = "what to do, and where its files go",
-          .common = {deck::key("task", &O::task, "sample: chains of a model; train: learn a model's parameters; estimate: numbers about sample files")
+          .common = {deck::key("task", &O::task, "sample: chains of a model; train: learn a model's parameters; generate: samples by the model's own means; estimate: numbers about samples or a model")
                          .required()
-                         .one_of({"sample", "train", "estimate"}),
+                         .one_of({"sample", "train", "generate", "estimate"}),
                      deck::key("seed", &O::seed, "of all random numbers").at_least(0),
                      deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
                      deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)").for_tasks({"train"}),
                      deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
                          .checked_by(reason_against_optional_duration)
                          .free_on_restart()},
-          .required_for = {"sample", "train", "estimate"}};
+          .required_for = {"sample", "train", "generate", "estimate"}};
 }
 
 InitialDistribution ChainOptions::distribution() const {
@@ -50,9 +52,27 @@ InitialDistribution ChainOptions::distribution() const {
   return {kind, initial_scale, initial_centre};
 }
 
+namespace {
+
+void require_whole_vectors(Index tile_width) {
+  require_all(tile_width % lane_quantum == 0, ExitCode::usage, "tile_width = {} is no multiple of {} (lanes are computed in whole vectors); use {}", tile_width, lane_quantum,
+              round_up(tile_width, lane_quantum));
+}
+
+}  // namespace
+
+Index hee_width(Index asked, Index chains) {
+  require_whole_vectors(asked);
+  return asked > 0 ? asked : std::min(hee_tile_width, round_up(chains, lane_quantum));
+}
+
+Index flow_width(Index asked, Index samples) {
+  require_whole_vectors(asked);
+  return asked > 0 ? asked : std::min(flow_tile_width, round_up(samples, lane_quantum));
+}
+
 Index ChainOptions::width(Index of_chains, Index dimension, Index rows_per_dimension) const {
-  require_all(tile_width % lane_quantum == 0, ExitCode::usage, "sampler.tile_width = {} is no multiple of {} (lanes are computed in whole vectors); use {}", tile_width,
-              lane_quantum, round_up(tile_width, lane_quantum));
+  require_whole_vectors(tile_width);
   return tile_width > 0 ? tile_width : default_tile_width(of_chains, dimension, rows_per_dimension);
 }
 
@@ -68,6 +88,12 @@ std::vector<deck::Key> chain_keys() {
           deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0), deck::key("initial_centre", &O::initial_centre, "centre of the start")};
 }
 
+std::vector<deck::Key> generator_keys() {
+  using O = GeneratorOptions;
+  return {deck::key("samples", &O::samples, "number of samples").at_least(1),
+          deck::key("tile_width", &O::tile_width, "samples of a tile, a multiple of 16; 0: computed").at_least(0)};
+}
+
 deck::Section train_section() {
   using O = TrainOptions;
   return {.name = "train",
@@ -81,8 +107,7 @@ deck::Section train_section() {
                                "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")
                          .one_of({"never", "validation"}),
                      deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1),
-                     deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2),
-                     deck::key("divergence_bound", &O::divergence_bound, "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5").above(0)},
+                     deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2)},
           .tasks = {"train"},
           .required_for = {"train"}};
 }
@@ -93,7 +118,7 @@ deck::Section output_section() {
           .doc = "what a run writes while it goes on",
           .common = {deck::key("history_every", &O::history_every, "steps or updates between two rows of history.h5; 0: about 500 rows").at_least(0),
                      deck::key("samples_every", &O::samples_every, "updates between two kept snapshots of the chains; 0: the final chains only").at_least(0).for_tasks({"train"}),
-                     deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB").at_least(0).for_tasks({"sample", "train"}),
+                     deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB").at_least(0).for_tasks({"sample", "train", "generate"}),
                      deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
                          .checked_by(deck::reason_against_duration)
                          .free_on_restart()}};
@@ -105,7 +130,7 @@ deck::Section checkpoint_section() {
           .doc = "when the state is saved",
           .common = {deck::key("every", &O::every, "a time such as \"5min\", or \"1000 steps\"").checked_by(reason_against_interval).free_on_restart(),
                      deck::key("keep", &O::keep, "checkpoints kept").at_least(2).free_on_restart()},
-          .tasks = {"sample", "train"}};
+          .tasks = {"sample", "train", "generate"}};
 }
 
 std::optional<Index> CheckpointOptions::every_steps() const { return counted(every); }

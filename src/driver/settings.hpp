@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 
+#include "comm/tile_sums.hpp"
 #include "deck/document.hpp"
 #include "samplers/chains.hpp"
 
@@ -13,6 +14,7 @@ struct RunOptions {
   std::string output;
   bool reproducible = false;
   std::string walltime;
+  Summation summation() const { return reproducible ? Summation::reproducible : Summation::fast; }
 };
 deck::Section run_section();
 
@@ -32,6 +34,18 @@ struct ChainOptions {
 };
 std::vector<deck::Key> chain_keys();
 
+// What generators share, whatever their type.
+struct GeneratorOptions {
+  Index samples = 1024;
+  Index tile_width = 0;
+};
+std::vector<deck::Key> generator_keys();
+
+// Lanes of a tile of an hee, whose products with W want wide tiles whatever the state's size: `asked`, or 0: a default.
+Index hee_width(Index asked, Index chains);
+// The same of a flow.
+Index flow_width(Index asked, Index samples);
+
 struct TrainOptions {
   Index batch = 256;
   Index updates = 10000;
@@ -39,7 +53,6 @@ struct TrainOptions {
   std::string keep_best = "never";
   Index validate_every = 500;
   Index validation_points = 1000;
-  double divergence_bound = 1e4;
 };
 deck::Section train_section();
 

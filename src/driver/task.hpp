@@ -45,6 +45,7 @@ class Task {
 
 std::unique_ptr<Task> make_sample_task(RunContext const&);
 std::unique_ptr<Task> make_train_task(RunContext const&);
+std::unique_ptr<Task> make_generate_task(RunContext const&);
 // The task "estimate" has no steps: it reads files and gives numbers.
 std::vector<Metric> estimate(RunContext const&);
 

@@ -1,59 +1,44 @@
-// task = "train": parameters of a model from data.
+// task = "train": parameters of a model, from data or from what its objective knows otherwise.
 #include <cmath>
 
 #include "core/log.hpp"
 #include "data/load.hpp"
 #include "driver/evaluation.hpp"
-#include "driver/nonfinite.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "driver/warm_start.hpp"
 #include "io/samples.hpp"
-#include "objectives/contrastive_divergence.hpp"
 
 namespace partita {
 namespace {
-
-std::unique_ptr<TrainableModel> trainable(deck::Block const& block, random::Key key) {
-  auto model = make_model(block, key);
-  auto* const learns = dynamic_cast<TrainableModel*>(model.get());
-  std::string fitting;
-  for (auto const& m : models()) fitting += m.schema.type == "mlp" ? "mlp" : "";
-  require_all(learns != nullptr, ExitCode::usage, "model.type = \"{}\" has no parameters to train; train a model of type {}", block.type, fitting);
-  model.release();
-  return std::unique_ptr<TrainableModel>(learns);
-}
 
 class TrainTask : public Task {
  public:
   explicit TrainTask(RunContext const& c)
       : context_(c), options_(c.deck.at("train").as<TrainOptions>()), optimizer_options_(c.deck.at("optimizer").as<OptimizerOptions>()),
-        output_(c.deck.at("output").as<OutputOptions>()), data_(data::load(c.deck.at("data"), c.key, c.ranks)), batches_(data_, options_.batch, c.key),
-        model_(trainable(c.deck.at("model"), c.key)), sampler_(make_sampler(c.deck.at("sampler"))) {
-    auto const chain_options = c.deck.at("sampler").as<ChainOptions>();
-    require_all(data_.dimension() == model_->dimension(), ExitCode::usage, "the data have {} numbers an item ({}) and the model takes {}; set model.layers accordingly", data_.dimension(),
-                data_.source(), model_->dimension());
-    require_all(!sampler_->keeps_velocity(), ExitCode::usage, "sampler.type = \"{}\" keeps velocities, which chains that restart have not; use ula, leimkuhler_matthews, mala or hmc",
-                c.deck.at("sampler").type);
-    auto const& objective = c.deck.at("objective");
-    auto const contrastive = objective.as<ContrastiveOptions>();
+        output_(c.deck.at("output").as<OutputOptions>()), data_(optional_data(c)), model_(make_model(c.deck.at("model"), c.key)) {
+    if (data_) {
+      require_all(data_->dimension() == model_->dimension(), ExitCode::usage, "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly",
+                  data_->dimension(), data_->source(), model_->dimension());
+      batches_.emplace(*data_, options_.batch, c.key);
+    }
     warm_start(*model_, c.deck.at("model"), c.ranks);
-    Index const width = chain_options.width(options_.batch, model_->dimension(), 4);
-    objective_ = std::make_unique<ContrastiveDivergence>(*model_, *sampler_, batches_, c.ranks, c.options.reproducible ? Summation::reproducible : Summation::fast, c.key, width,
-                                                         objective.type == "persistent_cd" ? ChainStart::persistent : ChainStart::at_data, contrastive,
-                                                         objective.as<PersistentOptions>(), chain_options.distribution());
-    Index const n = static_cast<Index>(model_->parameters().extent(0));
-    random::check_budget(options_.batch * static_cast<Index>(objective_->chains().size()) * 2, options_.updates * contrastive.sampler_steps, divide_up(model_->dimension(), 4));
+    if (auto const* block = c.deck.find("sampler"); block && block->given) sampler_ = make_sampler(*block);
+    objective_ = make_objective({c, *model_, sampler_.get(), batches_ ? &*batches_ : nullptr});
+    require_all(!validates() || data_, ExitCode::usage, "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = \"never\"");
+    auto const n = static_cast<Index>(model_->parameters().extent(0));
     optimizer_ = make_optimizer(c.deck.at("optimizer"), n);
     average_ = Vector("averaged parameters", n);
     estimate_ = Vector("parameters of samples and estimates", n);
     Kokkos::deep_copy(average_, model_->parameters());
     Kokkos::deep_copy(estimate_, model_->parameters());
     history_ = std::make_unique<History>(c.directory, c.ranks, c.provenance);
-    samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
+    if (has_chains()) samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     define_history();
-    log::info("{} training items, {} validation, {} test ({}); {} parameters; batch {} in {} tiles of {}; {} chains", data_.size(data::Split::train), data_.size(data::Split::validation),
-              data_.size(data::Split::test), data_.source(), n, options_.batch, tiling().tiles(), tiling().width, options_.batch * static_cast<Index>(objective_->chains().size()));
+    if (data_)
+      log::info("{} training items, {} validation, {} test ({})", data_->size(data::Split::train), data_->size(data::Split::validation), data_->size(data::Split::test), data_->source());
+    log::info("{} parameters; batch {}", n, options_.batch);
+    if (has_chains()) log::info("{} chains in {} tiles of {} a batch", options_.batch * static_cast<Index>(objective_->chains().size()), tiling().tiles(), tiling().width);
   }
 
   Index total() const override { return options_.updates; }
@@ -61,7 +46,7 @@ class TrainTask : public Task {
 
   Index next_boundary(Index update) const override {
     Index next = std::min(options_.updates, next_multiple(update, history_interval()));
-    if (output_.samples_every > 0) next = std::min(next, next_multiple(update, output_.samples_every));
+    if (keeps_snapshots()) next = std::min(next, next_multiple(update, output_.samples_every));
     if (validates()) next = std::min(next, next_multiple(update, options_.validate_every));
     return next;
   }
@@ -72,9 +57,9 @@ class TrainTask : public Task {
       Timers::Scope const scope(context_.timers, "optimizer");
       gradient_norm_ = norm(gradient);
       require_all(std::isfinite(gradient_norm_), ExitCode::numerical,
-                  "the gradient is not finite at update {} (last energy gap d_s = {:.4g}): the training diverged; use a smaller optimizer.learning_rate or sampler.step_size, or more "
-                  "objective.sampler_steps, and continue from the last checkpoint",
-                  update, health_.energy_gap);
+                  "the gradient is not finite at update {} ({}): the training diverged; use a smaller optimizer.learning_rate or sampler.step_size, or more objective.sampler_steps, and "
+                  "continue from the last checkpoint",
+                  update, progress());
       if (optimizer_options_.clip_norm > 0 && gradient_norm_ > optimizer_options_.clip_norm) scale(gradient, optimizer_options_.clip_norm / gradient_norm_);
       rate_ = scheduled_rate(optimizer_options_, update, options_.updates);
       optimizer_->update(model_->parameters(), gradient, rate_);
@@ -87,7 +72,7 @@ class TrainTask : public Task {
   void at_boundary(Index update) override {
     if (update > 0 && (update % history_interval() == 0 || update == options_.updates)) record(update);
     if (validates() && update > 0 && (update % options_.validate_every == 0 || update == options_.updates)) validate(update);
-    if (output_.samples_every > 0 && update > 0 && update < options_.updates && update % output_.samples_every == 0) keep_snapshot(update, objective_->chains().front());
+    if (keeps_snapshots() && update > 0 && update < options_.updates && update % output_.samples_every == 0) keep_snapshot(update, objective_->chains().front());
   }
 
   void describe_state(State& state) override {
@@ -97,43 +82,50 @@ class TrainTask : public Task {
     state.add_scalar("estimate/validation_distance", best_distance_);
     optimizer_->describe_state(state);
     objective_->describe_state(state);
-    samples_->describe_state(state);
+    if (samples_) samples_->describe_state(state);
   }
 
   void restored(Index update) override {
     model_->parameters_changed();
-    samples_->cut_back();
+    if (samples_) samples_->cut_back();
     if (update > 0) history_->restore(update);
   }
 
   void flush(Index update) override {
-    require_finite_chains(context_.ranks, objective_->chains(), update, health_.energy_chains);
+    objective_->require_finite(update);
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     history_->flush();
   }
 
-  std::string progress() override { return fmt::format("d_s {:.3g}  r_s {:.3g}  rate {:.2g}", health_.energy_gap, health_.gradient_step, rate_); }
+  std::string progress() override {
+    std::string out;
+    for (std::size_t i = 0; i < reported_.size(); i++)
+      if (series_[i].in_progress) out += fmt::format("{} {:.3g}  ", series_[i].name, reported_[i]);
+    return out + fmt::format("rate {:.2g}", rate_);
+  }
 
   // The chains go on with the parameters of samples and estimates, each for as many steps as the estimators ask, and are kept as draws.
   std::vector<Metric> finish() override {
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     Kokkos::deep_copy(model_->parameters(), estimate_);
     model_->parameters_changed();
-    Index const steps = final_steps(context_.deck);
-    Index const first = options_.updates * context_.deck.at("objective").as<ContrastiveOptions>().sampler_steps;
-    for (Chains chains : objective_->chains()) {
-      sampler_->advance(*model_, chains, context_.key, first, steps);
-      keep_snapshot(options_.updates, chains);
+    Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
+    if (!has_chains()) {
+      history_->flush();
+      return evaluation.of_run({});
     }
-    require_finite_chains(context_.ranks, objective_->chains(), options_.updates, health_.energy_chains);
+    objective_->settle(options_.updates, final_steps(context_.deck));
+    for (Chains const& chains : objective_->chains()) keep_snapshot(options_.updates, chains);
+    objective_->require_finite(options_.updates);
     samples_->write_pending();
     history_->flush();
-    Evaluation const evaluation{context_, model_.get(), sampler_.get(), &data_};
     return evaluation.of_run(tiling(), static_cast<Index>(objective_->chains().size()));
   }
 
  private:
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
+  bool keeps_snapshots() const { return output_.samples_every > 0 && has_chains(); }
+  bool has_chains() const { return !objective_->chains().empty(); }
   bool validates() const { return options_.keep_best == "validation"; }
   Index history_interval() const { return output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.updates / 500); }
   Tiling const& tiling() const { return objective_->chains().front().tiling; }
@@ -142,15 +134,13 @@ class TrainTask : public Task {
     std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
     std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x) with the parameters of the time"}};
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling(), variables, statistics);
-    auto const& shape = data_.shape();
+    auto const shape = data_ ? data_->shape() : std::vector<Index>{};
     return {tiling(), objective_->chains().front().mine, variables, statistics, std::max<Index>(1, per_part), shape.size() >= 2 ? shape : std::vector<Index>{}};
   }
 
   void define_history() {
-    history_->define("d_s", "mean E(data) - mean E(chains), averaged over the updates since the last row");
-    history_->define("r_s", "mean length of the chains' gradient step eta |dE/dx| at this update");
-    history_->define("energy_data", "mean E(data) over the updates since the last row");
-    history_->define("energy_chains", "mean E(chains) over the updates since the last row");
+    series_ = objective_->series();
+    for (Series const& s : series_) history_->define(s.name, s.definition);
     history_->define("gradient_norm", "length of the parameter gradient before clipping, at this update");
     history_->define("learning_rate", "of this update");
     history_->define("epoch", "passes over the training items");
@@ -158,24 +148,16 @@ class TrainTask : public Task {
 
   void record(Index update) {
     Timers::Scope const scope(context_.timers, "statistics");
-    health_ = objective_->health();
-    require_finite_chains(context_.ranks, objective_->chains(), update, health_.energy_chains);
-    require_all(std::abs(health_.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
-                "the energy gap d_s = {:.4g} passed train.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller optimizer.learning_rate, more "
-                "objective.sampler_steps or some objective.energy_penalty, and continue from the last checkpoint",
-                health_.energy_gap, options_.divergence_bound, update);
-    history_->record(update, {{"d_s", health_.energy_gap},
-                              {"r_s", health_.gradient_step},
-                              {"energy_data", health_.energy_data},
-                              {"energy_chains", health_.energy_chains},
-                              {"gradient_norm", gradient_norm_},
-                              {"learning_rate", rate_},
-                              {"epoch", batches_.epoch(update)}});
+    reported_ = objective_->report(update);
+    std::vector<std::pair<std::string, double>> row;
+    for (std::size_t i = 0; i < series_.size(); i++) row.emplace_back(series_[i].name, reported_[i]);
+    row.insert(row.end(), {{"gradient_norm", gradient_norm_}, {"learning_rate", rate_}, {"epoch", objective_->epoch(update)}});
+    history_->record(update, row);
   }
 
   void validate(Index update) {
     Timers::Scope const scope(context_.timers, "validation");
-    double const distance = validation_distance(context_.ranks, objective_->chains(), data_, options_.validation_points);
+    double const distance = validation_distance(context_.ranks, objective_->chains(), *data_, options_.validation_points);
     history_->record(update, {{"validation_distance", distance}});
     if (distance >= best_distance_) return;
     best_distance_ = distance;
@@ -185,9 +167,10 @@ class TrainTask : public Task {
   void keep_snapshot(Index update, Chains const& chains) {
     Timers::Scope const scope(context_.timers, "samples");
     TileScalarStorage const energy("snapshot energy", chains.mine.count, chains.tiling.pitch());
+    auto const& model = dynamic_cast<EnergyModel const&>(*model_);
     for (Index tile = 0; tile < chains.mine.count; tile++) {
       Index const lanes = chains.tiling.lanes(chains.mine.first + tile);
-      model_->jet_forward(chains.tiles(tile, 1, lanes), {}, 0, Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)), {}, {});
+      model.energy(chains.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));
     }
     samples_->append(update, {chains.x}, {energy});
   }
@@ -196,16 +179,17 @@ class TrainTask : public Task {
   TrainOptions options_;
   OptimizerOptions optimizer_options_;
   OutputOptions output_;
-  data::Dataset data_;
-  data::Batches batches_;
-  std::unique_ptr<TrainableModel> model_;
+  std::unique_ptr<data::Dataset> data_;   // null where the objective needs none and the deck has none
+  std::optional<data::Batches> batches_;  // of data_
+  std::unique_ptr<Model> model_;
   std::unique_ptr<Sampler> sampler_;
-  std::unique_ptr<ContrastiveDivergence> objective_;
+  std::unique_ptr<Objective> objective_;
   std::unique_ptr<Optimizer> optimizer_;
   Vector average_, estimate_;
   std::unique_ptr<History> history_;
   std::unique_ptr<SampleWriter> samples_;
-  TrainingHealth health_;
+  std::vector<Series> series_;
+  std::vector<double> reported_;  // the values of series_ in the last row
   double gradient_norm_ = 0, rate_ = 0;
   double best_distance_ = std::numeric_limits<double>::max();
 };

@@ -14,6 +14,6 @@ struct WarmStart {
 
 // Reads model.from, a run directory or a checkpoint file: the parameters that run uses for its samples (best, else averaged, else last).
 // Failure(usage) for a model without parameters, Failure(data) for a wrong number of them. Collective.
-void warm_start(DifferentiableModel&, deck::Block const& model, Communicator const&);
+void warm_start(Model&, deck::Block const& model, Communicator const&);
 
 }  // namespace partita

@@ -11,12 +11,12 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-double at(Series const& s, Index chain, Index draw) { return s.values[static_cast<std::size_t>(chain * s.draws + draw)]; }
+double at(ChainSeries const& s, Index chain, Index draw) { return s.values[static_cast<std::size_t>(chain * s.draws + draw)]; }
 
 // Each chain as two halves; an odd draw in the middle is left out.
-Series split(Series const& s) {
+ChainSeries split(ChainSeries const& s) {
   Index const half = s.draws / 2;
-  Series out{2 * s.chains, half, {}};
+  ChainSeries out{2 * s.chains, half, {}};
   for (Index c = 0; c < s.chains; c++)
     for (Index start : {Index{0}, s.draws - half})
       for (Index d = 0; d < half; d++) out.values.push_back(at(s, c, start + d));
@@ -24,7 +24,7 @@ Series split(Series const& s) {
 }
 
 // Normal scores of the fractional ranks (r - 3/8) / (n + 1/4), ties sharing their mean rank (Blom 1958).
-Series rank_normalised(Series s) {
+ChainSeries rank_normalised(ChainSeries s) {
   std::vector<std::size_t> order(s.values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return s.values[a] < s.values[b]; });
@@ -41,7 +41,7 @@ Series rank_normalised(Series s) {
   return s;
 }
 
-double chain_mean(Series const& s, Index c) {
+double chain_mean(ChainSeries const& s, Index c) {
   double sum = 0;
   for (Index d = 0; d < s.draws; d++) sum += at(s, c, d);
   return sum / static_cast<double>(s.draws);
@@ -54,7 +54,7 @@ double variance(std::vector<double> const& v) {  // unbiased
   return sum / static_cast<double>(v.size() - 1);
 }
 
-double rhat(Series const& s) {  // Gelman and Rubin 1992
+double rhat(ChainSeries const& s) {  // Gelman and Rubin 1992
   std::vector<double> means, variances;
   for (Index c = 0; c < s.chains; c++) {
     means.push_back(chain_mean(s, c));
@@ -67,7 +67,7 @@ double rhat(Series const& s) {  // Gelman and Rubin 1992
 }
 
 // Effective sample size of the mean by Geyer's initial monotone sequence on the autocorrelation combined over chains.
-double ess(Series const& s) {
+double ess(ChainSeries const& s) {
   Index const n = s.draws;
   double const draws = static_cast<double>(n), chains = static_cast<double>(s.chains);
   auto const [low, high] = std::minmax_element(s.values.begin(), s.values.end());
@@ -116,14 +116,14 @@ double quantile(std::vector<double> v, double p) {  // linear between order stat
   return k + 1 < v.size() ? v[k] + (position - static_cast<double>(k)) * (v[k + 1] - v[k]) : v.back();
 }
 
-double quantile_ess(Series const& s, double p) {
+double quantile_ess(ChainSeries const& s, double p) {
   double const q = quantile(s.values, p);
-  Series below = s;
+  ChainSeries below = s;
   for (double& v : below.values) v = v <= q ? 1 : 0;
   return ess(split(below));
 }
 
-bool usable(Series const& s) {
+bool usable(ChainSeries const& s) {
   return s.draws >= 4 && std::all_of(s.values.begin(), s.values.end(), [](double v) { return std::isfinite(v); });
 }
 
@@ -141,19 +141,19 @@ double normal_quantile(double p) {
   return p < 0.5 ? x : -x;
 }
 
-double split_rhat(Series const& s) { return usable(s) ? rhat(split(s)) : nan; }
+double split_rhat(ChainSeries const& s) { return usable(s) ? rhat(split(s)) : nan; }
 
-double rank_rhat(Series const& s) {
+double rank_rhat(ChainSeries const& s) {
   if (!usable(s)) return nan;
-  Series const halves = split(s);
-  Series folded = halves;
+  ChainSeries const halves = split(s);
+  ChainSeries folded = halves;
   double const centre = median(halves.values);
   for (double& v : folded.values) v = std::abs(v - centre);
   return std::max(rhat(rank_normalised(halves)), rhat(rank_normalised(folded)));
 }
 
-double effective_sample_size(Series const& s) { return usable(s) ? ess(split(s)) : nan; }
-double bulk_ess(Series const& s) { return usable(s) ? ess(rank_normalised(split(s))) : nan; }
-double tail_ess(Series const& s) { return usable(s) ? std::min(quantile_ess(s, 0.05), quantile_ess(s, 0.95)) : nan; }
+double effective_sample_size(ChainSeries const& s) { return usable(s) ? ess(split(s)) : nan; }
+double bulk_ess(ChainSeries const& s) { return usable(s) ? ess(rank_normalised(split(s))) : nan; }
+double tail_ess(ChainSeries const& s) { return usable(s) ? std::min(quantile_ess(s, 0.05), quantile_ess(s, 0.95)) : nan; }
 
 }  // namespace partita

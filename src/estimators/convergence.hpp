@@ -8,16 +8,16 @@
 namespace partita {
 
 // (chain, draw), row-major. At least 4 draws; fewer, and values that are not finite, give NaN. One chain will do: its halves are compared.
-struct Series {
+struct ChainSeries {
   Index chains = 0, draws = 0;
   std::vector<double> values;
 };
 
-double split_rhat(Series const&);             // classical, on split chains
-double rank_rhat(Series const&);              // the larger of the rank-normalised and the folded one
-double effective_sample_size(Series const&);  // of the mean, on split chains, without rank normalisation
-double bulk_ess(Series const&);
-double tail_ess(Series const&);  // the smaller of the 5 % and 95 % quantiles'
+double split_rhat(ChainSeries const&);             // classical, on split chains
+double rank_rhat(ChainSeries const&);              // the larger of the rank-normalised and the folded one
+double effective_sample_size(ChainSeries const&);  // of the mean, on split chains, without rank normalisation
+double bulk_ess(ChainSeries const&);
+double tail_ess(ChainSeries const&);  // the smaller of the 5 % and 95 % quantiles'
 
 // The inverse of the standard normal distribution function, to double precision, 0 < p < 1.
 double normal_quantile(double p);

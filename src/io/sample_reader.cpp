@@ -45,6 +45,8 @@ SampleReader::SampleReader(Path const& path, std::string const& name)
     require(fs::exists(fs::path(file_.where()).parent_path() / part), ExitCode::data, "{}: its part {} is missing", file_.where(), part);
 }
 
+bool SampleReader::has_statistic(std::string const& name) const { return !draw_labels_.empty() && file_.has("sample_stats/" + name); }
+
 std::vector<double> SampleReader::read_statistic(std::string const& name, Index first, Index count) const {
   auto const dataset = file_.dataset("sample_stats/" + name);
   require(dataset.extents() == hdf5::Extents{chains_, draws_}, ExitCode::data, "{}: found {}, wanted ({}, {})", dataset.where(),

@@ -26,6 +26,7 @@ class SampleReader {
     dataset_.read_rows(first, count, hdf5::native_type<T>(), values.data());
     return values;
   }
+  bool has_statistic(std::string const& name) const;
   // (chain, draw) of a run's statistic, "energy".
   std::vector<double> read_statistic(std::string const& name, Index first, Index count) const;
 

@@ -1,145 +1,170 @@
 #include "models/mlp_energy.hpp"
 
-#include <fmt/format.h>
-
 #include "core/require.hpp"
 #include "core/tiling.hpp"
 
 namespace partita {
 namespace {
 
-Activation activation_named(std::string const& name) {
-  static std::pair<char const*, Activation> const table[] = {
-      {"silu", Activation::silu}, {"softplus", Activation::softplus}, {"tanh", Activation::tanh}, {"gelu", Activation::gelu}};
-  for (auto const& [known, activation] : table)
-    if (name == known) return activation;
-  fail(ExitCode::usage, fmt::format("activation \"{}\" is unknown; use silu, softplus, tanh or gelu", name), FailedOn::all_ranks);
+using mlp::some_tiles, mlp::extent_of;
+
+// Tiles first, first + 1, ... of an energy, seen as the only component of a network's output; empty stays empty.
+template <class Rows, class View>
+Rows output_rows(View const& v, Index first, Index count) {
+  if (v.data() == nullptr) return {};
+  auto const stride = static_cast<std::size_t>(v.stride(0));
+  return Rows(v.data() + first * static_cast<Index>(stride),
+              Kokkos::LayoutStride(static_cast<std::size_t>(count), stride, 1, stride, v.extent(1), 1));
 }
 
-// Tiles that are evaluated together: one through the caches of a CPU, all of them on a GPU.
-Index tiles_at_once(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
-
-// Tiles first, first + 1, ... of a View.
-template <class View>
-View some_tiles(View const& v, Index first, Index count) {
-  auto const range = std::make_pair(first, first + count);
-  if constexpr (View::rank == 3) return Kokkos::subview(v, range, Kokkos::ALL, Kokkos::ALL);
-  else return Kokkos::subview(v, range, Kokkos::ALL);
-}
-
-// energy += lambda/2 |x|^2, and gradient += lambda x unless it is empty.
-void add_quadratic(Real lambda, ConstTiles const& x, TileScalars const& energy, Tiles const& gradient) {
-  if (lambda == 0) return;
-  Index const tiles = static_cast<Index>(x.extent(0)), dimension = static_cast<Index>(x.extent(1)), lanes = static_cast<Index>(x.extent(2));
-  bool const with_gradient = gradient.data() != nullptr;
-  Index const span = runs_on_host ? lanes : 1, spans = lanes / span;
-  Kokkos::parallel_for(
-      "partita::mlp_quadratic", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * spans), KOKKOS_LAMBDA(Index n) {
-        Index const tile = n / spans, first = n % spans * span;
-        Real* __restrict const e = &energy(tile, first);
+// sum += share lambda(tile, lane) a b over the components, one number a lane, unless sum is empty.
+template <class Lambda>
+void add_inner_product(Real share, Lambda const& lambda, ConstTiles const& a, ConstTiles const& b, TileScalars const& sum) {
+  if (lambda.lambda == 0 || sum.data() == nullptr) return;
+  Index const dimension = static_cast<Index>(a.extent(1));
+  layer::for_lanes(
+      "partita::mlp_quadratic", extent_of(a), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
+        Real* __restrict const to = &sum(tile, first);
         for (Index i = 0; i < dimension; i++) {
-          Real const* const xi = &x(tile, i, first);
-          for (Index l = 0; l < span; l++) e[l] = std::fma(lambda / 2 * xi[l], xi[l], e[l]);
-          if (with_gradient) {
-            Real* __restrict const g = &gradient(tile, i, first);
-            for (Index l = 0; l < span; l++) g[l] = std::fma(lambda, xi[l], g[l]);
-          }
+          Real const* const ai = &a(tile, i, first);
+          Real const* const bi = &b(tile, i, first);
+          for (Index l = 0; l < lanes; l++) to[l] = std::fma(share * lambda(tile, first + l) * ai[l], bi[l], to[l]);
         }
+      });
+}
+
+// gradient += lambda(tile, lane) x.
+template <class Lambda>
+void add_scaled(Lambda const& lambda, ConstTiles const& x, Tiles const& gradient) {
+  if (lambda.lambda == 0) return;
+  Index const dimension = static_cast<Index>(x.extent(1));
+  layer::for_lanes(
+      "partita::mlp_quadratic", extent_of(x), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
+        for (Index i = 0; i < dimension; i++) {
+          Real const* const from = &x(tile, i, first);
+          Real* __restrict const to = &gradient(tile, i, first);
+          for (Index l = 0; l < lanes; l++) to[l] = std::fma(lambda(tile, first + l), from[l], to[l]);
+        }
+      });
+}
+
+// to = from / sigma(tile, lane), on the rows of `to`.
+template <class Noise>
+void divide_rows(ConstTiles const& from, Noise const& sigma, Index first_tile, Tiles const& to) {
+  Index const rows = static_cast<Index>(to.extent(1));
+  layer::for_lanes(
+      "partita::mlp_noise", extent_of(to), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
+        for (Index i = 0; i < rows; i++)
+          for (Index l = first; l < first + lanes; l++) to(tile, i, l) = from(tile, i, l) / sigma(first_tile + tile, l);
       });
 }
 
 }  // namespace
 
 deck::Schema mlp_schema() {
-  using O = MlpOptions;
-  return deck::schema<O>(
-      "mlp", "fully connected network, E(x) = N(x; theta) + lambda/2 |x|^2, trained from data",
-      {deck::key("layers", &O::layers, "widths of input (the dimension of x), hidden layers and output (1)").required().at_least(1),
-       deck::key("activation", &O::activation, "between the layers; gelu is the erf form").one_of({"silu", "softplus", "tanh", "gelu"}),
-       deck::key("quadratic", &O::quadratic, "lambda; above 0 the energy confines x and Z is finite wherever N is bounded below")
-           .at_least(0)});
+  return deck::schema<MlpOptions>("mlp", "fully connected network with one output, E(x) = N(x; theta) + lambda/2 |x|^2, trained from data",
+                                  mlp_keys());
 }
 
-MlpEnergy::MlpEnergy(MlpOptions const& o)
-    : network_(o.layers, activation_named(o.activation)),
-      quadratic_(static_cast<Real>(o.quadratic)),
-      parameters_("mlp parameters", static_cast<std::size_t>(network_.parameter_count())) {}
-
-void MlpEnergy::initialise(std::function<double(Index)> const& normal) {
-  auto const host = Kokkos::create_mirror_view(parameters_);
-  Kokkos::deep_copy(host, Real(0));
-  for (Index k = 0; k < network_.layers(); k++)
-    for (Index i = network_.weight_offset(k); i < network_.bias_offset(k); i++)
-      host(i) = static_cast<Real>(network_.initial_scale(k) * normal(i));
-  Kokkos::deep_copy(parameters_, host);
+void MlpEnergy::over_noise(TileScalars const& values) const {
+  if (!conditioned() || values.data() == nullptr) return;
+  Tiles const rows = output_rows<Tiles>(values, 0, static_cast<Index>(values.extent(0)));
+  divide_rows(rows, noise_, 0, rows);
 }
 
-std::vector<ParameterBlock> MlpEnergy::parameter_blocks() const {
-  std::vector<ParameterBlock> blocks;
-  for (Index k = 0; k < network_.layers(); k++) {
-    blocks.push_back({fmt::format("layer{}/weight", k), {network_.outputs(k), network_.inputs(k)}, network_.weight_offset(k)});
-    blocks.push_back({fmt::format("layer{}/bias", k), {network_.outputs(k)}, network_.bias_offset(k)});
-  }
-  return blocks;
+ConstTileScalars MlpEnergy::weights_over_noise(ConstTileScalars const& c, std::size_t part) {
+  if (!conditioned() || c.data() == nullptr) return c;
+  auto& storage = weights_[part];
+  if (storage.extent(0) < c.extent(0) || storage.extent(1) < c.extent(1))
+    storage = TileScalarStorage("mlp weights", c.extent(0), c.extent(1));
+  TileScalars const scaled =
+      Kokkos::subview(storage, std::make_pair(std::size_t{0}, c.extent(0)), std::make_pair(std::size_t{0}, c.extent(1)));
+  Kokkos::deep_copy(scaled, c);
+  over_noise(scaled);
+  return scaled;
 }
 
-double MlpEnergy::flops_per_evaluation() const {
-  double products = 0;  // one forward and one back through every weight, a multiplication and an addition each
-  for (Index k = 0; k < network_.layers(); k++) products += static_cast<double>(network_.inputs(k) * network_.outputs(k));
-  return 4 * products;
-}
-
-Index MlpEnergy::work_elements(Index tiles, Index lanes) const {
-  return tiles_at_once(tiles) * (network_.tape_elements(lanes) + round_up(lanes, pitch_quantum));
-}
-
-std::size_t MlpEnergy::work_bytes(Index tiles, Index lanes) const {
-  return static_cast<std::size_t>(work_elements(tiles, lanes)) * sizeof(Real);
-}
-
-MlpTape MlpEnergy::tape(Index tiles, Index lanes) const {
-  auto const wanted = static_cast<std::size_t>(work_elements(tiles, lanes));
-  if (work_.size() < wanted) work_ = Vector(Kokkos::view_alloc("mlp activations", Kokkos::WithoutInitializing), wanted);
-  taped_first_ = -1;
-  return {work_.data()};
-}
-
-TileScalars MlpEnergy::recomputed_energy(Index tiles, Index lanes) const {
-  auto const pitch = static_cast<std::size_t>(round_up(lanes, pitch_quantum));
-  Real* const behind = work_.data() + tiles_at_once(tiles) * network_.tape_elements(lanes);
-  return TileScalars(behind,
-                     Kokkos::LayoutStride(static_cast<std::size_t>(tiles_at_once(tiles)), pitch, static_cast<std::size_t>(lanes), 1));
+void MlpEnergy::energy(ConstTiles x, TileScalars energy) const {
+  Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles);
+  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)), 0);
+  for (Index first = 0; first < tiles; first += flight)
+    network_.forward(parameters_, input(x, first, flight), {}, {output_rows<Tiles>(energy, first, flight)}, t);
+  over_noise(energy);
+  add_inner_product(Real(0.5), quadratic(), x, x, energy);
 }
 
 void MlpEnergy::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
-  Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles);
-  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)));
+  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles);
+  MlpTape const t = tape(tiles, lanes, 0);
   for (Index first = 0; first < tiles; first += flight) {
-    network_.forward(parameters_, some_tiles(x, first, flight), some_tiles(energy, first, flight), t);
-    network_.input_gradient(parameters_, t, some_tiles(gradient, first, flight));
+    network_.forward(parameters_, input(x, first, flight), {}, {output_rows<Tiles>(energy, first, flight)}, t);
+    Tiles const here = some_tiles(gradient, first, flight);
+    Tiles const of_input = conditioned() ? mlp::reserved(input_gradient_, "mlp input gradient", flight, dimension_ + 1, lanes) : here;
+    network_.input_gradient(parameters_, t, of_input);
+    if (conditioned()) divide_rows(of_input, noise_, first, here);
   }
-  add_quadratic(quadratic_, x, energy, gradient);
+  over_noise(energy);
+  add_inner_product(Real(0.5), quadratic(), x, x, energy);
+  add_scaled(quadratic(), x, gradient);
 }
 
-void MlpEnergy::jet_forward(ConstTiles x, ConstTiles, int order, TileScalars e0, TileScalars, TileScalars) {
+void MlpEnergy::jet_forward(ConstTiles x, ConstTiles v, int order, TileScalars e0, TileScalars e1, TileScalars e2) {
   require_all(order <= highest_jet_order(), ExitCode::internal,
               "jet of order {} (the mlp energy has order {}), ask highest_jet_order() first", order, highest_jet_order());
   Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles);
-  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)));
+  order_ = order, direction_ = order > 0 ? v : ConstTiles();
+  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)), order);
   for (Index first = 0; first < tiles; first += flight) {
-    network_.forward(parameters_, some_tiles(x, first, flight), some_tiles(e0, first, flight), t);
+    Jet const energy{output_rows<Tiles>(e0, first, flight), output_rows<Tiles>(e1, first, flight), output_rows<Tiles>(e2, first, flight)};
+    network_.forward(parameters_, input(x, first, flight), direction(direction_, first, flight), energy, t);
     taped_first_ = first;
   }
-  add_quadratic(quadratic_, x, e0, {});
+  for (TileScalars const& e : {e0, e1, e2}) over_noise(e);
+  add_inner_product(Real(0.5), quadratic(), x, x, e0);
+  if (order > 0) add_inner_product(1, quadratic(), x, v, e1);
+  if (order > 1) add_inner_product(1, quadratic(), v, v, e2);
 }
 
-void MlpEnergy::jet_reverse(ConstTiles x, ConstTileScalars c0, ConstTileScalars, ConstTileScalars, Vector sum) {
-  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles);
-  Index const taped = taped_first_;
-  MlpTape const t = tape(tiles, lanes);
+void MlpEnergy::jet_reverse(ConstTiles x, ConstTileScalars c0, ConstTileScalars c1, ConstTileScalars c2, Vector sum) {
+  Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles), taped = taped_first_;
+  c0 = weights_over_noise(c0, 0), c1 = weights_over_noise(c1, 1), c2 = weights_over_noise(c2, 2);
+  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)), order_);
   for (Index first = tiles - flight; first >= 0; first -= flight) {  // the last first: the tape still holds it
-    if (first != taped) network_.forward(parameters_, some_tiles(x, first, flight), recomputed_energy(tiles, lanes), t);
-    network_.add_parameter_gradient(parameters_, some_tiles(x, first, flight), some_tiles(c0, first, flight), t, sum);
+    ConstTiles const here = input(x, first, flight), v = direction(direction_, first, flight);
+    if (first != taped) network_.forward(parameters_, here, v, {}, t);
+    ConstJet const weight{output_rows<ConstTiles>(c0, first, flight), output_rows<ConstTiles>(c1, first, flight),
+                          output_rows<ConstTiles>(c2, first, flight)};
+    network_.reverse(parameters_, here, v, weight, t, sum, {});
+  }
+}
+
+void MlpEnergy::gradient_forward(ConstTiles x, Tiles gradient) {
+  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles);
+  MlpTape const t = tape(tiles, lanes, 2);
+  for (Index first = 0; first < tiles; first += flight) {
+    Tiles const here = some_tiles(gradient, first, flight);
+    Tiles const of_input = conditioned() ? mlp::reserved(input_gradient_, "mlp input gradient", flight, dimension_ + 1, lanes) : here;
+    network_.gradient_forward(parameters_, input(x, first, flight), t, of_input);
+    taped_first_ = first;
+    if (conditioned()) divide_rows(of_input, noise_, first, here);
+  }
+  add_scaled(quadratic(), x, gradient);
+}
+
+void MlpEnergy::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
+  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles),
+              taped = taped_first_;
+  MlpTape const t = tape(tiles, lanes, 2);
+  Tiles const scratch = mlp::reserved(input_gradient_, "mlp input gradient", flight, network_.inputs(0), lanes);
+  for (Index first = tiles - flight; first >= 0; first -= flight) {  // the last first: the tape still holds it
+    ConstTiles const here = input(x, first, flight);
+    if (first != taped) network_.gradient_forward(parameters_, here, t, scratch);
+    ConstTiles along = direction(v, first, flight);
+    if (conditioned()) {
+      divide_rows(along, noise_, first, scratch);
+      along = scratch;
+    }
+    network_.gradient_reverse(parameters_, here, along, t, sum);
   }
 }
 

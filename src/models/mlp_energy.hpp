@@ -1,51 +1,36 @@
-// The energy of a fully connected network, E(x) = N(x; theta) + lambda/2 |x|^2.
+// The energy of a fully connected network, E(x) = N(x; theta) + lambda/2 |x|^2, or N(x, log sigma; theta) / sigma + lambda/2 |x|^2.
 #pragma once
-#include <functional>
-
-#include "deck/schema.hpp"
-#include "models/model.hpp"
-#include "networks/mlp.hpp"
+#include "models/mlp_model.hpp"
 
 namespace partita {
 
-struct MlpOptions {
-  std::vector<Index> layers;
-  std::string activation = "silu";
-  double quadratic = 0;
-};
 deck::Schema mlp_schema();
 
-// Parameter blocks "layerK/weight" (out, in) and "layerK/bias" (out), K from 0. Jets: order 0.
-// Work memory holds the activations of one tile on a CPU, of all tiles on a GPU: where jet_forward saw several tiles on a CPU,
-// jet_reverse computes the overwritten ones again.
-class MlpEnergy : public TrainableModel {
+// Jets up to order 2. Empty Views are left out of a jet's results and count as zero among its weights.
+class MlpEnergy : public MlpModel, public TrainableModel {
  public:
-  explicit MlpEnergy(MlpOptions const&);
+  explicit MlpEnergy(MlpOptions const& o) : MlpModel(o, 1) {}
 
-  // Weights from independent standard normals, normal(i) for entry i of the flat vector, scaled as in Mlp::initial_scale; biases zero.
-  void initialise(std::function<double(Index)> const& normal);
-
-  Index dimension() const override { return network_.inputs(0); }
-  void reserve(Index tiles, Index lanes) override { tape(tiles, lanes); }
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void energy(ConstTiles x, TileScalars energy) const override;
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
-  double flops_per_evaluation() const override;
+  void gradient(ConstTiles x, Tiles gradient) const override { energy_and_gradient(x, {}, gradient); }
+  // One pass forward and one back through every weight, a multiplication and an addition each.
+  double flops_per_evaluation() const override { return 4 * products(); }
 
-  Vector parameters() const override { return parameters_; }
-  std::vector<ParameterBlock> parameter_blocks() const override;
+  int highest_jet_order() const override { return 2; }
   void jet_forward(ConstTiles x, ConstTiles v, int order, TileScalars e0, TileScalars e1, TileScalars e2) override;
   void jet_reverse(ConstTiles x, ConstTileScalars c0, ConstTileScalars c1, ConstTileScalars c2, Vector sum) override;
+  void gradient_forward(ConstTiles x, Tiles gradient) override;
+  void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) override;
 
  private:
-  Index work_elements(Index tiles, Index lanes) const;
-  MlpTape tape(Index tiles, Index lanes) const;
-  TileScalars recomputed_energy(Index tiles, Index lanes) const;
+  void over_noise(TileScalars const& values) const;
+  ConstTileScalars weights_over_noise(ConstTileScalars const& c, std::size_t part);
 
-  Mlp network_;
-  Real quadratic_;
-  Vector parameters_;
-  mutable Vector work_;             // tapes of the tiles in flight, then a row of energies each
-  mutable Index taped_first_ = -1;  // first tile of the jet_forward call that the tape holds, -1: none
+  ConstTiles direction_;  // of the last jet_forward, and its order
+  int order_ = 0;
+  mutable TileStorage input_gradient_;          // of the tiles in flight, log sigma's included
+  std::array<TileScalarStorage, 3> weights_{};  // of jet_reverse over sigma
 };
 
 }  // namespace partita

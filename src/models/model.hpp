@@ -16,45 +16,99 @@ struct GaussianMoments {
   Matrix precision;
 };
 
-class Model {
- public:
-  virtual ~Model() = default;
-  virtual Index dimension() const = 0;                              // of x
-  virtual std::vector<GaussianMoments> gaussian() const { return {}; }  // one entry where the target is Gaussian
-};
-
-// An energy E(x) with its gradient, on tiles (tile, dimension, lane).
-class DifferentiableModel : public Model {
- public:
-  // Work memory for calls with up to this many tiles of up to this many lanes; called before the first evaluation.
-  virtual void reserve(Index /*tiles*/, Index /*lanes*/) {}
-  virtual std::size_t work_bytes(Index /*tiles*/, Index /*lanes*/) const { return 0; }
-  // energy (tile, lane) = E(x), gradient = dE/dx. Each lane is independent of every other.
-  virtual void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const = 0;
-  // Floating-point operations of one energy_and_gradient per chain, for the summary.
-  virtual double flops_per_evaluation() const { return 0; }
-};
-
 // A named array inside the flat parameter vector.
 struct ParameterBlock {
-  std::string name;             // "layer0/weight"
-  std::vector<Index> extents;   // row-major
+  std::string name;            // "layer0/weight"
+  std::vector<Index> extents;  // row-major
   Index offset;
 };
 
-// An energy with parameters theta, differentiable in theta through jets along a direction v (theory: score matching by jets).
-class TrainableModel : public DifferentiableModel {
+class Model {
  public:
-  virtual Vector parameters() const = 0;                            // flat; samplers and objectives read what it holds now
-  virtual std::vector<ParameterBlock> parameter_blocks() const = 0;
+  virtual ~Model() = default;
+  virtual Index dimension() const = 0;                                  // of x
+  virtual std::vector<GaussianMoments> gaussian() const { return {}; }  // one entry where the target is Gaussian
+
+  // Learnt numbers theta as one flat vector, empty where there are none; samplers and objectives read what it holds now.
+  virtual Vector parameters() const { return {}; }
+  virtual std::vector<ParameterBlock> parameter_blocks() const { return {}; }
   // Tells the model that parameters() were written: derived copies (transposes, packed weights) are renewed.
   virtual void parameters_changed() {}
-  virtual int highest_jet_order() const { return 0; }
+
+  // Work memory for calls with up to this many tiles of up to this many lanes; called before the first evaluation.
+  virtual void reserve(Index /*tiles*/, Index /*lanes*/) {}
+  virtual std::size_t work_bytes(Index /*tiles*/, Index /*lanes*/) const { return 0; }
+};
+
+// A model whose -log p(x) can be computed up to a constant: its energy, or its free energy where there are hidden units.
+class EnergyModel : public virtual Model {
+ public:
+  // (tile, lane); each lane is independent of every other.
+  virtual void energy(ConstTiles x, TileScalars energy) const = 0;
+};
+
+// A model whose score s = d log p / dx can be computed, whether or not log p can: what unadjusted Langevin samplers need of it.
+class ScoreModel : public virtual Model {
+ public:
+  // gradient = -s(x), for an energy dE/dx; (tile, dimension, lane). Each lane is independent of every other.
+  virtual void gradient(ConstTiles x, Tiles gradient) const = 0;
+
+  // sigma_1 > ... > sigma_L: a model conditioned on noise is of the density of x + sigma z, z ~ N(0, I), at each of them. Empty: it is not.
+  virtual std::vector<double> noise_levels() const { return {}; }
+  // The noise at which all evaluations are made from now on, like work memory no part of the model's value: one sigma, sigma_L at the
+  // start, or (tile, lane), one for each lane of tiles like these. Models that are not conditioned on noise have no use for it.
+  virtual void set_noise(double /*sigma*/) const {}
+  virtual void set_noise(ConstTileScalars /*sigma*/) const {}
+};
+
+// An energy E(x) with its gradient, on tiles (tile, dimension, lane).
+class DifferentiableModel : public EnergyModel, public virtual ScoreModel {
+ public:
+  // energy (tile, lane) = E(x), gradient = dE/dx. Each lane is independent of every other.
+  virtual void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const = 0;
+  void energy(ConstTiles x, TileScalars energy) const override;
+  void gradient(ConstTiles x, Tiles gradient) const override;
+  // Floating-point operations of one energy_and_gradient per chain, for the summary.
+  virtual double flops_per_evaluation() const { return 0; }
+
+ private:
+  mutable TileStorage unused_gradient_;
+  mutable TileScalarStorage unused_energy_;
+};
+
+// A score that is learnt by score matching: with g = -s, its derivatives along a direction v (theory: score matching by jets).
+class TrainableScore : public virtual ScoreModel {
+ public:
+  // v . g, which is D_v E of an energy, and for order 2 v' (dg/dx) v = D_v^2 E, each (tile, lane). Keeps what directional_reverse needs.
+  virtual void directional_forward(ConstTiles x, ConstTiles v, int order, TileScalars first, TileScalars second) = 0;
+  // sum += d/dtheta sum_b c1_b (v . g)_b + c2_b (v' (dg/dx) v)_b for the last directional_forward. `sum` has the length of parameters().
+  // Empty Views are left out of the results and count as zero among the weights.
+  virtual void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) = 0;
+  // gradient() that keeps what gradient_reverse needs: sum += d/dtheta sum_b (v . g)_b with v (like x) held fixed. What the first-order
+  // derivatives along v would give, too, at the price of computing g again.
+  virtual void gradient_forward(ConstTiles x, Tiles gradient) = 0;
+  virtual void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) = 0;
+  virtual int highest_jet_order() const { return 0; }  // 0: it cannot be learnt so
+};
+
+// An energy whose parameters are learnt through jets along a direction v (theory: score matching by jets).
+class TrainableModel : public DifferentiableModel, public TrainableScore {
+ public:
   // E, and for order >= 1 D_v E, for order 2 D_v^2 E, each (tile, lane). Keeps what jet_reverse needs in the model's work memory.
   virtual void jet_forward(ConstTiles x, ConstTiles v, int order, TileScalars e0, TileScalars e1, TileScalars e2) = 0;
   // sum += d/dtheta sum_b c0_b E_b + c1_b D_v E_b + c2_b D_v^2 E_b for the last jet_forward. `sum` has the length of parameters().
   // Unused weights may be empty Views.
   virtual void jet_reverse(ConstTiles x, ConstTileScalars c0, ConstTileScalars c1, ConstTileScalars c2, Vector sum) = 0;
+
+  void directional_forward(ConstTiles x, ConstTiles v, int order, TileScalars first, TileScalars second) override {
+    jet_forward(x, v, order, {}, first, second);
+  }
+  void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) override { jet_reverse(x, {}, c1, c2, sum); }
+  void gradient_forward(ConstTiles x, Tiles gradient) override { this->gradient(x, gradient); }
+  void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) override;
+
+ private:
+  TileScalarStorage ones_;
 };
 
 }  // namespace partita

@@ -1,5 +1,7 @@
 #include "objectives/contrastive_divergence.hpp"
 
+#include <cmath>
+
 #include "core/require.hpp"
 
 namespace partita {
@@ -15,23 +17,32 @@ std::size_t generation(random::Key key, Index update, std::size_t generations) {
 
 }  // namespace
 
+namespace {
+
+// Keys of both objectives.
 std::vector<deck::Key> contrastive_keys() {
   using O = ContrastiveOptions;
   return {deck::key("sampler_steps", &O::sampler_steps, "k, sampler steps of the chains in each update").at_least(1),
           deck::key("data_noise", &O::data_noise, "standard deviation of Gaussian noise added to the data").at_least(0),
-          deck::key("energy_penalty", &O::energy_penalty, "alpha of the penalty alpha (mean E(data)^2 + mean E(chains)^2)").at_least(0)};
+          deck::key("energy_penalty", &O::energy_penalty, "alpha of the penalty alpha (mean E(data)^2 + mean E(chains)^2)").at_least(0),
+          deck::key("divergence_bound", &O::divergence_bound, "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5")
+              .above(0)};
 }
 
+}  // namespace
+
 deck::Schema contrastive_divergence_schema() {
-  return {"contrastive_divergence", "CD-k: chains start at the minibatch and make k steps", {}};
+  return {"contrastive_divergence", "CD-k: chains start at the minibatch and make k steps", contrastive_keys()};
 }
 
 deck::Schema persistent_cd_schema() {
   using O = PersistentOptions;
-  return deck::schema<O>(
+  auto schema = deck::schema<O>(
       "persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances one batch by k steps",
       {deck::key("chains", &O::chains, "chains in the replay buffer, a multiple of train.batch").at_least(1),
        deck::key("restart_fraction", &O::restart_fraction, "share of the chains of an update that start anew").at_least(0).at_most(1)});
+  for (deck::Key& k : contrastive_keys()) schema.keys.push_back(std::move(k));
+  return schema;
 }
 
 ContrastiveDivergence::ContrastiveDivergence(TrainableModel& model, Sampler& sampler, data::Batches const& batches,
@@ -182,6 +193,28 @@ TrainingHealth ContrastiveDivergence::health() {
   TrainingHealth h{sums[0] / evaluated, sums[1] / evaluated, 0, mean_gradient_step()};
   h.energy_gap = h.energy_data - h.energy_chains;
   return h;
+}
+
+std::vector<Series> ContrastiveDivergence::series() const {
+  return {{"d_s", "mean E(data) - mean E(chains), averaged over the updates since the last row", true},
+          {"r_s", "mean length of the chains' gradient step eta |dE/dx| at this update", true},
+          {"energy_data", "mean E(data) over the updates since the last row"},
+          {"energy_chains", "mean E(chains) over the updates since the last row"}};
+}
+
+std::vector<double> ContrastiveDivergence::report(Index update) {
+  TrainingHealth const h = health();
+  last_energy_ = h.energy_chains;
+  require_finite(update);
+  require_all(std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
+              "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
+              "optimizer.learning_rate, more objective.sampler_steps or some objective.energy_penalty, and continue from the last checkpoint",
+              h.energy_gap, options_.divergence_bound, update);
+  return {h.energy_gap, h.gradient_step, h.energy_data, h.energy_chains};
+}
+
+void ContrastiveDivergence::settle(Index updates, Index steps) {
+  for (Chains& chains : buffer_) sampler_.advance(model_, chains, key_, updates * options_.sampler_steps, steps);
 }
 
 }  // namespace partita

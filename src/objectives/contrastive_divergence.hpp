@@ -5,6 +5,7 @@
 #include "data/batches.hpp"
 #include "models/model.hpp"
 #include "objectives/objective.hpp"
+#include "samplers/finite_chains.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita {
@@ -14,16 +15,23 @@ struct ContrastiveOptions {
   Index sampler_steps = 20;
   double data_noise = 0;
   double energy_penalty = 0;
+  double divergence_bound = 1e4;
 };
 struct PersistentOptions {
   Index chains = 4096;
   double restart_fraction = 0.05;
 };
-std::vector<deck::Key> contrastive_keys();
 deck::Schema contrastive_divergence_schema();
 deck::Schema persistent_cd_schema();
 
 enum class ChainStart { at_data, persistent };
+
+// Averages over the updates since the last report, the same on every rank.
+struct TrainingHealth {
+  double energy_data = 0, energy_chains = 0;
+  double energy_gap = 0;     // d_s = mean E(data) - mean E(chains)
+  double gradient_step = 0;  // r_s = mean length of the chains' gradient step eta |dE/dx|, at the last update
+};
 
 class ContrastiveDivergence : public Objective {
  public:
@@ -32,8 +40,13 @@ class ContrastiveDivergence : public Objective {
                         ContrastiveOptions, PersistentOptions, InitialDistribution);
 
   Vector gradient(Index update, Timers&) override;
-  TrainingHealth health() override;
+  TrainingHealth health();  // since the last call; collective
+  std::vector<Series> series() const override;
+  std::vector<double> report(Index update) override;
+  void require_finite(Index update) const override { require_finite_chains(communicator_, buffer_, update, last_energy_); }
   std::vector<Chains> const& chains() const override { return buffer_; }
+  void settle(Index updates, Index steps) override;
+  double epoch(Index update) const override { return batches_.epoch(update); }
   double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * options_.sampler_steps); }
   std::size_t bytes() const override;
   void describe_state(State&) override;
@@ -66,6 +79,7 @@ class ContrastiveDivergence : public Objective {
   // Per tile: sums of the data's and of the chains' energies since the last report.
   Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums_;
   Index updates_since_report_ = 0;
+  double last_energy_ = 0;  // of the chains, for messages
 };
 
 }  // namespace partita

@@ -1,5 +1,8 @@
 // An objective: the estimator of the gradient that an update follows, and the health of the training.
 #pragma once
+#include <string>
+#include <vector>
+
 #include "core/state.hpp"
 #include "core/timers.hpp"
 #include "core/types.hpp"
@@ -7,11 +10,11 @@
 
 namespace partita {
 
-// Averages over the updates since the last report, the same on every rank.
-struct TrainingHealth {
-  double energy_data = 0, energy_chains = 0;
-  double energy_gap = 0;     // d_s = mean E(data) - mean E(chains)
-  double gradient_step = 0;  // r_s = mean length of the chains' gradient step eta |dE/dx|, at the last update
+// A number that an objective reports now and then.
+struct Series {
+  std::string name;
+  std::string definition;     // one line
+  bool in_progress = false;   // shown in the progress line
 };
 
 class Objective {
@@ -19,11 +22,24 @@ class Objective {
   virtual ~Objective() = default;
   // The gradient of the loss at the model's present parameters for update number `update`; the same on every rank. Collective.
   virtual Vector gradient(Index update, Timers&) = 0;
-  // Health since the last call. Collective.
-  virtual TrainingHealth health() = 0;
-  // The chains of the model that an update leaves behind, in groups of one batch each.
-  virtual std::vector<Chains> const& chains() const = 0;
-  virtual double chain_steps_per_update() const = 0;
+
+  virtual std::vector<Series> series() const = 0;
+  // The values of series() since the last report, the same on every rank. Failure(numerical) where they show that the training diverged.
+  // Collective.
+  virtual std::vector<double> report(Index update) = 0;
+  // Failure(numerical) that names the first chain which is not finite. Collective.
+  virtual void require_finite(Index update) const = 0;
+
+  // Chains of the model that updates leave behind, in groups of one batch each; none where the objective needs none.
+  virtual std::vector<Chains> const& chains() const {
+    static std::vector<Chains> const none;
+    return none;
+  }
+  // After `updates` updates: chains() make `steps` more steps with the present parameters.
+  virtual void settle(Index /*updates*/, Index /*steps*/) {}
+
+  virtual double epoch(Index update) const = 0;  // passes over the training items before this update; 0 without data
+  virtual double chain_steps_per_update() const { return 0; }
   virtual std::size_t bytes() const = 0;
   virtual void describe_state(State&) = 0;
 };

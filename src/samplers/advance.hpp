@@ -108,7 +108,7 @@ void for_each_strip(char const* name, Chains const& chains, TileStorage const& w
 
 // The tiles [first, first + count) of this rank, all with `lanes` lanes, advanced together.
 template <class Scheme>
-void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, TileStorage const& work_rows,
+void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& chains, TileStorage const& work_rows,
                    random::RoundKeys const& keys, Index first, Index count, Index lanes, Index first_step, Index steps) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = Scheme::work_rows(d);
   // Views of the rows where the scheme has its evaluations: the same offsets as in any strip.
@@ -125,10 +125,14 @@ void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chain
   TileScalars const energy(
       scheme.energy(whole),
       Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(rows * pitch), static_cast<std::size_t>(lanes), 1));
+  auto const evaluate_here = [&] {
+    if constexpr (Scheme::needs_energy) dynamic_cast<DifferentiableModel const&>(model).energy_and_gradient(point, energy, gradient);
+    else model.gradient(point, gradient);
+  };
   if constexpr (Scheme::carries_gradient) {
     for_each_strip(
         "partita::scheme_start", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
-    model.energy_and_gradient(point, energy, gradient);
+    evaluate_here();
   }
   for_each_strip(
       "partita::scheme_begin", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
@@ -142,7 +146,7 @@ void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chain
             StripNoise noise(keys, Scheme::stream, s.first_chain);
             scheme.before(s, noise, k, step, StoredGradient{scheme.gradient(s)});
           });
-      model.energy_and_gradient(point, energy, gradient);
+      evaluate_here();
       for_each_strip(
           "partita::scheme_after", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
             StripNoise noise(keys, Scheme::stream, s.first_chain);
@@ -156,8 +160,8 @@ void advance_tiles(Scheme const& scheme, DifferentiableModel const& model, Chain
 // Advances this rank's local tiles [first, first + count) by `steps` steps, numbered from first_step. The numbers a chain sees do not
 // depend on how steps are cut into calls, nor on which rank holds it.
 template <class Scheme>
-void advance(Scheme const& scheme, DifferentiableModel const& model, Chains const& chains, SamplerWork& work, random::Key key,
-             TileRange local, Index first_step, Index steps) {
+void advance(Scheme const& scheme, ScoreModel const& model, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
+             Index first_step, Index steps) {
   if (local.count == 0 || steps == 0) return;
   if (auto const* analytic = dynamic_cast<AnalyticModel const*>(&model))
     return std::visit([&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, key, local, first_step, steps); },

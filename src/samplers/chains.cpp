@@ -72,13 +72,12 @@ void restart_some(Chains const& chains, random::Key key, Index step, InitialDist
   if (fraction > 0) place(chains, key, random::Stream::restart_state, step, initial, fraction);
 }
 
-Index first_nonfinite_chain(Chains const& chains) {
-  auto const x = chains.x;
-  Index const d = chains.dimension, width = chains.tiling.width, all = chains.tiling.chains, first_tile = chains.mine.first;
+Index first_nonfinite_chain(TileStorage const& x, Tiling const& tiling, TileRange mine) {
+  Index const d = static_cast<Index>(x.extent(1)), width = tiling.width, all = tiling.chains, first_tile = mine.first;
   Index const strips = divide_up(width, strip_lanes);
   Index first = all;
   Kokkos::parallel_reduce(
-      "partita::first_nonfinite_chain", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * strips),
+      "partita::first_nonfinite_chain", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, mine.count * strips),
       KOKKOS_LAMBDA(Index n, Index & lowest) {
         Index const tile = n / strips, lane = n % strips * strip_lanes, chain = (first_tile + tile) * width + lane;
         // x - x is 0 for a finite x and NaN for others; a sum of those keeps the NaN.

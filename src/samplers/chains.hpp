@@ -59,7 +59,8 @@ struct AcceptanceCounts {
 };
 AcceptanceCounts count_acceptance(Chains const&);
 
-// The first chain whose state is not finite, over this rank's real chains; -1 if none.
-Index first_nonfinite_chain(Chains const&);
+// The first chain with an entry of x (tile, dimension, pitch) that is not finite, over this rank's real chains; -1 if none.
+Index first_nonfinite_chain(TileStorage const& x, Tiling const&, TileRange mine);
+inline Index first_nonfinite_chain(Chains const& c) { return first_nonfinite_chain(c.x, c.tiling, c.mine); }
 
 }  // namespace partita

@@ -10,5 +10,8 @@ namespace partita {
 // Collective. Failure(numerical) that names the first chain whose state is not finite at this step, and the last finite mean energy.
 // Chains of several sets are numbered one set after the other.
 void require_finite_chains(Communicator const&, std::vector<Chains> const& sets, Index step, double last_energy);
+// The same for chains that consist of several layers, (tile, size, pitch) each.
+void require_finite_chains(Communicator const&, Tiling const&, TileRange mine, std::vector<TileStorage> const& layers, Index step,
+                           double last_energy);
 
 }  // namespace partita

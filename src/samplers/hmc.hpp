@@ -16,7 +16,7 @@ class Hmc : public AdjustedSampler {
  public:
   explicit Hmc(HmcOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance), options_(o) {}
   using Sampler::advance;
-  void advance(DifferentiableModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double evaluations_per_step() const override { return static_cast<double>(options_.leapfrogs); }
 
  private:

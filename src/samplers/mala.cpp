@@ -13,7 +13,7 @@ deck::Schema mala_schema() {
            .below(1)});
 }
 
-void Mala::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+void Mala::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   // x - eta dE/dx + sqrt(2 eta T) xi is one leapfrog of length sqrt(2 eta T) on E / T.
   HamiltonianScheme const scheme{static_cast<Real>(std::sqrt(2 * step_size_ * options_.temperature)),
                                  static_cast<Real>(1 / options_.temperature), 1};

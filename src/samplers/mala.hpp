@@ -15,7 +15,7 @@ class Mala : public AdjustedSampler {
  public:
   explicit Mala(MalaOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance), options_(o) {}
   using Sampler::advance;
-  void advance(DifferentiableModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
 
  private:
   MalaOptions options_;

@@ -18,10 +18,10 @@ class Sampler {
   virtual ~Sampler() = default;
 
   // Memory and initial velocities; refuses a step size that cannot be stable on this model, Failure(usage) with the bound.
-  virtual void prepare(DifferentiableModel const&, Chains&, random::Key) {}
+  virtual void prepare(ScoreModel const&, Chains&, random::Key) {}
   // Advances local tiles [range) by `steps` steps numbered from first_step.
-  virtual void advance(DifferentiableModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
-  void advance(DifferentiableModel const& m, Chains& c, random::Key key, Index first_step, Index steps) {
+  virtual void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
+  void advance(ScoreModel const& m, Chains& c, random::Key key, Index first_step, Index steps) {
     advance(m, c, key, {0, c.mine.count}, first_step, steps);
   }
 

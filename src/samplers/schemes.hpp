@@ -1,5 +1,6 @@
 // The time steps of the Langevin samplers, written once for a strip of lanes and used by fused kernels and by large models alike.
 // A step makes `evaluations()` energy evaluations; before(k) and after(k) are what happens around evaluation k.
+//   needs_energy       it accepts or rejects: models without an energy will not do
 //   carries_gradient   begin() finds E and dE/dx of the present x in energy() and gradient() when a block of steps starts
 //   point(), gradient(), energy()   where an evaluation is taken and where its results go
 #pragma once
@@ -16,7 +17,8 @@ struct Strip {
   std::uint64_t first_chain;
 };
 
-// Gradients read from rows, or computed on the fly from a separable energy at the rows of x: row(i)(l, x) is dE/dx_i of lane l, where x_i = x.
+// Gradients read from rows, or computed on the fly from a separable energy at the rows of x: row(i)(l, x) is dE/dx_i of lane l, where x_i =
+// x.
 struct StoredGradient {
   Rows<Real> rows;
   struct Row {
@@ -37,7 +39,7 @@ struct SeparableGradient {
 
 // Unadjusted Langevin: x <- x - eta dE/dx + sqrt(2 eta) xi.
 struct UlaScheme {
-  static constexpr bool carries_gradient = false, gradient_at_state = true, keeps_velocity = false;
+  static constexpr bool needs_energy = false, carries_gradient = false, gradient_at_state = true, keeps_velocity = false;
   static constexpr random::Stream stream = random::Stream::langevin_noise;
   Real step_size, amplitude;
 
@@ -63,7 +65,7 @@ struct UlaScheme {
 
 // Leimkuhler and Matthews (AMRX 2013, 34): x <- x - eta dE/dx + sqrt(2 eta) (xi_n + xi_{n+1}) / 2; exact covariance on Gaussians.
 struct LeimkuhlerMatthewsScheme {
-  static constexpr bool carries_gradient = false, gradient_at_state = true, keeps_velocity = false;
+  static constexpr bool needs_energy = false, carries_gradient = false, gradient_at_state = true, keeps_velocity = false;
   static constexpr random::Stream stream = random::Stream::langevin_noise;
   Real step_size, amplitude;  // amplitude = sqrt(2 eta) / 2
 
@@ -96,7 +98,7 @@ struct LeimkuhlerMatthewsScheme {
 
 // BAOAB (Leimkuhler and Matthews 2013): kick h/2, drift h/2, Ornstein-Uhlenbeck h, drift h/2, kick h/2.
 struct BaoabScheme {
-  static constexpr bool carries_gradient = true, gradient_at_state = true, keeps_velocity = true;
+  static constexpr bool needs_energy = false, carries_gradient = true, gradient_at_state = true, keeps_velocity = true;
   static constexpr random::Stream stream = random::Stream::langevin_noise;
   Real half_kick, half_step, decay, amplitude;  // h / (2 m), h / 2, e^{-gamma h}, sqrt((1 - decay^2) T / m)
 
@@ -135,7 +137,7 @@ struct BaoabScheme {
 // Hybrid Monte Carlo (Duane et al. 1987): fresh velocities, `leapfrogs` leapfrog steps of length `step`, Metropolis test.
 // With one leapfrog of length sqrt(2 eta) it is the Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996).
 struct HamiltonianScheme {
-  static constexpr bool carries_gradient = true, gradient_at_state = false, keeps_velocity = false;
+  static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = false;
   static constexpr random::Stream stream = random::Stream::momentum;
   Real step, beta;  // leapfrog length, inverse temperature
   Index leapfrogs;

@@ -14,11 +14,11 @@ deck::Schema ula_schema() {
        deck::key("noise_scale", &O::noise_scale, "s; below 1 the chain no longer samples exp(-E/T)").at_least(0)});
 }
 
-void Ula::prepare(DifferentiableModel const& model, Chains&, random::Key) {
+void Ula::prepare(ScoreModel const& model, Chains&, random::Key) {
   require_stable(model, step_size_, "ula", [](double lambda) { return 2 / lambda; });
 }
 
-void Ula::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+void Ula::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   UlaScheme const scheme{static_cast<Real>(step_size_),
                          static_cast<Real>(std::sqrt(2 * step_size_ * options_.temperature) * options_.noise_scale)};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);

@@ -13,7 +13,7 @@ deck::Schema underdamped_schema() {
                           deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
 }
 
-void Underdamped::prepare(DifferentiableModel const& model, Chains& chains, random::Key key) {
+void Underdamped::prepare(ScoreModel const& model, Chains& chains, random::Key key) {
   double const mass = options_.mass;
   require_stable(model, step_size_, "underdamped", [mass](double lambda) { return 2 / std::sqrt(lambda / mass); });
   // Velocities start in equilibrium; they are drawn like initial positions, from a stream of their own.
@@ -23,7 +23,7 @@ void Underdamped::prepare(DifferentiableModel const& model, Chains& chains, rand
   chains.velocity = start.x;
 }
 
-void Underdamped::advance(DifferentiableModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
+void Underdamped::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
                           Index steps) {
   double const h = step_size_, decay = std::exp(-options_.friction * h);
   BaoabScheme const scheme{static_cast<Real>(h / (2 * options_.mass)), static_cast<Real>(h / 2), static_cast<Real>(decay),

@@ -25,6 +25,15 @@ TEST(Signals, one_ranks_signal_is_known_to_all) {
   }
 }
 
+TEST(Signals, a_broken_pipe_is_ignored_while_they_live) {
+  {
+    Signals const signals;
+    raise(SIGPIPE);
+    EXPECT_EQ(Signals::raised(), 0);
+  }
+  EXPECT_TRUE(default_action(SIGPIPE));
+}
+
 TEST(Signals, the_second_of_a_kind_ends_the_process) {
   Signals const signals;
   EXPECT_FALSE(default_action(SIGTERM));

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "core/dense.hpp"
 #include "core/random.hpp"
@@ -16,6 +17,12 @@ Matrix diagonal(std::vector<double> const& values) {
   auto const n = static_cast<Index>(values.size());
   Matrix m(n, n);
   for (Index i = 0; i < n; i++) m(i, i) = values[static_cast<std::size_t>(i)];
+  return m;
+}
+
+Matrix diagonal_of(Matrix const& a) {
+  Matrix m(a.rows, a.rows);
+  for (Index i = 0; i < a.rows; i++) m(i, i) = a(i, i);
   return m;
 }
 
@@ -62,6 +69,48 @@ TEST(Dense, InverseOfKnownMatrices) {
   EXPECT_LT(largest_deviation(with_eigenvalues(values) * inverse(with_eigenvalues(values)), diagonal(std::vector<double>(40, 1.))), 1e-12);
 }
 
+TEST(Dense, ProductsSumsAndTranspose) {
+  Matrix a(2, 3), b(3, 2);
+  a.values = {1, 2, 3, 4, 5, 6};
+  b.values = {1, 0, -1, 2, 0.5, 1};
+  EXPECT_EQ((a * b).values, (std::vector<double>{0.5, 7, 2, 16}));
+  EXPECT_EQ(a * std::vector<double>({1, 0, -1}), (std::vector<double>{-2, -2}));
+  EXPECT_EQ((2 * a + transpose(b)).values, (std::vector<double>{3, 3, 6.5, 8, 12, 13}));
+  EXPECT_EQ(transpose(a).rows, 3);
+  EXPECT_EQ(identity(3).values, diagonal({1, 1, 1}).values);
+}
+
+TEST(Dense, CholeskyAndSolve) {
+  Matrix h(2, 2);
+  h.values = {4, 2, 2, 10};
+  EXPECT_EQ(cholesky(h).values, (std::vector<double>{2, 0, 1, 3}));
+  EXPECT_NEAR(log_determinant(h), std::log(36.), 1e-15);
+  std::vector<double> values;
+  for (int i = 0; i < 40; i++) values.push_back(1 + 0.5 * i);
+  Matrix const a = with_eigenvalues(values), l = cholesky(a), b = tridiagonal(40, 1, 3);
+  EXPECT_LT(largest_deviation(l * transpose(l), a), 1e-13);
+  EXPECT_LT(largest_deviation(l * solve_lower(l, b), b), 1e-13);
+  EXPECT_EQ(solve_lower(l + transpose(l), b).values, solve_lower(l + diagonal_of(l), b).values);
+  EXPECT_LT(largest_deviation(a * solve(a, b), b), 1e-12);
+  double sum = 0;
+  for (double v : values) sum += std::log(v);
+  EXPECT_NEAR(log_determinant(a), sum, 1e-12);
+  EXPECT_NEAR(log_determinant(diagonal(std::vector<double>(2000, 0.5))), 2000 * std::log(0.5), 1e-9);  // 0.5^2000 underflows
+}
+
+TEST(Dense, SymmetricEigen) {
+  Matrix const a = with_eigenvalues({3, -1, 4, 1, 5});
+  auto const [values, vectors] = symmetric_eigen(a);
+  std::vector<double> const expected = {-1, 1, 3, 4, 5};
+  for (std::size_t i = 0; i < expected.size(); i++) EXPECT_NEAR(values[i], expected[i], 1e-13);
+  EXPECT_LT(largest_deviation(transpose(vectors) * vectors, identity(5)), 1e-14);
+  EXPECT_LT(largest_deviation(vectors * diagonal(values) * transpose(vectors), a), 1e-13);
+  auto const alone = eigenvalues(a);
+  for (std::size_t i = 0; i < expected.size(); i++) EXPECT_NEAR(alone[i], expected[i], 1e-13);
+  EXPECT_EQ(eigenvalues(diagonal({2, -3, 1})), (std::vector<double>{-3, 1, 2}));
+  EXPECT_THROW(eigenvalues(with_eigenvalues({1, NAN, 2, 3})), Failure);
+}
+
 TEST(Dense, InverseRefusesWhatIsNotPositiveDefinite) {
   Matrix h(2, 2);
   h.values = {1, 2, 2, 1};
@@ -85,6 +134,19 @@ TEST(Dense, LargestEigenvalue) {
   // Tridiagonal Toeplitz: on + 2 |off| cos(pi / (n + 1)).
   for (Index n : {2, 3, 10, 300})
     EXPECT_NEAR(largest_eigenvalue(tridiagonal(n, 2, -0.75)), 2 + 1.5 * std::cos(pi / static_cast<double>(n + 1)), 1e-13);
+}
+
+TEST(Dense, InverseOfAnySquareMatrix) {
+  Matrix a(3, 3);
+  a.values = {0, 2, 1, -1, 0, 3, 4, 1, 0};  // determinant 23, and pivots that must be exchanged
+  auto const found = invert(a);
+  EXPECT_NEAR(found.log_absolute_determinant, std::log(23.), 1e-15);
+  Matrix const product = found.inverse * a;
+  for (Index i = 0; i < 3; i++)
+    for (Index j = 0; j < 3; j++) EXPECT_NEAR(product(i, j), i == j ? 1 : 0, 1e-15);
+  Matrix singular(2, 2);
+  singular.values = {1, 2, 2, 4};
+  EXPECT_EQ(invert(singular).log_absolute_determinant, -std::numeric_limits<double>::infinity());
 }
 
 }  // namespace

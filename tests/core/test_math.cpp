@@ -103,6 +103,37 @@ TEST(Math, GeluIsWithinItsBound) {
             2.4e-7);
 }
 
+// Second and third derivatives against closed forms in long double, absolutely: they cross zero.
+struct HigherDerivatives {
+  math::Derivatives<float> (*f)(float);
+  double second_bound, third_bound;
+  Exact second, third;
+};
+
+TEST(Math, HigherDerivativesAreWithinTheirBounds) {
+  auto const u = [](long double x) { return sigmoid_exactly(x) * sigmoid_exactly(-x); };
+  auto const w = [](long double x) { return -std::tanh(x / 2); };
+  auto const g = [](long double x) { return 1 / (std::cosh(x) * std::cosh(x)); };
+  auto const of_tanh = [=](long double x) { return -2 * std::tanh(x) * g(x); };
+  HigherDerivatives const all[] = {
+      {math::silu_derivatives<float>, 1.5e-7, 1.5e-7, [=](long double x) { return u(x) * (2 + x * w(x)); },
+       [=](long double x) { return u(x) * (3 * w(x) + x * (w(x) * w(x) - 2 * u(x))); }},
+      {math::softplus_derivatives<float>, 5e-8, 5e-8, u, [=](long double x) { return u(x) * w(x); }},
+      {math::tanh_derivatives<float>, 2.5e-7, 4.5e-7, of_tanh, [=](long double x) { return g(x) * (4 - 6 * g(x)); }},
+      {math::gelu_derivatives<float>, 1.5e-7, 2e-7, [](long double x) { return density(x) * (2 - x * x); },
+       [](long double x) { return x * density(x) * (x * x - 4); }}};
+  for (auto const& one : all) {
+    EXPECT_LE(largest_absolute_error([&](float x) { return one.f(x).second; }, one.second, -20.f, 20.f), one.second_bound);
+    EXPECT_LE(largest_absolute_error([&](float x) { return one.f(x).third; }, one.third, -20.f, 20.f), one.third_bound);
+    for (float x : {-1e30f, -300.f, -88.5f, -80.f, 80.f, 88.5f, 300.f, 1e30f}) {
+      EXPECT_NEAR(one.f(x).second, 0, 1e-30);
+      EXPECT_NEAR(one.f(x).third, 0, 1e-30);
+    }
+  }
+  EXPECT_LE(largest_error([](float x) { return math::softplus_derivatives(x).second; }, u, -87.f, 87.f), 4.5);
+  EXPECT_LE(largest_error([](float x) { return math::tanh_derivatives(x).second; }, of_tanh, -40.f, 40.f), 6);
+}
+
 // The functions seen through the double overloads are the same functions: tests of one guard the other.
 TEST(Math, DoubleAndFloatAgree) {
   for (float x = -9; x < 9; x += 0.013f) {
@@ -115,6 +146,14 @@ TEST(Math, DoubleAndFloatAgree) {
     EXPECT_NEAR(math::tanh_with_slope(x).slope, math::tanh_with_slope(y).slope, 1e-6);
     EXPECT_NEAR(math::gelu_with_slope(x).value, math::gelu_with_slope(y).value, 2e-6);
     EXPECT_NEAR(math::gelu_with_slope(x).slope, math::gelu_with_slope(y).slope, 1e-6);
+    auto const agree = [&](math::Derivatives<float> const& a, math::Derivatives<double> const& b) {
+      EXPECT_NEAR(a.second, b.second, 1e-6);
+      EXPECT_NEAR(a.third, b.third, 1e-6);
+    };
+    agree(math::silu_derivatives(x), math::silu_derivatives(y));
+    agree(math::softplus_derivatives(x), math::softplus_derivatives(y));
+    agree(math::tanh_derivatives(x), math::tanh_derivatives(y));
+    agree(math::gelu_derivatives(x), math::gelu_derivatives(y));
     EXPECT_NEAR(math::exp(x) / math::exp(y), 1, 1e-6);
     EXPECT_NEAR(math::log(std::fabs(x)), math::log(std::fabs(y)), 1e-6);
   }
@@ -160,9 +199,11 @@ TEST(Math, NanPropagatesWhateverItsPayload) {
     EXPECT_TRUE(std::isnan(math::exp(x)));
     EXPECT_TRUE(std::isnan(math::log(x)));
     EXPECT_TRUE(std::isnan(math::sigmoid(x)));
-    for (auto const y : {math::silu_with_slope(x), math::softplus_with_slope(x), math::tanh_with_slope(x), math::gelu_with_slope(x)}) {
+    for (auto const y : {math::silu_derivatives(x), math::softplus_derivatives(x), math::tanh_derivatives(x), math::gelu_derivatives(x)}) {
       EXPECT_TRUE(std::isnan(y.value));
-      EXPECT_TRUE(std::isnan(y.slope));
+      EXPECT_TRUE(std::isnan(y.first));
+      EXPECT_TRUE(std::isnan(y.second));
+      EXPECT_TRUE(std::isnan(y.third));
     }
   }
   EXPECT_TRUE(std::isnan(math::silu(-infinity)));  // as stated: zero times infinity

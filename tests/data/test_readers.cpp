@@ -1,6 +1,8 @@
 #include <hdf5.h>
 #include <zlib.h>
 
+#include <filesystem>
+
 #include "data/table.hpp"
 #include "support.hpp"
 
@@ -67,6 +69,40 @@ TEST(Idx, DamagedGzipIsFound) {
   bytes[bytes.size() / 2] ^= 0x55;
   EXPECT_THAT(failure(ExitCode::data, [&] { read_idx(write_file("flip.idx.gz", bytes), 0); }),
               testing::AnyOf(HasSubstr("corrupt"), HasSubstr("truncated")));
+}
+
+// Records of the binary version: a label byte, then a red, a green and a blue plane, here constant 3 i, 3 i + 1, 3 i + 2 but for the first pixel.
+std::string cifar_records(int count) {
+  std::string out;
+  for (int i = 0; i < count; i++) {
+    out += static_cast<char>(i);
+    for (int c = 0; c < 3; c++) out += static_cast<char>(100 + c) + std::string(1023, static_cast<char>(3 * i + c));
+  }
+  return out;
+}
+
+TEST(Cifar10, PlanesBecomePixels) {
+  write_file("one.bin", cifar_records(2));
+  write_file("two.bin", cifar_records(1));
+  std::string const directory = std::filesystem::path(temporary("one.bin")).parent_path();
+  std::string const one = std::filesystem::path(temporary("one.bin")).filename(), two = std::filesystem::path(temporary("two.bin")).filename();
+  Table const table = read_cifar10(directory, {one, two}, 0);
+  EXPECT_EQ(table.rows, 3);
+  EXPECT_EQ(table.shape, (std::vector<Index>{32, 32, 3}));
+  auto const& values = std::get<Bytes>(table.values);
+  EXPECT_EQ((Bytes{values.begin(), values.begin() + 6}), (Bytes{100, 101, 102, 0, 1, 2}));
+  EXPECT_EQ((Bytes{values.begin() + 3072, values.begin() + 3078}), (Bytes{100, 101, 102, 3, 4, 5}));
+  EXPECT_EQ((Bytes{values.end() - 3, values.end()}), (Bytes{0, 1, 2}));
+  EXPECT_EQ(read_cifar10(directory, {one, two}, 2).rows, 2);
+}
+
+TEST(Cifar10, ErrorsSayWhatIsWrong) {
+  std::string const directory = std::filesystem::path(temporary("cut.bin")).parent_path();
+  write_file("cut.bin", cifar_records(1).substr(1));
+  std::string const cut = std::filesystem::path(temporary("cut.bin")).filename();
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {cut}, 0); }), HasSubstr("3072 bytes are no whole number of CIFAR-10 records of 3073"));
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {"missing.bin"}, 0); }), HasSubstr("missing.bin: cannot be read"));
+  EXPECT_THAT(failure(ExitCode::data, [] { read_cifar10("/nowhere", {"a.bin"}, 0); }), HasSubstr("/nowhere: no such directory"));
 }
 
 TEST(Csv, NumbersWithAndWithoutHeader) {

@@ -62,3 +62,10 @@ small_well=("$INPUTS/double_well.toml" --set sampler.chains=500 --set sampler.ti
 small_moons=("$INPUTS/two_moons.toml" --set 'model.layers=[2, 16, 16, 1]' --set train.batch=64 --set objective.chains=128 --set sampler.tile_width=16
   --set train.updates=200 --set objective.sampler_steps=5 --set data.points=2000 --set estimator.0.points=100 --set estimator.0.splits=2
   --set estimator.0.sampler_steps=10 --set run.reproducible=true)
+small_flow=("$INPUTS/nice_double_well.toml" --set model.couplings=3 --set 'model.hidden=[8]' --set train.batch=64 --set train.updates=200 --set objective.tile_width=16
+  --set estimator.0.samples=2000 --set run.reproducible=true)
+small_score=("$INPUTS/score_2d_denoising.toml" --set 'model.layers=[2, 16, 16, 1]' --set train.batch=64 --set train.updates=200 --set objective.tile_width=16
+  --set data.points=2000 --set run.reproducible=true)
+small_hee=("$INPUTS/hee_2d.toml" --set train.batch=64 --set data.points=64 --set train.updates=200 --set sampler.tile_width=16 --set run.reproducible=true)
+small_images=("$INPUTS/hee_2d_generate.toml" --set generator.samples=200 --set generator.tile_width=16 --set generator.type=hee_joint --set generator.duration=20
+  --set generator.average_over=5 --set sampler.type=hee_langevin --set sampler.step_size=0.05 --set estimator.0.points=100 --set estimator.0.splits=2 --set checkpoint.every="50 steps")

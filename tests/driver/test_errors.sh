@@ -12,6 +12,18 @@ expect 2 "--help" frobnicate
 expect 2 "a step below 2" run "${small_gaussian[@]}" --set run.output=unstable --set sampler.step_size=2.5 --set model.diagonal=[1.0]
 expect 5 "is not finite at step" run "${small_well[@]}" --set run.output=diverges --set sampler.type=ula --set sampler.step_size=3
 [[ $(status_of diverges) == 5 ]] || die "run.status.json does not say 5"
+expect 2 "what does: \"hee_langevin\"" check "$INPUTS/hee_2d.toml" --set sampler.type=ula --set sampler.step_size=0.05
+expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.f=tanh
+expect 2 "is no multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
+expect 3 "no such directory" run "$INPUTS/hee_cifar10.toml" --set run.output=cifar
+expect 2 "nothing to couple" run "${small_flow[@]}" --set run.output=affine --set model.latent_dimension=1
+expect 2 "set model.dimension to that" run "${small_flow[@]}" --set run.output=dimension --set target.dimension=2
+sed '/^\[target\]/,/^$/d' "$INPUTS/nice_double_well.toml" >no_target.toml
+expect 2 "needs a [target]" run no_target.toml
+sed '/^\[data\]/,/^$/d' "$INPUTS/two_moons.toml" >no_data.toml
+expect 2 "needs a [data] section" run no_data.toml
+# Without annealing the flow collapses to one well, and says so.
+expect 0 "THE FLOW MISSES MODES" run "${small_flow[@]}" --set run.output=collapsed --set objective.beta_start=1 --set optimizer.learning_rate=0.02 --set train.updates=1000 --set estimator.0.samples=20000
 expect 3 "nowhere.gz" run "$INPUTS/quickstart.toml" --set run.output=data --set data.path=nowhere.gz
 touch file
 expect 4 "file" run "${small_gaussian[@]}" --set run.output=file/run
@@ -21,6 +33,12 @@ expect 2 "--overwrite" run "${small_gaussian[@]}" --set run.output=twice
 expect 0 "nothing to do" run "${small_gaussian[@]}" --set run.output=twice --restart auto
 expect 2 "sampler.step_size" run "${small_gaussian[@]}" --set run.output=twice --restart auto --set sampler.step_size=0.05
 expect 0 "results are in" run "${small_gaussian[@]}" --set run.output=twice --overwrite
+network=(--set model.type=score_mlp --set 'model.layers=[2, 16, 2]')
+expect 2 "accepts and rejects by an energy, and there is none in model.type = \"score_mlp\"" check "$INPUTS/score_2d_langevin.toml" "${network[@]}" --set sampler.type=mala
+expect 2 "learns an energy, and there is none in" check "$INPUTS/two_moons.toml" "${network[@]}"
+sed '/^\[objective\]/,/^$/c [objective]\ntype = "exact_score_matching"\n' "$INPUTS/two_moons.toml" >sampler.toml
+expect 2 "has no use for a [sampler]" check sampler.toml
+expect 2 "objective.sigma is missing" run "${small_score[@]}" --set run.output=no_sigma --set model.noise_levels=0
 expect 3 "does not exist" info nothing.h5
 expect 0 "posterior/x" info twice/samples.h5
 expect 0 "runs/gaussian" info --output "$INPUTS/gaussian.toml"

@@ -42,6 +42,18 @@ kill_and_continue moons_killed "${small_moons[@]}"
 compare moons moons_killed
 same "$(newest_checkpoint moons)" "$(newest_checkpoint moons_killed)" /model/parameters /optimizer/square /replay/0001/x
 
+on 2 run "${small_hee[@]}" --set run.output=hee || { cat output; die "hee"; }
+kill_and_continue hee_killed "${small_hee[@]}"
+same "$(newest_checkpoint hee)" "$(newest_checkpoint hee_killed)" /model/parameters /optimizer/square /chains/layer2/x /chains/layer1/adaptation
+on 2 run "${small_images[@]}" --set run.output=images --set model.from=hee || { cat output; die "hee generation"; }
+kill_and_continue images_killed "${small_images[@]}" --set model.from=hee
+compare images images_killed
+
+on 2 run "${small_flow[@]}" --set run.output=flow || { cat output; die "flow"; }
+kill_and_continue flow_killed "${small_flow[@]}"
+same "$(newest_checkpoint flow)" "$(newest_checkpoint flow_killed)" /model/parameters /optimizer/square
+[[ $(metrics flow) == "$(metrics flow_killed)" ]] || die "metrics differ: flow flow_killed"
+
 # A shorter run made longer is the longer run, also on another number of ranks.
 on 1 run "${small_gaussian[@]}" --set run.output=grown --set sampler.steps=250 || { cat output; die "short run"; }
 on 3 run "${small_gaussian[@]}" --set run.output=grown --restart required || { cat output; die "longer run"; }

@@ -13,8 +13,8 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 // x <- phi x + (sum of four uniforms - 2), uniforms by Knuth's 64-bit linear congruential generator; a chain starts from x = 0 and goes on
 // with the generator. Only +, - and *, so that Python's numbers are the same.
-Series series(Index chains, Index draws, double phi, std::uint64_t seed, std::function<double(double, Index, Index)> const& f) {
-  Series s{chains, draws, {}};
+ChainSeries series(Index chains, Index draws, double phi, std::uint64_t seed, std::function<double(double, Index, Index)> const& f) {
+  ChainSeries s{chains, draws, {}};
   for (Index c = 0; c < chains; c++) {
     double x = 0;
     for (Index d = 0; d < draws; d++) {
@@ -29,7 +29,7 @@ Series series(Index chains, Index draws, double phi, std::uint64_t seed, std::fu
   }
   return s;
 }
-Series series(Index chains, Index draws, double phi, std::uint64_t seed) {
+ChainSeries series(Index chains, Index draws, double phi, std::uint64_t seed) {
   return series(chains, draws, phi, seed, [](double x, Index, Index) { return x; });
 }
 
@@ -38,7 +38,7 @@ Series series(Index chains, Index draws, double phi, std::uint64_t seed) {
 struct Golden {
   double split_rhat, rank_rhat, mean_ess, bulk_ess, tail_ess;
 };
-void expect(Series const& s, Golden const& g) {
+void expect(ChainSeries const& s, Golden const& g) {
   auto const agrees = [](char const* what, double value, double golden) {
     if (std::isnan(golden)) EXPECT_TRUE(std::isnan(value)) << what << " = " << value;
     else EXPECT_NEAR(value, golden, 1e-10 * golden) << what;
@@ -83,18 +83,18 @@ TEST(Convergence, ConstantChainsHaveNoRhat) {
   expect(series(2, 10, 0, 5, [](double, Index, Index) { return 3.; }), {nan, nan, 20, 20, 20});
 }
 TEST(Convergence, OneChainIsComparedWithItself) {  // ArviZ wants two for R-hat
-  Series const s = series(1, 100, 0.75, 8);
+  ChainSeries const s = series(1, 100, 0.75, 8);
   EXPECT_NEAR(effective_sample_size(s), 21.757618880857788, 1e-8);
   EXPECT_NEAR(bulk_ess(s), 22.3398686945943, 1e-8);
   EXPECT_NEAR(tail_ess(s), 58.939116125523825, 1e-8);
-  Series halves{2, 50, s.values}, quarters{4, 25, s.values};
+  ChainSeries halves{2, 50, s.values}, quarters{4, 25, s.values};
   EXPECT_TRUE(std::isfinite(split_rhat(s)));
   EXPECT_NE(split_rhat(halves), split_rhat(s));
   EXPECT_EQ(split_rhat(halves), split_rhat({2, 50, quarters.values}));
 }
 TEST(Convergence, TooFewDrawsAndNonFiniteValuesGiveNaN) {
   expect(series(4, 3, 0.5, 1), {nan, nan, nan, nan, nan});
-  Series s = series(4, 100, 0.5, 1);
+  ChainSeries s = series(4, 100, 0.5, 1);
   s.values[37] = std::numeric_limits<double>::infinity();
   expect(s, {nan, nan, nan, nan, nan});
   s.values[37] = nan;

@@ -1,6 +1,7 @@
 // The neural energy: gradients in x and theta against central differences, and what each lane may depend on.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -224,11 +225,273 @@ TEST(MlpEnergy, ParameterGradientSurvivesOtherEvaluationsInBetween) {
   for (std::size_t i = 0; i < wanted.size(); i++) ASSERT_NEAR(got(i), 2 * wanted[i], 1e-5 + 1e-5 * std::fabs(wanted[i]));
 }
 
-TEST(MlpEnergy, RefusesAJetItDoesNotHave) {
+// Points with directions v, and the jet (E, D_v E, D_v^2 E) there.
+struct JetPoints {
+  Points x, v;
+  TileScalarStorage part[3];
+
+  JetPoints(Index tiles, Index lanes, Index dimension) : x(tiles, lanes, dimension), v(tiles, lanes, dimension) {
+    auto const host = Kokkos::create_mirror_view(v.x);
+    for (Index i = 0; i < static_cast<Index>(host.size()); i++) host.data()[i] = static_cast<Real>(std::cos(1.9 * static_cast<double>(i)));
+    Kokkos::deep_copy(v.x, host);
+    for (auto& p : part) p = TileScalarStorage("part", x.energy.extent(0), x.energy.extent(1));
+  }
+  void forward(MlpEnergy& m, int order) {
+    m.jet_forward(view(x.x, x.lanes), order > 0 ? view(v.x, x.lanes) : Tiles(), order, view(part[0], x.lanes),
+                  order > 0 ? view(part[1], x.lanes) : TileScalars(), order > 1 ? view(part[2], x.lanes) : TileScalars());
+  }
+  Real at(int p, Index tile, Index lane) const { return Points::read(Kokkos::subview(part[p], tile, lane)); }
+  // Weights of part p: of both signs, different for each part.
+  TileScalarStorage weights(int p) const {
+    TileScalarStorage c("c", x.energy.extent(0), x.energy.extent(1));
+    auto const host = Kokkos::create_mirror_view(c);
+    for (Index i = 0; i < static_cast<Index>(host.size()); i++)
+      host.data()[i] = static_cast<Real>(std::cos((1.1 + p) * static_cast<double>(i) + p) / static_cast<double>(x.tiles * x.lanes));
+    Kokkos::deep_copy(c, host);
+    return c;
+  }
+  std::vector<Real> gradient(MlpEnergy& m, int order, std::array<TileScalarStorage, 3> const& c) {
+    Vector const sum("sum", m.parameters().extent(0));
+    auto const weight = [&](int p) {
+      return c[static_cast<std::size_t>(p)].data() != nullptr ? view(c[static_cast<std::size_t>(p)], x.lanes) : TileScalars();
+    };
+    forward(m, order);
+    m.jet_reverse(view(x.x, x.lanes), weight(0), weight(1), weight(2), sum);
+    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+    return {host.data(), host.data() + host.extent(0)};
+  }
+};
+
+// Central differences at h and 2 h without their error of order h^2: what is left is about h^4 / 8 times the fifth derivative, and epsilon
+// / h times the sum that is differentiated. With numbers of order ten that is some 1e-10 in double, 1e-4 in float.
+template <class Function>
+double difference(Function const& f) {
+  double const h = in_double ? 2e-3 : 6e-2;
+  auto const central = [&](double s) { return (f(s) - f(-s)) / (2 * s); };
+  return (4 * central(h) - central(2 * h)) / 3;
+}
+constexpr double jet_tolerance = in_double ? 1e-7 : 3e-3;  // relative to the largest entry, or to one
+
+struct JetCase {
+  Index dimension, hidden_layers;
+  std::string activation;
+};
+
+class MlpEnergyJet : public testing::TestWithParam<JetCase> {
+ protected:
+  static constexpr Index tiles = 2, lanes = 16;
+  MlpEnergy model() const {
+    auto const& [d, depth, activation] = GetParam();
+    std::vector<Index> layers{d};
+    for (Index k = 0; k < depth; k++) layers.push_back(14 - 2 * k);
+    layers.push_back(1);
+    return make(layers, activation, 0.4);
+  }
+};
+
+// x + s v of every lane.
+void move(JetPoints& to, JetPoints const& from, double s) {
+  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), from.x.x),
+             v = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), from.v.x);
+  auto const host = Kokkos::create_mirror_view(to.x.x);
+  for (std::size_t i = 0; i < host.size(); i++) host.data()[i] = static_cast<Real>(x.data()[i] + s * v.data()[i]);
+  Kokkos::deep_copy(to.x.x, host);
+}
+
+TEST_P(MlpEnergyJet, FirstPartIsTheGradientAlongTheDirection) {
+  MlpEnergy m = model();
+  JetPoints p(tiles, lanes, m.dimension());
+  p.forward(m, 2);
+  p.x.evaluate(m);
+  double const tolerance =
+      200 * std::numeric_limits<Real>::epsilon();  // sums of some tens of rounded numbers of order one, three layers on
+  for (Index t = 0; t < tiles; t++)
+    for (Index l = 0; l < lanes; l++) {
+      double along = 0;
+      for (Index i = 0; i < m.dimension(); i++) along += static_cast<double>(p.v.at(t, i, l)) * p.x.gradient_at(t, i, l);
+      ASSERT_NEAR(p.at(0, t, l), p.x.energy_at(t, l), tolerance * std::max(1., std::fabs(static_cast<double>(p.at(0, t, l)))));
+      ASSERT_NEAR(p.at(1, t, l), along, tolerance * std::max(1., std::fabs(along)));
+    }
+}
+
+TEST_P(MlpEnergyJet, SecondPartIsTheDifferenceOfTheFirstAlongTheDirection) {
+  MlpEnergy m = model();
+  JetPoints p(tiles, lanes, m.dimension()), moved(tiles, lanes, m.dimension());
+  p.forward(m, 2);
+  for (Index t = 0; t < tiles; t++)
+    for (Index l : {Index{0}, lanes / 2, lanes - 1}) {
+      double const want = difference([&](double s) {
+        move(moved, p, s);
+        moved.forward(m, 1);
+        return static_cast<double>(moved.at(1, t, l));
+      });
+      ASSERT_NEAR(p.at(2, t, l), want, jet_tolerance * std::max(1., std::fabs(want)));
+    }
+}
+
+TEST_P(MlpEnergyJet, SecondPartsOverTheBasisSumToTheLaplacian) {
+  MlpEnergy m = model();
+  JetPoints p(1, lanes, m.dimension()), moved(1, lanes, m.dimension());
+  double laplacian = 0, sum = 0;
+  for (Index i = 0; i < m.dimension(); i++) {
+    Kokkos::deep_copy(p.v.x, Real(0));
+    for (Index l = 0; l < lanes; l++) p.v.set(0, i, l, 1);
+    p.forward(m, 2);
+    sum += p.at(2, 0, 5);
+    laplacian += difference([&](double s) {
+      move(moved, p, s);
+      moved.x.evaluate(m);
+      return static_cast<double>(moved.x.gradient_at(0, i, 5));
+    });
+  }
+  EXPECT_NEAR(sum, laplacian, static_cast<double>(m.dimension()) * jet_tolerance * std::max(1., std::fabs(laplacian)));
+}
+
+TEST_P(MlpEnergyJet, GradientInThetaIsTheDifference) {
+  MlpEnergy m = model();
+  JetPoints p(tiles, lanes, m.dimension());
+  std::array<TileScalarStorage, 3> const c{p.weights(0), p.weights(1), p.weights(2)};
+  for (int order : {1, 2}) {
+    auto const gradient = p.gradient(m, order, c);
+    double largest = 1;
+    for (Real g : gradient) largest = std::max(largest, std::fabs(static_cast<double>(g)));
+    auto const loss = [&] {
+      m.parameters_changed();
+      p.forward(m, order);
+      double sum = 0;
+      for (int part = 0; part <= order; part++) {
+        auto const e = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), p.part[part]);
+        auto const w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c[static_cast<std::size_t>(part)]);
+        for (Index t = 0; t < tiles; t++)
+          for (Index l = 0; l < lanes; l++) sum += static_cast<double>(w(t, l)) * e(t, l);
+      }
+      return sum;
+    };
+    for (std::size_t i = 0; i < gradient.size(); i += in_double ? 1 : 5) {
+      auto const entry = Kokkos::subview(m.parameters(), i);
+      Real const theta = Points::read(entry);
+      double const want = difference([&](double s) {
+        Kokkos::deep_copy(entry, static_cast<Real>(theta + s));
+        return loss();
+      });
+      Kokkos::deep_copy(entry, theta);
+      ASSERT_NEAR(gradient[i], want, jet_tolerance * largest) << "order " << order << " parameter " << i;
+    }
+  }
+}
+
+std::vector<JetCase> jet_cases() {
+  std::vector<JetCase> cases;
+  for (Index dimension : {2, 7})
+    for (Index depth : {1, 2, 3, 4})
+      for (char const* activation : {"silu", "softplus", "tanh", "gelu"}) cases.push_back({dimension, depth, activation});
+  return cases;
+}
+std::string name_of(testing::TestParamInfo<JetCase> const& one) {
+  return one.param.activation + "_inputs" + std::to_string(one.param.dimension) + "_hidden" + std::to_string(one.param.hidden_layers);
+}
+INSTANTIATE_TEST_SUITE_P(Networks, MlpEnergyJet, testing::ValuesIn(jet_cases()), name_of);
+
+TEST(MlpEnergy, JetOfALaneDoesNotDependOnItsNeighboursNorOnTheNumberOfTiles) {
+  MlpEnergy m = make({2, 64, 64, 1}, "silu", 0.2);
+  JetPoints many(3, 64, 2), one(1, 64, 2);
+  many.forward(m, 2);
+  for (Index i = 0; i < 2; i++)
+    for (Index lane = 0; lane < 64; lane++) {
+      one.x.set(0, i, lane, lane == 37 ? many.x.at(2, i, 37) : Real(100));
+      one.v.set(0, i, lane, lane == 37 ? many.v.at(2, i, 37) : Real(-100));
+    }
+  one.forward(m, 2);
+  for (int p : {0, 1, 2}) EXPECT_TRUE(same_bits(one.at(p, 0, 37), many.at(p, 2, 37)));
+}
+
+TEST(MlpEnergy, JetOfABatchOfOneIsItsRowOfABatchOfManyToRounding) {
+  MlpEnergy m = make({5, 96, 64, 1}, "gelu", 0.2);
+  JetPoints many(1, 240, 5);
+  many.forward(m, 2);
+  for (Index lane : {0, 100, 239}) {
+    JetPoints one(1, 16, 5);
+    for (Index i = 0; i < 5; i++) one.x.set(0, i, 0, many.x.at(0, i, lane)), one.v.set(0, i, 0, many.v.at(0, i, lane));
+    one.forward(m, 2);
+    for (int p : {0, 1, 2}) {
+      double const want = many.at(p, 0, lane);  // sums of 96 terms of order one in another order
+      EXPECT_NEAR(one.at(p, 0, 0), want, 100 * std::numeric_limits<Real>::epsilon() * std::max(1., std::fabs(want)));
+    }
+  }
+}
+
+TEST(MlpEnergy, JetGradientOfSeveralTilesIsTheSumOverThem) {
+  MlpEnergy m = make({2, 32, 24, 1}, "softplus", 0.2);
+  JetPoints all(3, 32, 2);
+  std::array<TileScalarStorage, 3> const c{all.weights(0), all.weights(1), all.weights(2)};
+  auto const wanted = all.gradient(m, 2, c);
+  std::vector<double> sum(wanted.size());
+  for (Index t : {2, 1, 0}) {
+    auto const row = std::make_pair(t, t + 1);
+    JetPoints one(1, 32, 2);
+    Kokkos::deep_copy(one.x.x, Kokkos::subview(all.x.x, row, Kokkos::ALL, Kokkos::ALL));
+    Kokkos::deep_copy(one.v.x, Kokkos::subview(all.v.x, row, Kokkos::ALL, Kokkos::ALL));
+    std::array<TileScalarStorage, 3> of_tile;
+    for (std::size_t p = 0; p < 3; p++) {
+      of_tile[p] = TileScalarStorage("c", 1, c[p].extent(1));
+      Kokkos::deep_copy(of_tile[p], Kokkos::subview(c[p], row, Kokkos::ALL));
+    }
+    auto const part = one.gradient(m, 2, of_tile);
+    for (std::size_t i = 0; i < sum.size(); i++) sum[i] += part[i];
+  }
+  for (std::size_t i = 0; i < sum.size(); i++) ASSERT_NEAR(wanted[i], sum[i], 100 * std::numeric_limits<Real>::epsilon());
+}
+
+TEST(MlpEnergy, JetGradientSurvivesOtherEvaluationsInBetween) {
+  MlpEnergy m = make({2, 32, 32, 1}, "silu");
+  JetPoints p(1, 32, 2);
+  Points other(2, 64, 2);
+  std::array<TileScalarStorage, 3> const c{p.weights(0), p.weights(1), p.weights(2)};
+  auto const wanted = p.gradient(m, 2, c);
+  Vector const sum("sum", m.parameters().extent(0));
+  p.forward(m, 2);
+  other.evaluate(m);
+  m.energy(view(other.x, 64), view(other.energy, 64));
+  m.jet_reverse(view(p.x.x, 32), view(c[0], 32), view(c[1], 32), view(c[2], 32), sum);
+  auto const got = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+  for (std::size_t i = 0; i < wanted.size(); i++) ASSERT_TRUE(same_bits(got(i), wanted[i]));
+}
+
+TEST(MlpEnergy, ResultsThatAreNotAskedForAreLeftOut) {
+  MlpEnergy m = make({3, 24, 16, 1}, "tanh", 0.3);
+  JetPoints p(2, 16, 3), only(2, 16, 3);
+  p.forward(m, 2);
+  m.jet_forward(view(only.x.x, 16), view(only.v.x, 16), 2, {}, {}, view(only.part[2], 16));
+  for (Index t = 0; t < 2; t++)
+    for (Index l = 0; l < 16; l++) EXPECT_TRUE(same_bits(p.at(2, t, l), only.at(2, t, l)));
+}
+
+TEST(MlpEnergy, WeightsThatAreNotGivenAreZero) {
+  MlpEnergy m = make({3, 24, 16, 1}, "tanh");
+  JetPoints p(2, 16, 3);
+  TileScalarStorage const zero("zero", p.x.energy.extent(0), p.x.energy.extent(1));
+  auto const given = p.gradient(m, 2, {zero, p.weights(1), zero}),
+             absent = p.gradient(m, 2, {TileScalarStorage(), p.weights(1), TileScalarStorage()});
+  for (std::size_t i = 0; i < given.size(); i++) ASSERT_TRUE(same_bits(given[i], absent[i]));
+}
+
+TEST(MlpEnergy, EnergyAloneIsThatOfTheGradientsPass) {
+  MlpEnergy const m = make({2, 32, 32, 1}, "silu", 0.3);
+  Points p(3, 32, 2), q(3, 32, 2);
+  p.evaluate(m);
+  m.energy(view(q.x, 32), view(q.energy, 32));
+  for (Index t = 0; t < 3; t++)
+    for (Index l = 0; l < 32; l++) EXPECT_TRUE(same_bits(p.energy_at(t, l), q.energy_at(t, l)));
+}
+
+TEST(MlpEnergy, RefusesWhatItDoesNotHave) {
   MlpEnergy m = make({2, 8, 1}, "silu");
-  Points p(1, 16, 2);
-  EXPECT_EQ(m.highest_jet_order(), 0);
-  EXPECT_THROW(m.jet_forward(view(p.x, 16), view(p.x, 16), 1, view(p.energy, 16), view(p.energy, 16), {}), Failure);
+  JetPoints p(1, 16, 2);
+  EXPECT_EQ(m.highest_jet_order(), 2);
+  EXPECT_THROW(p.forward(m, 3), Failure);
+  EXPECT_THROW(make({2, 8, 2}, "silu"), Failure);  // a score network, no energy
+  EXPECT_THROW(make({}, "silu"), Failure);
+  EXPECT_THROW(make({2, 8, 1}, "relu"), Failure);
 }
 
 TEST(MlpEnergy, DescribesItsParametersAndItsCost) {
@@ -247,14 +510,16 @@ TEST(MlpEnergy, DescribesItsParametersAndItsCost) {
   EXPECT_EQ(theta(40), Real(0));
 }
 
-TEST(MlpEnergy, WorkMemoryIsOfOneTileOnACpu) {
-  MlpEnergy const m = make({2, 128, 128, 1}, "silu");
-  if constexpr (runs_on_host) {
-    EXPECT_EQ(m.work_bytes(100, 256), m.work_bytes(1, 256));
-    EXPECT_EQ(m.work_bytes(1, 256), (2 * 256 * (256 + 16) + 256) * sizeof(Real));  // activations and slopes, and a row of energies
-  } else {
-    EXPECT_EQ(m.work_bytes(100, 256), 100 * m.work_bytes(1, 256));
-  }
+TEST(MlpEnergy, WorkMemoryIsOfOneTileOnACpuAndGrowsWithTheOrderOfJets) {
+  MlpEnergy m = make({2, 128, 128, 1}, "silu");
+  Index const tiles_held = runs_on_host ? 1 : 100;
+  auto const expected = [&](Index order) {  // activations, slopes and the output, of each part
+    return static_cast<std::size_t>(tiles_held * (2 * 256 + 1) * ((order + 1) * 256 + 16)) * sizeof(Real);
+  };
+  EXPECT_EQ(m.work_bytes(100, 256), expected(0));
+  JetPoints p(1, 16, 2);
+  p.forward(m, 2);
+  EXPECT_EQ(m.work_bytes(100, 256), expected(2));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Energies of fully connected networks: evaluations with gradient in x, and forward + reverse with the parameter gradient, one core.
+// Energies of fully connected networks: evaluations with gradient in x, and jets forward + reverse with the parameter gradient, one core.
 #include <benchmark/benchmark.h>
 
 #include <cmath>
@@ -58,14 +58,19 @@ void energy_and_gradient(benchmark::State& state) {
   report(state, s.lanes, before);
 }
 
+// Jets of order 0, 1 and 2 and the gradient of c0 E + c1 D_v E + c2 D_v^2 E.
 void forward_and_reverse(benchmark::State& state) {
   Setup s(layers_of(state.range(0)), state.range(1));
-  Vector const sum("sum", s.model.parameters().extent(0)), weight("weight", s.energy.extent(0));
+  int const order = static_cast<int>(state.range(2));
+  Vector const sum("sum", s.model.parameters().extent(0)), weight("weight", s.energy.extent(0)), v("v", s.x.extent(0));
+  Vector const e1("e1", s.energy.extent(0)), e2("e2", s.energy.extent(0));
   Kokkos::deep_copy(weight, Real(1) / static_cast<Real>(s.lanes));
+  fill(v, [](double i) { return std::cos(3.3 * i); });
+  auto const given = [&](int part, Vector const& of) { return order >= part ? s.scalars(of) : TileScalars(); };
   double const before = matrix_product_flops();
   for (auto _ : state) {
-    s.model.jet_forward(s.tiles(s.x), {}, 0, s.scalars(s.energy), {}, {});
-    s.model.jet_reverse(s.tiles(s.x), s.scalars(weight), {}, {}, sum);
+    s.model.jet_forward(s.tiles(s.x), s.tiles(v), order, s.scalars(s.energy), given(1, e1), given(2, e2));
+    s.model.jet_reverse(s.tiles(s.x), s.scalars(weight), given(1, weight), given(2, weight), sum);
     benchmark::DoNotOptimize(sum.data());
   }
   report(state, s.lanes, before);
@@ -77,7 +82,7 @@ BENCHMARK(energy_and_gradient)
     ->ArgNames({"network", "width"})
     ->ArgsProduct({{0}, {64, 128, 192, 256, 512}})
     ->ArgsProduct({{1}, {64, 128, 256}});
-BENCHMARK(forward_and_reverse)->ArgNames({"network", "width"})->ArgsProduct({{0, 1}, {128, 256}});
+BENCHMARK(forward_and_reverse)->ArgNames({"network", "width", "order"})->ArgsProduct({{0, 1}, {128, 256, 512}, {0, 1, 2}});
 
 int main(int argc, char** argv) {
   partita::Environment const environment(argc, argv);

@@ -125,3 +125,32 @@ def image_run(tmp_path, random):
         file["observed_data/x"] = random.uniform(-1, 1, (100, 24)).astype("float32")
         file["observed_data/x"].attrs["image_shape"] = [4, 6]
     return run
+
+
+@pytest.fixture
+def study_run(tmp_path, random):
+    """A run without samples or history: the files of estimators that study a model."""
+    run = new_run(tmp_path / "study", "estimate", "Studies")
+    layers = np.array([1, 2, 4])
+    with h5py.File(run / "estimates/hessian.h5", "w") as file:
+        file["layers"] = layers
+        for law in ("joint", "posterior", "marginal"):
+            for number in ("smallest_eigenvalue", "log_determinant"):
+                file[f"{law}/{number}"], file[f"{law}/{number}_error"] = 1 / layers, 0.01 / layers
+    with h5py.File(run / "estimates/relaxation.h5", "w") as file:
+        m, time = np.array([0, 1.0]), np.linspace(0, 3, 50)
+        file["m"], file["time"], file["tau_int"], file["tau_int_exact"] = m, time, 1 / (1 + m), 1 / (1 + m)
+        file["tau_int_error"], file["autocorrelation"] = 0.02 * np.ones(2), np.exp(-np.outer(1 + m, time))
+    with h5py.File(run / "estimates/reconstructions.h5", "w") as file:
+        for name in ("x", "reconstruction"):
+            file[name] = random.uniform(0, 1, (9, 24))
+            file[name].attrs["image_shape"] = [4, 6]
+    with h5py.File(run / "estimates/flow_histogram.h5", "w") as file:
+        x = np.linspace(-2, 2, 80)
+        file["x"], file["energy"], file.attrs["log_c"] = x, x**2, 0.5 * np.log(np.pi)
+        file["density_direct"] = file["density_weighted"] = np.exp(-(x**2)) / np.sqrt(np.pi)
+    with h5py.File(run / "estimates/score_grid.h5", "w") as file:
+        axis = np.linspace(-3, 3, 60)
+        file["x0"], file["x1"] = axis, axis[::2]
+        file["score"] = -np.stack(np.meshgrid(axis, axis[::2], indexing="ij"), axis=-1)
+    return run

@@ -24,6 +24,10 @@ def test_every_picture_of_an_image_run(image_run):
     assert set(drawn(image_run)) == {"history", "trace", "image_grid"}
 
 
+def test_every_picture_of_the_estimators_files(study_run):
+    assert set(drawn(study_run)) == {"hessian_trend", "relaxation", "reconstructions", "flow_histogram", "score_field"}
+
+
 def test_other_directory_and_format(gaussian_run, tmp_path):
     assert main(["plot", str(gaussian_run), "-o", str(tmp_path / "out"), "--format", "pdf"]) == 0
     assert (tmp_path / "out/history.pdf").stat().st_size > 5000 and not (gaussian_run / "plots").exists()

@@ -1,0 +1,22 @@
+"""Every picture of a run that applies to it."""
+
+import matplotlib.pyplot as plt
+
+from .plots import PLOTS, STYLE
+from .studies import STUDIES
+
+
+def draw_all(run, directory, form="png"):
+    """Draws every picture that applies into the directory; returns the files written."""
+    directory.mkdir(parents=True, exist_ok=True)
+    written = []
+    with plt.rc_context(STYLE):
+        for plot in PLOTS + STUDIES:
+            figure = plot(run)
+            if figure is None:
+                continue
+            figure.suptitle(run.title, wrap=True)
+            written.append(directory / f"{plot.__name__}.{form}")
+            figure.savefig(written[-1])
+            plt.close(figure)
+    return written

@@ -1,0 +1,45 @@
+// What an estimator is: an entry of the one table of estimators, whose groups are a file each.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/evaluation.hpp"
+#include "driver/registry.hpp"
+#include "estimators/sample_set.hpp"
+
+namespace partita {
+
+// What an estimator works on.
+struct Subject {
+  Evaluation const& evaluation;
+  SampleSet const& samples;
+};
+
+enum class LooksAt { samples, model_or_data };
+
+struct EstimatorEntry {
+  deck::Schema schema;
+  std::function<std::vector<Metric>(Subject const&, deck::Block const&)> compute;  // collective
+  LooksAt looks_at = LooksAt::samples;
+  std::optional<Family> of_family = {};  // of models that it needs; none: it needs none, or takes any
+  bool needs_data = false;               // [data]
+};
+
+std::vector<EstimatorEntry> sample_estimators();
+std::vector<EstimatorEntry> model_estimators();
+std::vector<EstimatorEntry> flow_estimators();
+std::vector<EstimatorEntry> hee_item_estimators();
+std::vector<EstimatorEntry> hee_model_estimators();
+
+std::vector<EstimatorEntry> const& estimators();  // all of them
+EstimatorEntry const& estimator_named(std::string const& type);
+
+// estimates/<name>.h5 of the run, with its provenance, written by the root. Collective.
+void write_estimate(Subject const&, std::string const& name, std::function<void(hdf5::File const&)> const& content);
+
+// E(x) at points (point, dimension), a tile at a time on this rank.
+std::vector<double> energies(EnergyModel&, std::vector<double> const& points);
+
+}  // namespace partita

@@ -1,0 +1,171 @@
+// Estimators of flows: how well they sample their [target].
+#include <cmath>
+#include <limits>
+
+#include "core/log.hpp"
+#include "driver/estimator.hpp"
+#include "estimators/flow.hpp"
+#include "io/sample_reader.hpp"
+#include "io/together.hpp"
+
+namespace partita {
+namespace {
+
+struct FlowOptions {
+  Index samples = 100000;
+  double log_c_exact = std::numeric_limits<double>::quiet_NaN();
+  Index coordinate = 0;
+  double threshold = 0;
+  std::string reference;
+  std::string reference_dataset;
+  Index coordinates = 16;
+  Index cells = 10;
+  double lowest = -4, highest = 4;
+  Index bins = 200;
+};
+
+using Metrics = std::vector<Metric>;
+
+constexpr Index least_samples = 100000;  // below it a flow that misses a mode often shows a perfect effective sample size
+constexpr double least_covered = 0.97;
+
+// The mass of a reference that the weighted samples reach, and what that reference is.
+struct Reached {
+  double mass;
+  std::string of;
+};
+
+void warn_where_missed(Reached const& r) {
+  if (r.mass >= least_covered) return;
+  log::warning(
+      "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_c, ess_fraction and every weighted "
+      "average "
+      "are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add couplings or redundant "
+      "latents",
+      r.mass, r.of);
+}
+
+// For pictures, estimates/flow_histogram.h5: bin centres `x` with the target's U(x) in `energy`, its `density` by quadrature, and the
+// flow's, `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_c, by quadrature.
+void write_histograms(Subject const& s, DifferentiableModel& target, Quadrature const& law, Masses const& found, FlowOptions const& o) {
+  double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
+  std::vector<double> centres;
+  for (Index k = 0; k < o.bins; k++) centres.push_back(o.lowest + width * (static_cast<double>(k) + 0.5));
+  auto const energy = energies(target, centres);
+  write_estimate(s, "flow_histogram", [&](hdf5::File const& file) {
+    file.set_attribute("log_c", law.log_c);
+    auto const density = [&](std::string const& name, std::vector<double> values) {
+      for (double& v : values) v /= width;
+      file.write(name, values);
+    };
+    file.write("x", centres);
+    file.write("energy", energy);
+    density("density", law.masses);
+    density("density_direct", found.direct);
+    density("density_weighted", found.weighted);
+  });
+}
+
+// One dimension: against quadrature. Writes the histograms.
+Reached compare_with_quadrature(Subject const& s, WeightedSamples const& samples, DifferentiableModel& target, Quadrature const& law,
+                                FlowOptions const& o) {
+  double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
+  auto const found = masses(samples, o.bins, [&](float const* x) {
+    double const at = std::floor((static_cast<double>(x[0]) - o.lowest) / width);
+    return at >= 0 && at < static_cast<double>(o.bins) ? static_cast<Index>(at) : Index{-1};
+  });
+  write_histograms(s, target, law, found, o);
+  return {covered(law.masses, found.weighted, samples.samples.tiling.chains),
+          fmt::format("between {} and {} (quadrature)", o.lowest, o.highest)};
+}
+
+// More dimensions: against independent samples of the target, all draws of them.
+Reached compare_with_samples(Subject const& s, WeightedSamples const& samples, FlowOptions const& o) {
+  std::vector<double> points;
+  together(s.evaluation.context.ranks, [&] {
+    SampleReader const reader(o.reference, o.reference_dataset);
+    require(reader.dimension() == samples.samples.dimension, ExitCode::data, "{}: points of dimension {}, and the flow's have {}",
+            reader.where(), reader.dimension(), samples.samples.dimension);
+    points = reader.read<double>(0, reader.chains());
+  });
+  auto const worst = coverage(samples, points, o.coordinates, o.cells);
+  return {worst.covered, fmt::format("of {} in coordinates {} and {}, the worst pair", o.reference, worst.first, worst.second)};
+}
+
+void warn_of_blindness(FlowOptions const& o, bool compares) {
+  if (o.samples < least_samples)
+    log::warning(
+        "estimator.samples = {}: with less than {} the effective sample size of a flow that misses a mode looks perfect more often than "
+        "not",
+        o.samples, least_samples);
+  if (!compares)
+    log::warning(
+        "[[estimator]] flow has nothing independent to compare with: modes that the flow misses leave no trace in its weights; set "
+        "estimator.reference to a run of the target");
+}
+
+Metrics flow(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<FlowOptions>();
+  RunContext const& run = s.evaluation.context;
+  auto& model = dynamic_cast<Nice&>(*s.evaluation.model);
+  Index const d = model.dimension();
+  require_all(o.coordinate < d, ExitCode::usage, "estimator.coordinate = {}, but x has {} coordinates, counted from 0", o.coordinate, d);
+  require_all(o.lowest < o.highest, ExitCode::usage,
+              "estimator.lowest = {} is not below estimator.highest = {}; the target's mass lies between them", o.lowest, o.highest);
+  bool const one_dimension = d == 1, compares = one_dimension || !o.reference.empty();
+  warn_of_blindness(o, compares);
+  auto const target = make_target(run, d);
+  auto const samples = draw_flow(model, *target, o.samples, run.ranks, random::derived_key(run.key, random::Stream::flow_latents, 3));
+  auto const weights = importance(samples);
+  auto const right = probability(samples, [&](float const* x) { return static_cast<double>(x[o.coordinate]) > o.threshold; });
+
+  double log_c = weights.log_c.value;
+  std::string log_c_of = "the estimated log C";
+  std::optional<Reached> reached;
+  if (one_dimension) {
+    auto const law = quadrature([&](std::vector<double> const& points) { return energies(*target, points); }, o.lowest, o.highest, o.bins);
+    log_c = law.log_c, log_c_of = "log C by quadrature";
+    reached = compare_with_quadrature(s, samples, *target, law, o);
+  } else if (compares) {
+    reached = compare_with_samples(s, samples, o);
+  }
+  if (!std::isnan(o.log_c_exact)) log_c = o.log_c_exact, log_c_of = "estimator.log_c_exact";
+
+  std::string const event = fmt::format("P(x_{} > {})", o.coordinate, o.threshold);
+  Metrics out{{"kl_bound", weights.criterion.value + log_c, weights.criterion.error,
+               "J = KL(P || target) of (x, y), at least that of x alone; with " + log_c_of},
+              {"log_c", weights.log_c.value, weights.log_c.error, fmt::format("log of the mean weight of {} samples", o.samples)},
+              {"ess_fraction", weights.ess_fraction, {}, "(sum w)^2 / (N sum w^2)"},
+              {"criterion", weights.criterion.value, weights.criterion.error,
+               "J - log C = mean of -log w: what to choose latent_dimension by, the smaller the better"},
+              {"p_right", right.direct.value, right.direct.error, event + " of the flow's samples"},
+              {"p_right_weighted", right.weighted.value, right.weighted.error, event + " by their weights"}};
+  if (!reached) return out;
+  out.push_back({"coverage", reached->mass, {}, "mass that the weighted samples reach, " + reached->of});
+  warn_where_missed(*reached);
+  return out;
+}
+
+}  // namespace
+
+std::vector<EstimatorEntry> flow_estimators() {
+  using F = FlowOptions;
+  return {{deck::schema<F>(
+               "flow",
+               "how well a nice flow samples its [target]: KL divergence, importance-weighted log C, effective sample size, coverage; in "
+               "one dimension estimates/flow_histogram.h5",
+               {deck::key("samples", &F::samples, "samples of the flow").at_least(2),
+                deck::key("log_c_exact", &F::log_c_exact, "log C of the target, for kl_bound; left out: by quadrature, or estimated"),
+                deck::key("coordinate", &F::coordinate, "of p_right, counted from 0").at_least(0),
+                deck::key("threshold", &F::threshold, "p_right = P(x_coordinate > threshold)"),
+                deck::key("reference", &F::reference,
+                          "run directory or HDF5 file with independent samples of the target, for the coverage in more than one dimension"),
+                deck::key("reference_dataset", &F::reference_dataset, "its dataset; empty: the samples of a run"),
+                deck::key("coordinates", &F::coordinates, "how many of the first coordinates the coverage looks at, in pairs").at_least(2),
+                deck::key("cells", &F::cells, "cells along each of a pair").at_least(2),
+                deck::key("lowest", &F::lowest, "one dimension: lower end of quadrature and histograms"),
+                deck::key("highest", &F::highest, "upper end"), deck::key("bins", &F::bins, "of the histograms").at_least(10)}),
+           flow, LooksAt::model_or_data, Family::flow}};
+}
+
+}  // namespace partita

@@ -1,0 +1,88 @@
+// task = "generate": samples by a model's own means.
+#include "core/log.hpp"
+#include "driver/evaluation.hpp"
+#include "driver/registry.hpp"
+#include "driver/task.hpp"
+#include "driver/warm_start.hpp"
+#include "io/samples.hpp"
+
+namespace partita {
+namespace {
+
+class GenerateTask : public Task {
+ public:
+  explicit GenerateTask(RunContext const& c)
+      : context_(c), data_(optional_data(c)), model_(make_model(c.deck.at("model"), c.key)) {
+    warm_start(*model_, c.deck.at("model"), c.ranks);
+    generator_ = make_generator({c, *model_, data_.get()});
+    samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
+    log::info("{} samples of dimension {} in {} tiles of {}, {} steps", generator_->tiling().chains, model_->dimension(), generator_->tiling().tiles(), generator_->tiling().width,
+              generator_->steps());
+  }
+
+  Index total() const override { return generator_->steps(); }
+  double chain_steps_per_step() const override { return generator_->chain_steps_per_step(); }
+  Index next_boundary(Index step) const override { return generator_->next_boundary(step); }
+
+  void advance(Index step, Index steps) override {
+    Timers::Scope const scope(context_.timers, "sampling");
+    generator_->advance(step, steps);
+  }
+  void at_boundary(Index) override {}
+
+  void describe_state(State& state) override {
+    generator_->describe_state(state);
+    samples_->describe_state(state);
+  }
+  void restored(Index) override { samples_->cut_back(); }
+  void flush(Index step) override { generator_->require_finite(step); }
+  std::string progress() override { return ""; }
+
+  std::vector<Metric> finish() override {
+    auto const values = generator_->samples();
+    generator_->require_finite(total());
+    samples_->append(total(), values, statistics(values.front()));
+    samples_->write_pending();
+    std::vector<Metric> out;
+    for (auto const& r : generator_->results()) out.push_back({r.name, r.value, {}, r.definition});
+    for (Metric& m : Evaluation{context_, model_.get(), nullptr, data_.get()}.of_run(generator_->tiling())) out.push_back(std::move(m));
+    return out;
+  }
+
+ private:
+  SampleFormat format() const {
+    std::vector<SampleVariable> variables;
+    for (auto const& v : generator_->variables()) variables.push_back({v.name, v.size});
+    std::vector<SampleStatistic> statistics;
+    if (has_energy()) statistics.push_back({"energy", StoredAs::real64, "E(x)"});
+    for (auto const& v : generator_->statistics()) statistics.push_back({v.name, StoredAs::real64, v.definition});
+    auto const shape = data_ ? data_->shape() : std::vector<Index>{};
+    return {generator_->tiling(), generator_->mine(), variables, statistics, 1, shape.size() >= 2 ? shape : std::vector<Index>{}};
+  }
+  bool has_energy() const { return dynamic_cast<EnergyModel const*>(model_.get()) != nullptr; }
+
+  std::vector<TileScalarStorage> statistics(TileStorage const& x) const {
+    auto out = generator_->statistic_values();
+    if (!has_energy()) return out;
+    Tiling const& tiling = generator_->tiling();
+    TileScalarStorage const energy("energies of samples", x.extent(0), x.extent(2));
+    for (Index tile = 0; tile < static_cast<Index>(x.extent(0)); tile++) {
+      auto const one = std::pair(tile, tile + 1), row = std::pair(Index{0}, tiling.lanes(generator_->mine().first + tile));
+      dynamic_cast<EnergyModel const&>(*model_).energy(Kokkos::subview(x, one, Kokkos::ALL, row), Kokkos::subview(energy, one, row));
+    }
+    out.insert(out.begin(), energy);
+    return out;
+  }
+
+  RunContext const& context_;
+  std::unique_ptr<data::Dataset> data_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Generator> generator_;
+  std::unique_ptr<SampleWriter> samples_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_generate_task(RunContext const& c) { return std::make_unique<GenerateTask>(c); }
+
+}  // namespace partita

@@ -1,0 +1,226 @@
+// Estimators of hierarchical exponential-family models about items of [data]: their likelihood, and what the latent layers keep of them.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/require.hpp"
+#include "driver/estimator.hpp"
+#include "estimators/hee_annealing.hpp"
+#include "estimators/hee_likelihood.hpp"
+#include "estimators/hee_reconstruction.hpp"
+#include "io/together.hpp"
+
+namespace partita {
+namespace {
+
+// Which items of [data].
+struct ItemOptions {
+  std::string split;
+  Index items = 1000;
+};
+struct LikelihoodOptions {
+  std::string method = "automatic";
+};
+
+using Metrics = std::vector<Metric>;
+
+Hee const& model_of(Subject const& s) { return dynamic_cast<Hee const&>(*s.evaluation.model); }
+
+constexpr std::array<std::pair<char const*, data::Split>, 3> splits{
+    {{"test", data::Split::test}, {"validation", data::Split::validation}, {"train", data::Split::train}}};
+
+struct Items {
+  std::string split;
+  Index count;
+  std::vector<double> points;  // (item, n_0)
+};
+
+// The first items of the split that is asked for, or of the first that has any.
+Items items_of(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<ItemOptions>();
+  auto const* data = s.evaluation.data;
+  Index const d = data->dimension();
+  require_all(d == s.evaluation.model->dimension(), ExitCode::usage,
+              "the data have {} numbers an item ({}) and the model takes {}; set model.widths accordingly", d, data->source(),
+              s.evaluation.model->dimension());
+  auto const [name, split] = *std::find_if(splits.begin(), splits.end(),
+                                           [&](auto const& e) { return o.split.empty() ? data->size(e.second) > 0 : o.split == e.first; });
+  Index const available = data->size(split), count = o.items > 0 ? std::min(o.items, available) : available;
+  require_all(count > 0, ExitCode::usage, "estimator.split = \"{}\" has no items ({}); set data.{}_fraction, or use another split", name,
+              data->source(), name);
+  Items out{name, count, std::vector<double>(static_cast<std::size_t>(count * d))};
+  for (Index i = 0; i < count; i++) data->values(data->item(split, i), out.points.data() + i * d);
+  return out;
+}
+
+std::vector<deck::Key> item_keys() {
+  using O = ItemOptions;
+  return {deck::key("split", &O::split, "whose items; unset: test, or validation where there are no test items, or train")
+              .one_of({"test", "validation", "train"}),
+          deck::key("items", &O::items, "the first so many of them; 0: all").at_least(0)};
+}
+std::vector<deck::Key> with_item_keys(std::vector<deck::Key> keys) {
+  auto all = item_keys();
+  all.insert(all.end(), keys.begin(), keys.end());
+  return all;
+}
+
+// Mean and covariance of the training items; the root alone holds them all in double.
+MultivariateNormal training_moments(Subject const& s) {
+  Index const d = s.evaluation.data->dimension();
+  MultivariateNormal m{std::vector<double>(static_cast<std::size_t>(d)), Matrix(d, d)};
+  on_root(s.samples.ranks, [&] { m = moments(s.evaluation.data->points(data::Split::train), d); });
+  s.samples.ranks.broadcast(m.mean.data(), m.mean.size() * sizeof(double));
+  s.samples.ranks.broadcast(m.covariance.values.data(), m.covariance.values.size() * sizeof(double));
+  return m;
+}
+
+std::vector<double> training_mean(data::Dataset const& data) {
+  Index const n = data.size(data::Split::train);
+  std::vector<double> x(static_cast<std::size_t>(data.dimension())), mean(x.size(), 0);
+  for (Index i = 0; i < n; i++) {
+    data.values(data.item(data::Split::train, i), x.data());
+    for (std::size_t k = 0; k < x.size(); k++) mean[k] += x[k] / static_cast<double>(n);
+  }
+  return mean;
+}
+
+// ---- Log-likelihood ----
+
+// Where probabilistic PCA, the best that a linear member can learn, is known.
+void compare_with_optimum(Subject const& s, Items const& items, std::vector<double> const& learnt, Metrics& out) {
+  Hee const& model = model_of(s);
+  auto const optimum = log_density(likelihood_optimum(training_moments(s), model.width(1)), items.points);
+  std::vector<double> gap;
+  for (std::size_t i = 0; i < optimum.size(); i++) gap.push_back(learnt[i] - optimum[i]);
+  auto const best = mean_and_error(optimum), difference = mean_and_error(gap);
+  out.push_back(
+      {"log_likelihood_optimum_" + items.split, best.value, best.error,
+       fmt::format(
+           "the same under the best Gaussian with noise 1/2 and {} factors for the training items' mean and covariance (probabilistic PCA)",
+           model.width(1))});
+  out.push_back({"log_likelihood_gap", difference.value, difference.error, "learnt less optimum, nats an item"});
+}
+
+Metrics exactly(Subject const& s, Items const& items) {
+  Hee const& model = model_of(s);
+  auto const values = log_density(layer_marginals(model.host_layers()).front(), items.points);
+  auto const mean = mean_and_error(values);
+  Metrics out{{"log_likelihood_" + items.split, mean.value, mean.error,
+               fmt::format("mean log p(x_0) of {} items in nats, exact; error over items", items.count)}};
+  if (model.gaussian_conditionals()) compare_with_optimum(s, items, values, out);
+  return out;
+}
+
+Metrics by_annealing(Subject const& s, Items const& items, AnnealingOptions const& o) {
+  auto const found = annealed_likelihood(model_of(s), items.points, o, s.samples.ranks, s.evaluation.context.key);
+  std::vector<double> values;
+  double variance = 0, effective = 0;
+  auto const n = static_cast<double>(items.count);
+  for (auto const& p : found.points) {
+    values.push_back(p.log_likelihood);
+    variance += p.error * p.error / n / n, effective += p.effective_chains / static_cast<double>(o.chains) / n;
+  }
+  auto const mean = mean_and_error(values);
+  double const own_error = std::sqrt(variance);
+  return {{"log_likelihood_" + items.split, mean.value, items.count > 1 ? mean.error : own_error,
+           fmt::format("mean log p(x_0) of {} items in nats by annealed importance sampling, which is too low on average; error over "
+                       "items, that of the sampling included",
+                       items.count)},
+          {"log_likelihood_sampling_error", own_error, {}, "the part of that error that more chains or temperatures reduce"},
+          {"log_likelihood_effective_chains",
+           effective,
+           {},
+           fmt::format("share of the {} chains an item that count in its weights; near 1 / {}: too few temperatures", o.chains, o.chains)},
+          {"log_likelihood_acceptance", found.acceptance, {}, "of the steps between temperatures"}};
+}
+
+Metrics log_likelihood(Subject const& s, deck::Block const& block) {
+  std::string const method = block.as<LikelihoodOptions>().method;
+  bool const has_closed_form = model_of(s).linear_gaussian();
+  require_all(method != "exact" || has_closed_form, ExitCode::usage,
+              "estimator.method = \"exact\" needs a linear-Gaussian hee (model.f = \"identity\", phi = \"identity\", g = \"quadratic\" or "
+              "\"lateral\"); use \"ais\"");
+  Items const items = items_of(s, block);
+  return method == "exact" || (method == "automatic" && has_closed_form) ? exactly(s, items)
+                                                                         : by_annealing(s, items, block.as<AnnealingOptions>());
+}
+
+// ---- Reconstruction ----
+
+Estimate mean_square(std::vector<double> const& differences, Index d) {
+  std::vector<double> of_items(differences.size() / static_cast<std::size_t>(d), 0);
+  for (std::size_t i = 0; i < differences.size(); i++)
+    of_items[i / static_cast<std::size_t>(d)] += differences[i] * differences[i] / static_cast<double>(d);
+  return mean_and_error(of_items);
+}
+
+Metrics reconstruction(Subject const& s, deck::Block const& block) {
+  Hee const& model = model_of(s);
+  Items items = items_of(s, block);
+  auto dynamics = block.as<HeeLangevinOptions>();
+  dynamics.aprime = model.gaussian_conditionals() ? "closed_form" : "interneuron";
+  auto const found =
+      reconstruct(model, dynamics, items.points, block.as<ReconstructionOptions>(), s.samples.ranks, s.evaluation.context.key);
+  Index const d = model.dimension();
+  auto centre = training_mean(*s.evaluation.data);
+  if (model.phi() == Statistic::tanh)  // what is reconstructed is phi(x_0)
+    for (auto* values : {&items.points, &centre})
+      for (double& v : *values) v = std::tanh(v);
+  std::vector<double> residual = items.points, deviation = items.points;
+  for (std::size_t i = 0; i < residual.size(); i++) residual[i] -= found[0][i], deviation[i] -= centre[i % centre.size()];
+  write_estimate(s, "reconstructions", [&](hdf5::File const& file) {
+    auto const& shape = s.evaluation.data->shape();
+    auto const write = [&](std::string const& name, std::vector<double> const& values, Index width, bool image) {
+      auto const dataset = file.create_dataset(name, hdf5::native_type<float>(), {items.count, width});
+      dataset.write(values);
+      if (image && shape.size() >= 2) dataset.set_attribute("image_shape", shape);
+    };
+    write("x", items.points, d, true);
+    write("reconstruction", found[0], d, true);
+    for (Index l = 1; l <= model.layers(); l++)
+      write(fmt::format("posterior_mean/layer{}", l), found[static_cast<std::size_t>(l)], model.width(l), false);
+  });
+  auto const error = mean_square(residual, d), baseline = mean_square(deviation, d);
+  std::string const what = model.phi() == Statistic::tanh ? "phi(x_0)" : "x_0";
+  return {{"reconstruction_error", error.value, error.error,
+           fmt::format("mean square per coordinate of {} - E[A'(eta_0) | x_0], over {} {} items", what, items.count, items.split)},
+          {"reconstruction_baseline", baseline.value, baseline.error, "the same of their deviation from the training mean"}};
+}
+
+}  // namespace
+
+std::vector<EstimatorEntry> hee_item_estimators() {
+  using L = LikelihoodOptions;
+  using A = AnnealingOptions;
+  using D = HeeLangevinOptions;
+  using R = ReconstructionOptions;
+  return {
+      {{"log_likelihood",
+        "mean log p(x_0) of held-out items under an hee: exact for its linear-Gaussian members, else by annealed importance sampling",
+        with_item_keys(
+            {deck::key("method", &L::method, "exact, ais (annealed importance sampling), or automatic: exact where there is a closed form")
+                 .one_of({"automatic", "exact", "ais"}),
+             deck::key("temperatures", &A::temperatures,
+                       "ais: from p(x_1:L) to the posterior, one Hamiltonian step each; more of them: less bias")
+                 .at_least(2),
+             deck::key("chains", &A::chains, "ais: of each item").at_least(2)})},
+       log_likelihood,
+       LooksAt::model_or_data,
+       Family::hee,
+       true},
+      {{"reconstruction",
+        "posterior means of an hee's latent layers given items, and what they expect of x_0: estimates/reconstructions.h5",
+        with_item_keys({deck::key("step_size", &D::step_size, "dt of the second-order dynamics").above(0).in("tau"),
+                        deck::key("tau_u", &D::tau_u, "of the fast neurons, where A' has no closed form").above(0).in("tau"),
+                        deck::key("replicas", &D::replicas, "fast neurons a unit, averaged").at_least(1),
+                        deck::key("duration", &R::duration, "time that the dynamics runs").above(0).in("tau"),
+                        deck::key("average_over", &R::average_over, "its last part, which is averaged").above(0).in("tau")})},
+       reconstruction,
+       LooksAt::model_or_data,
+       Family::hee,
+       true},
+  };
+}
+
+}  // namespace partita

@@ -1,0 +1,190 @@
+// Estimators of hierarchical exponential-family models themselves: the Hessians of their laws, and how fast their dynamics relaxes.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "core/require.hpp"
+#include "driver/estimator.hpp"
+#include "estimators/hee_hessian.hpp"
+#include "estimators/hee_relaxation.hpp"
+
+namespace partita {
+namespace {
+
+struct HessianOptions {
+  std::vector<Index> layers;
+  Index units = 0;
+  Index repeats = 10;
+};
+struct RelaxationStrengths {
+  std::vector<double> m = {0.25, 0.5, 1, 2};
+};
+
+using Metrics = std::vector<Metric>;
+
+Hee const& model_of(Subject const& s) { return dynamic_cast<Hee const&>(*s.evaluation.model); }
+
+// ---- Hessians ----
+
+char const* const hessian_names[] = {"joint", "posterior", "marginal"};
+template <class Number>
+std::array<HessianSpectrum<Number>, 3> in_order(HeeHessians<Number> const& h) {
+  return {h.joint, h.posterior, h.marginal};
+}
+Metric number(std::string const& name, double value) { return {name, value}; }
+Metric number(std::string const& name, Estimate const& e) { return {name, e.value, e.error}; }
+
+template <class Number>
+Metrics hessian_metrics(HeeHessians<Number> const& hessians, std::string const& suffix) {
+  Metrics out;
+  for (std::size_t k = 0; k < 3; k++) {
+    std::string const stem = fmt::format("hessian_{}", hessian_names[k]), of = fmt::format("of the {} Hessian of -log p", hessian_names[k]);
+    auto const spectrum = in_order(hessians)[k];
+    out.push_back(number(stem + "_smallest_eigenvalue" + suffix, spectrum.smallest_eigenvalue));
+    out.back().definition = "smallest eigenvalue " + of;
+    out.push_back(number(stem + "_log_determinant" + suffix, spectrum.log_determinant));
+    out.back().definition = "log determinant " + of;
+  }
+  return out;
+}
+
+void write_trend(Subject const& s, std::vector<HessianTrend> const& trend, Index units, Index repeats) {
+  write_estimate(s, "hessian", [&](hdf5::File const& file) {
+    std::vector<Index> layers;
+    for (auto const& t : trend) layers.push_back(t.layers);
+    file.write("layers", layers);
+    file.set_attribute("units", units);
+    file.set_attribute("repeats", repeats);
+    auto const column = [&](std::string const& name, std::size_t which, Estimate HessianSpectrum<Estimate>::*number) {
+      std::vector<double> values, errors;
+      for (auto const& t : trend) {
+        Estimate const e = in_order(t.hessians)[which].*number;
+        values.push_back(e.value), errors.push_back(e.error);
+      }
+      file.write(fmt::format("{}/{}", hessian_names[which], name), values);
+      file.write(fmt::format("{}/{}_error", hessian_names[which], name), errors);
+    };
+    for (std::size_t k = 0; k < 3; k++) {
+      column("smallest_eigenvalue", k, &HessianSpectrum<Estimate>::smallest_eigenvalue);
+      column("log_determinant", k, &HessianSpectrum<Estimate>::log_determinant);
+    }
+  });
+}
+
+Metrics hessian(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<HessianOptions>();
+  Hee const& model = model_of(s);
+  require_all(model.linear_gaussian(), ExitCode::usage,
+              "estimator.type = \"hee_hessian\" needs a linear-Gaussian hee, whose Hessians are constant: model.f = \"identity\", phi = "
+              "\"identity\" and g = \"quadratic\" or \"lateral\"");
+  if (o.layers.empty()) return hessian_metrics(hee_hessians(model.host_layers()), "");
+  Index const units = o.units > 0 ? o.units : model.dimension() + model.units();
+  auto const trend =
+      hessian_trend(s.evaluation.context.deck.at("model").as<HeeOptions>(), units, o.layers, o.repeats, s.evaluation.context.key);
+  write_trend(s, trend, units, o.repeats);
+  auto const [smallest, largest] =
+      std::minmax_element(trend.begin(), trend.end(), [](auto const& a, auto const& b) { return a.layers < b.layers; });
+  Metrics out = hessian_metrics(smallest->hessians, fmt::format("_L{}", smallest->layers));
+  if (largest->layers == smallest->layers) return out;
+  auto const of_largest = hessian_metrics(largest->hessians, fmt::format("_L{}", largest->layers));
+  out.insert(out.end(), of_largest.begin(), of_largest.end());
+  return out;
+}
+
+// ---- Relaxation ----
+
+void write_relaxation(Subject const& s, SlowMode const& mode, RelaxationOptions const& o, std::vector<double> const& strengths,
+                      std::vector<Relaxation> const& runs, std::vector<double> const& exact) {
+  write_estimate(s, "relaxation", [&](hdf5::File const& file) {
+    file.set_attribute("curvature", mode.curvature);
+    file.set_attribute("step_size", o.step_size);
+    file.set_attribute("tau_v", o.tau_v);
+    file.write("m", strengths);
+    file.write("time", runs[0].time);
+    std::vector<double> times, time_errors, values, errors;
+    for (Relaxation const& r : runs) {
+      times.push_back(r.integrated_time.value), time_errors.push_back(r.integrated_time.error);
+      for (Estimate const& e : r.autocorrelation) values.push_back(e.value), errors.push_back(e.error);
+    }
+    file.write("tau_int", times);
+    file.write("tau_int_error", time_errors);
+    file.write("tau_int_exact", exact);
+    auto const write = [&](char const* name, std::vector<double> const& all) {
+      file.create_dataset(name, hdf5::native_type<double>(), {static_cast<Index>(runs.size()), static_cast<Index>(runs[0].time.size())})
+          .write(all);
+    };
+    write("autocorrelation", values);
+    write("autocorrelation_error", errors);
+  });
+}
+
+Metrics hee_relaxation(Subject const& s, deck::Block const& block) {
+  Hee const& model = model_of(s);
+  auto const o = block.as<RelaxationOptions>();
+  std::vector<double> x0(static_cast<std::size_t>(model.dimension()), 0);
+  if (auto const* data = s.evaluation.data) {
+    require_all(data->dimension() == model.dimension(), ExitCode::usage,
+                "the data have {} numbers an item ({}) and the model takes {}; set model.widths accordingly", data->dimension(),
+                data->source(), model.dimension());
+    data->values(data->item(data::Split::train, 0), x0.data());
+  }
+  SlowMode const mode = slowest_mode(model, x0);
+  std::vector<double> strengths{0};  // first order, then second order
+  for (double m : block.as<RelaxationStrengths>().m) strengths.push_back(m);
+  std::vector<Relaxation> runs;
+  std::vector<double> exact;
+  for (std::size_t k = 0; k < strengths.size(); k++) {
+    random::Key const key = random::derived_key(s.evaluation.context.key, random::Stream::hee_relaxation, k);
+    runs.push_back(relaxation(model, mode, x0, strengths[k], o, s.samples.ranks, key));
+    exact.push_back(exact_integrated_time(mode.curvature, strengths[k], o.tau_v, o.step_size));
+  }
+  write_relaxation(s, mode, o, strengths, runs, exact);
+  Estimate const first = runs[0].integrated_time;
+  Metrics out{{"tau_int_first", first.value, first.error,
+               fmt::format("integrated autocorrelation time of the slowest posterior mode (curvature {:.4g}), first order; exact for this "
+                           "step size: {:.4g}",
+                           mode.curvature, exact[0])}};
+  for (std::size_t k = 1; k < runs.size(); k++) {
+    Estimate const second = runs[k].integrated_time;
+    double const speedup = first.value / second.value;
+    out.push_back({fmt::format("tau_int_second_m{:g}", strengths[k]), second.value, second.error,
+                   fmt::format("the same, second order; exact: {:.4g}", exact[k])});
+    out.push_back(
+        {fmt::format("speedup_m{:g}", strengths[k]), speedup, speedup * std::hypot(first.error / first.value, second.error / second.value),
+         fmt::format("tau_int_first over it; exact: {:.4g}, in continuous time 1 + m = {:g}", exact[0] / exact[k], 1 + strengths[k])});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<EstimatorEntry> hee_model_estimators() {
+  using H = HessianOptions;
+  using M = RelaxationStrengths;
+  using R = RelaxationOptions;
+  return {
+      {deck::schema<H>(
+           "hee_hessian",
+           "smallest eigenvalue and log determinant of the joint, posterior and marginal Hessian of a linear-Gaussian hee, or their trend "
+           "over L at a fixed number of "
+           "units: estimates/hessian.h5",
+           {deck::key("layers", &H::layers, "L of the random models of the trend, as at the start of learning; empty: the model itself")
+                .at_least(1),
+            deck::key("units", &H::units, "n_0 + .. + n_L of each, in layers of equal width; 0: as many as the model has").at_least(0),
+            deck::key("repeats", &H::repeats, "random models averaged for each L").at_least(2)}),
+       hessian, LooksAt::model_or_data, Family::hee},
+      {{"hee_relaxation",
+        "integrated autocorrelation time of the slowest posterior mode of a linear-Gaussian hee, first against second order: "
+        "estimates/relaxation.h5; given the first training "
+        "item, or x_0 = 0 without [data]",
+        {deck::key("m", &M::m, "strengths of the adaptation").above(0), deck::key("step_size", &R::step_size, "dt").above(0).in("tau"),
+         deck::key("tau_v", &R::tau_v, "of the adaptation").above(0).in("tau"),
+         deck::key("duration", &R::duration, "of each chain; 0: 200 times the mode's relaxation time").at_least(0).in("tau"),
+         deck::key("chains", &R::chains, "independent chains").at_least(2)}},
+       hee_relaxation,
+       LooksAt::model_or_data,
+       Family::hee},
+  };
+}
+
+}  // namespace partita

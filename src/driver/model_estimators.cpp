@@ -1,0 +1,151 @@
+// Estimators that look at a model or at data, and need no samples but the points of [input].
+#include <algorithm>
+
+#include "driver/estimator.hpp"
+
+namespace partita {
+namespace {
+
+struct GridOptions {
+  std::vector<double> lowest = {-4}, highest = {4};
+  Index points = 200;
+};
+struct ObservedOptions {
+  Index points = 2000;
+};
+
+using Metrics = std::vector<Metric>;
+
+// Points of a grid in one or two dimensions, the last coordinate fastest.
+struct Grid {
+  std::vector<std::vector<double>> axes;
+  std::vector<double> points;  // (point, dimension)
+
+  Grid(GridOptions const& o, Index dimension) {
+    for (std::size_t k = 0; k < static_cast<std::size_t>(dimension); k++) {
+      double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)];
+      axes.emplace_back();
+      for (Index i = 0; i < o.points; i++)
+        axes[k].push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(o.points - 1));
+    }
+    for (double a : axes[0]) {
+      if (dimension == 1) points.push_back(a);
+      else
+        for (double b : axes[1]) points.insert(points.end(), {a, b});
+    }
+  }
+  // The axes, and what was found at the points: one number each, or `components`.
+  void write(hdf5::File const& file, std::string const& name, std::vector<double> const& values, Index components = 0) const {
+    hdf5::Extents extents;
+    for (std::size_t k = 0; k < axes.size(); k++) {
+      file.write(fmt::format("x{}", k), axes[k]);
+      extents.push_back(static_cast<Index>(axes[k].size()));
+    }
+    if (components > 0) extents.push_back(components);
+    file.create_dataset(name, hdf5::native_type<double>(), extents).write(values);
+  }
+};
+
+// evaluate(x, result) at points (point, dimension), a tile at a time on this rank: (point, rows) of the results' first `rows` rows.
+template <class Evaluate>
+std::vector<double> at_points(Model& model, std::vector<double> const& points, Index rows, Evaluate const& evaluate) {
+  Index const d = model.dimension(), n = static_cast<Index>(points.size()) / d;
+  Tiling const tiling{n, pitch_quantum};
+  TileStorage const x("points", 1, d, tiling.pitch()), result("values at points", 1, rows, tiling.pitch());
+  auto const host_x = Kokkos::create_mirror_view(x), host_result = Kokkos::create_mirror_view(result);
+  model.reserve(1, tiling.width);
+  std::vector<double> out;
+  for (Index tile = 0; tile < tiling.tiles(); tile++) {
+    Index const lanes = tiling.lanes(tile), real = tiling.chains_in(tile);
+    for (Index l = 0; l < lanes; l++)
+      for (Index i = 0; i < d; i++)
+        host_x(0, i, l) = static_cast<Real>(points[static_cast<std::size_t>((tile * tiling.width + std::min(l, real - 1)) * d + i)]);
+    Kokkos::deep_copy(x, host_x);
+    auto const row = std::pair(Index{0}, lanes);
+    evaluate(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, row), Kokkos::subview(result, Kokkos::ALL, Kokkos::ALL, row));
+    Kokkos::deep_copy(host_result, result);
+    for (Index l = 0; l < real; l++)
+      for (Index i = 0; i < rows; i++) out.push_back(host_result(0, i, l));
+  }
+  return out;
+}
+
+Metrics energy_grid(Subject const& s, deck::Block const& block) {
+  auto* const model = dynamic_cast<EnergyModel*>(s.evaluation.model);
+  require_all(model && model->dimension() <= 2, ExitCode::usage,
+              "estimator.type = \"energy_grid\" draws energies of one or two dimensions; remove it for this model");
+  Grid const grid(block.as<GridOptions>(), model->dimension());
+  auto const values = energies(*model, grid.points);
+  write_estimate(s, "energy_grid", [&](hdf5::File const& file) { grid.write(file, "energy", values); });
+  return {};
+}
+
+Metrics score_grid(Subject const& s, deck::Block const& block) {
+  auto* const model = dynamic_cast<ScoreModel*>(s.evaluation.model);
+  require_all(model && model->dimension() <= 2, ExitCode::usage,
+              "estimator.type = \"score_grid\" draws scores in one or two dimensions; remove it for this model");
+  Index const d = model->dimension();
+  Grid const grid(block.as<GridOptions>(), d);
+  auto values = at_points(*model, grid.points, d, [&](ConstTiles x, Tiles gradient) { model->gradient(x, gradient); });
+  for (double& v : values) v = -v;
+  write_estimate(s, "score_grid", [&](hdf5::File const& file) { grid.write(file, "score", values, d); });
+  return {};
+}
+
+Metrics point_energies(Subject const& s, deck::Block const&) {
+  require_all(!s.samples.energy.empty(), ExitCode::usage,
+              "estimator.type = \"energies\" needs a [model] for the points of input.path; add one");
+  auto const values = gather_series(s.samples, [](float const*, double energy) { return energy; });
+  write_estimate(s, "energies", [&](hdf5::File const& file) {
+    file.create_dataset("energy", hdf5::native_type<double>(), {s.samples.tiling.chains, s.samples.draws}).write(values);
+  });
+  return {};
+}
+
+Metrics observed_data(Subject const& s, deck::Block const& block) {
+  require_all(s.evaluation.data != nullptr, ExitCode::usage,
+              "estimator.type = \"observed_data\" keeps training items, and the deck has no [data]; add it, or remove the estimator");
+  auto const& data = *s.evaluation.data;
+  Index const d = data.dimension(), count = std::min(block.as<ObservedOptions>().points, data.size(data::Split::train));
+  std::vector<float> values(static_cast<std::size_t>(count * d));
+  for (Index i = 0; i < count; i++) data.values(data.item(data::Split::train, i), values.data() + i * d);
+  write_estimate(s, "observed_data", [&](hdf5::File const& file) {
+    auto const x = file.create_dataset("observed_data/x", hdf5::native_type<float>(), {count, d});
+    x.write(values);
+    if (data.shape().size() >= 2) x.set_attribute("image_shape", data.shape());
+  });
+  return {};
+}
+
+}  // namespace
+
+std::vector<double> energies(EnergyModel& model, std::vector<double> const& points) {
+  return at_points(model, points, 1,
+                   [&](ConstTiles x, Tiles energy) { model.energy(x, Kokkos::subview(energy, Kokkos::ALL, 0, Kokkos::ALL)); });
+}
+
+std::vector<EstimatorEntry> model_estimators() {
+  using G = GridOptions;
+  using O = ObservedOptions;
+  std::vector<deck::Key> const grid_keys{deck::key("lowest", &G::lowest, "lower ends, one or one a coordinate"),
+                                         deck::key("highest", &G::highest, "upper ends"),
+                                         deck::key("points", &G::points, "grid points along a coordinate").at_least(2)};
+  return {
+      {{"energies", "E(x) of every point, (chain, draw): estimates/energies.h5", {}}, point_energies},
+      {deck::schema<G>("energy_grid", "E(x) on a grid of one or two dimensions, for pictures: estimates/energy_grid.h5", grid_keys),
+       energy_grid, LooksAt::model_or_data, Family::energy},
+      {deck::schema<G>("score_grid",
+                       "s(x) = d log p / dx on a grid of one or two dimensions, of models conditioned on noise at the lowest: "
+                       "estimates/score_grid.h5",
+                       grid_keys),
+       score_grid, LooksAt::model_or_data, Family::score},
+      {deck::schema<O>("observed_data", "training items beside the samples, for pictures: estimates/observed_data.h5",
+                       {deck::key("points", &O::points, "items kept").at_least(1)}),
+       observed_data,
+       LooksAt::model_or_data,
+       {},
+       true},
+  };
+}
+
+}  // namespace partita

@@ -1,0 +1,20 @@
+// What the latent layers of an HEE keep of its data: their posterior means, and the data that these expect.
+#pragma once
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "samplers/hee_langevin.hpp"
+
+namespace partita {
+
+struct ReconstructionOptions {
+  double duration = 150,
+         average_over = 100;  // in units of tau = 1: time that the clamped dynamics runs, and its last part that is averaged
+};
+
+// [0]: the posterior mean of A'(eta_0) = E[phi(x_0) | x_1], (point, n_0); [l]: that of x_l, (point, n_l). Of points (point, n_0), one chain
+// each, averaged over every tenth step. Collective; the same bits on any number of ranks. Failure(numerical) for a chain that diverged.
+std::vector<std::vector<double>> reconstruct(Hee const&, HeeLangevinOptions const&, std::vector<double> const& points,
+                                             ReconstructionOptions const&, Communicator const&, random::Key);
+
+}  // namespace partita

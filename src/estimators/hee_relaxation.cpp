@@ -1,0 +1,181 @@
+#include "estimators/hee_relaxation.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/require.hpp"
+#include "estimators/hee_likelihood.hpp"
+#include "samplers/finite_chains.hpp"
+
+namespace partita {
+namespace {
+
+constexpr double window = 8;  // e^-8 of the autocorrelation lies beyond
+constexpr double lags_in_window = 150;
+constexpr double default_length = 200;
+
+void show(std::vector<double> const& x0, HeeChains const& chains) {
+  auto const host = Kokkos::create_mirror_view(chains.x[0]);
+  for (std::size_t t = 0; t < host.extent(0); t++)
+    for (std::size_t i = 0; i < host.extent(1); i++)
+      for (std::size_t l = 0; l < host.extent(2); l++) host(t, i, l) = static_cast<Real>(x0[i]);
+  Kokkos::deep_copy(chains.x[0], host);
+}
+
+// The mode's amplitude in every chain, less its mean.
+class Projection {
+ public:
+  Projection(Hee const& model, SlowMode const& mode, HeeChains const& chains)
+      : model_(model),
+        chains_(chains),
+        mean_(mode.mean),
+        direction_("mode", mode.direction.size()),
+        sums_("amplitudes", static_cast<std::size_t>(chains.mine.count), static_cast<std::size_t>(chains.tiling.pitch())) {
+    auto const host = Kokkos::create_mirror_view(direction_);
+    std::copy(mode.direction.begin(), mode.direction.end(), host.data());
+    Kokkos::deep_copy(direction_, host);
+  }
+
+  // Appends one number to the series of each of this rank's chains.
+  void record(std::vector<std::vector<double>>& series) const {
+    Kokkos::deep_copy(sums_, -mean_);
+    auto const sums = sums_;
+    Index const pitch = chains_.tiling.pitch(), all = chains_.mine.count * pitch;
+    double const* q = direction_.data();
+    for (Index l = 1; l <= model_.layers(); l++) {
+      TileStorage const x = chains_.x[static_cast<std::size_t>(l)];
+      Index const n = model_.width(l), span = runs_on_host ? pitch : 1;
+      Kokkos::parallel_for(
+          "partita::hee_mode", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, all / span), KOKKOS_LAMBDA(Index k) {
+            Index const tile = k * span / pitch, first = k * span % pitch;
+            double* const to = &sums(tile, first);
+            for (Index i = 0; i < n; i++) {
+              Real const* const row = &x(tile, i, first);
+              for (Index lane = 0; lane < span; lane++) to[lane] += q[i] * static_cast<double>(row[lane]);
+            }
+          });
+      q += n;
+    }
+    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums_);
+    auto to = series.begin();
+    for (Index t = 0; t < chains_.mine.count; t++)
+      for (Index lane = 0; lane < chains_.tiling.chains_in(chains_.mine.first + t); lane++) (to++)->push_back(host(t, lane));
+  }
+
+ private:
+  Hee const& model_;
+  HeeChains const& chains_;
+  double mean_;
+  DeviceVector<double> direction_;
+  Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> sums_;  // (tile, pitch)
+};
+
+std::vector<double> autocovariance(std::vector<double> const& series, std::size_t lags) {
+  std::vector<double> out;
+  for (std::size_t k = 0; k <= lags; k++) {
+    double sum = 0;
+    for (std::size_t t = 0; t + k < series.size(); t++) sum += series[t] * series[t + k];
+    out.push_back(sum / static_cast<double>(series.size() - k));
+  }
+  return out;
+}
+
+// The ratio of two means over chains, whose error is that of a - (the ratio) b.
+Estimate ratio(std::vector<double> const& a, std::vector<double> const& b) {
+  double const base = mean_and_error(b).value, value = mean_and_error(a).value / base;
+  std::vector<double> residual;
+  for (std::size_t c = 0; c < a.size(); c++) residual.push_back((a[c] - value * b[c]) / base);
+  return {value, mean_and_error(residual).error};
+}
+
+// From autocovariances (chain, lag).
+Relaxation summarise(std::vector<double> const& covariances, std::size_t lags, double interval) {
+  std::size_t const chains = covariances.size() / (lags + 1);
+  auto const column = [&](std::size_t k) {
+    std::vector<double> out;
+    for (std::size_t c = 0; c < chains; c++) out.push_back(covariances[c * (lags + 1) + k]);
+    return out;
+  };
+  auto const variance = column(0);
+  std::vector<double> integral(chains, 0);
+  Relaxation r;
+  for (std::size_t k = 0; k <= lags; k++) {
+    auto const at_lag = column(k);
+    r.time.push_back(static_cast<double>(k) * interval);
+    r.autocorrelation.push_back(ratio(at_lag, variance));
+    for (std::size_t c = 0; c < chains; c++) integral[c] += (k == 0 ? 1 : 2) * interval * at_lag[c];
+  }
+  r.integrated_time = ratio(integral, variance);
+  return r;
+}
+
+}  // namespace
+
+SlowMode slowest_mode(Hee const& model, std::vector<double> const& x0) {
+  require_all(
+      model.linear_gaussian() && model.gaussian_conditionals(), ExitCode::usage,
+      "the modes of a posterior are those of a linear-Gaussian hee: use model.f = \"identity\", phi = \"identity\" and g = \"quadratic\"");
+  auto const layers = model.host_layers();
+  auto const [values, vectors] = symmetric_eigen(posterior_precision(layers));
+  auto const centre = posterior(layers, x0).mean;
+  SlowMode mode{values.front(), {}, 0};
+  for (Index i = 0; i < vectors.rows; i++) {
+    mode.direction.push_back(vectors(i, 0));
+    mode.mean += vectors(i, 0) * centre[static_cast<std::size_t>(i)];
+  }
+  return mode;
+}
+
+Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double> const& x0, double m, RelaxationOptions const& o,
+                      Communicator const& ranks, random::Key key) {
+  HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"};
+  if (m > 0) dynamics.m = m;
+  else dynamics.order = "first";
+  double const longest_lag = window * std::max(1 / mode.curvature, o.tau_v),
+               duration = o.duration > 0 ? o.duration : default_length / mode.curvature;
+  require_all(duration >= 2 * longest_lag, ExitCode::usage,
+              "a duration of {} is too short for a mode that relaxes as e^(-{:.3g} t); use at least {:.3g}", duration, mode.curvature,
+              2 * longest_lag);
+  Index const every = std::max<Index>(1, std::llround(longest_lag / lags_in_window / o.step_size));
+  double const interval = static_cast<double>(every) * o.step_size;
+  Index const lags = static_cast<Index>(std::ceil(longest_lag / interval)), records = static_cast<Index>(duration / interval);
+
+  Tiling const tiling{o.chains, std::min(hee_tile_width, round_up(o.chains, lane_quantum))};
+  HeeLangevin langevin(dynamics, model);
+  auto const chains = langevin.make_chains(tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()));
+  show(x0, chains);
+  langevin.initialise(chains, key, 0, {}, Visible::clamped);
+  Projection const projection(model, mode, chains);
+  Index mine = 0;
+  for (Index t = 0; t < chains.mine.count; t++) mine += tiling.chains_in(chains.mine.first + t);
+  std::vector<std::vector<double>> series(static_cast<std::size_t>(mine));
+  for (Index n = 0; n < lags + records; n++) {  // the first window is forgotten
+    langevin.advance(chains, key, {0, chains.mine.count}, n * every, every, Visible::clamped);
+    if (n >= lags) projection.record(series);
+  }
+  require_finite_chains(ranks, tiling, chains.mine, chains.x, (lags + records) * every, std::numeric_limits<double>::quiet_NaN());
+  std::vector<double> covariances;
+  for (auto const& s : series) {
+    auto const one = autocovariance(s, static_cast<std::size_t>(lags));
+    covariances.insert(covariances.end(), one.begin(), one.end());
+  }
+  return summarise(ranks.all_gather(covariances), static_cast<std::size_t>(lags), interval);
+}
+
+double exact_integrated_time(double h, double m, double tau_v, double dt) {
+  Matrix power(2, 2), covariance(2, 2);
+  power.values = {1 - dt * h, -dt, dt * m * h / tau_v, 1 - dt / tau_v};
+  covariance.values = {2 * dt, 0, 0, 2 * m * dt / (tau_v * tau_v)};
+  Matrix const step = power;
+  for (int doubling = 0; doubling < 60; doubling++) {  // of the number of steps that the covariance sums over
+    covariance = covariance + power * covariance * transpose(power);
+    power = power * power;
+  }
+  // sum over k >= 1 of C_k = step (I - step)^-1 C_0
+  Matrix rest(2, 2);
+  double const factor = tau_v / ((1 + m) * h) / dt;
+  rest.values = {factor / tau_v, -factor, factor * m * h / tau_v, factor * h};
+  return dt * (1 + 2 * (step * rest * covariance)(0, 0) / covariance(0, 0));
+}
+
+}  // namespace partita

@@ -1,0 +1,43 @@
+// The latent layers of an HEE given data, as an energy, and the path to it from the prior (beta = 0 .. 1):
+//
+//     E(z) = -log p(x_1:L) - beta log p(x_0 | x_1),   z = x_1 .. x_L, one after the other.
+//
+// Both laws are normalised: exp(-E) integrates to 1 at beta = 0 and to p(x_0) at beta = 1.
+#pragma once
+#include "models/hee.hpp"
+#include "models/hee_joint.hpp"
+
+namespace partita {
+
+class HeePosterior : public DifferentiableModel {
+ public:
+  // The model must outlive it and keep its parameters.
+  explicit HeePosterior(Hee const&);
+
+  // x_0 of the calls that follow, (1, n_0, pitch); they are about states of this one tile.
+  void show(TileStorage const& x0) { x0_ = x0; }
+  void set_beta(double beta) { beta_ = static_cast<Real>(beta); }
+
+  Index dimension() const override { return model_.units(); }
+  void energy_and_gradient(ConstTiles z, TileScalars energy, Tiles gradient) const override;
+  double flops_per_evaluation() const override;
+  // log p(x_0 | x_1) of each lane.
+  std::vector<double> log_conditional(ConstTiles z) const;
+  // The layers x_0 (as shown) .. x_L inside z (1, units, pitch).
+  std::vector<TileStorage> layers(TileStorage const& z) const;
+
+  void reserve(Index tiles, Index lanes) override;
+  std::size_t work_bytes(Index tiles, Index lanes) const override;
+
+ private:
+  Index work_rows() const;
+
+  Hee const& model_;
+  std::vector<InverseCoupling> inverse_;  // [l], with lateral connections
+  TileStorage x0_;
+  Real beta_ = 1;
+  TileStorage work_;           // (1, work_rows, pitch)
+  DeviceVector<double> sums_;  // (pitch)
+};
+
+}  // namespace partita

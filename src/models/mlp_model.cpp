@@ -1,0 +1,148 @@
+#include "models/mlp_model.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/math.hpp"
+#include "core/require.hpp"
+#include "core/tiling.hpp"
+
+namespace partita {
+namespace {
+
+std::vector<Index> widths(MlpOptions const& o, Index outputs) {
+  Index const last = o.layers.empty() ? 0 : o.layers.back();
+  require_all(last == outputs, ExitCode::usage,
+              "layers: {} widths ending in {} (this network has {} output{}), give e.g. [2, 128, 128, {}]", o.layers.size(), last, outputs,
+              outputs == 1 ? "" : "s, one for each input", outputs == 1 ? 1 : 2);
+  std::vector<Index> all = o.layers;
+  if (o.noise_levels > 0) all.front()++;
+  return all;
+}
+
+std::vector<double> geometric_levels(MlpOptions const& o) {
+  if (o.noise_levels == 0) return {};
+  require_all(o.noise_levels > 1 && o.noise_lowest < o.noise_highest, ExitCode::usage,
+              "noise_levels = {} from {} down to {} (a ladder has at least two, in decreasing order), set noise_highest above noise_lowest",
+              o.noise_levels, o.noise_highest, o.noise_lowest);
+  std::vector<double> sigma;
+  for (Index i = 0; i < o.noise_levels; i++)
+    sigma.push_back(o.noise_highest *
+                    std::pow(o.noise_lowest / o.noise_highest, static_cast<double>(i) / static_cast<double>(o.noise_levels - 1)));
+  return sigma;
+}
+
+// to = x and one more row.
+template <class Row>
+void add_row(ConstTiles const& x, Tiles const& to, Row const& row) {
+  Index const dimension = static_cast<Index>(x.extent(1));
+  layer::for_lanes(
+      "partita::mlp_input", mlp::extent_of(x), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
+        for (Index i = 0; i < dimension; i++) {
+          Real const* const from = &x(tile, i, first);
+          Real* __restrict const here = &to(tile, i, first);
+          for (Index l = 0; l < lanes; l++) here[l] = from[l];
+        }
+        Real* __restrict const last = &to(tile, dimension, first);
+        for (Index l = 0; l < lanes; l++) last[l] = row(tile, first + l);
+      });
+}
+
+}  // namespace
+
+std::vector<deck::Key> mlp_keys() {
+  using O = MlpOptions;
+  return {deck::key("layers", &O::layers, "widths of input (the dimension of x), hidden layers and output").required().at_least(1),
+          deck::key("activation", &O::activation, "between the layers; gelu is the erf form").one_of({"silu", "softplus", "tanh", "gelu"}),
+          deck::key("quadratic", &O::quadratic,
+                    "lambda of lambda/2 |x|^2 in E; above 0 it confines x. With noise_levels lambda / (1 + lambda sigma^2)")
+              .at_least(0),
+          deck::key("noise_levels", &O::noise_levels,
+                    "L; above 0 the network is conditioned on noise sigma, learnt at a geometric ladder of L of them; N then counts in "
+                    "units of 1/sigma")
+              .at_least(0),
+          deck::key("noise_highest", &O::noise_highest, "sigma_1 of the ladder: as wide as the data").above(0),
+          deck::key("noise_lowest", &O::noise_lowest, "sigma_L of the ladder, which plain samplers use").above(0)};
+}
+
+MlpModel::MlpModel(MlpOptions const& o, Index outputs)
+    : dimension_(o.layers.empty() ? 0 : o.layers.front()),
+      noise_levels_(geometric_levels(o)),
+      network_(widths(o, outputs), activation_named(o.activation)),
+      quadratic_(static_cast<Real>(o.quadratic)),
+      parameters_("mlp parameters", static_cast<std::size_t>(network_.parameter_count())) {
+  if (conditioned()) noise_.all = static_cast<Real>(noise_levels_.back());
+}
+
+void MlpModel::initialise(std::function<double(Index)> const& normal) {
+  auto const host = Kokkos::create_mirror_view(parameters_);
+  Kokkos::deep_copy(host, Real(0));
+  for (Index k = 0; k < network_.layers(); k++)
+    for (Index i = network_.weight_offset(k); i < network_.bias_offset(k); i++)
+      host(i) = static_cast<Real>(network_.initial_scale(k) * normal(i));
+  Kokkos::deep_copy(parameters_, host);
+}
+
+std::vector<ParameterBlock> MlpModel::parameter_blocks() const {
+  std::vector<ParameterBlock> blocks;
+  for (Index k = 0; k < network_.layers(); k++) {
+    blocks.push_back({fmt::format("layer{}/weight", k), {network_.outputs(k), network_.inputs(k)}, network_.weight_offset(k)});
+    blocks.push_back({fmt::format("layer{}/bias", k), {network_.outputs(k)}, network_.bias_offset(k)});
+  }
+  return blocks;
+}
+
+double MlpModel::products() const {
+  double sum = 0;
+  for (Index k = 0; k < network_.layers(); k++) sum += static_cast<double>(network_.inputs(k) * network_.outputs(k));
+  return sum;
+}
+
+Index MlpModel::work_elements(Index tiles, Index lanes, int order) const {
+  return tiles_at_once(tiles) * network_.tape_elements(lanes, order);
+}
+
+std::size_t MlpModel::work_bytes(Index tiles, Index lanes) const {
+  Index const noise = conditioned() ? 2 * tiles_at_once(tiles) * (dimension_ + 1) * round_up(lanes, pitch_quantum) : 0;
+  return static_cast<std::size_t>(work_elements(tiles, lanes, highest_taped_) + noise) * sizeof(Real);
+}
+
+MlpTape MlpModel::tape(Index tiles, Index lanes, int order) const {
+  auto const wanted = static_cast<std::size_t>(work_elements(tiles, lanes, order));
+  if (work_.size() < wanted) work_ = Vector(Kokkos::view_alloc("mlp activations", Kokkos::WithoutInitializing), wanted);
+  highest_taped_ = std::max(highest_taped_, order);
+  taped_first_ = -1;
+  return {work_.data(), order};
+}
+
+ConstTiles MlpModel::input(ConstTiles const& x, Index first, Index count) const {
+  ConstTiles const here = mlp::some_tiles(x, first, count);
+  if (!conditioned()) return here;
+  Tiles const with_noise = mlp::reserved(input_[0], "mlp input", count, dimension_ + 1, static_cast<Index>(x.extent(2)));
+  auto const noise = noise_;
+  add_row(
+      here, with_noise, KOKKOS_LAMBDA(Index tile, Index lane) { return math::log(noise(first + tile, lane)); });
+  return with_noise;
+}
+
+ConstTiles MlpModel::direction(ConstTiles const& v, Index first, Index count) const {
+  ConstTiles const here = mlp::some_tiles(v, first, count);
+  if (!conditioned() || v.data() == nullptr) return here;
+  Tiles const with_noise = mlp::reserved(input_[1], "mlp direction", count, dimension_ + 1, static_cast<Index>(v.extent(2)));
+  add_row(
+      here, with_noise, KOKKOS_LAMBDA(Index, Index) { return Real(0); });
+  return with_noise;
+}
+
+namespace mlp {
+
+Tiles reserved(TileStorage& storage, std::string const& name, Index tiles, Index rows, Index lanes) {
+  if (static_cast<Index>(storage.extent(0)) < tiles || static_cast<Index>(storage.extent(1)) < rows ||
+      static_cast<Index>(storage.extent(2)) < lanes)
+    storage = TileStorage(name, tiles, rows, round_up(lanes, pitch_quantum));
+  return Kokkos::subview(storage, std::make_pair(Index{0}, tiles), std::make_pair(Index{0}, rows), std::make_pair(Index{0}, lanes));
+}
+
+}  // namespace mlp
+}  // namespace partita

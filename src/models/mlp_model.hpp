@@ -1,0 +1,102 @@
+// What energies and scores of fully connected networks N share: parameters, work memory, and how N is conditioned on noise.
+//
+// Conditioned on the standard deviation sigma of noise, N takes log sigma as one more input and its output counts in units of 1 / sigma,
+// which is how large scores of data with such noise are (Song and Ermon 2020, "Improved techniques", eq. 6). The quadratic term, the energy
+// of a Gaussian of variance 1/lambda, is then that of this Gaussian with the noise, lambda_sigma = lambda / (1 + lambda sigma^2).
+#pragma once
+#include <functional>
+
+#include "deck/schema.hpp"
+#include "models/model.hpp"
+#include "networks/layer_kernels.hpp"
+#include "networks/mlp.hpp"
+
+namespace partita {
+
+struct MlpOptions {
+  std::vector<Index> layers;
+  std::string activation = "silu";
+  double quadratic = 0;
+  Index noise_levels = 0;
+  double noise_highest = 1, noise_lowest = 0.05;
+};
+std::vector<deck::Key> mlp_keys();
+
+// Parameter blocks "layerK/weight" (out, in) and "layerK/bias" (out), K from 0.
+// Work memory holds the pass of one tile on a CPU, of all tiles on a GPU: where a jet's forward pass saw several tiles on a CPU, the
+// reverse pass computes the overwritten ones again, so x and v must stay as they were. It grows at the first jet of a higher order.
+class MlpModel : public virtual ScoreModel {
+ public:
+  // Weights from independent standard normals, normal(i) for entry i of the flat vector, scaled as in Mlp::initial_scale; biases zero.
+  void initialise(std::function<double(Index)> const& normal);
+
+  Index dimension() const override { return dimension_; }
+  void reserve(Index tiles, Index lanes) override { tape(tiles, lanes, highest_taped_); }
+  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  Vector parameters() const override { return parameters_; }
+  std::vector<ParameterBlock> parameter_blocks() const override;
+
+  std::vector<double> noise_levels() const override { return noise_levels_; }
+  void set_noise(double sigma) const override { noise_ = {static_cast<Real>(sigma), {}}; }
+  void set_noise(ConstTileScalars sigma) const override { noise_ = {0, sigma}; }
+
+ protected:
+  MlpModel(MlpOptions const&, Index outputs);
+
+  struct Noise {
+    Real all = 1;
+    ConstTileScalars each{};  // (tile, lane); empty: `all`
+    KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index tile, Index lane) const { return each.data() == nullptr ? all : each(tile, lane); }
+  };
+  struct Quadratic {  // lambda, or lambda_sigma
+    Real lambda;
+    bool conditioned;
+    Noise sigma;
+    KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index tile, Index lane) const {
+      if (!conditioned) return lambda;
+      Real const s = sigma(tile, lane);
+      return lambda / (1 + lambda * s * s);
+    }
+  };
+  Quadratic quadratic() const { return {quadratic_, conditioned(), noise_}; }
+  // Tiles that are evaluated together: one through the caches of a CPU, all of them on a GPU.
+  static Index tiles_at_once(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
+  bool conditioned() const { return !noise_levels_.empty(); }
+  double products() const;  // multiplications of one forward pass of a chain
+  // Work memory for passes of this order; what it held is gone.
+  MlpTape tape(Index tiles, Index lanes, int order) const;
+  // Tiles first, first + 1, ... of x as the network takes them, and of a direction v, along which sigma stays as it is; empty stays empty.
+  ConstTiles input(ConstTiles const& x, Index first, Index count) const;
+  ConstTiles direction(ConstTiles const& v, Index first, Index count) const;
+
+  Index dimension_;
+  std::vector<double> noise_levels_;  // sigma_1 > ... > sigma_L, empty: not conditioned
+  Mlp network_;
+  Real quadratic_;
+  Vector parameters_;
+  mutable Noise noise_;
+  mutable int highest_taped_ = 0;   // order of the passes that the work memory has served
+  mutable Index taped_first_ = -1;  // first tile of the pass that the tape holds, -1: none
+
+ private:
+  Index work_elements(Index tiles, Index lanes, int order) const;
+  mutable Vector work_;           // tapes of the tiles in flight
+  mutable TileStorage input_[2];  // x and v of the tiles in flight with their row of noise
+};
+
+namespace mlp {
+
+// Tiles first, first + 1, ... of points or gradients.
+template <class View>
+View some_tiles(View const& v, Index first, Index count) {
+  if (v.data() == nullptr) return {};
+  return Kokkos::subview(v, std::make_pair(first, first + count), Kokkos::ALL, Kokkos::ALL);
+}
+
+inline layer::Extent extent_of(ConstTiles const& x) { return {static_cast<Index>(x.extent(0)), static_cast<Index>(x.extent(2)), 0}; }
+
+// `storage` seen as (tiles, rows, lanes), enlarged where it is too small; its contents are then gone.
+Tiles reserved(TileStorage& storage, std::string const& name, Index tiles, Index rows, Index lanes);
+
+}  // namespace mlp
+}  // namespace partita

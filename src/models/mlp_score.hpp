@@ -1,0 +1,31 @@
+// The score of a fully connected network with as many outputs as inputs, s(x) = N(x; theta) - lambda x, or
+// N(x, log sigma; theta) / sigma - lambda x. It is the gradient of nothing in general: there is no energy and no density.
+#pragma once
+#include "models/mlp_model.hpp"
+
+namespace partita {
+
+deck::Schema mlp_score_schema();
+
+class MlpScore : public MlpModel, public TrainableScore {
+ public:
+  // Failure(usage) unless the network has as many outputs as inputs.
+  explicit MlpScore(MlpOptions const& o) : MlpModel(o, o.layers.empty() ? 1 : o.layers.front()) {}
+
+  void gradient(ConstTiles x, Tiles gradient) const override;
+
+  int highest_jet_order() const override { return 2; }
+  void directional_forward(ConstTiles x, ConstTiles v, int order, TileScalars first, TileScalars second) override;
+  void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) override;
+  void gradient_forward(ConstTiles x, Tiles gradient) override;
+  void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) override;
+
+ private:
+  Tiles output(std::size_t part, Index tiles, Index lanes);
+
+  ConstTiles direction_;  // of the last directional_forward, and its order
+  int order_ = 1;
+  std::array<TileStorage, 2> output_{};  // N and D_v N of the tiles in flight, or their cotangents
+};
+
+}  // namespace partita

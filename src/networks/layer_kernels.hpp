@@ -1,0 +1,96 @@
+// What a network computes between its matrix products, on rows of the tiles in flight.
+//
+// A jet of order n along a direction v is a number a with its derivatives D_v a, ..., D_v^n a, n <= 2. The parts of a row's jets lie side
+// by side, `lanes` numbers each, so that one matrix product takes all of them. A linear layer acts on each part, an activation f as
+//     h = f(a),   h' = d a',   h'' = d a'' + d' a'   with d = f'(a), d' = f''(a) a', d'' = f''(a) a'' + f'''(a) a'^2,
+// and cotangents H of the jet of h become those of a by the jet of the slope d (Leibniz' rule):
+//     A = d H + d' H' + d'' H'',   A' = d H' + 2 d' H'',   A'' = d H''.
+#pragma once
+#include "core/types.hpp"
+#include "networks/activation.hpp"
+
+namespace partita::layer {
+
+constexpr int highest_order = 2;
+
+// Where row i of a tile starts. A pitch of 0 repeats one row.
+template <class T>
+struct TileRows {
+  T* data = nullptr;
+  Index tile_stride = 0, pitch = 0;
+  KOKKOS_FORCEINLINE_FUNCTION T* operator()(Index tile, Index i) const { return data + tile * tile_stride + i * pitch; }
+};
+inline TileRows<Real const> read(TileRows<Real> r) { return {r.data, r.tile_stride, r.pitch}; }
+
+// Rows for each part of a jet, in different places; without data: a part that is not there.
+template <class T>
+struct PartRows {
+  TileRows<T> part[highest_order + 1];
+};
+
+struct Extent {
+  Index tiles, lanes;
+  int order;  // of the jets
+  Index columns() const { return (order + 1) * lanes; }
+};
+
+// body(tile, first lane, number of lanes): whole rows on a CPU, where loops over lanes are vector code, one lane a thread on a GPU.
+template <class Body>
+void for_lanes(char const* name, Extent e, Body const& body) {
+  Index const span = runs_on_host ? e.lanes : 1, spans = e.lanes / span;
+  Kokkos::parallel_for(
+      name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, e.tiles * spans),
+      KOKKOS_LAMBDA(Index n) { body(n / spans, n % spans * span, span); });
+}
+
+// The jets of activations h and of slopes d of `count` units.
+struct Units {
+  TileRows<Real> h, d;
+  Index count;
+};
+
+// The preactivations: what h holds, or W times the jet (x, v, 0) of the network's input, W (count, inputs), computed row by row.
+struct Source {
+  bool input = false;  // the network's: its second derivative is zero, whatever h holds
+  Index narrow = 0;    // inputs of W; 0: h holds the matrix product already
+  Real const* weight = nullptr;
+  TileRows<Real const> x{}, v{};
+};
+
+// A single output w h + b, added up while the rows of h are in cache; without weight: none.
+struct Readout {
+  Real const* weight = nullptr;
+  Real const* bias = nullptr;
+  TileRows<Real> jet{};
+};
+
+// h = f(preactivations + bias) with its slopes d; below a readout d carries its weights, d = w f'(a).
+void activate(Activation, Extent, Units, Real const* bias, Source, Readout);
+
+// The gradient of a single output and what its own derivatives need. activate_curved: h = f(preactivations + bias) with f' and f'' in the
+// first and the last part of d. gradient_rule: with the output's derivatives g by h in `above`, or one number a unit in `weight`, d holds
+// f', f' g = cotangents of the preactivations, and f'' g. Along a direction, tangent_rule: from preactivations a' in the second part of h
+// to f' a', and f'' g a' in d's last part; curvature_rule: d's first part = f' G + f'' g a' with cotangents G of h in `above`, or G = 0.
+void activate_curved(Activation, Extent, Units, Real const* bias, Source);
+void gradient_rule(Extent, Units, TileRows<Real const> above, Real const* weight);
+void tangent_rule(Extent, Units, Source);
+void curvature_rule(Extent, Units, TileRows<Real const> above);
+
+// The cotangents of one output's jet of order 1, the same in every lane.
+void set_cotangents(Extent, TileRows<Real> d, Real value, Real tangent);
+
+// d = cotangents of the preactivations, from the cotangents of h in `above`.
+void chain_rule(Extent, TileRows<Real> d, TileRows<Real const> above, Index count);
+
+// gradient = W' d of value parts, W (count, inputs).
+void narrow_gradient(Extent, Real const* weight, Index inputs, TileRows<Real const> d, Index count, TileRows<Real> gradient);
+
+// weight (count, inputs) += sum over `columns` of d x', bias (count) += sum of d; inputs = 0 or bias = nullptr: without that part.
+void add_row_sums(Index tiles, Index columns, TileRows<Real const> d, Index count, TileRows<Real const> x, Index inputs, Real* weight,
+                  Real* bias);
+
+// Jets side by side to rows for each part, bias (count) added to the value unless nullptr; and back, zero for parts that are not there.
+void split_parts(Extent, TileRows<Real const> jets, Index count, Real const* bias, PartRows<Real> parts);
+void join_parts(Extent, PartRows<Real const> parts, Index count, TileRows<Real> jets);
+
+}  // namespace partita::layer

@@ -1,0 +1,114 @@
+#include "objectives/denoising_score_matching.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/require.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+
+KOKKOS_INLINE_FUNCTION Index level_of(random::Key key, Index update, Index item, Index levels) {
+  auto const w = random::words(key, static_cast<std::uint64_t>(item), random::Stream::noise_level, static_cast<std::uint64_t>(update), 0);
+  return random::below(w.w[0], static_cast<std::uint32_t>(levels));
+}
+
+void draw_sigma(random::Key key, ConstVector levels, Index update, Index first, TileScalars sigma) {
+  Kokkos::parallel_for(
+      "partita::noise_levels", Range(0, static_cast<Index>(sigma.extent(1))),
+      KOKKOS_LAMBDA(Index l) { sigma(0, l) = levels(level_of(key, update, first + l, static_cast<Index>(levels.extent(0)))); });
+}
+
+// to = x + sigma z.
+void add_noise(ConstTiles x, ConstTiles z, ConstTileScalars sigma, Tiles to) {
+  Index const d = static_cast<Index>(x.extent(1)), lanes = static_cast<Index>(x.extent(2));
+  Kokkos::parallel_for(
+      "partita::add_noise", Range(0, d * lanes), KOKKOS_LAMBDA(Index n) {
+        Index const i = n / lanes, l = n % lanes;
+        to(0, i, l) = std::fma(sigma(0, l), z(0, i, l), x(0, i, l));
+      });
+}
+
+// From g to the derivative of the mean of J by g, lambda scale (g - z / sigma); loss = lambda/2 |g - z / sigma|^2.
+void take_residual(Tiles g, ConstTiles z, ConstTileScalars sigma, Index real, Real scale, TileScalars loss) {
+  Index const d = static_cast<Index>(g.extent(1));
+  Kokkos::parallel_for(
+      "partita::residual", Range(0, static_cast<Index>(g.extent(2))), KOKKOS_LAMBDA(Index l) {
+        Real const lambda = l < real ? sigma(0, l) * sigma(0, l) : Real(0);
+        Real square = 0;
+        for (Index i = 0; i < d; i++) {
+          Real const residual = g(0, i, l) - z(0, i, l) / sigma(0, l);
+          square = std::fma(residual, residual, square);
+          g(0, i, l) = lambda * scale * residual;
+        }
+        loss(0, l) = Real(0.5) * lambda * square;
+      });
+}
+
+}  // namespace
+
+deck::Schema denoising_score_matching_schema() {
+  using O = DenoisingOptions;
+  auto schema = deck::schema<O>(
+      "denoising_score_matching",
+      "J = sigma^2 E[1/2 |s(x + sigma z) + z/sigma|^2], s the model's score: that of the data with noise; no sampler",
+      {deck::key("sigma", &O::sigma,
+                 "noise; several: one an epoch, in decreasing order, the last stays. None: all levels of a model with noise_levels")
+           .above(0)});
+  for (deck::Key& k : score_matching_keys()) schema.keys.push_back(std::move(k));
+  return schema;
+}
+
+DenoisingScoreMatching::DenoisingScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
+                                               random::Key key, ScoreMatchingOptions options, DenoisingOptions denoising)
+    : ScoreMatching(model, batches, ranks, summation, key, options, 1, static_cast<Index>(model.noise_levels().size())),
+      sigma_(denoising.sigma),
+      levels_(model.noise_levels()) {
+  require_all(
+      levels_.empty() || sigma_.empty(), ExitCode::usage,
+      "objective.sigma, and the model is conditioned on noise at levels of its own (model.noise_levels = {}); remove one of the two",
+      levels_.size());
+  require_all(!levels_.empty() || !sigma_.empty(), ExitCode::usage,
+              "objective.sigma is missing and the model is not conditioned on noise; give e.g. sigma = [0.3], or model.noise_levels");
+  require_all(std::is_sorted(sigma_.rbegin(), sigma_.rend()), ExitCode::usage,
+              "objective.sigma: one noise an epoch has to decrease (the model keeps the last), put the numbers in decreasing order");
+  Index const d = model.dimension(), pitch = tiling_.pitch();
+  noise_ = TileStorage("denoising noise", 1, d, pitch);
+  noisy_ = TileStorage("noisy minibatch", 1, d, pitch);
+  of_lane_ = TileScalarStorage("denoising sigma", 1, pitch);
+  device_levels_ = DeviceVector<Real>("noise levels", levels_.size());
+  auto const host = Kokkos::create_mirror_view(device_levels_);
+  for (std::size_t i = 0; i < levels_.size(); i++) host(i) = static_cast<Real>(levels_[i]);
+  Kokkos::deep_copy(device_levels_, host);
+}
+
+std::string DenoisingScoreMatching::group_name(Index g) const {
+  return fmt::format("J at sigma = {:.4g} since the last row", levels_[static_cast<std::size_t>(g)]);
+}
+
+Index DenoisingScoreMatching::group(Index update, Index item) const {
+  return level_of(key_, update, item, static_cast<Index>(levels_.size()));
+}
+
+void DenoisingScoreMatching::set_sigma(Points const& p) {
+  if (!levels_.empty()) return draw_sigma(key_, device_levels_, p.update, p.first, lanes_of(of_lane_, p));
+  auto const epoch = static_cast<std::size_t>(batches_.epoch(p.update));
+  Kokkos::deep_copy(of_lane_, static_cast<Real>(sigma_[std::min(epoch, sigma_.size() - 1)]));
+}
+
+void DenoisingScoreMatching::add(Points const& p, Vector sum) {
+  Tiles const z = lanes_of(noise_, p), noisy = lanes_of(noisy_, p), residual = lanes_of(direction_, p);
+  TileScalars const sigma = lanes_of(of_lane_, p);
+  set_sigma(p);
+  draw_normals(noise_, random::Stream::denoising_noise, p.update, p.first);
+  add_noise(p.x, z, sigma, noisy);
+  model_.set_noise(sigma);
+  model_.gradient_forward(noisy, residual);
+  take_residual(residual, z, sigma, p.real, static_cast<Real>(scale()), lanes_of(loss_, p));
+  model_.gradient_reverse(noisy, residual, sum);
+  if (!levels_.empty()) model_.set_noise(levels_.back());
+}
+
+}  // namespace partita

@@ -1,0 +1,35 @@
+// Denoising score matching (Vincent 2011): with x~ = x + sigma z, z ~ N(0, I), the minimum of
+//
+//     J = lambda(sigma) E[ 1/2 |s(x~) + z / sigma|^2 ],    lambda = sigma^2,
+//
+// is the score of the data with that noise. Its gradient is that of v.g with v = lambda (g - z/sigma) held fixed, g = -s.
+#pragma once
+#include "objectives/score_matching.hpp"
+
+namespace partita {
+
+struct DenoisingOptions {
+  std::vector<double> sigma = {};
+};
+deck::Schema denoising_score_matching_schema();
+
+class DenoisingScoreMatching : public ScoreMatching {
+ public:
+  // A model conditioned on noise learns all of its levels, one drawn for each item and update. Failure(usage) where there are both or
+  // neither of such levels and options.sigma.
+  DenoisingScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions,
+                         DenoisingOptions);
+
+ private:
+  void add(Points const&, Vector sum) override;
+  std::string group_name(Index) const override;
+  Index group(Index update, Index item) const override;
+  void set_sigma(Points const&);
+
+  std::vector<double> sigma_, levels_;  // one an epoch, or of the model
+  DeviceVector<Real> device_levels_;
+  TileStorage noise_, noisy_;  // (1, dimension, pitch)
+  TileScalarStorage of_lane_;  // (1, pitch): sigma
+};
+
+}  // namespace partita

@@ -1,0 +1,116 @@
+#include "objectives/hee_local.hpp"
+
+#include <cmath>
+#include <numeric>
+
+#include "core/require.hpp"
+#include "models/hee_joint.hpp"
+#include "samplers/finite_chains.hpp"
+
+namespace partita {
+
+deck::Schema hee_local_schema() {
+  using O = HeeLocalOptions;
+  return deck::schema<O>(
+      "hee_local",
+      "local learning of an hee while inference runs: W += (dt/tau_w) < eps f' >; optimizer sgd with learning_rate 1 is the rule itself",
+      {deck::key("tau_w", &O::tau_w, "time constant of learning").above(0),
+       deck::key("steps_per_update", &O::steps_per_update,
+                 "k, steps of the dynamics between two changes of the parameters; an error O(k dt/tau_w)")
+           .at_least(1),
+       deck::key("steps_per_batch", &O::steps_per_batch, "steps for which a batch is shown, a multiple of steps_per_update").at_least(1),
+       deck::key("burn_in", &O::burn_in, "steps without learning after each change of the batch").at_least(0),
+       deck::key("latent_start", &O::latent_start,
+                 "latent layers at a new batch: warm, as the last batch left them, or redrawn from sampler.initial")
+           .one_of({"warm", "redrawn"}),
+       deck::key("lateral_decay", &O::lateral_decay, "lambda, pulls lateral connections S to zero").at_least(0)});
+}
+
+HeeLocal::HeeLocal(Hee const& model, HeeLangevinOptions const& dynamics, HeeLocalOptions const& options, data::Batches const& batches,
+                   Communicator communicator, Summation summation, random::Key key, Index tile_width, InitialDistribution initial)
+    : model_(model),
+      dynamics_(dynamics, model),
+      options_(options),
+      batches_(batches),
+      communicator_(communicator),
+      key_(key),
+      initial_(initial),
+      updates_per_batch_(divide_up(options.steps_per_batch, options.steps_per_update)),
+      chains_(dynamics_.make_chains({batches.batch(), tile_width},
+                                    share_of_tiles(divide_up(batches.batch(), tile_width), communicator.rank(), communicator.ranks()))),
+      sums_(communicator, summation, chains_.tiling.tiles(), chains_.mine, static_cast<Index>(model.parameters().extent(0))) {
+  require_all(
+      options.steps_per_batch % options.steps_per_update == 0, ExitCode::usage,
+      "objective.steps_per_batch = {} is no multiple of objective.steps_per_update = {} (a batch is shown for whole updates); use {}",
+      options.steps_per_batch, options.steps_per_update, updates_per_batch_ * options.steps_per_update);
+  dynamics_.initialise(chains_, key, 0, initial, Visible::clamped);
+}
+
+double HeeLocal::chain_steps_per_update() const {
+  double const burn_in = static_cast<double>(options_.burn_in) / static_cast<double>(updates_per_batch_);
+  return static_cast<double>(batches_.batch()) * (static_cast<double>(options_.steps_per_update) + burn_in);
+}
+
+Index HeeLocal::first_step(Index update) const {
+  Index const batch = update / updates_per_batch_;
+  return batch * (options_.burn_in + options_.steps_per_batch) + options_.burn_in + update % updates_per_batch_ * options_.steps_per_update;
+}
+
+void HeeLocal::show_next_batch(Index update) {
+  Index const batch = update / updates_per_batch_;
+  batches_.fill(chains_.x[0], chains_.tiling, chains_.mine, batch);
+  if (options_.latent_start == "redrawn") dynamics_.initialise(chains_, key_, batch, initial_, Visible::clamped);
+  dynamics_.advance(chains_, key_, {0, chains_.mine.count}, first_step(update) - options_.burn_in, options_.burn_in, Visible::clamped);
+}
+
+Vector HeeLocal::gradient(Index update, Timers& timers) {
+  if (update % updates_per_batch_ == 0) {
+    Timers::Scope const scope(timers, "data and burn-in");
+    show_next_batch(update);
+  }
+  {
+    Timers::Scope const scope(timers, "inference and drives");
+    sums_.start();
+    for (Index tile = 0; tile < chains_.mine.count; tile++)
+      dynamics_.advance_and_learn(chains_, key_, tile, first_step(update), options_.steps_per_update,
+                                  sums_.partial(chains_.mine.first + tile));
+  }
+  Timers::Scope const scope(timers, "reduction");
+  Vector const gradient = sums_.finish();
+  double const rate = dynamics_.options().step_size / options_.tau_w;
+  Real const scale = static_cast<Real>(-rate / static_cast<double>(batches_.batch()));
+  Real const decay = static_cast<Real>(2 * options_.lateral_decay * rate * static_cast<double>(options_.steps_per_update));
+  Index const first_lateral = model_.lateral() ? model_.lateral_offset(0) : static_cast<Index>(gradient.extent(0));
+  auto const theta = model_.parameters();
+  Kokkos::parallel_for(
+      "partita::hee_gradient", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(gradient.extent(0))),
+      KOKKOS_LAMBDA(Index i) { gradient(i) = scale * gradient(i) + (i >= first_lateral ? decay * theta(i) : Real(0)); });
+  model_.keep_learnable(gradient);
+  return gradient;
+}
+
+std::vector<Series> HeeLocal::series() const {
+  return {
+      {"log_joint", "mean over the chains of log p(x_0:L) at this update: a lower end of what the data's likelihood can be, noisy", true}};
+}
+
+std::vector<double> HeeLocal::report(Index update) {
+  require_finite(update);
+  // One number a tile, summed along the tree: the same bits on any number of ranks.
+  auto const values = log_joint(model_, chains_.tiling, chains_.mine, chains_.x);
+  std::vector<double> sums;
+  auto from = values.begin();
+  for (Index tile = 0; tile < chains_.mine.count; tile++) {
+    auto const to = from + chains_.tiling.chains_in(chains_.mine.first + tile);
+    sums.push_back(std::accumulate(from, to, 0.));
+    from = to;
+  }
+  last_log_joint_ = sum_over_tiles(communicator_, chains_.mine, chains_.tiling.tiles(), sums, 1)[0] / static_cast<double>(batches_.batch());
+  return {last_log_joint_};
+}
+
+void HeeLocal::require_finite(Index update) const {
+  require_finite_chains(communicator_, chains_.tiling, chains_.mine, chains_.x, update, -last_log_joint_);
+}
+
+}  // namespace partita

@@ -1,0 +1,139 @@
+#include "objectives/reverse_kl.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/require.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+
+// values(0, i, l) *= factor weight(0, l)
+void scale_lanes(Tiles const& values, Real factor, TileScalars const& weight) {
+  Index const rows = static_cast<Index>(values.extent(1)), lanes = static_cast<Index>(values.extent(2));
+  Kokkos::parallel_for(
+      "partita::anneal", Range(0, rows * lanes),
+      KOKKOS_LAMBDA(Index n) { values(0, n / lanes, n % lanes) *= factor * weight(0, n % lanes); });
+}
+
+}  // namespace
+
+deck::Schema reverse_kl_schema() {
+  using O = ReverseKlOptions;
+  return deck::schema<O>(
+      "reverse_kl", "KL divergence of a flow's samples from the [target]: J = mean beta U(x) - log|det S| + ..; needs no data",
+      {deck::key("beta_start", &O::beta_start, "beta of U at the start; 1: no annealing, and modes of the target may be lost")
+           .above(0)
+           .at_most(1),
+       deck::key("annealed_share", &O::annealed_share, "share of train.updates over which beta rises linearly to 1").at_least(0).at_most(1),
+       deck::key("tile_width", &O::tile_width, "latents of a tile, a multiple of 16; 0: computed").at_least(0)});
+}
+
+ReverseKl::ReverseKl(Nice& flow, std::unique_ptr<DifferentiableModel> target, ReverseKlOptions const& options, Tiling const& batch,
+                     Index updates, Communicator communicator, Summation summation, random::Key key)
+    : flow_(flow),
+      target_(std::move(target)),
+      options_(options),
+      updates_(updates),
+      communicator_(communicator),
+      key_(key),
+      latents_("latents", batch, share_of_tiles(batch.tiles(), communicator.rank(), communicator.ranks()), flow.latent_dimension()),
+      xy_("flow values", 1, flow.latent_dimension(), batch.pitch()),
+      gradient_("gradient in flow values", 1, flow.latent_dimension(), batch.pitch()),
+      energy_("target energy", 1, batch.pitch()),
+      rest_("conditional", 1, batch.pitch()),
+      weight_("weights", 1, batch.pitch()),
+      sums_(communicator, summation, batch.tiles(), latents_.mine, static_cast<Index>(flow.parameters().extent(0))),
+      tile_sums_(static_cast<std::size_t>(2 * latents_.mine.count)) {
+  flow_.reserve(1, batch.width);
+  target_->reserve(1, batch.width);
+}
+
+double ReverseKl::beta(Index update) const {
+  double const rising = options_.annealed_share * static_cast<double>(updates_),
+               done = rising > 0 ? std::min(1., static_cast<double>(update) / rising) : 1;
+  return options_.beta_start + (1 - options_.beta_start) * done;
+}
+
+void ReverseKl::accumulate(Index tile, double beta, Vector sum) {
+  Index const global = latents_.mine.first + tile, lanes = latents_.tiling.lanes(global), real = latents_.tiling.chains_in(global);
+  Index const d = flow_.dimension(), latent = flow_.latent_dimension();
+  auto const row = std::pair(Index{0}, lanes);
+  auto const x_of = [&](TileStorage const& s) -> Tiles { return Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, d), row); };
+  Tiles const z = latents_.tiles(tile, 1, lanes), xy = Kokkos::subview(xy_, Kokkos::ALL, Kokkos::ALL, row),
+              gradient = Kokkos::subview(gradient_, Kokkos::ALL, Kokkos::ALL, row);
+  TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, row), rest = Kokkos::subview(rest_, Kokkos::ALL, row),
+                    weight = Kokkos::subview(weight_, Kokkos::ALL, row);
+  Kokkos::deep_copy(weight_, Real(0));
+  Kokkos::deep_copy(Kokkos::subview(weight_, Kokkos::ALL, std::pair(Index{0}, real)),
+                    static_cast<Real>(1 / static_cast<double>(latents_.tiling.chains)));
+  Kokkos::deep_copy(gradient_, Real(0));
+  flow_.forward(z, xy);
+  target_->energy_and_gradient(x_of(xy_), energy, x_of(gradient_));
+  scale_lanes(x_of(gradient_), static_cast<Real>(beta), weight);
+  flow_.conditional(xy, rest);
+  flow_.reverse_conditional(xy, weight, gradient, sum);
+  flow_.reverse(gradient, sum);
+  auto const add = [&](std::size_t which, auto const& term) {
+    double& total = tile_sums_[static_cast<std::size_t>(2 * tile) + which];
+    Kokkos::parallel_reduce("partita::flow_statistics", Range(0, real), term, total);
+  };
+  add(
+      0, KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(energy(0, l)); });
+  add(
+      1, KOKKOS_LAMBDA(Index l, double& s) {
+        double square = 0;
+        for (Index i = 0; i < latent; i++) square += static_cast<double>(z(0, i, l)) * static_cast<double>(z(0, i, l));
+        s += static_cast<double>(rest(0, l)) - 0.5 * square;
+      });
+}
+
+Vector ReverseKl::gradient(Index update, Timers& timers) {
+  {
+    Timers::Scope const scope(timers, "latents");
+    initialise(latents_, key_, random::Stream::flow_latents, update, {});
+  }
+  {
+    Timers::Scope const scope(timers, "flow and gradient");
+    sums_.start();
+    for (Index tile = 0; tile < latents_.mine.count; tile++) accumulate(tile, beta(update), sums_.partial(latents_.mine.first + tile));
+  }
+  Timers::Scope const scope(timers, "reduction");
+  Vector const sum = sums_.finish();
+  flow_.complete(sum);
+  return sum;
+}
+
+std::vector<Series> ReverseKl::series() const {
+  return {{"criterion",
+           "J - log C of this update's samples at beta = 1: an estimate of KL(P || target) - log C, the smaller the better; -criterion is "
+           "below log C on average",
+           true},
+          {"energy", "mean U(x) of this update's samples"},
+          {"beta", "factor of U at this update", true}};
+}
+
+std::vector<double> ReverseKl::statistics(Index update) const {
+  auto const sums = sum_over_tiles(communicator_, latents_.mine, latents_.tiling.tiles(), tile_sums_, 2);
+  require_all(std::isfinite(sums[0] + sums[1] + flow_.log_determinant()), ExitCode::numerical,
+              "the flow's samples are not finite at update {} (or S is singular): the training diverged; use a smaller "
+              "optimizer.learning_rate, or optimizer.clip_norm, and continue from the "
+              "last checkpoint",
+              update);
+  return sums;
+}
+
+std::vector<double> ReverseKl::report(Index update) {
+  auto const sums = statistics(update);
+  double const batch = static_cast<double>(latents_.tiling.chains),
+               normalisation = 0.5 * static_cast<double>(flow_.latent_dimension()) * std::log(2 * std::numbers::pi);
+  return {(sums[0] + sums[1]) / batch - flow_.log_determinant() - normalisation, sums[0] / batch, beta(std::max<Index>(update - 1, 0))};
+}
+
+std::size_t ReverseKl::bytes() const {
+  return latents_.bytes() + sizeof(Real) * (xy_.size() + gradient_.size() + energy_.size() + rest_.size()) + sums_.bytes();
+}
+
+}  // namespace partita

@@ -1,0 +1,295 @@
+#include "objectives/score_matching.hpp"
+
+#include <cmath>
+
+#include "core/require.hpp"
+#include "samplers/strip_noise.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+
+// Wide enough for matrix products, narrow enough for the passes of a jet to stay in a core's L2 cache.
+constexpr Index default_width = 128;
+
+Index width(ScoreMatchingOptions const& o, Index batch) {
+  require_all(o.tile_width % lane_quantum == 0, ExitCode::usage,
+              "objective.tile_width = {} (vectors hold {} numbers), use a multiple of {}", o.tile_width, lane_quantum, lane_quantum);
+  return o.tile_width > 0 ? o.tile_width : std::min(default_width, round_up(batch, lane_quantum));
+}
+
+// The weights of both derivatives along v; loss += share (1/2 (v.g)^2 - v' (dg/dx) v).
+void weigh_sliced(ConstTileScalars first, ConstTileScalars second, Index real, Real share, Real scale, TileScalars c1, TileScalars c2,
+                  TileScalars loss) {
+  Kokkos::parallel_for(
+      "partita::sliced_weights", Range(0, static_cast<Index>(loss.extent(1))), KOKKOS_LAMBDA(Index l) {
+        Real const counts = l < real ? share : Real(0);
+        c1(0, l) = counts * scale * first(0, l);
+        c2(0, l) = -counts * scale;
+        loss(0, l) += counts * (Real(0.5) * first(0, l) * first(0, l) - second(0, l));
+      });
+}
+
+// weight = -share scale on real lanes, loss -= share second there.
+void weigh_curvature(ConstTileScalars second, Index real, Real share, Real scale, TileScalars weight, TileScalars loss) {
+  Kokkos::parallel_for(
+      "partita::curvature_weights", Range(0, static_cast<Index>(loss.extent(1))), KOKKOS_LAMBDA(Index l) {
+        Real const counts = l < real ? share : Real(0);
+        weight(0, l) = -counts * scale;
+        loss(0, l) -= counts * second(0, l);
+      });
+}
+
+// loss += 1/2 |g|^2 on real lanes; g <- scale g there, 0 elsewhere.
+void take_square(Tiles g, Index real, Real scale, TileScalars loss) {
+  Index const d = static_cast<Index>(g.extent(1));
+  Kokkos::parallel_for(
+      "partita::square_of_score", Range(0, static_cast<Index>(g.extent(2))), KOKKOS_LAMBDA(Index l) {
+        Real const counts = l < real ? Real(1) : Real(0);
+        Real square = 0;
+        for (Index i = 0; i < d; i++) {
+          square = std::fma(g(0, i, l), g(0, i, l), square);
+          g(0, i, l) *= counts * scale;
+        }
+        loss(0, l) += Real(0.5) * counts * square;
+      });
+}
+
+// x += deviation z.
+void add_scaled(Real deviation, ConstTiles z, Tiles x) {
+  Index const d = static_cast<Index>(x.extent(1)), lanes = static_cast<Index>(x.extent(2));
+  Kokkos::parallel_for(
+      "partita::data_noise", Range(0, d * lanes),
+      KOKKOS_LAMBDA(Index n) { x(0, n / lanes, n % lanes) += deviation * z(0, n / lanes, n % lanes); });
+}
+
+// Random signs, from normals.
+void take_signs(TileStorage const& v) {
+  Kokkos::parallel_for(
+      "partita::rademacher", Range(0, static_cast<Index>(v.size())),
+      KOKKOS_LAMBDA(Index n) { v.data()[n] = std::copysign(Real(1), v.data()[n]); });
+}
+
+// Points on the sphere of radius sqrt(dimension), from normals.
+void normalise(TileStorage const& v) {
+  Index const d = static_cast<Index>(v.extent(1));
+  Kokkos::parallel_for(
+      "partita::sphere", Range(0, static_cast<Index>(v.extent(2))), KOKKOS_LAMBDA(Index l) {
+        Real square = 0;
+        for (Index i = 0; i < d; i++) square = std::fma(v(0, i, l), v(0, i, l), square);
+        Real const factor = std::sqrt(static_cast<Real>(d) / square);
+        for (Index i = 0; i < d; i++) v(0, i, l) *= factor;
+      });
+}
+
+}  // namespace
+
+std::vector<deck::Key> score_matching_keys() {
+  return {deck::key("tile_width", &ScoreMatchingOptions::tile_width,
+                    "items of the batch that are computed together, a multiple of 16; ranks share out tiles. 0: 128, or the batch")
+              .at_least(0)};
+}
+
+// Keys of the objectives without noise of their own.
+namespace {
+std::vector<deck::Key> noiseless_keys() {
+  auto keys = score_matching_keys();
+  keys.push_back(
+      deck::key("data_noise", &ScoreMatchingOptions::data_noise,
+                "standard deviation of Gaussian noise added to the data; J is wrong for densities with edges, which noise smooths")
+          .at_least(0));
+  return keys;
+}
+}  // namespace
+
+ScoreMatching::ScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator communicator, Summation summation,
+                             random::Key key, ScoreMatchingOptions options, int jet_order, Index groups)
+    : model_(model),
+      batches_(batches),
+      key_(key),
+      tiling_{batches.batch(), width(options, batches.batch())},
+      communicator_(communicator),
+      data_noise_(static_cast<Real>(options.data_noise)),
+      groups_(groups),
+      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
+      data_("minibatch", mine_.count, model.dimension(), tiling_.pitch()),
+      sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(model.parameters().extent(0))),
+      losses_("losses", static_cast<std::size_t>(mine_.count), static_cast<std::size_t>(1 + 2 * groups)) {
+  require_all(
+      model.highest_jet_order() >= jet_order, ExitCode::usage,
+      "objective.type: score matching learns from derivatives of order {} of the model's score along directions, and this model has "
+      "them up to {}; use a model with smooth activations, mlp or score_mlp",
+      jet_order, model.highest_jet_order());
+  require_all(
+      groups > 0 || model.noise_levels().empty(), ExitCode::usage,
+      "objective.type: a model conditioned on noise (model.noise_levels = {}) learns by denoising; use denoising_score_matching without "
+      "sigma, or noise_levels = 0",
+      model.noise_levels().size());
+  model.reserve(1, tiling_.width);
+  direction_ = TileStorage("score direction", 1, model.dimension(), tiling_.pitch());
+  for (TileScalarStorage* s : {&loss_, &first_, &second_, &c1_, &c2_}) *s = TileScalarStorage("score weights", 1, tiling_.pitch());
+}
+
+std::size_t ScoreMatching::bytes() const { return sizeof(Real) * (data_.size() + direction_.size() + 5 * loss_.size()) + sums_.bytes(); }
+
+void ScoreMatching::describe_state(State& state) {
+  state.add_by_tile("objective/losses", losses_, mine_, tiling_.tiles());
+  state.add_scalar("objective/updates_since_report", updates_since_report_);
+}
+
+Tiles ScoreMatching::lanes_of(TileStorage const& s, Points const& p) const {
+  return Kokkos::subview(s, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, p.lanes()));
+}
+TileScalars ScoreMatching::lanes_of(TileScalarStorage const& s, Points const& p) const {
+  return Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, p.lanes()));
+}
+
+void ScoreMatching::draw_normals(TileStorage const& z, random::Stream stream, Index step, Index first) const {
+  Index const d = static_cast<Index>(z.extent(1)), pitch = static_cast<Index>(z.extent(2));
+  auto const keys = random::round_keys(key_);
+  Kokkos::parallel_for(
+      "partita::score_normals", Range(0, pitch / strip_lanes), KOKKOS_LAMBDA(Index strip) {
+        StripNoise noise(keys, stream, static_cast<std::uint64_t>(first + strip * strip_lanes));
+        Rows<Real> const rows{&z(0, 0, strip * strip_lanes), pitch};
+        noise.each(d, step, [=](Index i, Index l, Real xi) { rows[i][l] = xi; });
+      });
+}
+
+void ScoreMatching::add_sliced(Points const& p, ConstTiles v, double share, Vector sum) {
+  TileScalars const first = lanes_of(first_, p), second = lanes_of(second_, p), c1 = lanes_of(c1_, p), c2 = lanes_of(c2_, p);
+  model_.directional_forward(p.x, v, 2, first, second);
+  weigh_sliced(first, second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c1, c2, lanes_of(loss_, p));
+  model_.directional_reverse(p.x, c1, c2, sum);
+}
+
+void ScoreMatching::add_data_noise(Points const& p) {
+  if (data_noise_ == 0) return;
+  draw_normals(direction_, random::Stream::data_noise, p.update, p.first);
+  add_scaled(data_noise_, lanes_of(direction_, p), p.x);
+}
+
+void ScoreMatching::count_losses(Points const& p, Index tile) {
+  auto const loss = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), loss_);
+  auto const row = static_cast<std::size_t>(tile);
+  for (Index l = 0; l < p.real; l++) {
+    double const j = static_cast<double>(loss(0, l));
+    losses_(row, 0) += j;
+    if (groups_ == 0) continue;
+    Index const g = group(p.update, p.first + l);
+    losses_(row, 1 + 2 * g) += j;
+    losses_(row, 2 + 2 * g) += 1;
+  }
+}
+
+Vector ScoreMatching::gradient(Index update, Timers& timers) {
+  {
+    Timers::Scope const scope(timers, "data");
+    batches_.fill(data_, tiling_, mine_, update);
+  }
+  {
+    Timers::Scope const scope(timers, "parameter gradient");
+    sums_.start();
+    for (Index tile = 0; tile < mine_.count; tile++) {
+      Index const global = mine_.first + tile;
+      Tiles const x = Kokkos::subview(data_, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling_.lanes(global)));
+      Points const points{x, update, tiling_.first_chain(global), tiling_.chains_in(global)};
+      add_data_noise(points);
+      Kokkos::deep_copy(loss_, Real(0));
+      add(points, sums_.partial(global));
+      count_losses(points, tile);
+    }
+  }
+  updates_since_report_++;
+  Timers::Scope const scope(timers, "reduction");
+  return sums_.finish();
+}
+
+std::vector<Series> ScoreMatching::series() const {
+  std::vector<Series> all{{"loss", "J, mean over the items of the updates since the last row; bounded below, not by zero", true}};
+  for (Index g = 0; g < groups_; g++) all.push_back({fmt::format("loss_{}", g), group_name(g)});
+  return all;
+}
+
+std::vector<double> ScoreMatching::report(Index) {
+  std::vector<double> const mine(losses_.data(), losses_.data() + losses_.size());
+  auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 1 + 2 * groups_);
+  std::vector<double> out{sums[0] * scale() / static_cast<double>(std::max<Index>(updates_since_report_, 1))};
+  for (std::size_t k = 1; k < sums.size(); k += 2) out.push_back(sums[k] / sums[k + 1]);
+  Kokkos::deep_copy(losses_, 0.);
+  updates_since_report_ = 0;
+  return out;
+}
+
+deck::Schema exact_score_matching_schema() {
+  return {"exact_score_matching", "J = E[1/2 |s|^2 + tr ds/dx], s the model's score: as many jets of order 2 as dimensions, no sampler",
+          noiseless_keys()};
+}
+
+ExactScoreMatching::ExactScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
+                                       random::Key key, ScoreMatchingOptions options)
+    : ScoreMatching(model, batches, ranks, summation, key, options, 2) {}
+
+void ExactScoreMatching::add(Points const& p, Vector sum) {
+  Tiles const v = lanes_of(direction_, p);
+  for (Index i = 0; i < model_.dimension(); i++) {
+    Kokkos::deep_copy(direction_, Real(0));
+    Kokkos::deep_copy(Kokkos::subview(direction_, 0, i, Kokkos::ALL), Real(1));
+    add_sliced(p, v, 1, sum);
+  }
+}
+
+deck::Schema sliced_score_matching_schema() {
+  using O = SlicedOptions;
+  auto schema = deck::schema<O>(
+      "sliced_score_matching", "J = E_v E[1/2 (v.s)^2 + v' (ds/dx) v] over random directions v, s the model's score; no sampler",
+      {deck::key("directions", &O::directions, "law of v, with E vv' = I; sphere: of radius sqrt(dimension)")
+           .one_of({"gaussian", "rademacher", "sphere"}),
+       deck::key("projections", &O::projections, "M, directions an item and update").at_least(1),
+       deck::key("variance_reduced", &O::variance_reduced, "the first term is its mean over v, 1/2 |s|^2; costs one jet of order 1 more")});
+  for (deck::Key& k : noiseless_keys()) schema.keys.push_back(std::move(k));
+  return schema;
+}
+
+SlicedScoreMatching::SlicedScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
+                                         random::Key key, ScoreMatchingOptions options, SlicedOptions sliced)
+    : ScoreMatching(model, batches, ranks, summation, key, options, 2),
+      options_(sliced),
+      kind_(sliced.directions == "gaussian"     ? Directions::gaussian
+            : sliced.directions == "rademacher" ? Directions::rademacher
+                                                : Directions::sphere) {}
+
+void SlicedScoreMatching::draw_directions(Index step, Index first) {
+  draw_normals(direction_, random::Stream::score_directions, step, first);
+  if (kind_ == Directions::rademacher) take_signs(direction_);
+  if (kind_ == Directions::sphere) normalise(direction_);
+}
+
+// 1/2 |g|^2, whose gradient is that of v.g with v = g held fixed.
+void SlicedScoreMatching::add_square(Points const& p, Vector sum) {
+  Tiles const g = lanes_of(direction_, p);
+  model_.gradient_forward(p.x, g);
+  take_square(g, p.real, static_cast<Real>(scale()), lanes_of(loss_, p));
+  model_.gradient_reverse(p.x, g, sum);
+}
+
+// - v' (dg/dx) v.
+void SlicedScoreMatching::add_curvature(Points const& p, ConstTiles v, double share, Vector sum) {
+  TileScalars const second = lanes_of(second_, p), c2 = lanes_of(c2_, p);
+  model_.directional_forward(p.x, v, 2, {}, second);
+  weigh_curvature(second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c2, lanes_of(loss_, p));
+  model_.directional_reverse(p.x, {}, c2, sum);
+}
+
+void SlicedScoreMatching::add(Points const& p, Vector sum) {
+  double const share = 1 / static_cast<double>(options_.projections);
+  if (options_.variance_reduced) add_square(p, sum);
+  for (Index m = 0; m < options_.projections; m++) {
+    draw_directions(p.update * options_.projections + m, p.first);
+    Tiles const v = lanes_of(direction_, p);
+    if (options_.variance_reduced) add_curvature(p, v, share, sum);
+    else add_sliced(p, v, share, sum);
+  }
+}
+
+}  // namespace partita

@@ -1,0 +1,116 @@
+// Score matching (Hyvaerinen 2005): the score s = d log p / dx of the model meets that of the data without any Z or chain,
+//
+//     exact    J = E[ 1/2 |s|^2 + tr(ds/dx) ],    sliced    J = E_x E_v[ 1/2 (v.s)^2 + v' (ds/dx) v ],  E vv' = I  (Song et al. 2019).
+//
+// Everything is made of jets along a direction v, forward and once in reverse; with g = -s, of an energy dE/dx, the rule for one v is
+// J = 1/2 (v.g)^2 - v' (dg/dx) v, and its gradient weighs the two derivatives by v.g and -1.
+#pragma once
+#include "comm/tile_sums.hpp"
+#include "data/batches.hpp"
+#include "deck/schema.hpp"
+#include "models/model.hpp"
+#include "objectives/objective.hpp"
+
+namespace partita {
+
+struct ScoreMatchingOptions {
+  Index tile_width = 0;
+  double data_noise = 0;  // not of denoising_score_matching, which has noise of its own
+};
+std::vector<deck::Key> score_matching_keys();  // without data_noise
+
+// What the objectives share: a minibatch tile by tile, keyed by the number of the item in the batch, and the mean loss. Deterministic:
+// the same bits on any number of ranks where the summation is reproducible.
+class ScoreMatching : public Objective {
+ public:
+  Vector gradient(Index update, Timers&) override;
+  std::vector<Series> series() const override;
+  std::vector<double> report(Index update) override;
+  void require_finite(Index) const override {}  // there are no chains, and the training looks at every gradient
+  double epoch(Index update) const override { return batches_.epoch(update); }
+  std::size_t bytes() const override;
+  void describe_state(State&) override;
+
+ protected:
+  // Failure(usage) where the model's jets do not reach `jet_order`. `groups` of items have their mean losses reported apart, besides that
+  // of all. All references must outlive the objective.
+  ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, int jet_order,
+                Index groups = 0);
+
+  // Items of the batch: lane l of x is item first + l. Lanes from `real` on only fill up the vectors: they weigh nothing.
+  struct Points {
+    Tiles x;
+    Index update, first, real;
+    Index lanes() const { return static_cast<Index>(x.extent(2)); }
+  };
+  // Adds each item's J to its lane of loss_ and sum += d/dtheta of sum_b J_b / batch.
+  virtual void add(Points const&, Vector sum) = 0;
+  virtual std::string group_name(Index) const { return {}; }
+  virtual Index group(Index /*update*/, Index /*item*/) const { return 0; }
+
+  // The rule for one direction, of which there are several: `share` of it.
+  void add_sliced(Points const&, ConstTiles v, double share, Vector sum);
+  // Standard normals z (1, dimension, pitch), number `step` of each item.
+  void draw_normals(TileStorage const& z, random::Stream, Index step, Index first) const;
+  Tiles lanes_of(TileStorage const&, Points const&) const;
+  TileScalars lanes_of(TileScalarStorage const&, Points const&) const;
+  double scale() const { return 1 / static_cast<double>(batches_.batch()); }
+
+  TrainableScore& model_;
+  data::Batches const& batches_;
+  random::Key key_;
+  TileScalarStorage loss_;  // (1, pitch)
+  Tiling tiling_;
+  TileStorage direction_;                       // (1, dimension, pitch)
+  TileScalarStorage first_, second_, c1_, c2_;  // (1, pitch): derivatives along it, and their weights
+
+ private:
+  void add_data_noise(Points const&);
+  void count_losses(Points const&, Index tile);
+
+  Communicator communicator_;
+  Real data_noise_;
+  Index groups_;
+  TileRange mine_;
+  TileStorage data_;  // this rank's tiles of the minibatch
+  TileSums sums_;
+  // Per tile since the last report: the sum of J, then sum and number of items of each group.
+  Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> losses_;
+  Index updates_since_report_ = 0;
+};
+
+deck::Schema exact_score_matching_schema();
+
+// v runs over the basis: `dimension` jets of order 2 an item.
+class ExactScoreMatching : public ScoreMatching {
+ public:
+  ExactScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions);
+
+ private:
+  void add(Points const&, Vector sum) override;
+};
+
+struct SlicedOptions {
+  std::string directions = "gaussian";
+  Index projections = 1;
+  bool variance_reduced = true;
+};
+deck::Schema sliced_score_matching_schema();
+
+// Random v, new for each item and update. Variance-reduced: the mean over v of the first term, 1/2 |s|^2, in its place.
+class SlicedScoreMatching : public ScoreMatching {
+ public:
+  SlicedScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, SlicedOptions);
+
+ private:
+  void add(Points const&, Vector sum) override;
+  void add_square(Points const&, Vector sum);
+  void add_curvature(Points const&, ConstTiles v, double share, Vector sum);
+  void draw_directions(Index step, Index first);
+
+  enum class Directions { gaussian, rademacher, sphere };
+  SlicedOptions options_;
+  Directions kind_;
+};
+
+}  // namespace partita

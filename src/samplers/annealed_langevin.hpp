@@ -1,0 +1,29 @@
+// Annealed Langevin dynamics (Song and Ermon 2019, algorithm 1) on a model conditioned on noise sigma_1 > ... > sigma_L: T steps of ula at
+// each level, with the step eta_i = eta sigma_i^2 / sigma_L^2. A level is a function of the step's number: nothing needs to be kept.
+#pragma once
+#include "samplers/sampler.hpp"
+
+namespace partita {
+
+struct AnnealedLangevinOptions {
+  double step_size = 0;
+  Index level_steps = 100;
+  bool denoise = false;
+};
+deck::Schema annealed_langevin_schema();
+
+class AnnealedLangevin : public Sampler {
+ public:
+  explicit AnnealedLangevin(AnnealedLangevinOptions const& o) : Sampler(o.step_size, 1), options_(o) {}
+  // Failure(usage) for a model without levels of noise.
+  void prepare(ScoreModel const&, Chains&, random::Key) override;
+  using Sampler::advance;
+  // Leaves the model at the noise of the last step.
+  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
+
+ private:
+  AnnealedLangevinOptions options_;
+};
+
+}  // namespace partita

@@ -1,0 +1,200 @@
+#include "samplers/flow_generator.hpp"
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "core/math.hpp"
+#include "samplers/finite_chains.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
+// Rows first, first + 1, ... of every tile, in storage of their own.
+TileStorage copy_rows(TileStorage const& from, Index first, Index count) {
+  TileStorage const to("samples of a flow", from.extent(0), static_cast<std::size_t>(count), from.extent(2));
+  Kokkos::deep_copy(to, Kokkos::subview(from, Kokkos::ALL, std::pair(first, first + count), Kokkos::ALL));
+  return to;
+}
+
+TileRange share(Tiling const& tiling, Communicator const& ranks) { return share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()); }
+
+}  // namespace
+
+FlowDraws::FlowDraws(Nice& flow, Tiling const& tiling, TileRange mine)
+    : latents("latents", tiling, mine, flow.latent_dimension()),
+      xy("flow values", mine.count, flow.latent_dimension(), tiling.pitch()),
+      energy("target energy", mine.count, tiling.pitch()),
+      log_weight("log weights", mine.count, tiling.pitch()) {
+  flow.reserve(tiles_in_flight(mine.count), tiling.width);
+}
+
+void FlowDraws::draw(Nice& flow, DifferentiableModel& target, random::Key key, Index step) {
+  Index const d = flow.dimension(), latent = flow.latent_dimension();
+  Real const constant = static_cast<Real>(flow.log_determinant() + 0.5 * static_cast<double>(latent) * std::log(2 * std::numbers::pi));
+  initialise(latents, key, random::Stream::flow_latents, step, {});
+  for (Index tile = 0; tile < latents.mine.count; tile++) {
+    Index const lanes = latents.tiling.lanes(latents.mine.first + tile);
+    auto const one = std::pair(tile, tile + 1), row = std::pair(Index{0}, lanes);
+    Tiles const z = latents.tiles(tile, 1, lanes), values = Kokkos::subview(xy, one, Kokkos::ALL, row),
+                x = Kokkos::subview(xy, one, std::pair(Index{0}, d), row);
+    TileScalars const u = Kokkos::subview(energy, one, row), w = Kokkos::subview(log_weight, one, row);
+    flow.forward(z, values);
+    target.energy(x, u);
+    flow.conditional(values, w);
+    Kokkos::parallel_for(
+        "partita::flow_log_weight", Range(0, lanes), KOKKOS_LAMBDA(Index l) {
+          Real square = 0;
+          for (Index i = 0; i < latent; i++) square = std::fma(z(0, i, l), z(0, i, l), square);
+          w(0, l) = constant + Real(0.5) * square - u(0, l) - w(0, l);
+        });
+  }
+}
+
+deck::Schema flow_schema() {
+  return {"flow", "independent samples of a nice flow with energy U(x) and importance log_weight for the [target]", {}};
+}
+
+FlowGenerator::FlowGenerator(Nice& flow, std::unique_ptr<DifferentiableModel> target, Tiling const& tiling, Communicator communicator,
+                             random::Key key)
+    : flow_(flow),
+      target_(std::move(target)),
+      communicator_(communicator),
+      key_(random::derived_key(key, random::Stream::flow_latents, 1)),
+      draws_(flow, tiling, share(tiling, communicator)) {
+  target_->reserve(1, tiling.width);
+}
+
+std::vector<Generator::Variable> FlowGenerator::variables() const {
+  std::vector<Variable> out{{"x", flow_.dimension()}};
+  if (flow_.latent_dimension() > flow_.dimension()) out.push_back({"y", flow_.latent_dimension() - flow_.dimension()});
+  return out;
+}
+
+std::vector<TileStorage> FlowGenerator::samples() {
+  draws_.draw(flow_, *target_, key_, 0);
+  std::vector<TileStorage> out;
+  Index first = 0;
+  for (Variable const& v : variables()) {
+    out.push_back(copy_rows(draws_.xy, first, v.size));
+    first += v.size;
+  }
+  return out;
+}
+
+std::vector<Generator::Statistic> FlowGenerator::statistics() const {
+  return {{"energy", "U(x) of the target"},
+          {"log_weight", "log of exp(-U(x)) N(y; M(x), Sigma(x)) |det S| / N(z; 0, I); its mean exponential is C"}};
+}
+
+void FlowGenerator::require_finite(Index step) const { require_finite_chains(communicator_, tiling(), mine(), {draws_.xy}, step, unknown); }
+
+deck::Schema flow_metropolis_schema() {
+  using O = FlowMetropolisOptions;
+  return deck::schema<O>(
+      "flow_metropolis", "chains of the [target] whose proposals are samples of a nice flow, then steps of the [sampler], if there is one",
+      {deck::key("steps", &O::steps, "proposals of each chain").at_least(1),
+       deck::key("sampler_steps", &O::sampler_steps, "steps of the [sampler] from where they leave the chains, at its step_size as given")
+           .at_least(0)});
+}
+
+FlowMetropolis::FlowMetropolis(Nice& flow, std::unique_ptr<DifferentiableModel> target, std::unique_ptr<Sampler> sampler,
+                               FlowMetropolisOptions const& options, Tiling const& tiling, Communicator communicator, random::Key key)
+    : flow_(flow),
+      target_(std::move(target)),
+      sampler_(std::move(sampler)),
+      options_(options),
+      communicator_(communicator),
+      key_(key),
+      flow_key_(random::derived_key(key, random::Stream::flow_latents, 2)),
+      proposals_(flow, tiling, share(tiling, communicator)),
+      chains_("flow chains", tiling, share(tiling, communicator), flow.dimension()),
+      log_weight_("log weights of chains", chains_.mine.count, tiling.pitch()),
+      accepted_("accepted flow proposals", chains_.mine.count, tiling.pitch()) {
+  target_->reserve(tiles_in_flight(chains_.mine.count), tiling.width);
+  if (sampler_) sampler_->prepare(*target_, chains_, key);
+  Kokkos::deep_copy(log_weight_, -std::numeric_limits<Real>::infinity());  // the first proposal becomes the state
+}
+
+void FlowMetropolis::propose(Index step) {
+  proposals_.draw(flow_, *target_, flow_key_, step);
+  auto const x = chains_.x, from = proposals_.xy;
+  auto const log_weight = log_weight_, proposed = proposals_.log_weight, accepted = accepted_;
+  auto const key = flow_key_;
+  Index const d = flow_.dimension(), pitch = tiling().pitch();
+  ChainNumbers const number(chains_);
+  bool const first = step == 0;
+  Kokkos::parallel_for(
+      "partita::flow_metropolis", Range(0, chains_.mine.count * pitch), KOKKOS_LAMBDA(Index n) {
+        Index const tile = n / pitch, l = n % pitch;
+        Real const u =
+            random::uniform(random::words(key, number.of(tile, l), random::Stream::metropolis, static_cast<std::uint64_t>(step), 0).w[0]);
+        if (!(math::log(u) < proposed(tile, l) - log_weight(tile, l))) return;
+        log_weight(tile, l) = proposed(tile, l);
+        if (!first) accepted(tile, l) += 1;
+        for (Index i = 0; i < d; i++) x(tile, i, l) = from(tile, i, l);
+      });
+}
+
+void FlowMetropolis::advance(Index step, Index steps) {
+  for (Index s = step; s < step + steps && s < options_.steps; s++) {
+    if (s == 0) propose(0);
+    propose(s + 1);
+  }
+  Index const first = std::max(step, options_.steps), count = step + steps - first;
+  if (count > 0) sampler_->advance(*target_, chains_, key_, first, count);
+}
+
+void FlowMetropolis::require_finite(Index step) const { require_finite_chains(communicator_, {chains_}, step, unknown); }
+
+void FlowMetropolis::describe_state(State& state) {
+  chains_.describe_state(state, "chains");
+  state.add_by_tile("generator/log_weight", log_weight_, chains_.mine, tiling().tiles());
+  state.add_by_tile("generator/accepted", accepted_, chains_.mine, tiling().tiles());
+}
+
+std::vector<Generator::Statistic> FlowMetropolis::statistics() const {
+  return {{"energy", "U(x) of the target"}, {"acceptance_rate", "share of the flow's proposals that this chain accepted"}};
+}
+
+std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
+  TileScalarStorage const energy("energies of samples", accepted_.extent(0), accepted_.extent(1)),
+      rate("acceptance", accepted_.extent(0), accepted_.extent(1));
+  for (Index tile = 0; tile < mine().count; tile++) {
+    Index const lanes = tiling().lanes(mine().first + tile);
+    target_->energy(chains_.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));
+  }
+  auto const accepted = accepted_;
+  Real const per_step = 1 / static_cast<Real>(options_.steps);
+  Index const pitch = tiling().pitch();
+  Kokkos::parallel_for(
+      "partita::acceptance_rate", Range(0, mine().count * pitch),
+      KOKKOS_LAMBDA(Index n) { rate(n / pitch, n % pitch) = per_step * accepted(n / pitch, n % pitch); });
+  return {energy, rate};
+}
+
+std::vector<Generator::Result> FlowMetropolis::results() const {
+  auto const accepted = accepted_;
+  double here = 0;  // whole numbers, so that the sum is exact in any order
+  for (Index tile = 0; tile < mine().count; tile++) {
+    double sum = 0;
+    Kokkos::parallel_reduce(
+        "partita::count_acceptance", Range(0, tiling().chains_in(mine().first + tile)),
+        KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(accepted(tile, l)); }, sum);
+    here += sum;
+  }
+  double const proposals = static_cast<double>(tiling().chains) * static_cast<double>(options_.steps);
+  std::vector<Result> out{
+      {"flow_acceptance", communicator_.all_reduce(here, Reduction::sum) / proposals, "share of the flow's proposals that were accepted"}};
+  if (sampler_ && sampler_->adjusted() && options_.sampler_steps > 0) {
+    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(chains_).accepted, Reduction::sum));
+    out.push_back({"sampler_acceptance", moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),
+                   "share of the sampler's proposals that were accepted"});
+  }
+  return out;
+}
+
+}  // namespace partita

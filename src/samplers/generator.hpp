@@ -1,0 +1,48 @@
+// A generator: independent samples of a model by the model's own means, rather than by chains that are followed in time.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/state.hpp"
+#include "core/tiling.hpp"
+
+namespace partita {
+
+class Generator {
+ public:
+  virtual ~Generator() = default;
+  virtual Index steps() const { return 0; }  // until the samples are ready; 0: they are drawn in one go
+  // The first step after this one where it must be called anew: averages, say. Blocks do not reach beyond it.
+  virtual Index next_boundary(Index /*step*/) const { return steps(); }
+  virtual void advance(Index /*step*/, Index /*steps*/) {}
+  // Failure(numerical) for the first chain that is not finite. Collective.
+  virtual void require_finite(Index /*step*/) const {}
+  virtual double chain_steps_per_step() const { return 0; }
+  virtual void describe_state(State&) {}
+
+  virtual Tiling const& tiling() const = 0;
+  virtual TileRange mine() const = 0;
+  // What a sample consists of: "x", then latent layers by name.
+  struct Variable {
+    std::string name;
+    Index size;
+  };
+  virtual std::vector<Variable> variables() const = 0;
+  // After all steps: (tile, size, pitch) of each variable.
+  virtual std::vector<TileStorage> samples() = 0;
+  // Further numbers of each sample, and, after samples(), their values: (tile, pitch) each.
+  struct Statistic {
+    std::string name, definition;
+  };
+  virtual std::vector<Statistic> statistics() const { return {}; }
+  virtual std::vector<TileScalarStorage> statistic_values() const { return {}; }
+  // Numbers about all samples together, after samples(). Collective.
+  struct Result {
+    std::string name;
+    double value;
+    std::string definition;
+  };
+  virtual std::vector<Result> results() const { return {}; }
+};
+
+}  // namespace partita

@@ -1,0 +1,151 @@
+#include "samplers/hee_generator.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "core/require.hpp"
+#include "models/hee_joint.hpp"
+#include "samplers/finite_chains.hpp"
+
+namespace partita {
+namespace {
+
+template <class O>
+std::vector<deck::Key> duration_keys() {
+  return {
+      deck::key("duration", &O::duration, "time that the chains run").above(0).in("tau"),
+      deck::key("average_over", &O::average_over, "output = average: the last part of it, over which x is averaged").above(0).in("tau"),
+      deck::key(
+          "output", &O::output,
+          "average: each chain's mean over the end of the run (near the mean of the model where that is unimodal); last: its last state")
+          .one_of({"average", "last"})};
+}
+
+std::vector<Generator::Variable> layers_of(Hee const& model) {
+  std::vector<Generator::Variable> out{{"x", model.dimension()}};
+  for (Index l = 1; l <= model.layers(); l++) out.push_back({fmt::format("layer{}", l), model.width(l)});
+  return out;
+}
+
+// to(tile, i, s) = scale * from(tile, i, s * group), or added to what is there.
+void gather(TileStorage const& to, TileStorage const& from, Index group, Real scale, bool add) {
+  auto const n = [](std::size_t e) { return static_cast<std::int64_t>(e); };
+  std::int64_t const lanes = std::min(n(to.extent(2)), n(from.extent(2)) / group);
+  Kokkos::parallel_for(
+      "partita::hee_gather", Kokkos::MDRangePolicy<Execution, Kokkos::Rank<3>>({0, 0, 0}, {n(to.extent(0)), n(to.extent(1)), lanes}),
+      KOKKOS_LAMBDA(std::int64_t t, std::int64_t i, std::int64_t s) {
+        to(t, i, s) = (add ? to(t, i, s) : Real(0)) + scale * from(t, i, s * group);
+      });
+}
+
+}  // namespace
+
+deck::Schema hee_joint_schema() {
+  return deck::schema<HeeJointOptions>("hee_joint", "all layers of an hee move together: samples of p(x_0:L)",
+                                       duration_keys<HeeJointOptions>());
+}
+
+deck::Schema hee_marginal_schema() {
+  using O = HeeMarginalOptions;
+  auto keys = duration_keys<O>();
+  keys.push_back(deck::key("latent_chains", &O::latent_chains,
+                           "latent chains that share an image, which moves in the mean of their eta_0: 1, 2, 4, 8 or 16; more than one "
+                           "narrow p(x_0) by O(tau / tau_0) unless sampler.tau_0 is far above tau")
+                     .at_least(1)
+                     .at_most(lane_quantum));
+  return deck::schema<O>("hee_marginal", "Langevin dynamics of an hee's p(x_0), its gradient averaged over latent chains", std::move(keys));
+}
+
+deck::Schema hee_ancestral_schema() { return {"hee_ancestral", "x_L ~ p(x_L) of an hee, then downwards layer by layer: exact", {}}; }
+
+deck::Schema hee_posterior_schema() {
+  return deck::schema<HeePosteriorOptions>(
+      "hee_posterior", "latent layers of an hee given the held-out items of [data] (training items where there are none)",
+      duration_keys<HeePosteriorOptions>());
+}
+
+HeeRun joint_run(HeeJointOptions const& o) { return {Visible::free, 1, o.duration, o.average_over, o.output == "average"}; }
+HeeRun marginal_run(HeeMarginalOptions const& o) {
+  return {Visible::shared, o.latent_chains, o.duration, o.average_over, o.output == "average"};
+}
+HeeRun posterior_run(HeePosteriorOptions const& o) { return {Visible::clamped, 1, o.duration, o.average_over, o.output == "average"}; }
+
+HeeDynamicsGenerator::HeeDynamicsGenerator(Hee const& model, HeeLangevinOptions const& dynamics, HeeRun const& run, Tiling const& samples,
+                                           Communicator communicator, random::Key key, InitialDistribution const& initial)
+    : dynamics_(dynamics, model),
+      run_(run),
+      samples_(samples),
+      communicator_(communicator),
+      key_(key),
+      chains_(dynamics_.make_chains({samples.chains * run.group, samples.width * run.group},
+                                    share_of_tiles(samples.tiles(), communicator.rank(), communicator.ranks()))),
+      steps_(static_cast<Index>(std::llround(run.duration / dynamics.step_size))) {
+  require_all(
+      lane_quantum % run.group == 0, ExitCode::usage,
+      "generator.latent_chains = {} does not divide {} (chains that share an image are neighbours in a vector); use 1, 2, 4, 8 or 16",
+      run.group, lane_quantum);
+  require_all(!run.keeps_average || run.average_over <= run.duration, ExitCode::usage,
+              "generator.average_over = {} is longer than generator.duration = {}; shorten it", run.average_over, run.duration);
+  require_all(!run.keeps_average || steps_ - first_averaged() >= average_every, ExitCode::usage,
+              "generator.average_over = {} is less than {} steps of sampler.step_size = {} (states are averaged every {} steps); use a "
+              "longer one, or output = \"last\"",
+              run.average_over, average_every, dynamics.step_size, average_every);
+  if (run.keeps_average)
+    for (Index l = 0; l <= model.layers(); l++) sums_.emplace_back("sums of a layer", chains_.mine.count, model.width(l), samples.pitch());
+  dynamics_.initialise(chains_, key, 0, initial, run.visible, run.group);
+}
+
+Index HeeDynamicsGenerator::first_averaged() const {
+  return run_.keeps_average ? steps_ - static_cast<Index>(std::llround(run_.average_over / dynamics_.options().step_size)) : steps_;
+}
+
+Index HeeDynamicsGenerator::next_boundary(Index step) const {
+  Index const first = first_averaged();
+  return step < first ? first : std::min(steps_, first + ((step - first) / average_every + 1) * average_every);
+}
+
+void HeeDynamicsGenerator::advance(Index step, Index steps) {
+  dynamics_.advance(chains_, key_, {0, chains_.mine.count}, step, steps, run_.visible, run_.group);
+  Index const since = step + steps - first_averaged();
+  if (since <= 0 || since % average_every != 0) return;
+  for (std::size_t l = 0; l < sums_.size(); l++) gather(sums_[l], chains_.x[l], run_.group, 1, true);
+  summed_++;
+}
+
+void HeeDynamicsGenerator::require_finite(Index step) const {
+  require_finite_chains(communicator_, chains_.tiling, chains_.mine, chains_.x, step, std::numeric_limits<double>::quiet_NaN());
+}
+
+void HeeDynamicsGenerator::describe_state(State& state) {
+  chains_.describe_state(state, "chains");
+  for (std::size_t l = 0; l < sums_.size(); l++)
+    state.add_by_tile(fmt::format("generator/sum{}", l), sums_[l], chains_.mine, chains_.tiling.tiles());
+  state.add_scalar("generator/summed", summed_);
+}
+
+std::vector<Generator::Variable> HeeDynamicsGenerator::variables() const { return layers_of(dynamics_.model()); }
+
+std::vector<TileStorage> HeeDynamicsGenerator::samples() {
+  std::vector<TileStorage> out;
+  for (Index l = 0; l <= dynamics_.model().layers(); l++) {
+    out.emplace_back("samples of a layer", chains_.mine.count, dynamics_.model().width(l), samples_.pitch());
+    auto const k = static_cast<std::size_t>(l);
+    if (run_.keeps_average) gather(out.back(), sums_[k], 1, Real(1) / static_cast<Real>(summed_), false);
+    else gather(out.back(), chains_.x[k], run_.group, 1, false);
+  }
+  return out;
+}
+
+HeeAncestralGenerator::HeeAncestralGenerator(Hee const& model, Tiling const& samples, Communicator communicator, random::Key key)
+    : model_(model), samples_(samples), mine_(share_of_tiles(samples.tiles(), communicator.rank(), communicator.ranks())), key_(key) {}
+
+std::vector<Generator::Variable> HeeAncestralGenerator::variables() const { return layers_of(model_); }
+
+std::vector<TileStorage> HeeAncestralGenerator::samples() {
+  std::vector<TileStorage> out;
+  for (Index l = 0; l <= model_.layers(); l++) out.emplace_back("samples of a layer", mine_.count, model_.width(l), samples_.pitch());
+  sample_ancestral(model_, key_, samples_, mine_, out, 0);
+  return out;
+}
+
+}  // namespace partita

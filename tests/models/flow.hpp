@@ -1,0 +1,57 @@
+// What the tests of flows share: a flow whose parameters are all different from their start, and points for it.
+#pragma once
+#include <cmath>
+
+#include "core/tiling.hpp"
+#include "models/nice.hpp"
+
+namespace partita::test {
+
+inline Tiles view(TileStorage const& v, Index lanes) { return Kokkos::subview(v, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes)); }
+inline TileScalars view(TileScalarStorage const& v, Index lanes) { return Kokkos::subview(v, Kokkos::ALL, std::pair(Index{0}, lanes)); }
+
+inline std::vector<double> host(ConstVector v) {
+  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  return {h.data(), h.data() + h.size()};
+}
+inline void set(Vector v, std::vector<double> const& values) {
+  auto const h = Kokkos::create_mirror_view(v);
+  for (std::size_t i = 0; i < values.size(); i++) h(i) = static_cast<Real>(values[i]);
+  Kokkos::deep_copy(v, h);
+}
+
+inline ParameterBlock block(Nice const& m, std::string const& name) {
+  for (auto const& b : m.parameter_blocks())
+    if (b.name == name) return b;
+  return {};
+}
+inline void set_block(Nice& m, std::string const& name, std::vector<double> const& values) {
+  Index const first = block(m, name).offset;
+  set(Kokkos::subview(m.parameters(), std::pair(first, first + static_cast<Index>(values.size()))), values);
+  m.parameters_changed();
+}
+
+// Every parameter moved by a number of size `amount`.
+inline Nice make_flow(NiceOptions const& o, double amount = 0.3) {
+  Nice m(o);
+  m.initialise([](Index i) { return 1.5 * std::sin(12.9898 * static_cast<double>(i) + 0.3); });
+  auto values = host(m.parameters());
+  for (std::size_t i = 0; i < values.size(); i++) values[i] += amount * std::sin(7.31 * static_cast<double>(i) + 1);
+  set(m.parameters(), values);
+  m.parameters_changed();
+  return m;
+}
+
+inline TileStorage points(Index tiles, Index dimension, Index lanes) {
+  auto const n = [](Index i) { return static_cast<std::size_t>(i); };
+  TileStorage const z("z", n(tiles), n(dimension), n(round_up(lanes, pitch_quantum)));
+  auto const h = Kokkos::create_mirror_view(z);
+  for (Index t = 0; t < tiles; t++)
+    for (Index i = 0; i < dimension; i++)
+      for (Index l = 0; l < lanes; l++)
+        h(t, i, l) = static_cast<Real>(1.3 * std::sin(0.7 * static_cast<double>((t * lanes + l) * dimension + i) + 0.2));
+  Kokkos::deep_copy(z, h);
+  return z;
+}
+
+}  // namespace partita::test

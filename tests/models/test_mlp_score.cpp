@@ -1,0 +1,265 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "core/require.hpp"
+#include "models/mlp_energy.hpp"
+#include "models/mlp_score.hpp"
+
+// Score networks, and networks conditioned on noise.
+namespace {
+
+using namespace partita;
+
+constexpr bool in_double = sizeof(Real) == 8;
+constexpr Index tiles = 2, lanes = 32, d = 3;
+constexpr double highest = 2, lowest = 0.25, quadratic = 0.4;
+
+double number(Index i) { return 1.5 * std::sin(12.9898 * static_cast<double>(i) + 0.3); }
+Tiles view(TileStorage const& v) { return Kokkos::subview(v, Kokkos::ALL, Kokkos::ALL, std::make_pair(Index{0}, lanes)); }
+TileScalars view(TileScalarStorage const& v) { return Kokkos::subview(v, Kokkos::ALL, std::make_pair(Index{0}, lanes)); }
+TileStorage storage(Index rows = d) { return TileStorage("test", tiles, rows, 64); }
+TileScalarStorage scalars() { return TileScalarStorage("test", tiles, 64); }
+
+template <class F>
+void fill(TileStorage const& to, F const& f) {
+  auto const host = Kokkos::create_mirror_view(to);
+  for (Index t = 0; t < tiles; t++)
+    for (std::size_t i = 0; i < to.extent(1); i++)
+      for (Index l = 0; l < lanes; l++) host(t, i, l) = static_cast<Real>(f(t, static_cast<Index>(i), l));
+  Kokkos::deep_copy(to, host);
+}
+double point(Index t, Index i, Index l) { return 1.2 * std::sin(0.7 * static_cast<double>((t * lanes + l) * d + i)); }
+double direction(Index t, Index i, Index l) { return std::cos(1.3 * static_cast<double>((t * lanes + l) * d + i) + 0.2); }
+double sigma_of(Index t, Index l) { return 0.3 + 0.05 * static_cast<double>(t * lanes + l); }
+
+template <class Network>
+Network make(Index noise_levels, Index extra_inputs = 0, double lambda = quadratic) {
+  Index const outputs = std::is_same_v<Network, MlpEnergy> ? 1 : d;
+  Network m({.layers = {d + extra_inputs, 14, 10, outputs},
+             .activation = "silu",
+             .quadratic = lambda,
+             .noise_levels = noise_levels,
+             .noise_highest = highest,
+             .noise_lowest = lowest});
+  m.initialise(number);
+  return m;
+}
+
+// Fourth-order central differences, see test_mlp_energy.cpp.
+double difference(std::function<double(double)> const& f) {
+  double const h = in_double ? 2e-3 : 6e-2;
+  auto const central = [&](double s) { return (f(s) - f(-s)) / (2 * s); };
+  return (4 * central(h) - central(2 * h)) / 3;
+}
+constexpr double tolerance = in_double ? 1e-7 : 3e-3;
+
+auto host(TileStorage const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); }
+auto host(TileScalarStorage const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); }
+
+TileScalarStorage noise_of_lanes() {
+  auto const sigma = scalars();
+  auto const to = Kokkos::create_mirror_view(sigma);
+  for (Index t = 0; t < tiles; t++)
+    for (Index l = 0; l < lanes; l++) to(t, l) = static_cast<Real>(sigma_of(t, l));
+  Kokkos::deep_copy(sigma, to);
+  return sigma;
+}
+
+template <class Network>
+struct Score : testing::Test {};
+using Networks = testing::Types<MlpEnergy, MlpScore>;
+TYPED_TEST_SUITE(Score, Networks);
+
+// v.g is g along v, and v'(dg/dx)v its difference along v, with and without noise.
+TYPED_TEST(Score, DerivativesAlongADirectionAreThoseOfTheGradient) {
+  for (Index levels : {0, 4}) {
+    auto m = make<TypeParam>(levels);
+    m.set_noise(view(noise_of_lanes()));
+    auto const x = storage(), v = storage(), g = storage(), moved = storage();
+    auto const first = scalars(), second = scalars();
+    fill(x, point), fill(v, direction);
+    m.gradient(view(x), view(g));
+    m.directional_forward(view(x), view(v), 2, view(first), view(second));
+    auto const along = [&](Index t, Index l, double s) {
+      fill(moved, [&](Index tt, Index i, Index ll) { return point(tt, i, ll) + s * direction(tt, i, ll); });
+      m.gradient(view(moved), view(g));
+      auto const at = host(g);
+      double sum = 0;
+      for (Index i = 0; i < d; i++) sum += direction(t, i, l) * at(t, i, l);
+      return sum;
+    };
+    auto const d1 = host(first), d2 = host(second);
+    for (Index t = 0; t < tiles; t++)
+      for (Index l : {Index{0}, lanes - 1}) {
+        double const value = along(t, l, 0), slope = difference([&](double s) { return along(t, l, s); });
+        ASSERT_NEAR(d1(t, l), value, 500 * std::numeric_limits<Real>::epsilon() * std::max(1., std::abs(value)));
+        ASSERT_NEAR(d2(t, l), slope, tolerance * std::max(1., std::abs(slope))) << levels;
+      }
+  }
+}
+
+TYPED_TEST(Score, ReverseOfSeveralTilesIsTheDifferenceInTheParameters) {
+  for (Index levels : {0, 4})
+    for (int order : {1, 2}) {
+      auto m = make<TypeParam>(levels);
+      m.set_noise(view(noise_of_lanes()));
+      auto const x = storage(), v = storage();
+      auto const first = scalars(), second = scalars(), c1 = noise_of_lanes(), c2 = noise_of_lanes();
+      fill(x, point), fill(v, direction);
+      Vector const sum("sum", m.parameters().extent(0));
+      m.directional_forward(view(x), view(v), order, view(first), order > 1 ? view(second) : TileScalars());
+      m.directional_reverse(view(x), view(c1), order > 1 ? ConstTileScalars(view(c2)) : ConstTileScalars(), sum);
+      auto const gradient = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+      auto const value = [&] {
+        m.directional_forward(view(x), view(v), order, view(first), order > 1 ? view(second) : TileScalars());
+        auto const a = host(first), b = host(second), c = host(c1);
+        double s = 0;
+        for (Index t = 0; t < tiles; t++)
+          for (Index l = 0; l < lanes; l++) s += static_cast<double>(c(t, l)) * (a(t, l) + (order > 1 ? static_cast<double>(b(t, l)) : 0.));
+        return s;
+      };
+      double largest = 1;
+      for (std::size_t k = 0; k < gradient.extent(0); k++) largest = std::max(largest, std::abs(static_cast<double>(gradient(k))));
+      for (std::size_t k = 0; k < gradient.extent(0); k += in_double ? 3 : 11) {
+        auto const entry = Kokkos::subview(m.parameters(), k);
+        Real const kept = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), entry)();
+        double const want = difference([&](double s) {
+          Kokkos::deep_copy(entry, static_cast<Real>(kept + s));
+          return value();
+        });
+        Kokkos::deep_copy(entry, kept);
+        ASSERT_NEAR(gradient(k), want, tolerance * largest) << "order " << order << " levels " << levels << " parameter " << k;
+      }
+    }
+}
+
+// The reverse pass of v.g with g from gradient_forward is that of the first derivative along v, tile by tile.
+template <class Network>
+void expect_reverse_of_gradient(Index dimension, std::vector<Index> hidden, std::string const& activation, Index levels) {
+  std::vector<Index> layers{dimension};
+  layers.insert(layers.end(), hidden.begin(), hidden.end());
+  layers.push_back(std::is_same_v<Network, MlpEnergy> ? 1 : dimension);
+  Network m({.layers = layers,
+             .activation = activation,
+             .quadratic = quadratic,
+             .noise_levels = levels,
+             .noise_highest = highest,
+             .noise_lowest = lowest});
+  m.initialise(number);
+  m.set_noise(view(noise_of_lanes()));
+  auto const x = storage(dimension), v = storage(dimension), g = storage(dimension), alone = storage(dimension);
+  fill(x, point), fill(v, direction);
+  auto const ones = scalars();
+  Kokkos::deep_copy(ones, Real(1));
+  Vector const want("want", m.parameters().extent(0)), got("got", m.parameters().extent(0));
+  m.directional_forward(view(x), view(v), 1, {}, {});
+  m.directional_reverse(view(x), view(ones), {}, want);
+  m.gradient(view(x), view(alone));
+  m.gradient_forward(view(x), view(g));
+  m.gradient_reverse(view(x), view(v), got);
+  auto const a = host(g), b = host(alone);
+  for (Index t = 0; t < tiles; t++)
+    for (Index i = 0; i < dimension; i++)
+      for (Index l = 0; l < lanes; l++)
+        ASSERT_NEAR(a(t, i, l), b(t, i, l), 50 * std::numeric_limits<Real>::epsilon() * (1 + std::abs(b(t, i, l))));
+  auto const first = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), want),
+             second = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), got);
+  double largest = 1;
+  for (std::size_t k = 0; k < first.extent(0); k++) largest = std::max(largest, std::abs(static_cast<double>(first(k))));
+  for (std::size_t k = 0; k < first.extent(0); k++)
+    ASSERT_NEAR(first(k), second(k), 200 * std::numeric_limits<Real>::epsilon() * largest)
+        << activation << " inputs " << dimension << " parameter " << k;
+}
+TYPED_TEST(Score, ReverseOfTheGradientIsThatOfTheDerivativeAlongTheDirection) {
+  for (char const* activation : {"silu", "softplus", "tanh", "gelu"})
+    for (Index dimension : {2, 7}) {
+      expect_reverse_of_gradient<TypeParam>(dimension, {12}, activation, 0);
+      expect_reverse_of_gradient<TypeParam>(dimension, {14, 10, 12}, activation, 0);
+    }
+  expect_reverse_of_gradient<TypeParam>(2, {14, 10}, "silu", 4);
+  expect_reverse_of_gradient<TypeParam>(7, {14, 10}, "silu", 4);
+}
+
+TYPED_TEST(Score, NoiseOfEachLaneIsThatOfAll) {
+  auto const m = make<TypeParam>(4);
+  auto const x = storage(), each = storage(), all = storage();
+  fill(x, point);
+  m.set_noise(view(noise_of_lanes()));
+  m.gradient(view(x), view(each));
+  auto const a = host(each);
+  for (auto const& [t, l] : {std::pair<Index, Index>{0, 0}, {0, 17}, {1, 31}}) {
+    m.set_noise(static_cast<double>(static_cast<Real>(sigma_of(t, l))));
+    m.gradient(view(x), view(all));
+    auto const b = host(all);
+    for (Index i = 0; i < d; i++) EXPECT_EQ(a(t, i, l), b(t, i, l));
+  }
+}
+
+TYPED_TEST(Score, StartsAtTheLowestNoiseOfAGeometricLadder) {
+  auto const m = make<TypeParam>(4);
+  EXPECT_EQ(m.dimension(), d);
+  auto const sigma = m.noise_levels();
+  ASSERT_EQ(sigma.size(), 4u);
+  for (std::size_t k = 0; k < 4; k++) EXPECT_NEAR(sigma[k], highest / std::pow(2., static_cast<double>(k)), 1e-12);
+  auto const x = storage(), at_start = storage(), at_lowest = storage();
+  fill(x, point);
+  m.gradient(view(x), view(at_start));
+  m.set_noise(lowest);
+  m.gradient(view(x), view(at_lowest));
+  EXPECT_EQ(host(at_start)(1, 2, 5), host(at_lowest)(1, 2, 5));
+  EXPECT_TRUE(make<TypeParam>(0).noise_levels().empty());
+}
+
+// N(x, log sigma) / sigma + lambda_sigma/2 |x|^2: the plain network on one more input, with the same parameters.
+TEST(ConditionedEnergy, IsThePlainEnergyOfXAndLogSigmaOverSigma) {
+  auto const m = make<MlpEnergy>(4), plain = make<MlpEnergy>(0, 1, 0.);
+  double const sigma = 0.5, with_sigma = quadratic / (1 + quadratic * sigma * sigma);
+  m.set_noise(sigma);
+  auto const x = storage(), with_noise = storage(d + 1), g = storage(), g_plain = storage(d + 1);
+  auto const e = scalars(), alone = scalars(), e_plain = scalars();
+  fill(x, point);
+  fill(with_noise, [&](Index t, Index i, Index l) { return i < d ? point(t, i, l) : std::log(sigma); });
+  m.energy_and_gradient(view(x), view(e), view(g));
+  m.energy(view(x), view(alone));
+  plain.energy_and_gradient(view(with_noise), view(e_plain), view(g_plain));
+  auto const ge = host(e), ga = host(alone), gp = host(e_plain);
+  auto const a = host(g), b = host(g_plain);
+  double const rounding = 50 * std::numeric_limits<Real>::epsilon();
+  for (Index t = 0; t < tiles; t++)
+    for (Index l = 0; l < lanes; l++) {
+      double square = 0;
+      for (Index i = 0; i < d; i++) {
+        square += point(t, i, l) * point(t, i, l);
+        EXPECT_NEAR(a(t, i, l), b(t, i, l) / sigma + with_sigma * point(t, i, l),
+                    rounding * (1 + std::abs(static_cast<double>(a(t, i, l)))));
+      }
+      EXPECT_NEAR(ge(t, l), gp(t, l) / sigma + 0.5 * with_sigma * square, rounding * (1 + std::abs(static_cast<double>(ge(t, l)))));
+      EXPECT_EQ(ge(t, l), ga(t, l));
+    }
+}
+
+template <class Make>
+std::string refusal(Make const& make) {
+  try {
+    make();
+  } catch (Failure const& f) {
+    EXPECT_EQ(f.code(), ExitCode::usage);
+    return f.what();
+  }
+  return "accepted";
+}
+
+TEST(ScoreNetworks, RefuseLayersAndLaddersThatMakeNoSense) {
+  EXPECT_THAT(refusal([] { MlpScore({.layers = {2, 8, 1}}); }), testing::HasSubstr("one for each input"));
+  EXPECT_THAT(refusal([] { MlpScore(MlpOptions{}); }), testing::HasSubstr("0 widths"));
+  EXPECT_THAT(refusal([] { MlpScore({.layers = {2, 8, 2}, .noise_levels = 1}); }), testing::HasSubstr("at least two"));
+  EXPECT_THAT(refusal([] {
+                MlpEnergy({.layers = {2, 8, 1}, .noise_levels = 5, .noise_highest = 0.1, .noise_lowest = 1});
+              }),
+              testing::HasSubstr("decreasing order"));
+}
+
+}  // namespace

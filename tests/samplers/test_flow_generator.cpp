@@ -1,0 +1,86 @@
+// Samples of a flow, and chains of its target that take them as proposals.
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "../models/flow.hpp"
+#include "models/analytic_model.hpp"
+#include "samplers/flow_generator.hpp"
+#include "samplers/mala.hpp"
+
+namespace partita::test {
+namespace {
+
+random::Key const key{5, 6};
+constexpr Index chains = 20000;
+Tiling const tiling{chains, 256};
+
+// N(0, 1.4^2) for the double well: both wells inside.
+Nice wide() {
+  Nice flow({.dimension = 1, .latent_dimension = 2, .couplings = 2, .hidden = {3}});
+  set_block(flow, "scale", {std::log(1.4), 0});
+  return flow;
+}
+std::unique_ptr<DifferentiableModel> well() { return std::make_unique<AnalyticModel>(make_double_well({1})); }
+
+double share_above(TileStorage const& x, double threshold) {
+  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);
+  double count = 0;
+  for (Index c = 0; c < chains; c++) count += static_cast<double>(h(c / tiling.width, 0, c % tiling.width)) > threshold ? 1 : 0;
+  return count / static_cast<double>(chains);
+}
+
+TEST(FlowGenerator, GivesLatentsValuesAndWeights) {
+  Nice flow = wide();
+  FlowGenerator g(flow, well(), tiling, Communicator::world(), key);
+  auto const values = g.samples();
+  ASSERT_EQ(g.variables().size(), 2u);
+  EXPECT_EQ(g.variables()[1].name, "y");
+  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), values[0]);
+  auto const energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.statistic_values()[0]),
+             weight = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.statistic_values()[1]);
+  for (Index l = 0; l < 100; l++) {  // y ~ N(0, 1) under both laws: log w = -U + log 1.4 + z^2 / 2 + log(2 pi) / 2
+    double const v = x(3, 0, l), u = v * v * v * v - 4 * v * v + v, z = v / 1.4;
+    EXPECT_NEAR(energy(3, l), u, 1e-5 * (1 + std::abs(u)));
+    EXPECT_NEAR(weight(3, l), -u + std::log(1.4) + 0.5 * z * z + 0.5 * std::log(2 * M_PI), 1e-5 * (10 + std::abs(u)));
+  }
+}
+
+TEST(FlowMetropolis, SamplesTheTarget) {
+  Nice flow = wide();
+  FlowMetropolis g(flow, well(), nullptr, {.steps = 40}, tiling, Communicator::world(), key);
+  g.advance(0, 15);
+  g.advance(15, 25);
+  EXPECT_NEAR(share_above(g.samples()[0], 0.1260002), 0.06648, 4 * std::sqrt(0.06648 * 0.9335 / static_cast<double>(chains)));
+  double const acceptance = g.results()[0].value;
+  EXPECT_GT(acceptance, 0.2);
+  EXPECT_LT(acceptance, 0.5);
+}
+
+TEST(FlowMetropolis, DoesNotDependOnHowItsStepsAreCut) {
+  Nice flow = wide();
+  auto const run = [&](std::vector<Index> const& cuts) {
+    FlowMetropolis g(flow, well(), std::make_unique<Mala>(MalaOptions{.step_size = 0.02}), {.steps = 6, .sampler_steps = 8}, {64, 64},
+                     Communicator::world(), key);
+    Index at = 0;
+    for (Index n : cuts) g.advance(at, n), at += n;
+    auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.samples()[0]);
+    return std::vector<Real>(h.data(), h.data() + h.size());
+  };
+  EXPECT_EQ(run({6, 8}), run({1, 2, 3, 5, 3}));
+}
+
+TEST(FlowMetropolis, HandsItsChainsToASampler) {
+  Nice flow = wide();
+  FlowMetropolis g(flow, well(), std::make_unique<Mala>(MalaOptions{.step_size = 0.02}), {.steps = 30, .sampler_steps = 50}, tiling,
+                   Communicator::world(), key);
+  EXPECT_EQ(g.steps(), 80);
+  EXPECT_EQ(g.next_boundary(0), 30);
+  g.advance(0, 30);
+  g.advance(30, 50);
+  EXPECT_NEAR(share_above(g.samples()[0], 0.1260002), 0.06648, 4 * std::sqrt(0.06648 * 0.9335 / static_cast<double>(chains)));
+  EXPECT_GT(g.results().at(1).value, 0.5);
+}
+
+}  // namespace
+}  // namespace partita::test
