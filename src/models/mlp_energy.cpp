@@ -48,16 +48,27 @@ void add_scaled(Lambda const& lambda, ConstTiles const& x, Tiles const& gradient
       });
 }
 
-// to = from / sigma(tile, lane), on the rows of `to`.
-template <class Noise>
-void divide_rows(ConstTiles const& from, Noise const& sigma, Index first_tile, Tiles const& to) {
+// to = from factor(tile, lane), on the rows of `to`.
+template <class Factor>
+void multiply_rows(ConstTiles const& from, Factor const& factor, Index first_tile, Tiles const& to) {
   Index const rows = static_cast<Index>(to.extent(1));
   layer::for_lanes(
       "partita::mlp_noise", extent_of(to), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         for (Index i = 0; i < rows; i++)
-          for (Index l = first; l < first + lanes; l++) to(tile, i, l) = from(tile, i, l) / sigma(first_tile + tile, l);
+          for (Index l = first; l < first + lanes; l++) to(tile, i, l) = from(tile, i, l) * factor(first_tile + tile, l);
       });
 }
+// 1 / sigma, of the network's output; and of its gradient in x from that in what enters the network.
+template <class Noise>
+struct OverNoise {
+  Noise noise;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index tile, Index lane) const { return 1 / noise(tile, lane); }
+};
+template <class Noise>
+struct OfGradient {
+  Noise noise;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index tile, Index lane) const { return noise.input_scale(tile, lane) / noise(tile, lane); }
+};
 
 }  // namespace
 
@@ -69,7 +80,7 @@ deck::Schema mlp_schema() {
 void MlpEnergy::over_noise(TileScalars const& values) const {
   if (!conditioned() || values.data() == nullptr) return;
   Tiles const rows = output_rows<Tiles>(values, 0, static_cast<Index>(values.extent(0)));
-  divide_rows(rows, noise_, 0, rows);
+  multiply_rows(rows, OverNoise<Noise>{noise_}, 0, rows);
 }
 
 ConstTileScalars MlpEnergy::weights_over_noise(ConstTileScalars const& c, std::size_t part) {
@@ -101,7 +112,7 @@ void MlpEnergy::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles grad
     Tiles const here = some_tiles(gradient, first, flight);
     Tiles const of_input = conditioned() ? mlp::reserved(input_gradient_, "mlp input gradient", flight, dimension_ + 1, lanes) : here;
     network_.input_gradient(parameters_, t, of_input);
-    if (conditioned()) divide_rows(of_input, noise_, first, here);
+    if (conditioned()) multiply_rows(of_input, OfGradient<Noise>{noise_}, first, here);
   }
   over_noise(energy);
   add_inner_product(Real(0.5), quadratic(), x, x, energy);
@@ -146,7 +157,7 @@ void MlpEnergy::gradient_forward(ConstTiles x, Tiles gradient) {
     Tiles const of_input = conditioned() ? mlp::reserved(input_gradient_, "mlp input gradient", flight, dimension_ + 1, lanes) : here;
     network_.gradient_forward(parameters_, input(x, first, flight), t, of_input);
     taped_first_ = first;
-    if (conditioned()) divide_rows(of_input, noise_, first, here);
+    if (conditioned()) multiply_rows(of_input, OfGradient<Noise>{noise_}, first, here);
   }
   add_scaled(quadratic(), x, gradient);
 }
@@ -161,7 +172,7 @@ void MlpEnergy::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
     if (first != taped) network_.gradient_forward(parameters_, here, t, scratch);
     ConstTiles along = direction(v, first, flight);
     if (conditioned()) {
-      divide_rows(along, noise_, first, scratch);
+      multiply_rows(along, OverNoise<Noise>{noise_}, first, scratch);
       along = scratch;
     }
     network_.gradient_reverse(parameters_, here, along, t, sum);

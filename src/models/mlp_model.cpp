@@ -33,19 +33,20 @@ std::vector<double> geometric_levels(MlpOptions const& o) {
   return sigma;
 }
 
-// to = x and one more row.
-template <class Row>
-void add_row(ConstTiles const& x, Tiles const& to, Row const& row) {
+// to = x as it enters the network, and one more row.
+template <class Noise, class Row>
+void add_row(ConstTiles const& x, Noise const& noise, Index first_tile, Tiles const& to, Row const& row) {
   Index const dimension = static_cast<Index>(x.extent(1));
   layer::for_lanes(
       "partita::mlp_input", mlp::extent_of(x), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
+        Real* __restrict const last = &to(tile, dimension, first);
+        for (Index l = 0; l < lanes; l++) last[l] = noise.input_scale(first_tile + tile, first + l);
         for (Index i = 0; i < dimension; i++) {
           Real const* const from = &x(tile, i, first);
           Real* __restrict const here = &to(tile, i, first);
-          for (Index l = 0; l < lanes; l++) here[l] = from[l];
+          for (Index l = 0; l < lanes; l++) here[l] = last[l] * from[l];
         }
-        Real* __restrict const last = &to(tile, dimension, first);
-        for (Index l = 0; l < lanes; l++) last[l] = row(tile, first + l);
+        for (Index l = 0; l < lanes; l++) last[l] = row(first_tile + tile, first + l);
       });
 }
 
@@ -121,8 +122,7 @@ ConstTiles MlpModel::input(ConstTiles const& x, Index first, Index count) const 
   if (!conditioned()) return here;
   Tiles const with_noise = mlp::reserved(input_[0], "mlp input", count, dimension_ + 1, static_cast<Index>(x.extent(2)));
   auto const noise = noise_;
-  add_row(
-      here, with_noise, KOKKOS_LAMBDA(Index tile, Index lane) { return math::log(noise(first + tile, lane)); });
+  add_row(here, noise, first, with_noise, KOKKOS_LAMBDA(Index tile, Index lane) { return math::log(noise(tile, lane)); });
   return with_noise;
 }
 
@@ -130,8 +130,7 @@ ConstTiles MlpModel::direction(ConstTiles const& v, Index first, Index count) co
   ConstTiles const here = mlp::some_tiles(v, first, count);
   if (!conditioned() || v.data() == nullptr) return here;
   Tiles const with_noise = mlp::reserved(input_[1], "mlp direction", count, dimension_ + 1, static_cast<Index>(v.extent(2)));
-  add_row(
-      here, with_noise, KOKKOS_LAMBDA(Index, Index) { return Real(0); });
+  add_row(here, noise_, first, with_noise, KOKKOS_LAMBDA(Index, Index) { return Real(0); });
   return with_noise;
 }
 

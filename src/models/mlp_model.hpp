@@ -1,9 +1,11 @@
 // What energies and scores of fully connected networks N share: parameters, work memory, and how N is conditioned on noise.
 //
-// Conditioned on the standard deviation sigma of noise, N takes log sigma as one more input and its output counts in units of 1 / sigma,
-// which is how large scores of data with such noise are (Song and Ermon 2020, "Improved techniques", eq. 6). The quadratic term, the energy
-// of a Gaussian of variance 1/lambda, is then that of this Gaussian with the noise, lambda_sigma = lambda / (1 + lambda sigma^2).
+// Conditioned on the standard deviation sigma of noise, N takes x / sqrt(1 + sigma^2) and log sigma and its output counts in units of
+// 1 / sigma: what goes in and out is of order one at every noise, for data of order one (Song and Ermon 2020, "Improved techniques", eq. 6;
+// Karras et al. 2022, table 1). The quadratic term, the energy of a Gaussian of variance 1/lambda, is then that of this Gaussian with the
+// noise, lambda_sigma = lambda / (1 + lambda sigma^2).
 #pragma once
+#include <cmath>
 #include <functional>
 
 #include "deck/schema.hpp"
@@ -47,6 +49,11 @@ class MlpModel : public virtual ScoreModel {
     Real all = 1;
     ConstTileScalars each{};  // (tile, lane); empty: `all`
     KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index tile, Index lane) const { return each.data() == nullptr ? all : each(tile, lane); }
+    // Of x where it enters the network.
+    KOKKOS_FORCEINLINE_FUNCTION Real input_scale(Index tile, Index lane) const {
+      Real const sigma = (*this)(tile, lane);
+      return 1 / std::sqrt(1 + sigma * sigma);
+    }
   };
   struct Quadratic {  // lambda, or lambda_sigma
     Real lambda;

@@ -52,7 +52,10 @@ same() {
   for object in "$@"; do h5diff -q "$a" "$b" "$object" || die "$object differs: $a $b"; done
 }
 
-same_samples() { same "$1/samples/part-000000.h5" "$2/samples/part-000000.h5" /posterior/x /posterior/draw /sample_stats/energy; }
+same_samples() {
+  local part=samples/part-000000.h5 object
+  for object in $(h5ls -r "$1/$part" | awk '$2 == "Dataset" {print $1}'); do same "$1/$part" "$2/$part" "$object"; done
+}
 metrics() { sed -n '/"metrics"/,/}/p' "$1/summary.json"; }
 newest_checkpoint() { ls "$1"/checkpoints/step-*.h5 | tail -n 1; }
 status_of() { grep -o '"exit_code": [0-9]*' "$1/run.status.json" | grep -o '[0-9]*$'; }

@@ -12,7 +12,7 @@ expect 2 "--help" frobnicate
 expect 2 "a step below 2" run "${small_gaussian[@]}" --set run.output=unstable --set sampler.step_size=2.5 --set model.diagonal=[1.0]
 expect 5 "is not finite at step" run "${small_well[@]}" --set run.output=diverges --set sampler.type=ula --set sampler.step_size=3
 [[ $(status_of diverges) == 5 ]] || die "run.status.json does not say 5"
-expect 2 "what does: \"hee_langevin\"" check "$INPUTS/hee_2d.toml" --set sampler.type=ula --set sampler.step_size=0.05
+expect 2 "sampler.type = \"hee_langevin\" cannot move model.type = \"gaussian\"; what does: \"ula\"" check "${small_gaussian[@]}" --set sampler.type=hee_langevin
 expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.f=tanh
 expect 2 "is no multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
 expect 3 "no such directory" run "$INPUTS/hee_cifar10.toml" --set run.output=cifar

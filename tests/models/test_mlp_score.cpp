@@ -213,15 +213,16 @@ TYPED_TEST(Score, StartsAtTheLowestNoiseOfAGeometricLadder) {
   EXPECT_TRUE(make<TypeParam>(0).noise_levels().empty());
 }
 
-// N(x, log sigma) / sigma + lambda_sigma/2 |x|^2: the plain network on one more input, with the same parameters.
+// N(c x, log sigma) / sigma + lambda_sigma/2 |x|^2, c = 1 / sqrt(1 + sigma^2): the plain network on one more input, with the same
+// parameters.
 TEST(ConditionedEnergy, IsThePlainEnergyOfXAndLogSigmaOverSigma) {
   auto const m = make<MlpEnergy>(4), plain = make<MlpEnergy>(0, 1, 0.);
-  double const sigma = 0.5, with_sigma = quadratic / (1 + quadratic * sigma * sigma);
+  double const sigma = 0.5, c = 1 / std::sqrt(1 + sigma * sigma), with_sigma = quadratic / (1 + quadratic * sigma * sigma);
   m.set_noise(sigma);
   auto const x = storage(), with_noise = storage(d + 1), g = storage(), g_plain = storage(d + 1);
   auto const e = scalars(), alone = scalars(), e_plain = scalars();
   fill(x, point);
-  fill(with_noise, [&](Index t, Index i, Index l) { return i < d ? point(t, i, l) : std::log(sigma); });
+  fill(with_noise, [&](Index t, Index i, Index l) { return i < d ? c * point(t, i, l) : std::log(sigma); });
   m.energy_and_gradient(view(x), view(e), view(g));
   m.energy(view(x), view(alone));
   plain.energy_and_gradient(view(with_noise), view(e_plain), view(g_plain));
@@ -233,7 +234,7 @@ TEST(ConditionedEnergy, IsThePlainEnergyOfXAndLogSigmaOverSigma) {
       double square = 0;
       for (Index i = 0; i < d; i++) {
         square += point(t, i, l) * point(t, i, l);
-        EXPECT_NEAR(a(t, i, l), b(t, i, l) / sigma + with_sigma * point(t, i, l),
+        EXPECT_NEAR(a(t, i, l), c * b(t, i, l) / sigma + with_sigma * point(t, i, l),
                     rounding * (1 + std::abs(static_cast<double>(a(t, i, l)))));
       }
       EXPECT_NEAR(ge(t, l), gp(t, l) / sigma + 0.5 * with_sigma * square, rounding * (1 + std::abs(static_cast<double>(ge(t, l)))));
