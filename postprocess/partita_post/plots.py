@@ -97,7 +97,8 @@ def image_grid(run, count=64):
         return None
     x = run.posterior["x"]
     shape = tuple(int(n) for n in np.atleast_1d(x.attrs["image_shape"]))
-    panels = [(f"chains at {_step_name(run)} {int(x['draw'][-1])}", x.isel(draw=-1, chain=slice(count)).values)]
+    title = "samples" if run.generates else f"chains at {_step_name(run)} {int(x['draw'][-1])}"
+    panels = [(title, x.isel(draw=-1, chain=slice(count)).values)]
     if run.observed_data is not None:
         panels.append(("observed data", run.observed_data["x"].isel(point=slice(count)).values))
     scale = panels[-1][1]

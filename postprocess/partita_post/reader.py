@@ -41,6 +41,11 @@ class Run:
         """Whether the model changed during the run, whose steps are then updates of its parameters."""
         return self.deck.get("run", {}).get("task") == "train"
 
+    @property
+    def generates(self):
+        """Whether its samples were made by the model's own means, not by chains that are followed in time."""
+        return self.deck.get("run", {}).get("task") == "generate"
+
     @cached_property
     def summary(self):
         return _parsed(self.path / "summary.json", json.loads)
