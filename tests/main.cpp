@@ -11,7 +11,8 @@ namespace {
 class FailurePrinter : public testing::EmptyTestEventListener {
   void OnTestPartResult(testing::TestPartResult const& result) override {
     if (result.failed())
-      std::fprintf(stderr, "[rank %d] %s:%d: %s\n", partita::Communicator::world().rank(), result.file_name() ? result.file_name() : "", result.line_number(), result.message());
+      std::fprintf(stderr, "[rank %d] %s:%d: %s\n", partita::Communicator::world().rank(), result.file_name() ? result.file_name() : "",
+                   result.line_number(), result.message());
   }
 };
 

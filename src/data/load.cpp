@@ -81,8 +81,10 @@ Type csv() {
 
 Type cifar10() {
   using O = Cifar10Options;
-  return {deck::schema<O>("cifar10", "CIFAR-10 in its binary version: 50,000 training and 10,000 test images (32, 32, 3)",
-                          {deck::key("path", &O::path, "directory cifar-10-batches-bin, of data_batch_1.bin to data_batch_5.bin and test_batch.bin").required()}),
+  return {deck::schema<O>(
+              "cifar10", "CIFAR-10 in its binary version: 50,000 training and 10,000 test images (32, 32, 3)",
+              {deck::key("path", &O::path, "directory cifar-10-batches-bin, of data_batch_1.bin to data_batch_5.bin and test_batch.bin")
+                   .required()}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const path = block.as<O>().path;
             std::vector<std::string> batches;

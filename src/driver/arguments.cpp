@@ -24,7 +24,8 @@ Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
   run->add_option("--restart", restart, "auto: continue from the newest valid checkpoint, else start | required | a checkpoint file");
   run->add_option("--walltime", a.walltime, "stop with a checkpoint before this much time, \"30min\"");
   run->add_flag("--overwrite", a.overwrite, "start anew in a directory that holds a run: its files are removed");
-  run->add_flag("--allow-different-machine", a.allow_different_machine, "restart although the instruction set or GPU differs: bits will too");
+  run->add_flag("--allow-different-machine", a.allow_different_machine,
+                "restart although the instruction set or GPU differs: bits will too");
   deck(app.add_subcommand("check", "parse and validate a deck, print it resolved with memory and cost"));
   app.add_subcommand("reference", "the reference deck: every key with default, unit, range and meaning");
   app.add_subcommand("list", "models, samplers, objectives, optimizers, estimators")->add_option("kind", a.subject, "one of them");

@@ -25,7 +25,8 @@ int execute(Arguments const& a, Communicator const& ranks) {
   if (a.command == "check") {
     auto const document = read(a, a.deck);
     for (auto const& w : document.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
-    print(ranks, deck::resolved(document) + "\n# memory, over all " + std::to_string(ranks.ranks()) + " rank(s)\n" + memory_estimate(document, ranks));
+    print(ranks, deck::resolved(document) + "\n# memory, over all " + std::to_string(ranks.ranks()) + " rank(s)\n" +
+                     memory_estimate(document, ranks));
   } else if (a.command == "reference") {
     print(ranks, deck::reference(catalogue()));
   } else if (a.command == "list") {

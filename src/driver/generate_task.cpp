@@ -11,13 +11,12 @@ namespace {
 
 class GenerateTask : public Task {
  public:
-  explicit GenerateTask(RunContext const& c)
-      : context_(c), data_(optional_data(c)), model_(make_model(c.deck.at("model"), c.key)) {
+  explicit GenerateTask(RunContext const& c) : context_(c), data_(optional_data(c)), model_(make_model(c.deck.at("model"), c.key)) {
     warm_start(*model_, c.deck.at("model"), c.ranks);
     generator_ = make_generator({c, *model_, data_.get()});
     samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
-    log::info("{} samples of dimension {} in {} tiles of {}, {} steps", generator_->tiling().chains, model_->dimension(), generator_->tiling().tiles(), generator_->tiling().width,
-              generator_->steps());
+    log::info("{} samples of dimension {} in {} tiles of {}, {} steps", generator_->tiling().chains, model_->dimension(),
+              generator_->tiling().tiles(), generator_->tiling().width, generator_->steps());
   }
 
   Index total() const override { return generator_->steps(); }

@@ -20,7 +20,9 @@ class Table {
   }
   void add_parameters(Model const& model, bool train, Communicator const& ranks) {
     auto const n = static_cast<double>(model.parameters().extent(0)), copies = train ? 3. + 2 + 2 : 1.;
-    if (n > 0) add(fmt::format("{:.0f} parameters{}", n, train ? ", gradient, optimizer, averages" : ""), static_cast<double>(ranks.ranks()) * copies * n * sizeof(Real));
+    if (n > 0)
+      add(fmt::format("{:.0f} parameters{}", n, train ? ", gradient, optimizer, averages" : ""),
+          static_cast<double>(ranks.ranks()) * copies * n * sizeof(Real));
   }
   std::string finish() const { return text_ + fmt::format("# {:<44} {:>12}\n", "total", readable_bytes(total_)); }
 
@@ -41,7 +43,9 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
   Index const batch = train ? deck.at("train").as<TrainOptions>().batch : chains.chains;
   Tiling const tiling{batch, chains.width(batch, d, train ? 4 : 1 + divide_up(rows, d))};
   double const tile = static_cast<double>(sizeof(Real) * static_cast<std::size_t>(tiling.pitch()));  // bytes of a row of a tile
-  double const tiles = static_cast<double>(tiling.tiles()), in_flight = static_cast<double>(ranks.ranks()) * static_cast<double>(tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks())));
+  double const tiles = static_cast<double>(tiling.tiles()),
+               in_flight =
+                   static_cast<double>(ranks.ranks()) * static_cast<double>(tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks())));
   double const dimension = static_cast<double>(d);
   std::string const shape = fmt::format("{} tiles of {}", tiling.tiles(), tiling.width);
 
@@ -51,22 +55,29 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
     if (objective.type == "persistent_cd") sets = static_cast<double>(divide_up(objective.as<PersistentOptions>().chains, batch));
     table.add("minibatch (" + shape + ")", tiles * dimension * tile);
   }
-  table.add(train ? fmt::format("chains ({:.0f} batches)", sets) : "chains (" + shape + ")", sets * tiles * (dimension * (sampler->keeps_velocity() ? 2 : 1) + 2) * tile);
+  table.add(train ? fmt::format("chains ({:.0f} batches)", sets) : "chains (" + shape + ")",
+            sets * tiles * (dimension * (sampler->keeps_velocity() ? 2 : 1) + 2) * tile);
   table.add("gradient and work of the tiles in flight", in_flight * (static_cast<double>(rows) + dimension) * tile);
-  table.add("model's work memory", static_cast<double>(ranks.ranks()) * static_cast<double>(model->work_bytes(tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks())), tiling.width)));
+  table.add("model's work memory",
+            static_cast<double>(ranks.ranks()) *
+                static_cast<double>(model->work_bytes(tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks())), tiling.width)));
   table.add_parameters(*model, train, ranks);
   if (!train) {
     double const draws = static_cast<double>(std::max<Index>(0, (chains.steps - chains.warmup) / chains.thin));
     double const bytes = draws * static_cast<double>(chains.chains) * (dimension * sizeof(Real) + 13);
     table.add("draws waiting for their part, at most", std::min(bytes, static_cast<double>(part_bytes)));
     double const chain_steps = static_cast<double>(chains.chains) * static_cast<double>(chains.steps);
-    return table.finish() + fmt::format("# cost: {:.4g} chain-steps, {:.4g} energy evaluations; files: {} of samples in {:.0f} draws\n", chain_steps,
-                                        chain_steps * sampler->evaluations_per_step(), readable_bytes(bytes), draws);
+    return table.finish() + fmt::format("# cost: {:.4g} chain-steps, {:.4g} energy evaluations; files: {} of samples in {:.0f} draws\n",
+                                        chain_steps, chain_steps * sampler->evaluations_per_step(), readable_bytes(bytes), draws);
   }
   auto const updates = static_cast<double>(deck.at("train").as<TrainOptions>().updates);
   auto const k = static_cast<double>(deck.at("objective").as<ContrastiveOptions>().sampler_steps);
-  return table.finish() + fmt::format("# and the data, read whole by each rank\n# cost: {:.4g} chain-steps in {:.0f} updates, {:.3g} GFLOP in matrix products\n", updates * k * static_cast<double>(batch),
-                                      updates, 1e-9 * updates * static_cast<double>(batch) * dynamic_cast<DifferentiableModel const&>(*model).flops_per_evaluation() * (k + 3));
+  return table.finish() +
+         fmt::format(
+             "# and the data, read whole by each rank\n# cost: {:.4g} chain-steps in {:.0f} updates, {:.3g} GFLOP in matrix products\n",
+             updates * k * static_cast<double>(batch), updates,
+             1e-9 * updates * static_cast<double>(batch) * dynamic_cast<DifferentiableModel const&>(*model).flops_per_evaluation() *
+                 (k + 3));
 }
 
 // Layers of an hee.
@@ -77,12 +88,16 @@ std::string of_hee(deck::Document const& deck, Communicator const& ranks) {
   auto const& hee = dynamic_cast<Hee const&>(*model);
   HeeLangevin const dynamics(deck.at("sampler").as<HeeLangevinOptions>(), hee);
   Index const group = train ? 1 : deck.at("generator").as<HeeMarginalOptions>().latent_chains;
-  Index const chains = train ? deck.at("train").as<TrainOptions>().batch : deck.at("generator").as<GeneratorOptions>().samples * (deck.at("generator").type == "hee_marginal" ? group : 1);
+  Index const chains =
+      train ? deck.at("train").as<TrainOptions>().batch
+            : deck.at("generator").as<GeneratorOptions>().samples * (deck.at("generator").type == "hee_marginal" ? group : 1);
   Index const asked = train ? deck.at("sampler").as<ChainOptions>().tile_width : deck.at("generator").as<GeneratorOptions>().tile_width;
   Tiling const tiling{chains, hee_width(asked, chains)};
   auto const in_flight = tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks()));
-  table.add(fmt::format("layers and fast neurons ({} tiles of {})", tiling.tiles(), tiling.width), static_cast<double>(tiling.tiles()) * static_cast<double>(dynamics.make_chains(tiling, {0, 1}).bytes()));
-  table.add("work of the tiles in flight", static_cast<double>(ranks.ranks()) * static_cast<double>(dynamics.work_bytes(in_flight, tiling.width)));
+  table.add(fmt::format("layers and fast neurons ({} tiles of {})", tiling.tiles(), tiling.width),
+            static_cast<double>(tiling.tiles()) * static_cast<double>(dynamics.make_chains(tiling, {0, 1}).bytes()));
+  table.add("work of the tiles in flight",
+            static_cast<double>(ranks.ranks()) * static_cast<double>(dynamics.work_bytes(in_flight, tiling.width)));
   table.add_parameters(hee, train, ranks);
   double steps = 0;
   if (train) {
@@ -92,7 +107,9 @@ std::string of_hee(deck::Document const& deck, Communicator const& ranks) {
   }
   if (!train) return table.finish();
   double const chain_steps = steps * static_cast<double>(chains);
-  return table.finish() + fmt::format("# and the data, read whole by each rank\n# cost: {:.4g} chain-steps, {:.3g} GFLOP in matrix products\n", chain_steps, 1e-9 * chain_steps * dynamics.flops_per_step(true));
+  return table.finish() +
+         fmt::format("# and the data, read whole by each rank\n# cost: {:.4g} chain-steps, {:.3g} GFLOP in matrix products\n", chain_steps,
+                     1e-9 * chain_steps * dynamics.flops_per_step(true));
 }
 
 // Latents and values of a flow.
@@ -102,9 +119,12 @@ std::string of_flow(deck::Document const& deck, Communicator const& ranks) {
   auto const model = make_model(deck.at("model"), {});
   auto const& flow = dynamic_cast<Nice const&>(*model);
   Index const samples = train ? deck.at("train").as<TrainOptions>().batch : deck.at("generator").as<GeneratorOptions>().samples;
-  Tiling const tiling{samples, flow_width(train ? deck.at("objective").as<ReverseKlOptions>().tile_width : deck.at("generator").as<GeneratorOptions>().tile_width, samples)};
+  Tiling const tiling{samples, flow_width(train ? deck.at("objective").as<ReverseKlOptions>().tile_width
+                                                : deck.at("generator").as<GeneratorOptions>().tile_width,
+                                          samples)};
   double const row = static_cast<double>(tiling.tiles() * tiling.pitch()) * sizeof(Real);
-  table.add(fmt::format("latents{} ({} tiles of {})", train ? "" : " and samples", tiling.tiles(), tiling.width), (train ? 1. : 2.) * static_cast<double>(flow.latent_dimension() + 2) * row);
+  table.add(fmt::format("latents{} ({} tiles of {})", train ? "" : " and samples", tiling.tiles(), tiling.width),
+            (train ? 1. : 2.) * static_cast<double>(flow.latent_dimension() + 2) * row);
   table.add("flow's work memory", static_cast<double>(ranks.ranks()) * static_cast<double>(flow.work_bytes(1, tiling.width)));
   table.add_parameters(flow, train, ranks);
   return table.finish();
@@ -116,7 +136,9 @@ std::string of_model(deck::Document const& deck, Communicator const& ranks) {
   bool const train = deck.task == "train";
   auto const model = make_model(deck.at("model"), {});
   table.add_parameters(*model, train, ranks);
-  if (train) table.add("minibatch", static_cast<double>(sizeof(Real)) * static_cast<double>(deck.at("train").as<TrainOptions>().batch * model->dimension()));
+  if (train)
+    table.add("minibatch",
+              static_cast<double>(sizeof(Real)) * static_cast<double>(deck.at("train").as<TrainOptions>().batch * model->dimension()));
   return table.finish() + "# and the data, read whole by each rank, and the samples\n";
 }
 

@@ -3,6 +3,7 @@
 #include "core/require.hpp"
 #include "data/load.hpp"
 #include "driver/estimator.hpp"
+#include "driver/fitting.hpp"
 #include "driver/settings.hpp"
 #include "driver/warm_start.hpp"
 #include "models/analytic_model.hpp"
@@ -30,24 +31,30 @@ namespace {
 
 template <class Options, class Energy>
 ModelEntry analytic(deck::Schema schema, Energy (*make)(Options const&)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return std::make_unique<AnalyticModel>(make(b.as<Options>())); }}};
+  return {
+      {std::move(schema), [make](deck::Block const& b, random::Key) { return std::make_unique<AnalyticModel>(make(b.as<Options>())); }}};
 }
 
 // Models of networks, which start from standard normals.
 template <class Network, class Options>
 ModelEntry network(deck::Schema schema, Family family) {
-  return {{std::move(schema), [](deck::Block const& b, random::Key key) {
-            auto model = std::make_unique<Network>(b.as<Options>());
-            model->initialise([key](Index i) {
-              auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
-              return random::normal_pair(w.w[0], w.w[1], double()).a;
-            });
-            return model;
-          }}, family, true};
+  return {{std::move(schema),
+           [](deck::Block const& b, random::Key key) {
+             auto model = std::make_unique<Network>(b.as<Options>());
+             model->initialise([key](Index i) {
+               auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
+               return random::normal_pair(w.w[0], w.w[1], double()).a;
+             });
+             return model;
+           }},
+          family,
+          true};
 }
 
 ModelEntry hee() {
-  return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }}, Family::hee, true};
+  return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }},
+          Family::hee,
+          true};
 }
 
 template <class Class, class Options>
@@ -62,64 +69,83 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
              auto const options = block.as<ContrastiveOptions>();
              auto const persistent = block.as<PersistentOptions>();
              Index const batch = c.batches->batch(), d = c.model.dimension();
-             require_all(!c.sampler->keeps_velocity(), ExitCode::usage,
-                         "sampler.type = \"{}\" keeps velocities, which chains that restart have not; use ula, leimkuhler_matthews, mala or hmc", c.run.deck.at("sampler").type);
+             require_all(
+                 !c.sampler->keeps_velocity(), ExitCode::usage,
+                 "sampler.type = \"{}\" keeps velocities, which chains that restart have not; use ula, leimkuhler_matthews, mala or hmc",
+                 c.run.deck.at("sampler").type);
              Index const updates = c.run.deck.at("train").as<TrainOptions>().updates;
-             random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : batch), updates * options.sampler_steps, divide_up(d, 4));
-             return std::make_unique<ContrastiveDivergence>(dynamic_cast<TrainableModel&>(c.model), *c.sampler, *c.batches, c.run.ranks, c.run.options.summation(), c.run.key,
-                                                            chains.width(batch, d, 4), start, options, persistent, chains.distribution());
+             random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : batch), updates * options.sampler_steps,
+                                  divide_up(d, 4));
+             return std::make_unique<ContrastiveDivergence>(dynamic_cast<TrainableModel&>(c.model), *c.sampler, *c.batches, c.run.ranks,
+                                                            c.run.options.summation(), c.run.key, chains.width(batch, d, 4), start, options,
+                                                            persistent, chains.distribution());
            }}};
 }
 
 template <class Class, class... Options>
 ObjectiveEntry score_matching(deck::Schema schema) {
-  return {{std::move(schema), [](ObjectiveContext const& c) {
+  return {{std::move(schema),
+           [](ObjectiveContext const& c) {
              auto const& block = c.run.deck.at("objective");
-             return std::make_unique<Class>(dynamic_cast<TrainableScore&>(c.model), *c.batches, c.run.ranks, c.run.options.summation(), c.run.key, block.as<ScoreMatchingOptions>(), block.as<Options>()...);
+             return std::make_unique<Class>(dynamic_cast<TrainableScore&>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
+                                            c.run.key, block.as<ScoreMatchingOptions>(), block.as<Options>()...);
            }},
-          Family::score, false};
+          Family::score,
+          false};
 }
 
 ObjectiveEntry hee_local() {
-  return {{hee_local_schema(), [](ObjectiveContext const& c) {
+  return {{hee_local_schema(),
+           [](ObjectiveContext const& c) {
              auto const& sampler_block = c.run.deck.at("sampler");
              auto const chains = sampler_block.as<ChainOptions>();
-             return std::make_unique<HeeLocal>(dynamic_cast<Hee&>(c.model), sampler_block.as<HeeLangevinOptions>(), c.run.deck.at("objective").as<HeeLocalOptions>(), *c.batches, c.run.ranks,
-                                               c.run.options.summation(), c.run.key, hee_width(chains.tile_width, c.batches->batch()), chains.distribution());
+             return std::make_unique<HeeLocal>(dynamic_cast<Hee&>(c.model), sampler_block.as<HeeLangevinOptions>(),
+                                               c.run.deck.at("objective").as<HeeLocalOptions>(), *c.batches, c.run.ranks,
+                                               c.run.options.summation(), c.run.key, hee_width(chains.tile_width, c.batches->batch()),
+                                               chains.distribution());
            }},
           Family::hee};
 }
 
 ObjectiveEntry reverse_kl() {
-  return {{reverse_kl_schema(), [](ObjectiveContext const& c) {
+  return {{reverse_kl_schema(),
+           [](ObjectiveContext const& c) {
              auto const options = c.run.deck.at("objective").as<ReverseKlOptions>();
              auto const train = c.run.deck.at("train").as<TrainOptions>();
              auto& model = dynamic_cast<Nice&>(c.model);
              random::check_budget(train.batch, train.updates, divide_up(model.latent_dimension(), 4));
-             return std::make_unique<ReverseKl>(model, make_target(c.run, model.dimension()), options, Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.updates, c.run.ranks,
-                                                c.run.options.summation(), c.run.key);
+             return std::make_unique<ReverseKl>(model, make_target(c.run, model.dimension()), options,
+                                                Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.updates,
+                                                c.run.ranks, c.run.options.summation(), c.run.key);
            }},
-          Family::flow, false, false};
+          Family::flow,
+          false,
+          false};
 }
 
 // Puts held-out items, or training items where there are none, on the visible layer, the first again when they run out.
 void show_items(data::Dataset const& data, HeeChains const& chains) {
-  data::Split const split = data.size(data::Split::test) > 0 ? data::Split::test : data.size(data::Split::validation) > 0 ? data::Split::validation : data::Split::train;
+  data::Split const split = data.size(data::Split::test) > 0         ? data::Split::test
+                            : data.size(data::Split::validation) > 0 ? data::Split::validation
+                                                                     : data::Split::train;
   data.fill(chains.x[0], chains.tiling, chains.mine, [&](Index chain) { return data.item(split, chain % data.size(split)); });
 }
 
 template <class Options>
 GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) {
-  return {{std::move(schema), [run](GeneratorContext const& c) {
+  return {{std::move(schema),
+           [run](GeneratorContext const& c) {
              auto const& sampler_block = c.run.deck.at("sampler");
              auto const& block = c.run.deck.at("generator");
              auto const common = block.as<GeneratorOptions>();
              HeeRun const wanted = run(block.as<Options>());
              Tiling const tiling{common.samples, hee_width(common.tile_width, common.samples)};
-             auto generator = std::make_unique<HeeDynamicsGenerator>(dynamic_cast<Hee&>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling, c.run.ranks, c.run.key,
-                                                                     sampler_block.as<ChainOptions>().distribution());
+             auto generator =
+                 std::make_unique<HeeDynamicsGenerator>(dynamic_cast<Hee&>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling,
+                                                        c.run.ranks, c.run.key, sampler_block.as<ChainOptions>().distribution());
              if (wanted.visible == Visible::clamped) {
-               require_all(c.data != nullptr, ExitCode::usage, "generator.type = \"{}\" needs the items of a [data] section; add it", block.type);
+               require_all(c.data != nullptr, ExitCode::usage, "generator.type = \"{}\" needs the items of a [data] section; add it",
+                           block.type);
                show_items(*c.data, generator->chains());
              }
              return generator;
@@ -128,11 +154,14 @@ GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) 
 }
 
 GeneratorEntry hee_ancestral() {
-  return {{hee_ancestral_schema(), [](GeneratorContext const& c) {
+  return {{hee_ancestral_schema(),
+           [](GeneratorContext const& c) {
              auto const common = c.run.deck.at("generator").as<GeneratorOptions>();
-             return std::make_unique<HeeAncestralGenerator>(dynamic_cast<Hee&>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.run.ranks, c.run.key);
+             return std::make_unique<HeeAncestralGenerator>(
+                 dynamic_cast<Hee&>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.run.ranks, c.run.key);
            }},
-          Family::hee, false};
+          Family::hee,
+          false};
 }
 
 Tiling flow_tiling(deck::Document const& d) {
@@ -141,36 +170,36 @@ Tiling flow_tiling(deck::Document const& d) {
 }
 
 GeneratorEntry flow() {
-  return {{flow_schema(), [](GeneratorContext const& c) {
+  return {{flow_schema(),
+           [](GeneratorContext const& c) {
              auto& model = dynamic_cast<Nice&>(c.model);
-             return std::make_unique<FlowGenerator>(model, make_target(c.run, model.dimension()), flow_tiling(c.run.deck), c.run.ranks, c.run.key);
+             return std::make_unique<FlowGenerator>(model, make_target(c.run, model.dimension()), flow_tiling(c.run.deck), c.run.ranks,
+                                                    c.run.key);
            }},
-          Family::flow, false};
+          Family::flow,
+          false};
 }
 
 GeneratorEntry flow_metropolis() {
-  return {{flow_metropolis_schema(), [](GeneratorContext const& c) {
+  return {{flow_metropolis_schema(),
+           [](GeneratorContext const& c) {
              auto& model = dynamic_cast<Nice&>(c.model);
              auto const options = c.run.deck.at("generator").as<FlowMetropolisOptions>();
              auto const* block = c.run.deck.find("sampler");
              bool const has_sampler = block && block->given;
-             require_all(has_sampler || options.sampler_steps == 0, ExitCode::usage, "generator.sampler_steps = {} needs a [sampler]; add one, mala say", options.sampler_steps);
-             return std::make_unique<FlowMetropolis>(model, make_target(c.run, model.dimension()), has_sampler ? make_sampler(*block) : nullptr, options, flow_tiling(c.run.deck), c.run.ranks,
-                                                     c.run.key);
+             require_all(has_sampler || options.sampler_steps == 0, ExitCode::usage,
+                         "generator.sampler_steps = {} needs a [sampler]; add one, mala say", options.sampler_steps);
+             return std::make_unique<FlowMetropolis>(model, make_target(c.run, model.dimension()),
+                                                     has_sampler ? make_sampler(*block) : nullptr, options, flow_tiling(c.run.deck),
+                                                     c.run.ranks, c.run.key);
            }},
-          Family::flow, false};
+          Family::flow,
+          false};
 }
 
 template <class Class, class Options>
 OptimizerEntry optimizer(deck::Schema schema) {
   return {std::move(schema), [](deck::Block const& b, Index parameters) { return std::make_unique<Class>(b.as<Options>(), parameters); }};
-}
-
-template <class Entries>
-auto const& find(Entries const& entries, std::string const& type) {
-  for (auto const& e : entries)
-    if (e.schema.type == type) return e;
-  fail(ExitCode::internal, "no registry entry named " + type);
 }
 
 template <class Entries>
@@ -201,7 +230,8 @@ deck::Section target_section() {
 }
 
 deck::Section objective_section() {
-  return {.name = "objective", .doc = "what training minimises", .types = schemas(objectives()), .tasks = {"train"}, .required_for = {"train"}};
+  return {
+      .name = "objective", .doc = "what training minimises", .types = schemas(objectives()), .tasks = {"train"}, .required_for = {"train"}};
 }
 
 deck::Section sampler_section() {
@@ -229,72 +259,6 @@ deck::Section optimizer_section() {
           .types = schemas(optimizers()),
           .default_type = "adam",
           .tasks = {"train"}};
-}
-
-template <class Entries, class Fits>
-std::string fitting(Entries const& entries, Fits const& fits) {
-  std::vector<std::string> names;
-  for (auto const& e : entries)
-    if (fits(e)) names.push_back(e.schema.type);
-  return names.empty() ? "there is none" : "what does: " + deck::alternatives(names);
-}
-
-// What works with a score works with that of an energy, too.
-bool works_with(Family model, Family what) { return what == model || (what == Family::score && model == Family::energy); }
-
-// Blocks of the deck that cannot work with its model.
-std::vector<deck::Problem> misfits(deck::Document const& d) {
-  std::vector<deck::Problem> out;
-  deck::Block const *model_block = d.find("model"), *sampler = d.find("sampler");
-  bool const has_model = model_block && model_block->given;
-  deck::Block const* data = d.find("data");
-  for (deck::Block const* b : d.all("estimator")) {
-    EstimatorEntry const& entry = estimator_named(b->type);
-    auto const refuse = [&](std::string const& why) { out.push_back({b->type_given_at.value_or(b->at), fmt::format("estimator.type = \"{}\" {}", b->type, why)}); };
-    if (entry.needs_data && !(data && data->given)) refuse("looks at items of [data], and there is none; add it");
-    if (!entry.of_family || (has_model && works_with(find(models(), model_block->type).family, *entry.of_family))) continue;
-    std::string const takes = fitting(models(), [&](auto const& m) { return works_with(m.family, *entry.of_family); });
-    if (has_model) refuse(fmt::format("cannot look at model.type = \"{}\"; {}", model_block->type, takes));
-    else refuse("needs a [model]; " + takes);
-  }
-  if (!has_model) return out;
-  ModelEntry const& model = find(models(), model_block->type);
-  auto const same_family = [&](auto const& e) { return works_with(model.family, e.family); };
-  // What a sampler moves: of a flow its target.
-  Family const moved = model.family == Family::flow && d.task == "generate" ? Family::energy : model.family;
-  auto const moves = [&](auto const& e) { return works_with(moved, e.family); };
-  auto const at = [](deck::Block const& b) { return b.type_given_at.value_or(b.at); };
-  auto const refuse = [&](deck::Block const& b, std::string const& why, std::string const& instead) {
-    out.push_back({at(b), fmt::format("{}.type = \"{}\" {} model.type = \"{}\"; {}", b.section, b.type, why, model_block->type, instead)});
-  };
-  auto const need_sampler = [&](deck::Block const& b) {
-    out.push_back({at(b), fmt::format("{}.type = \"{}\" needs a [sampler]; {}", b.section, b.type, fitting(samplers(), same_family))});
-  };
-  deck::Block const* target = d.find("target");
-  bool const has_target = target && target->given;
-  if (model.family == Family::flow && !has_target) out.push_back({at(*model_block), fmt::format("model.type = \"{}\" needs a [target], the energy whose samples it makes; add one", model_block->type)});
-  if (model.family != Family::flow && has_target) refuse(*target, "is of no use to", fitting(models(), [](auto const& m) { return m.family == Family::flow; }));
-  if (d.task == "train") {
-    deck::Block const& objective = d.at("objective");
-    ObjectiveEntry const& entry = find(objectives(), objective.type);
-    if (!model.learns) refuse(objective, "has no parameters to learn in", fitting(models(), [](auto const& m) { return m.learns; }));
-    else if (!same_family(entry)) refuse(objective, model.family == Family::score && entry.family == Family::energy ? "learns an energy, and there is none in" : "cannot train", fitting(objectives(), same_family));
-    else if (entry.needs_sampler && !(sampler && sampler->given)) need_sampler(objective);
-    else if (!entry.needs_sampler && sampler && sampler->given) out.push_back({at(*sampler), fmt::format("objective.type = \"{}\" has no use for a [sampler]; remove it", objective.type)});
-    if (auto const* items = d.find("data"); entry.needs_data && !(items && items->given)) out.push_back({at(objective), fmt::format("objective.type = \"{}\" needs a [data] section: what the model learns from", objective.type)});
-  }
-  if (d.task == "generate") {
-    deck::Block const& generator = d.at("generator");
-    GeneratorEntry const& entry = find(generators(), generator.type);
-    if (!same_family(entry)) refuse(generator, "cannot make samples of", fitting(generators(), same_family));
-    else if (entry.needs_sampler && !(sampler && sampler->given)) need_sampler(generator);
-  }
-  if (sampler && sampler->given && d.task != "estimate") {
-    SamplerEntry const& entry = find(samplers(), sampler->type);
-    if (!moves(entry)) refuse(*sampler, model.family == Family::score && entry.family == Family::energy ? "accepts and rejects by an energy, and there is none in" : "cannot move", fitting(samplers(), moves));
-    else if (d.task == "sample" && !entry.make) refuse(*sampler, "is not run by task \"sample\" on", "use task = \"generate\"");
-  }
-  return out;
 }
 
 }  // namespace
@@ -363,26 +327,30 @@ std::vector<GeneratorEntry> const& generators() {
   return table;
 }
 
-std::unique_ptr<Model> make_model(deck::Block const& block, random::Key key) { return find(models(), block.type).make(block, key); }
+std::unique_ptr<Model> make_model(deck::Block const& block, random::Key key) { return named(models(), block.type).make(block, key); }
 std::unique_ptr<Sampler> make_sampler(deck::Block const& block) {
-  auto const& entry = find(samplers(), block.type);
+  auto const& entry = named(samplers(), block.type);
   return entry.make ? entry.make(block) : nullptr;
 }
-std::unique_ptr<Objective> make_objective(ObjectiveContext const& c) { return find(objectives(), c.run.deck.at("objective").type).make(c); }
-std::unique_ptr<Generator> make_generator(GeneratorContext const& c) { return find(generators(), c.run.deck.at("generator").type).make(c); }
-std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters) { return find(optimizers(), block.type).make(block, parameters); }
+std::unique_ptr<Objective> make_objective(ObjectiveContext const& c) { return named(objectives(), c.run.deck.at("objective").type).make(c); }
+std::unique_ptr<Generator> make_generator(GeneratorContext const& c) { return named(generators(), c.run.deck.at("generator").type).make(c); }
+std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters) {
+  return named(optimizers(), block.type).make(block, parameters);
+}
 
 std::unique_ptr<DifferentiableModel> make_target(RunContext const& c, Index dimension) {
   deck::Block const& block = c.deck.at("target");
   auto model = make_model(block, c.key);
-  require_all(model->dimension() == dimension, ExitCode::usage, "model.dimension = {}, and the [target] {} has {}; set model.dimension to that", dimension, block.type, model->dimension());
+  require_all(model->dimension() == dimension, ExitCode::usage,
+              "model.dimension = {}, and the [target] {} has {}; set model.dimension to that", dimension, block.type, model->dimension());
   warm_start(*model, block, c.ranks);
   return std::unique_ptr<DifferentiableModel>(&dynamic_cast<DifferentiableModel&>(*model.release()));
 }
 
 deck::Catalogue const& catalogue() {
-  static deck::Catalogue const all{{run_section(), data::section(), model_section(), target_section(), objective_section(), sampler_section(), generator_section(), optimizer_section(), train_section(),
-                                    input_section(), estimator_section(), output_section(), checkpoint_section()}};
+  static deck::Catalogue const all{{run_section(), data::section(), model_section(), target_section(), objective_section(),
+                                    sampler_section(), generator_section(), optimizer_section(), train_section(), input_section(),
+                                    estimator_section(), output_section(), checkpoint_section()}};
   return all;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/require.hpp"
 #include "data/batches.hpp"
 #include "deck/document.hpp"
 #include "driver/task.hpp"
@@ -37,7 +38,7 @@ struct SamplerEntry : Entry<std::unique_ptr<Sampler>(deck::Block const&)> {
 struct ObjectiveContext {
   RunContext const& run;
   Model& model;
-  Sampler* sampler;  // null where the deck has none, or it has no `make`
+  Sampler* sampler;              // null where the deck has none, or it has no `make`
   data::Batches const* batches;  // null where the objective needs no data and the deck has none
 };
 struct ObjectiveEntry : Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
@@ -60,6 +61,14 @@ std::vector<SamplerEntry> const& samplers();
 std::vector<ObjectiveEntry> const& objectives();
 std::vector<GeneratorEntry> const& generators();
 std::vector<OptimizerEntry> const& optimizers();
+
+// The entry of this type; the deck's reader has made sure that there is one.
+template <class Entries>
+auto const& named(Entries const& entries, std::string const& type) {
+  for (auto const& e : entries)
+    if (e.schema.type == type) return e;
+  fail(ExitCode::internal, "no registry entry named " + type);
+}
 
 std::unique_ptr<Model> make_model(deck::Block const&, random::Key);
 std::unique_ptr<Sampler> make_sampler(deck::Block const&);  // null where its entry has no `make`

@@ -33,8 +33,9 @@ deck::Document broadcast_deck(Arguments const& a, Communicator const& ranks) {
 void require_same_program(Communicator const& ranks) {
   auto const all = ranks.all_gather(code_version() + ", " + machine_identity());
   for (std::size_t r = 1; r < all.size(); r++)
-    require_all(all[r] == all[0], ExitCode::usage, "rank {} runs {} and rank 0 runs {}; start the same program on machines of one kind (DNNL_MAX_CPU_ISA pins the products)", r,
-                all[r], all[0]);
+    require_all(all[r] == all[0], ExitCode::usage,
+                "rank {} runs {} and rank 0 runs {}; start the same program on machines of one kind (DNNL_MAX_CPU_ISA pins the products)",
+                r, all[r], all[0]);
 }
 
 struct Status {
@@ -50,12 +51,13 @@ struct Status {
 std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
   if (a.restart == Restart::from_file) return find_checkpoint(a.restart_file, ranks);
   if (a.restart == Restart::never || !directory.has_run(ranks)) {
-    require_all(a.restart != Restart::required, ExitCode::data, "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
+    require_all(a.restart != Restart::required, ExitCode::data,
+                "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
     return {};
   }
   auto const newest = newest_valid_checkpoint(directory, ranks);
-  require_all(newest || a.restart != Restart::required, ExitCode::data, "{} holds no checkpoint to continue from (--restart required); use --restart auto",
-              directory.root().string());
+  require_all(newest || a.restart != Restart::required, ExitCode::data,
+              "{} holds no checkpoint to continue from (--restart required); use --restart auto", directory.root().string());
   return newest;
 }
 
@@ -64,15 +66,18 @@ void require_same_run(Arguments const& a, CheckpointFile const& from, deck::Docu
   auto const running = deck::read(info.deck, from.path.string(), catalogue());
   auto const differences = deck::differences_that_change_results(running, wanted);
   if (!differences.empty()) {
-    std::string text = fmt::format("the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another run.output):",
-                                   from.path.parent_path().parent_path().string());
+    std::string text = fmt::format(
+        "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
+        "run.output):",
+        from.path.parent_path().parent_path().string());
     for (auto const& d : differences) text += "\n  " + d;
     fail(ExitCode::usage, text, FailedOn::all_ranks);
   }
   require_all(a.allow_different_machine || info.machine == machine_identity(), ExitCode::usage,
-              "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine", from.path.string(), info.machine,
-              machine_identity());
-  if (info.code_version != code_version()) log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
+              "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine",
+              from.path.string(), info.machine, machine_identity());
+  if (info.code_version != code_version())
+    log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
 }
 
 void remove_run(RunDirectory const& d, Communicator const& ranks) {
@@ -93,14 +98,18 @@ bool finished(RunDirectory const& d) {
 class Loop {
  public:
   Loop(RunContext const& context, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
-      : context_(context), task_(task), checkpoint_(std::move(checkpoint)), conditions_(conditions),
+      : context_(context),
+        task_(task),
+        checkpoint_(std::move(checkpoint)),
+        conditions_(conditions),
         progress_(context.ranks, task.total(), task.chain_steps_per_step(), context.options.task == "train" ? "update" : "step") {
     task.describe_state(state_);
   }
 
   void restore(CheckpointFile const& from) {
-    require_all(from.step <= task_.total(), ExitCode::usage, "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(), from.step,
-                task_.total());
+    require_all(from.step <= task_.total(), ExitCode::usage,
+                "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(),
+                from.step, task_.total());
     read_checkpoint(from, context_.ranks, state_);
     step_ = saved_ = from.step;
     remove_later_checkpoints(context_.directory, context_.ranks, step_);
@@ -148,9 +157,11 @@ class Loop {
     Timers::Scope const scope(context_.timers, "checkpoint");
     double const before = conditions_.elapsed();
     task_.flush(step_);
-    write_checkpoint(context_.directory, context_.ranks, state_,
-                     {step_, context_.provenance.deck, fmt::format("{:08x}", crc32c(context_.provenance.deck.data(), context_.provenance.deck.size())), code_version(), machine_identity(), context_.options.seed},
-                     checkpoint_.keep);
+    write_checkpoint(
+        context_.directory, context_.ranks, state_,
+        {step_, context_.provenance.deck, fmt::format("{:08x}", crc32c(context_.provenance.deck.data(), context_.provenance.deck.size())),
+         code_version(), machine_identity(), context_.options.seed},
+        checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
     saved_ = step_;
   }
@@ -177,7 +188,8 @@ Json metrics_json(std::vector<Metric> const& metrics) {
 Json phases_json(PhaseTable const& table) {
   Json::Array out;
   for (auto const& p : table.phases)
-    out.emplace_back(Json::Object{{"name", p.name}, {"calls", p.calls}, {"min", p.minimum}, {"mean", p.mean}, {"max", p.maximum}, {"share", p.share}});
+    out.emplace_back(
+        Json::Object{{"name", p.name}, {"calls", p.calls}, {"min", p.minimum}, {"mean", p.mean}, {"max", p.maximum}, {"share", p.share}});
   return out;
 }
 
@@ -189,12 +201,15 @@ void log_metrics(std::vector<Metric> const& metrics) {
 }
 
 // What the run measured, said and written.
-void summarise(RunContext const& c, std::string const& status, Index step, double chain_steps, double analytic_flops, std::vector<Metric> const& metrics) {
+void summarise(RunContext const& c, std::string const& status, Index step, double chain_steps, double analytic_flops,
+               std::vector<Metric> const& metrics) {
   PhaseTable const table = phase_table(c.timers, c.ranks);
   double const flops = c.ranks.all_reduce(matrix_product_flops(), Reduction::sum) + analytic_flops;
   double const seconds = std::max(table.wall_seconds, 1e-9);
   log::info("\n{}", table.text());
-  if (chain_steps > 0) log::info("{:.4g} chain-steps/s on {} rank{}, {:.3g} GFLOP/s in matrix products", chain_steps / seconds, c.ranks.ranks(), c.ranks.ranks() > 1 ? "s" : "", flops / seconds * 1e-9);
+  if (chain_steps > 0)
+    log::info("{:.4g} chain-steps/s on {} rank{}, {:.3g} GFLOP/s in matrix products", chain_steps / seconds, c.ranks.ranks(),
+              c.ranks.ranks() > 1 ? "s" : "", flops / seconds * 1e-9);
   if (!metrics.empty()) {
     log::info("\nmetrics");
     log_metrics(metrics);
@@ -242,7 +257,9 @@ int run_steps(Arguments const& a, RunContext const& context, std::optional<Check
   summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, metrics);
   ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
   status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
-  if (!done) log::info("stopped at step {} ({}) with a checkpoint: continue with 'partita run {} --restart auto'", loop.step(), loop.reason(), a.deck);
+  if (!done)
+    log::info("stopped at step {} ({}) with a checkpoint: continue with 'partita run {} --restart auto'", loop.step(), loop.reason(),
+              a.deck);
   else log::info("results are in {}", context.directory.root().string());
   return static_cast<int>(code);
 }
@@ -259,7 +276,8 @@ int run(Arguments const& a, Communicator const& ranks) {
   RunLock const lock(directory, ranks);
   directory.remove_unfinished(ranks);
   require_all(a.overwrite || a.restart != Restart::never || !directory.has_run(ranks), ExitCode::usage,
-              "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output", directory.root().string());
+              "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output",
+              directory.root().string());
   if (a.overwrite) remove_run(directory, ranks);
 
   Status const status{directory, ranks};
@@ -275,11 +293,13 @@ int run(Arguments const& a, Communicator const& ranks) {
 
   on_root(ranks, [&] { directory.write_deck(resolved); });
   log::open_file(directory.log().string());
-  log::info("{}{}{}", deck.title, deck.title.empty() ? "" : "\n", fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
+  log::info("{}{}{}", deck.title, deck.title.empty() ? "" : "\n",
+            fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
   status.write("running", ExitCode::done, "", from ? from->step : 0);
 
   Timers timers;
-  RunContext const context{ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
+  RunContext const context{
+      ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
   try {
     if (options.task != "estimate") return run_steps(a, context, from, status);
     auto const metrics = estimate(context);

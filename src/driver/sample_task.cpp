@@ -4,11 +4,11 @@
 #include "comm/tile_sums.hpp"
 #include "core/log.hpp"
 #include "driver/evaluation.hpp"
-#include "samplers/finite_chains.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "driver/warm_start.hpp"
 #include "io/samples.hpp"
+#include "samplers/finite_chains.hpp"
 
 namespace partita {
 namespace {
@@ -18,22 +18,33 @@ constexpr Index adaptation_interval = 20;  // steps between two adaptations of t
 class SampleTask : public Task {
  public:
   explicit SampleTask(RunContext const& c)
-      : context_(c), options_(c.deck.at("sampler").as<ChainOptions>()), output_(c.deck.at("output").as<OutputOptions>()), owned_model_(make_model(c.deck.at("model"), c.key)),
-        model_(dynamic_cast<ScoreModel*>(owned_model_.get())), energy_model_(dynamic_cast<EnergyModel*>(owned_model_.get())),
-        sampler_(make_sampler(c.deck.at("sampler"))), tiling_(tiling(options_, *model_, *sampler_)), mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
-        chains_("chains", tiling_, mine_, model_->dimension()), energy_("energy", mine_.count, tiling_.pitch()), acceptance_("acceptance", mine_.count, tiling_.pitch()), history_(c.directory, c.ranks, c.provenance),
+      : context_(c),
+        options_(c.deck.at("sampler").as<ChainOptions>()),
+        output_(c.deck.at("output").as<OutputOptions>()),
+        owned_model_(make_model(c.deck.at("model"), c.key)),
+        model_(dynamic_cast<ScoreModel*>(owned_model_.get())),
+        energy_model_(dynamic_cast<EnergyModel*>(owned_model_.get())),
+        sampler_(make_sampler(c.deck.at("sampler"))),
+        tiling_(tiling(options_, *model_, *sampler_)),
+        mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
+        chains_("chains", tiling_, mine_, model_->dimension()),
+        energy_("energy", mine_.count, tiling_.pitch()),
+        acceptance_("acceptance", mine_.count, tiling_.pitch()),
+        history_(c.directory, c.ranks, c.provenance),
         samples_(c.directory, c.ranks, format(), c.provenance) {
     random::check_budget(tiling_.tiles() * tiling_.width, options_.steps, divide_up(model_->dimension(), 4));
     warm_start(*model_, c.deck.at("model"), c.ranks);
     if (tiling_.tiles() < c.ranks.ranks())
-      log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width", tiling_.tiles(), tiling_.width, c.ranks.ranks());
+      log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width",
+                   tiling_.tiles(), tiling_.width, c.ranks.ranks());
     model_->reserve(tiles_in_flight(mine_.count), tiling_.width);
     initialise(chains_, c.key, random::Stream::initial_state, 0, options_.distribution());
     sampler_->prepare(*model_, chains_, c.key);
     if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
     history_.define("acceptance", "share of proposals accepted since the last adaptation or draw");
     history_.define("step_size", "of the sampler");
-    log::info("{} chains of dimension {} in {} tiles of {}, {} steps ({} draws)", tiling_.chains, model_->dimension(), tiling_.tiles(), tiling_.width, options_.steps, draws());
+    log::info("{} chains of dimension {} in {} tiles of {}, {} steps ({} draws)", tiling_.chains, model_->dimension(), tiling_.tiles(),
+              tiling_.width, options_.steps, draws());
   }
 
   Index total() const override { return options_.steps; }
@@ -41,7 +52,8 @@ class SampleTask : public Task {
 
   Index next_boundary(Index step) const override {
     Index next = std::min(options_.steps, next_multiple(step, history_interval()));
-    if (step < options_.warmup) next = std::min({next, options_.warmup, sampler_->adapts() ? next_multiple(step, adaptation_interval) : next});
+    if (step < options_.warmup)
+      next = std::min({next, options_.warmup, sampler_->adapts() ? next_multiple(step, adaptation_interval) : next});
     else next = std::min(next, options_.warmup + next_multiple(step - options_.warmup, options_.thin));
     return next;
   }
@@ -107,8 +119,9 @@ class SampleTask : public Task {
 
   SampleFormat format() const {
     std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
-    std::vector<SampleStatistic> statistics{{"acceptance_rate", StoredAs::real32, "share of this chain's proposals accepted since its last draw"},
-                                            {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
+    std::vector<SampleStatistic> statistics{
+        {"acceptance_rate", StoredAs::real32, "share of this chain's proposals accepted since its last draw"},
+        {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
     if (energy_model_) statistics.insert(statistics.begin(), {"energy", StoredAs::real64, "E(x)"});
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling_, variables, statistics);
     return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part)};
@@ -155,11 +168,14 @@ class SampleTask : public Task {
     auto const accepted = chains_.accepted, diverging = chains_.diverging;
     Real const per_step = sampler_->adjusted() ? Real(1) / static_cast<Real>(std::max<Index>(since_reset_, 1)) : Real(0);
     bool const adjusted = sampler_->adjusted();
-    Kokkos::parallel_for("partita::acceptance_rate", Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>({0, 0}, {static_cast<std::int64_t>(rate.extent(0)), static_cast<std::int64_t>(rate.extent(1))}),
-                         KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
-                           rate(t, l) = adjusted ? per_step * static_cast<Real>(accepted(t, l)) : Real(1);
-                           flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
-                         });
+    Kokkos::parallel_for(
+        "partita::acceptance_rate",
+        Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>(
+            {0, 0}, {static_cast<std::int64_t>(rate.extent(0)), static_cast<std::int64_t>(rate.extent(1))}),
+        KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
+          rate(t, l) = adjusted ? per_step * static_cast<Real>(accepted(t, l)) : Real(1);
+          flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
+        });
     std::vector<TileScalarStorage> statistics{rate, flags};
     if (energy_model_) statistics.insert(statistics.begin(), energy_);
     samples_.append(step, {chains_.x}, statistics);
@@ -172,9 +188,11 @@ class SampleTask : public Task {
     if (!sampler_->adjusted() || since_reset_ < 100) return;
     Index const stuck = context_.ranks.all_reduce(count_acceptance(chains_).stuck, Reduction::sum);
     if (stuck > 0)
-      log::warning("{} of {} chains accepted none of the last {} proposals: they are stuck, and averages over them are biased; start them nearer to the bulk (sampler.initial_scale) or use a smaller "
-                   "sampler.step_size with target_acceptance = 0",
-                   stuck, tiling_.chains, since_reset_);
+      log::warning(
+          "{} of {} chains accepted none of the last {} proposals: they are stuck, and averages over them are biased; start them nearer to "
+          "the bulk (sampler.initial_scale) or use a smaller "
+          "sampler.step_size with target_acceptance = 0",
+          stuck, tiling_.chains, since_reset_);
   }
 
   RunContext const& context_;

@@ -33,18 +33,22 @@ std::string reason_against_optional_duration(deck::Value const& v) {
 
 deck::Section run_section() {
   using O = RunOptions;
-  return {.name = "run",
-          .doc = "what to do, and where its files go",
-          .common = {deck::key("task", &O::task, "sample: chains of a model; train: learn a model's parameters; generate: samples by the model's own means; estimate: numbers about samples or a model")
-                         .required()
-                         .one_of({"sample", "train", "generate", "estimate"}),
-                     deck::key("seed", &O::seed, "of all random numbers").at_least(0),
-                     deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
-                     deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)").for_tasks({"train"}),
-                     deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
-                         .checked_by(reason_against_optional_duration)
-                         .free_on_restart()},
-          .required_for = {"sample", "train", "generate", "estimate"}};
+  return {
+      .name = "run",
+      .doc = "what to do, and where its files go",
+      .common = {deck::key("task", &O::task,
+                           "sample: chains of a model; train: learn a model's parameters; generate: samples by the model's own means; "
+                           "estimate: numbers about samples or a model")
+                     .required()
+                     .one_of({"sample", "train", "generate", "estimate"}),
+                 deck::key("seed", &O::seed, "of all random numbers").at_least(0),
+                 deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
+                 deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)")
+                     .for_tasks({"train"}),
+                 deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
+                     .checked_by(reason_against_optional_duration)
+                     .free_on_restart()},
+      .required_for = {"sample", "train", "generate", "estimate"}};
 }
 
 InitialDistribution ChainOptions::distribution() const {
@@ -55,7 +59,8 @@ InitialDistribution ChainOptions::distribution() const {
 namespace {
 
 void require_whole_vectors(Index tile_width) {
-  require_all(tile_width % lane_quantum == 0, ExitCode::usage, "tile_width = {} is no multiple of {} (lanes are computed in whole vectors); use {}", tile_width, lane_quantum,
+  require_all(tile_width % lane_quantum == 0, ExitCode::usage,
+              "tile_width = {} is no multiple of {} (lanes are computed in whole vectors); use {}", tile_width, lane_quantum,
               round_up(tile_width, lane_quantum));
 }
 
@@ -82,10 +87,12 @@ std::vector<deck::Key> chain_keys() {
           deck::key("steps", &O::steps, "steps of each chain, warm-up included").at_least(0).for_tasks({"sample"}).free_on_restart(),
           deck::key("warmup", &O::warmup, "first steps, not kept; the step size adapts").at_least(0).for_tasks({"sample"}),
           deck::key("thin", &O::thin, "steps between two kept draws; draws = (steps - warmup) / thin").at_least(1).for_tasks({"sample"}),
-          deck::key("tile_width", &O::tile_width, "chains of a tile, a multiple of 16; 0: from the number of chains and the dimension").at_least(0),
+          deck::key("tile_width", &O::tile_width, "chains of a tile, a multiple of 16; 0: from the number of chains and the dimension")
+              .at_least(0),
           deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
               .one_of({"normal", "uniform", "zero"}),
-          deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0), deck::key("initial_centre", &O::initial_centre, "centre of the start")};
+          deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0),
+          deck::key("initial_centre", &O::initial_centre, "centre of the start")};
 }
 
 std::vector<deck::Key> generator_keys() {
@@ -96,39 +103,51 @@ std::vector<deck::Key> generator_keys() {
 
 deck::Section train_section() {
   using O = TrainOptions;
-  return {.name = "train",
-          .doc = "the updates of a training run",
-          .common = {deck::key("batch", &O::batch, "data items, and chains, of an update, over all ranks").at_least(1),
-                     deck::key("updates", &O::updates, "number of updates").at_least(0).free_on_restart(),
-                     deck::key("average", &O::average, "decay of the running mean of the parameters that samples and estimates use; 0: the last parameters")
-                         .at_least(0)
-                         .below(1),
-                     deck::key("keep_best", &O::keep_best,
-                               "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")
-                         .one_of({"never", "validation"}),
-                     deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1),
-                     deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2)},
-          .tasks = {"train"},
-          .required_for = {"train"}};
+  return {
+      .name = "train",
+      .doc = "the updates of a training run",
+      .common =
+          {deck::key("batch", &O::batch, "data items, and chains, of an update, over all ranks").at_least(1),
+           deck::key("updates", &O::updates, "number of updates").at_least(0).free_on_restart(),
+           deck::key("average", &O::average,
+                     "decay of the running mean of the parameters that samples and estimates use; 0: the last parameters")
+               .at_least(0)
+               .below(1),
+           deck::key(
+               "keep_best", &O::keep_best,
+               "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")
+               .one_of({"never", "validation"}),
+           deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1),
+           deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2)},
+      .tasks = {"train"},
+      .required_for = {"train"}};
 }
 
 deck::Section output_section() {
   using O = OutputOptions;
-  return {.name = "output",
-          .doc = "what a run writes while it goes on",
-          .common = {deck::key("history_every", &O::history_every, "steps or updates between two rows of history.h5; 0: about 500 rows").at_least(0),
-                     deck::key("samples_every", &O::samples_every, "updates between two kept snapshots of the chains; 0: the final chains only").at_least(0).for_tasks({"train"}),
-                     deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB").at_least(0).for_tasks({"sample", "train", "generate"}),
-                     deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
-                         .checked_by(deck::reason_against_duration)
-                         .free_on_restart()}};
+  return {
+      .name = "output",
+      .doc = "what a run writes while it goes on",
+      .common = {
+          deck::key("history_every", &O::history_every, "steps or updates between two rows of history.h5; 0: about 500 rows").at_least(0),
+          deck::key("samples_every", &O::samples_every, "updates between two kept snapshots of the chains; 0: the final chains only")
+              .at_least(0)
+              .for_tasks({"train"}),
+          deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB")
+              .at_least(0)
+              .for_tasks({"sample", "train", "generate"}),
+          deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
+              .checked_by(deck::reason_against_duration)
+              .free_on_restart()}};
 }
 
 deck::Section checkpoint_section() {
   using O = CheckpointOptions;
   return {.name = "checkpoint",
           .doc = "when the state is saved",
-          .common = {deck::key("every", &O::every, "a time such as \"5min\", or \"1000 steps\"").checked_by(reason_against_interval).free_on_restart(),
+          .common = {deck::key("every", &O::every, "a time such as \"5min\", or \"1000 steps\"")
+                         .checked_by(reason_against_interval)
+                         .free_on_restart(),
                      deck::key("keep", &O::keep, "checkpoints kept").at_least(2).free_on_restart()},
           .tasks = {"sample", "train", "generate"}};
 }

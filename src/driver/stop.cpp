@@ -11,12 +11,18 @@ namespace {
 
 constexpr double block_target = 0.25;  // seconds between boundaries: a signal is answered at the next one
 
-double since(std::chrono::steady_clock::time_point t) { return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count(); }
+double since(std::chrono::steady_clock::time_point t) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
+}
 
 }  // namespace
 
 StopConditions::StopConditions(Communicator ranks, double walltime, CheckpointOptions const& checkpoint, double progress_seconds)
-    : ranks_(ranks), walltime_(walltime), every_steps_(checkpoint.every_steps()), every_seconds_(checkpoint.every_seconds()), progress_seconds_(progress_seconds) {}
+    : ranks_(ranks),
+      walltime_(walltime),
+      every_steps_(checkpoint.every_steps()),
+      every_seconds_(checkpoint.every_seconds()),
+      progress_seconds_(progress_seconds) {}
 
 double StopConditions::elapsed() const { return since(start_); }
 

@@ -13,8 +13,8 @@ struct Decision {
   bool stop = false;
   bool checkpoint = false;
   bool progress = false;
-  std::string reason;       // of a stop
-  double longer_blocks = 1; // factor for the length of the next block
+  std::string reason;        // of a stop
+  double longer_blocks = 1;  // factor for the length of the next block
 };
 
 // The clock is the root's, signals are any rank's; one reduction a decision.

@@ -7,11 +7,11 @@
 #include "core/state.hpp"
 #include "core/timers.hpp"
 #include "deck/document.hpp"
+#include "driver/settings.hpp"
 #include "estimators/metric.hpp"
 #include "io/history.hpp"
 #include "io/provenance.hpp"
 #include "io/run_directory.hpp"
-#include "driver/settings.hpp"
 
 namespace partita {
 
@@ -29,14 +29,14 @@ struct RunContext {
 class Task {
  public:
   virtual ~Task() = default;
-  virtual Index total() const = 0;                     // steps or updates of the whole run
-  virtual Index next_boundary(Index step) const = 0;   // the first step after this one where something must meet
+  virtual Index total() const = 0;                    // steps or updates of the whole run
+  virtual Index next_boundary(Index step) const = 0;  // the first step after this one where something must meet
   virtual void advance(Index step, Index steps) = 0;
-  virtual void at_boundary(Index step) = 0;            // adaptation, draws, history rows
+  virtual void at_boundary(Index step) = 0;  // adaptation, draws, history rows
   virtual void describe_state(State&) = 0;
-  virtual void restored(Index /*step*/) {}             // after the state was read from a checkpoint of this step
-  virtual void flush(Index step) = 0;                  // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
-  virtual std::vector<Metric> finish() = 0;            // final files, and the estimators
+  virtual void restored(Index /*step*/) {}   // after the state was read from a checkpoint of this step
+  virtual void flush(Index step) = 0;        // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
+  virtual std::vector<Metric> finish() = 0;  // final files, and the estimators
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;

@@ -15,17 +15,24 @@ namespace {
 class TrainTask : public Task {
  public:
   explicit TrainTask(RunContext const& c)
-      : context_(c), options_(c.deck.at("train").as<TrainOptions>()), optimizer_options_(c.deck.at("optimizer").as<OptimizerOptions>()),
-        output_(c.deck.at("output").as<OutputOptions>()), data_(optional_data(c)), model_(make_model(c.deck.at("model"), c.key)) {
+      : context_(c),
+        options_(c.deck.at("train").as<TrainOptions>()),
+        optimizer_options_(c.deck.at("optimizer").as<OptimizerOptions>()),
+        output_(c.deck.at("output").as<OutputOptions>()),
+        data_(optional_data(c)),
+        model_(make_model(c.deck.at("model"), c.key)) {
     if (data_) {
-      require_all(data_->dimension() == model_->dimension(), ExitCode::usage, "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly",
-                  data_->dimension(), data_->source(), model_->dimension());
+      require_all(data_->dimension() == model_->dimension(), ExitCode::usage,
+                  "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly", data_->dimension(),
+                  data_->source(), model_->dimension());
       batches_.emplace(*data_, options_.batch, c.key);
     }
     warm_start(*model_, c.deck.at("model"), c.ranks);
     if (auto const* block = c.deck.find("sampler"); block && block->given) sampler_ = make_sampler(*block);
     objective_ = make_objective({c, *model_, sampler_.get(), batches_ ? &*batches_ : nullptr});
-    require_all(!validates() || data_, ExitCode::usage, "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = \"never\"");
+    require_all(!validates() || data_, ExitCode::usage,
+                "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = "
+                "\"never\"");
     auto const n = static_cast<Index>(model_->parameters().extent(0));
     optimizer_ = make_optimizer(c.deck.at("optimizer"), n);
     average_ = Vector("averaged parameters", n);
@@ -36,9 +43,12 @@ class TrainTask : public Task {
     if (has_chains()) samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     define_history();
     if (data_)
-      log::info("{} training items, {} validation, {} test ({})", data_->size(data::Split::train), data_->size(data::Split::validation), data_->size(data::Split::test), data_->source());
+      log::info("{} training items, {} validation, {} test ({})", data_->size(data::Split::train), data_->size(data::Split::validation),
+                data_->size(data::Split::test), data_->source());
     log::info("{} parameters; batch {}", n, options_.batch);
-    if (has_chains()) log::info("{} chains in {} tiles of {} a batch", options_.batch * static_cast<Index>(objective_->chains().size()), tiling().tiles(), tiling().width);
+    if (has_chains())
+      log::info("{} chains in {} tiles of {} a batch", options_.batch * static_cast<Index>(objective_->chains().size()), tiling().tiles(),
+                tiling().width);
   }
 
   Index total() const override { return options_.updates; }
@@ -57,10 +67,12 @@ class TrainTask : public Task {
       Timers::Scope const scope(context_.timers, "optimizer");
       gradient_norm_ = norm(gradient);
       require_all(std::isfinite(gradient_norm_), ExitCode::numerical,
-                  "the gradient is not finite at update {} ({}): the training diverged; use a smaller optimizer.learning_rate or sampler.step_size, or more objective.sampler_steps, and "
+                  "the gradient is not finite at update {} ({}): the training diverged; use a smaller optimizer.learning_rate or "
+                  "sampler.step_size, or more objective.sampler_steps, and "
                   "continue from the last checkpoint",
                   update, progress());
-      if (optimizer_options_.clip_norm > 0 && gradient_norm_ > optimizer_options_.clip_norm) scale(gradient, optimizer_options_.clip_norm / gradient_norm_);
+      if (optimizer_options_.clip_norm > 0 && gradient_norm_ > optimizer_options_.clip_norm)
+        scale(gradient, optimizer_options_.clip_norm / gradient_norm_);
       rate_ = scheduled_rate(optimizer_options_, update, options_.updates);
       optimizer_->update(model_->parameters(), gradient, rate_);
       model_->parameters_changed();
@@ -72,7 +84,8 @@ class TrainTask : public Task {
   void at_boundary(Index update) override {
     if (update > 0 && (update % history_interval() == 0 || update == options_.updates)) record(update);
     if (validates() && update > 0 && (update % options_.validate_every == 0 || update == options_.updates)) validate(update);
-    if (keeps_snapshots() && update > 0 && update < options_.updates && update % output_.samples_every == 0) keep_snapshot(update, objective_->chains().front());
+    if (keeps_snapshots() && update > 0 && update < options_.updates && update % output_.samples_every == 0)
+      keep_snapshot(update, objective_->chains().front());
   }
 
   void describe_state(State& state) override {
@@ -135,7 +148,8 @@ class TrainTask : public Task {
     std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x) with the parameters of the time"}};
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling(), variables, statistics);
     auto const shape = data_ ? data_->shape() : std::vector<Index>{};
-    return {tiling(), objective_->chains().front().mine, variables, statistics, std::max<Index>(1, per_part), shape.size() >= 2 ? shape : std::vector<Index>{}};
+    return {tiling(),   objective_->chains().front().mine, variables,
+            statistics, std::max<Index>(1, per_part),      shape.size() >= 2 ? shape : std::vector<Index>{}};
   }
 
   void define_history() {

@@ -122,7 +122,8 @@ ConstTiles MlpModel::input(ConstTiles const& x, Index first, Index count) const 
   if (!conditioned()) return here;
   Tiles const with_noise = mlp::reserved(input_[0], "mlp input", count, dimension_ + 1, static_cast<Index>(x.extent(2)));
   auto const noise = noise_;
-  add_row(here, noise, first, with_noise, KOKKOS_LAMBDA(Index tile, Index lane) { return math::log(noise(tile, lane)); });
+  add_row(
+      here, noise, first, with_noise, KOKKOS_LAMBDA(Index tile, Index lane) { return math::log(noise(tile, lane)); });
   return with_noise;
 }
 
@@ -130,7 +131,8 @@ ConstTiles MlpModel::direction(ConstTiles const& v, Index first, Index count) co
   ConstTiles const here = mlp::some_tiles(v, first, count);
   if (!conditioned() || v.data() == nullptr) return here;
   Tiles const with_noise = mlp::reserved(input_[1], "mlp direction", count, dimension_ + 1, static_cast<Index>(v.extent(2)));
-  add_row(here, noise_, first, with_noise, KOKKOS_LAMBDA(Index, Index) { return Real(0); });
+  add_row(
+      here, noise_, first, with_noise, KOKKOS_LAMBDA(Index, Index) { return Real(0); });
   return with_noise;
 }
 

@@ -25,7 +25,8 @@ std::vector<deck::Key> contrastive_keys() {
   return {deck::key("sampler_steps", &O::sampler_steps, "k, sampler steps of the chains in each update").at_least(1),
           deck::key("data_noise", &O::data_noise, "standard deviation of Gaussian noise added to the data").at_least(0),
           deck::key("energy_penalty", &O::energy_penalty, "alpha of the penalty alpha (mean E(data)^2 + mean E(chains)^2)").at_least(0),
-          deck::key("divergence_bound", &O::divergence_bound, "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5")
+          deck::key("divergence_bound", &O::divergence_bound,
+                    "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5")
               .above(0)};
 }
 
@@ -206,10 +207,11 @@ std::vector<double> ContrastiveDivergence::report(Index update) {
   TrainingHealth const h = health();
   last_energy_ = h.energy_chains;
   require_finite(update);
-  require_all(std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
-              "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
-              "optimizer.learning_rate, more objective.sampler_steps or some objective.energy_penalty, and continue from the last checkpoint",
-              h.energy_gap, options_.divergence_bound, update);
+  require_all(
+      std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
+      "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
+      "optimizer.learning_rate, more objective.sampler_steps or some objective.energy_penalty, and continue from the last checkpoint",
+      h.energy_gap, options_.divergence_bound, update);
   return {h.energy_gap, h.gradient_step, h.energy_data, h.energy_chains};
 }
 

@@ -14,7 +14,8 @@ constexpr Index none = std::numeric_limits<Index>::max();
 void refuse(Communicator const& ranks, Index first_here, Index step, double last_energy) {
   Index const first = ranks.all_reduce(first_here, Reduction::minimum);
   require_all(first == none, ExitCode::numerical,
-              "chain {} is not finite at step {} (last mean energy {:.6g}): the step size is too large for this energy, or the energy is unbounded below; use a smaller "
+              "chain {} is not finite at step {} (last mean energy {:.6g}): the step size is too large for this energy, or the energy is "
+              "unbounded below; use a smaller "
               "sampler.step_size",
               first, step, last_energy);
 }
@@ -30,7 +31,8 @@ void require_finite_chains(Communicator const& ranks, std::vector<Chains> const&
   refuse(ranks, first_here, step, last_energy);
 }
 
-void require_finite_chains(Communicator const& ranks, Tiling const& tiling, TileRange mine, std::vector<TileStorage> const& layers, Index step, double last_energy) {
+void require_finite_chains(Communicator const& ranks, Tiling const& tiling, TileRange mine, std::vector<TileStorage> const& layers,
+                           Index step, double last_energy) {
   Index first_here = none;
   for (TileStorage const& x : layers)
     if (Index const first = first_nonfinite_chain(x, tiling, mine); first >= 0) first_here = std::min(first_here, first);

@@ -23,8 +23,7 @@ void Underdamped::prepare(ScoreModel const& model, Chains& chains, random::Key k
   chains.velocity = start.x;
 }
 
-void Underdamped::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
-                          Index steps) {
+void Underdamped::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   double const h = step_size_, decay = std::exp(-options_.friction * h);
   BaoabScheme const scheme{static_cast<Real>(h / (2 * options_.mass)), static_cast<Real>(h / 2), static_cast<Real>(decay),
                            static_cast<Real>(std::sqrt((1 - decay * decay) * options_.temperature / options_.mass))};

@@ -71,7 +71,8 @@ TEST(Idx, DamagedGzipIsFound) {
               testing::AnyOf(HasSubstr("corrupt"), HasSubstr("truncated")));
 }
 
-// Records of the binary version: a label byte, then a red, a green and a blue plane, here constant 3 i, 3 i + 1, 3 i + 2 but for the first pixel.
+// Records of the binary version: a label byte, then a red, a green and a blue plane, here constant 3 i, 3 i + 1, 3 i + 2 but for the first
+// pixel.
 std::string cifar_records(int count) {
   std::string out;
   for (int i = 0; i < count; i++) {
@@ -85,7 +86,8 @@ TEST(Cifar10, PlanesBecomePixels) {
   write_file("one.bin", cifar_records(2));
   write_file("two.bin", cifar_records(1));
   std::string const directory = std::filesystem::path(temporary("one.bin")).parent_path();
-  std::string const one = std::filesystem::path(temporary("one.bin")).filename(), two = std::filesystem::path(temporary("two.bin")).filename();
+  std::string const one = std::filesystem::path(temporary("one.bin")).filename(),
+                    two = std::filesystem::path(temporary("two.bin")).filename();
   Table const table = read_cifar10(directory, {one, two}, 0);
   EXPECT_EQ(table.rows, 3);
   EXPECT_EQ(table.shape, (std::vector<Index>{32, 32, 3}));
@@ -100,7 +102,8 @@ TEST(Cifar10, ErrorsSayWhatIsWrong) {
   std::string const directory = std::filesystem::path(temporary("cut.bin")).parent_path();
   write_file("cut.bin", cifar_records(1).substr(1));
   std::string const cut = std::filesystem::path(temporary("cut.bin")).filename();
-  EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {cut}, 0); }), HasSubstr("3072 bytes are no whole number of CIFAR-10 records of 3073"));
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {cut}, 0); }),
+              HasSubstr("3072 bytes are no whole number of CIFAR-10 records of 3073"));
   EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {"missing.bin"}, 0); }), HasSubstr("missing.bin: cannot be read"));
   EXPECT_THAT(failure(ExitCode::data, [] { read_cifar10("/nowhere", {"a.bin"}, 0); }), HasSubstr("/nowhere: no such directory"));
 }

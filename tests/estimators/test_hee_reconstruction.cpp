@@ -55,8 +55,7 @@ TEST(HeeReconstruction, NonlinearMember) {
   set_parameters(model, {1.5, .3, .4});
   auto const found = over_copies(model, {1.1}, 300, {.duration = 30, .average_over = 20});
   EXPECT_NEAR(found[1][0].value, .5616, 4 * found[1][0].error + 5e-5);
-  EXPECT_NEAR(found[0][0].value, 1.1 - .63854873,
-              4 * found[0][0].error);
+  EXPECT_NEAR(found[0][0].value, 1.1 - .63854873, 4 * found[0][0].error);
 }
 
 }  // namespace

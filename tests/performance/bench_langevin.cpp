@@ -13,7 +13,8 @@ using namespace partita;
 void report(benchmark::State& state, Index chains, Index steps, Index dimension) {
   double const done = static_cast<double>(chains * steps) * static_cast<double>(state.iterations());
   state.counters["chain_steps"] = benchmark::Counter(done, benchmark::Counter::kIsRate);
-  state.counters["ns_per_dimension"] = benchmark::Counter(done * static_cast<double>(dimension) * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.counters["ns_per_dimension"] =
+      benchmark::Counter(done * static_cast<double>(dimension) * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 void normals(benchmark::State& state) {

@@ -35,7 +35,8 @@ void langevin_mlp(benchmark::State& state) {
     sampler.advance(model, set, key, step, steps);
     step += steps;
   }
-  state.counters["chain_steps"] = benchmark::Counter(static_cast<double>(chains * steps) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["chain_steps"] =
+      benchmark::Counter(static_cast<double>(chains * steps) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 // As in peers: a buffer of 8192 chains, 256 of them and 256 data items an update, 20 steps, Adam.
@@ -46,8 +47,8 @@ void pcd_update(benchmark::State& state) {
   data::Dataset const data({data::generate(data::TwoMoons{}, key, 0, 10000), 0, {}}, {}, key);
   data::Batches const batches(data, 256, key);
   Ula sampler({.step_size = 0.01});
-  ContrastiveDivergence objective(model, sampler, batches, ranks, Summation::fast, key, state.range(0), ChainStart::persistent, {}, {.chains = 8192, .restart_fraction = 0.05},
-                                  {InitialState::uniform, 2});
+  ContrastiveDivergence objective(model, sampler, batches, ranks, Summation::fast, key, state.range(0), ChainStart::persistent, {},
+                                  {.chains = 8192, .restart_fraction = 0.05}, {InitialState::uniform, 2});
   Adam adam({}, static_cast<Index>(model.parameters().extent(0)));
   Timers timers;
   Index update = 0;
