@@ -69,14 +69,15 @@ TEST(Quadrature, FindsTheDoubleWell) {
   EXPECT_NEAR(left, 0.9323, 1e-3);  // P(x < 0)
 }
 
-// The collapse that the divergence hardly sees: a flow in the left well alone has perfect weights.
+// The collapse that the divergence hardly sees: a flow in the left well alone (of deviation .24) has weights as equal as its shape allows.
+// Among 2,000 samples few come near the barrier; among 1e5 the rarest, five deviations out, may weigh as much as thousands of others.
 TEST(Coverage, SeesAWellThatTheWeightsCannot) {
-  Nice flow = gaussian_flow(-1.44, 0.28);
+  Nice flow = gaussian_flow(-1.44, 0.34);
   AnalyticModel target(make_double_well({1}));
-  auto const samples = draw_flow(flow, target, 100000, Communicator::world(), key);
-  auto const weights = importance(samples);
+  auto const weights = importance(draw_flow(flow, target, 2000, Communicator::world(), key));
   EXPECT_GT(weights.ess_fraction, 0.8);
-  EXPECT_LT(weights.log_c.value, 5.032284 - 20 * weights.log_c.error);  // log 0.93 is missing
+  EXPECT_LT(weights.log_c.value, 5.032284 - 4 * weights.log_c.error);  // log 0.93 = -.07 is missing, 8 standard errors
+  auto const samples = draw_flow(flow, target, 100000, Communicator::world(), key);
   auto const law = quadrature(
       [](auto const& points) {
         auto u = points;
