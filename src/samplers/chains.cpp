@@ -37,39 +37,39 @@ Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension
   return std::min(std::clamp(fits, pitch_quantum, widest), round_up(chains, lane_quantum));
 }
 
-namespace {
-
-void place(Chains const& chains, random::Key key, random::Stream stream, Index step, InitialDistribution const& initial, double fraction) {
-  auto const x = chains.x;
-  Index const d = chains.dimension, groups = divide_up(d, 4), pitch = chains.tiling.pitch();
-  ChainNumbers const number(chains);
-  Real const amplitude = static_cast<Real>(initial.scale), shift = static_cast<Real>(initial.centre), share = static_cast<Real>(fraction);
+void place(TileStorage const& x, ChainNumbers number, StartKey const& start, InitialDistribution const& initial) {
+  auto const extent = [&x](unsigned axis) { return static_cast<Index>(x.extent(axis)); };
+  Index const tiles = extent(0), d = extent(1), blocks = divide_up(d, 4), pitch = extent(2), group = start.group;
+  Real const amplitude = static_cast<Real>(initial.scale), shift = static_cast<Real>(initial.centre),
+             share = static_cast<Real>(start.fraction);
   auto const kind = initial.kind;
-  auto const at = static_cast<std::uint64_t>(step);
+  auto const key = start.key;
+  auto const stream = start.stream;
+  auto const at = static_cast<std::uint64_t>(start.step);
+  auto const first_draw = start.first_draw;
   Kokkos::parallel_for(
-      "partita::place_chains", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * groups * pitch),
-      KOKKOS_LAMBDA(Index n) {
-        Index const lane = n % pitch, group = n / pitch % groups, tile = n / pitch / groups;
-        auto const chain = number.of(tile, lane);
+      "partita::place_chains", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * blocks * pitch), KOKKOS_LAMBDA(Index n) {
+        Index const lane = n % pitch, block = n / pitch % blocks, tile = n / pitch / blocks;
+        auto const chain = number.of(tile, lane / group * group);
         if (share < 1 && random::uniform(random::words(key, chain, random::Stream::restart_choice, at, 0).w[0]) >= share) return;
-        auto const w = random::words(key, chain, stream, at, static_cast<std::uint32_t>(group));
+        auto const w = random::words(key, chain, stream, at, static_cast<std::uint32_t>(first_draw + block));
         auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
         Real const normal[4] = {p.a, p.b, q.a, q.b};
-        for (Index k = 0; k < 4 && 4 * group + k < d; k++)
-          x(tile, 4 * group + k, lane) = kind == InitialState::zero     ? shift
+        for (Index k = 0; k < 4 && 4 * block + k < d; k++)
+          x(tile, 4 * block + k, lane) = kind == InitialState::zero     ? shift
                                          : kind == InitialState::normal ? shift + amplitude * normal[k]
                                                                         : shift + amplitude * (2 * random::uniform(w.w[k]) - 1);
       });
 }
 
-}  // namespace
-
 void initialise(Chains const& chains, random::Key key, random::Stream stream, Index step, InitialDistribution const& initial) {
-  place(chains, key, stream, step, initial, 1);
+  place(chains.x, ChainNumbers(chains), {.key = key, .stream = stream, .step = step}, initial);
 }
 
 void restart_some(Chains const& chains, random::Key key, Index step, InitialDistribution const& initial, double fraction) {
-  if (fraction > 0) place(chains, key, random::Stream::restart_state, step, initial, fraction);
+  if (fraction > 0)
+    place(chains.x, ChainNumbers(chains), {.key = key, .stream = random::Stream::restart_state, .step = step, .fraction = fraction},
+          initial);
 }
 
 Index first_nonfinite_chain(TileStorage const& x, Tiling const& tiling, TileRange mine) {

@@ -32,7 +32,9 @@ struct Chains {
 // The number that keys a chain's random numbers, from its local tile and lane.
 struct ChainNumbers {
   Index first, width;
-  explicit ChainNumbers(Chains const& c) : first(c.first_number + c.mine.first * c.tiling.width), width(c.tiling.width) {}
+  ChainNumbers(Tiling const& tiling, TileRange mine, Index first_number = 0)
+      : first(first_number + mine.first * tiling.width), width(tiling.width) {}
+  explicit ChainNumbers(Chains const& c) : ChainNumbers(c.tiling, c.mine, c.first_number) {}
   KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const {
     return static_cast<std::uint64_t>(first + tile * width + lane);
   }
@@ -48,6 +50,16 @@ struct InitialDistribution {
   InitialState kind = InitialState::normal;
   double scale = 1, centre = 0;
 };
+// How the numbers of a start are keyed: by chain number and by these, four entries a draw from first_draw on. Only the share `fraction` of
+// the chains is moved; `group` neighbouring chains start alike.
+struct StartKey {
+  random::Key key;
+  random::Stream stream;
+  Index step = 0, first_draw = 0, group = 1;
+  double fraction = 1;
+};
+// Puts the tiles x (tile, dimension, pitch) of chains, so numbered, where they start.
+void place(TileStorage const& x, ChainNumbers, StartKey const&, InitialDistribution const&);
 // Puts chains where they start, keyed by chain number and `step`.
 void initialise(Chains const&, random::Key, random::Stream, Index step, InitialDistribution const&);
 // The same for a random share of the chains, each with probability `fraction`.

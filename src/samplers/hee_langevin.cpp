@@ -333,44 +333,22 @@ HeeChains HeeLangevin::make_chains(Tiling const& tiling, TileRange mine) const {
   return chains;
 }
 
-namespace {
-
-void draw_start(TileStorage const& to, HeeChains const& chains, random::Key key, Index step, Index first_draw,
-                InitialDistribution const& initial, Index group) {
-  Index const rows = static_cast<Index>(to.extent(1)), blocks = divide_up(rows, 4), pitch = chains.tiling.pitch();
-  Index const width = chains.tiling.width, first = chains.tiling.first_chain(chains.mine.first);
-  Real const scale = static_cast<Real>(initial.scale), centre = static_cast<Real>(initial.centre);
-  auto const kind = initial.kind;
-  Kokkos::parallel_for(
-      "partita::hee_start", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * blocks * pitch),
-      KOKKOS_LAMBDA(Index n) {
-        Index const lane = n % pitch, block = n / pitch % blocks, tile = n / pitch / blocks;
-        auto const w =
-            random::words(key, static_cast<std::uint64_t>(first + tile * width + lane / group * group), random::Stream::hee_initial_state,
-                          static_cast<std::uint64_t>(step), static_cast<std::uint32_t>(first_draw + block));
-        auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
-        Real const normal[4] = {p.a, p.b, q.a, q.b};
-        for (Index k = 0; k < 4 && 4 * block + k < rows; k++)
-          to(tile, 4 * block + k, lane) = kind == InitialState::zero     ? centre
-                                          : kind == InitialState::normal ? centre + scale * normal[k]
-                                                                         : centre + scale * (2 * random::uniform(w.w[k]) - 1);
-      });
-}
-
-}  // namespace
-
 void HeeLangevin::initialise(HeeChains const& chains, random::Key key, Index step, InitialDistribution const& initial, Visible visible,
                              Index group) const {
   Index const all = draw_groups(model_, model_.layers() + 1);
+  auto const draw_start = [&](TileStorage const& to, Index first_draw, InitialDistribution const& from, Index together) {
+    place(to, ChainNumbers(chains.tiling, chains.mine),
+          {.key = key, .stream = random::Stream::hee_initial_state, .step = step, .first_draw = first_draw, .group = together}, from);
+  };
   for (std::size_t l = 0; l < chains.x.size(); l++) {
     Index const draw = draw_groups(model_, static_cast<Index>(l));
-    if (l > 0 || visible != Visible::clamped) draw_start(chains.x[l], chains, key, step, draw, initial, l == 0 ? group : 1);
+    if (l > 0 || visible != Visible::clamped) draw_start(chains.x[l], draw, initial, l == 0 ? group : 1);
     if (l > 0 && !chains.v.empty())
-      draw_start(chains.v[l - 1], chains, key, step, all + draw, {InitialState::normal, std::sqrt(options_.m / options_.tau_v)}, 1);
+      draw_start(chains.v[l - 1], all + draw, {InitialState::normal, std::sqrt(options_.m / options_.tau_v)}, 1);
   }
   Index first = 2 * all;
   for (auto const& u : chains.u) {
-    draw_start(u, chains, key, step, first, {InitialState::normal, std::sqrt(.5)}, 1);
+    draw_start(u, first, {InitialState::normal, std::sqrt(.5)}, 1);
     first += divide_up(static_cast<Index>(u.extent(1)), 4);
   }
 }
