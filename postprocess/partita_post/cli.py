@@ -14,7 +14,7 @@ def main(arguments=None):
     except DataError as error:
         return _fail(error, 3)
     except OSError as error:
-        return _fail(f"{error.filename or options.run}: {error.strerror or error}", 4)
+        return _fail(f"{error.filename or getattr(options, 'run', '')}: {error.strerror or error}", 4)
     return 0
 
 
@@ -49,6 +49,14 @@ def show(options):
     print(_table(("metric", "value", "standard error"), rows))
 
 
+def ratings(options):
+    from .ratings import read_ratings, write_ratings
+
+    columns = read_ratings(options.file, options.object)
+    write_ratings(options.output, columns)
+    print(f"{options.output}: {len(columns['rating'])} ratings")
+
+
 def _is_error(name, metrics):
     return name.endswith("_error") and name.removesuffix("_error") in metrics
 
@@ -80,6 +88,11 @@ def _parser():
     command = commands.add_parser("show", help="print the run's metrics")
     command.add_argument("run", metavar="RUN", help="the run's output directory")
     command.set_defaults(command=show)
+    command = commands.add_parser("ratings", help="make lines user,item,rating of a table of R data, MovieLens of r-cran-dslabs say")
+    command.add_argument("file", type=Path, metavar="FILE", help=".rda, .RData or .rds file, or Rdata.rdb of an R package")
+    command.add_argument("output", type=Path, metavar="CSV", help="the file to write")
+    command.add_argument("--object", default="movielens", metavar="NAME", help="which object of the file (default: %(default)s)")
+    command.set_defaults(command=ratings)
     return parser
 
 

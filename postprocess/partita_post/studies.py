@@ -95,4 +95,34 @@ def score_field(run):
     return figure
 
 
-STUDIES = [hessian_trend, relaxation, reconstructions, flow_histogram, score_field]
+def hopfield_capacity(run):
+    """Overlap with the stored patterns against the number of sweeps, one curve for each load."""
+    study = run.estimate("hopfield_capacity")
+    if study is None:
+        return None
+    figure, ax = plt.subplots(figsize=(6, 4))
+    sweeps = np.arange(study["overlap"].shape[1])
+    for load, overlap, error in zip(study["load"], study["overlap"], study["overlap_error"]):
+        (line,) = ax.plot(sweeps, overlap, label=f"{load:g}")
+        ax.fill_between(sweeps, overlap - error, overlap + error, color=line.get_color(), alpha=0.2, lw=0)
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set(xlabel="parallel sweeps at T = 0", ylabel="overlap with the stored pattern", xlim=(0, sweeps[-1]), ylim=(None, 1.02))
+    ax.legend(title="load P / N")
+    return figure
+
+
+def modern_retrieval(run):
+    """How far one update of noisy patterns ends from them, one histogram for each beta."""
+    found = run.estimate("modern_retrieval")
+    if found is None:
+        return None
+    figure, ax = plt.subplots(figsize=(6, 4))
+    bins = np.linspace(0, 1.05 * found["distance"].max(), 80)
+    for beta, distances in zip(found["beta"], found["distance"]):
+        ax.hist(distances, bins, histtype="stepfilled", alpha=0.6, label=rf"$\beta$ = {beta:g}")
+    ax.set(xlabel="|result - pattern| / |pattern|", ylabel="patterns shown", yscale="log")
+    ax.legend()
+    return figure
+
+
+STUDIES = [hessian_trend, relaxation, reconstructions, flow_histogram, score_field, hopfield_capacity, modern_retrieval]

@@ -84,6 +84,10 @@ void multiply(ProductShape s, Factor a, Factor b, Product c, Index batch) {
 
 void matrix_product(ProductShape s, Factor a, Factor b, Product c, Index batch) {
   multiply(s, a, b, c, batch);
+  count_product(s, batch);
+}
+
+void count_product(ProductShape s, Index batch) {
   flops.fetch_add(static_cast<std::uint64_t>(2 * s.rows * s.columns * s.inner * batch), std::memory_order_relaxed);
 }
 

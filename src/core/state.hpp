@@ -30,12 +30,12 @@ constexpr std::size_t bytes_of(Element e) {
 
 // One array of the state. A replicated field is the same on every rank; a field by tile has the rank's tiles along axis 0.
 struct StateField {
-  std::string name;             // path inside the file, "sampler/x"
+  std::string name;  // path inside the file, "sampler/x"
   Element element;
-  std::vector<Index> extents;   // on this rank, row-major
+  std::vector<Index> extents;  // on this rank, row-major
   bool by_tile = false;
-  TileRange rows;               // by_tile: this rank's rows of axis 0
-  Index global_rows = 0;        // by_tile: extent of axis 0 over all ranks
+  TileRange rows;                            // by_tile: this rank's rows of axis 0
+  Index global_rows = 0;                     // by_tile: extent of axis 0 over all ranks
   std::function<void(void*)> save;           // copies extents' product of elements, contiguous, to host memory
   std::function<void(void const*)> restore;  // and back
 
@@ -64,13 +64,27 @@ class State {
   }
   // A host scalar that every rank holds alike; it must outlive the State.
   template <class T>
-    requires std::is_arithmetic_v<T>
+  requires std::is_arithmetic_v<T>
   void add_scalar(std::string name, T& value) {
-    fields_.push_back({std::move(name), element_of<T>(), {}, false, {}, 0, [&value](void* to) { *static_cast<T*>(to) = value; },
+    fields_.push_back({std::move(name),
+                       element_of<T>(),
+                       {},
+                       false,
+                       {},
+                       0,
+                       [&value](void* to) { *static_cast<T*>(to) = value; },
                        [&value](void const* from) { value = *static_cast<T const*>(from); }});
   }
   // A field with its own way to copy (a container that is no View).
   void add_field(StateField f) { fields_.push_back(std::move(f)); }
+
+  // All fields of another state, inside the group `prefix`.
+  void add_group(std::string const& prefix, State const& other) {
+    for (StateField f : other.fields_) {
+      f.name = prefix + "/" + f.name;
+      fields_.push_back(std::move(f));
+    }
+  }
 
   std::vector<StateField> const& fields() const { return fields_; }
 
@@ -80,14 +94,21 @@ class State {
     using T = typename View::non_const_value_type;
     std::vector<Index> extents;
     for (unsigned r = 0; r < View::rank; r++) extents.push_back(static_cast<Index>(view.extent(r)));
-    using HostMirror = Kokkos::View<typename View::non_const_data_type, typename View::array_layout, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+    using HostMirror = Kokkos::View<typename View::non_const_data_type, typename View::array_layout, Kokkos::HostSpace,
+                                    Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
     static_assert(std::is_same_v<typename View::array_layout, Kokkos::LayoutRight>, "state Views are contiguous and row-major");
     auto host = [view](void* p) {
       if constexpr (View::rank == 1) return HostMirror(static_cast<T*>(p), view.extent(0));
       else if constexpr (View::rank == 2) return HostMirror(static_cast<T*>(p), view.extent(0), view.extent(1));
       else return HostMirror(static_cast<T*>(p), view.extent(0), view.extent(1), view.extent(2));
     };
-    return {std::move(name), element_of<T>(), std::move(extents), false, {}, 0, [view, host](void* to) { Kokkos::deep_copy(host(to), view); },
+    return {std::move(name),
+            element_of<T>(),
+            std::move(extents),
+            false,
+            {},
+            0,
+            [view, host](void* to) { Kokkos::deep_copy(host(to), view); },
             [view, host](void const* from) { Kokkos::deep_copy(view, host(const_cast<void*>(from))); }};
   }
   std::vector<StateField> fields_;

@@ -30,6 +30,27 @@ struct TileRange {
   Index end() const { return first + count; }
 };
 
+// The number that keys a chain's random numbers, from its local tile and lane. Several sets of chains share one stream without overlap by
+// first numbers, multiples of lane_quantum, that lie apart.
+struct ChainNumbers {
+  Index first = 0, width = 0;
+  ChainNumbers() = default;
+  ChainNumbers(Tiling const& tiling, TileRange mine, Index first_number = 0)
+      : first(first_number + mine.first * tiling.width), width(tiling.width) {}
+  // Of the tiles from this local one on.
+  ChainNumbers from(Index tile) const {
+    ChainNumbers n = *this;
+    n.first += tile * width;
+    return n;
+  }
+  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const {
+    return static_cast<std::uint64_t>(first + tile * width + lane);
+  }
+};
+
+// Flags of the coordinates (dimension) that stay as they are; empty: none.
+using Held = DeviceVector<std::uint8_t const>;
+
 // The tiles of one rank: contiguous, in rank order, as even as whole tiles allow.
 inline TileRange share_of_tiles(Index tiles, int rank, int ranks) {
   Index const first = tiles * rank / ranks;

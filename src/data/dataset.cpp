@@ -11,6 +11,7 @@ namespace partita::data {
 Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
     : table_(std::move(source.table)),
       fresh_(std::move(source.fresh)),
+      ratings_(std::move(source.ratings)),
       key_(key),
       order_(table_.rows - source.test_rows, key, random::Stream::data_split),
       split_by_order_(options.validation_fraction + options.test_fraction > 0),
@@ -147,6 +148,23 @@ void Dataset::fill(TileStorage to, Tiling const& tiling, TileRange mine, std::fu
     }
   }
   Kokkos::deep_copy(to, host);
+}
+
+Dataset::Moments Dataset::moments() const {
+  auto const n = static_cast<std::size_t>(dimension());
+  Moments m{std::vector<double>(n), std::vector<double>(n)};
+  std::vector<double> row(n);
+  for (Index i = 0; i < train_; i++) {
+    values(item(Split::train, i), row.data());
+    // Welford's running mean and sum of squares (1962): no cancellation.
+    for (std::size_t d = 0; d < n; d++) {
+      double const before = row[d] - m.mean[d];
+      m.mean[d] += before / static_cast<double>(i + 1);
+      m.variance[d] += before * (row[d] - m.mean[d]);
+    }
+  }
+  for (double& v : m.variance) v /= static_cast<double>(train_);
+  return m;
 }
 
 std::vector<double> Dataset::points(Split split) const {

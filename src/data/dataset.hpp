@@ -2,11 +2,13 @@
 // Every rank holds the whole table (bytes stay bytes): rows x dimension x 1 or 4 bytes a rank.
 #pragma once
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "core/random.hpp"
 #include "core/tiling.hpp"
 #include "data/permutation.hpp"
+#include "data/ratings.hpp"
 #include "data/table.hpp"
 
 namespace partita::data {
@@ -34,6 +36,7 @@ struct Source {
   Table table;
   Index test_rows = 0;                                  // the last rows of the table when the test items have a file of their own
   std::function<Table(Index set, Index points)> fresh;  // further independent sets, of generated data only; the table is set 0
+  std::shared_ptr<Ratings const> ratings = {};          // what else there is where the table is of ratings
 };
 
 class Dataset {
@@ -46,7 +49,8 @@ class Dataset {
   std::vector<Index> const& shape() const { return table_.shape; }  // of one item: {28, 28} for images
   std::string const& source() const { return table_.source; }
   Index size(Split) const;
-  std::uint64_t content_hash() const { return hash_; }  // of the values as read
+  Ratings const* ratings() const { return ratings_.get(); }  // null: the data are none
+  std::uint64_t content_hash() const { return hash_; }       // of the values as read
   std::size_t bytes() const;
 
   // Item i of a split, 0 <= i < size(split).
@@ -58,6 +62,12 @@ class Dataset {
   // Writes chain c's item into lane c of this rank's tiles `mine` (axis 0 of `to` counts them); lanes beyond the tile's chains repeat its
   // first.
   void fill(TileStorage to, Tiling const&, TileRange mine, std::function<Item(Index chain)> const& item_of) const;
+
+  // Mean and variance of each entry over the training items, epoch 0.
+  struct Moments {
+    std::vector<double> mean, variance;
+  };
+  Moments moments() const;
 
   // (point, dimension) of all items of a split, epoch 0.
   std::vector<double> points(Split) const;
@@ -82,6 +92,7 @@ class Dataset {
   enum class Binarize { none, threshold, stochastic };
   Table table_;
   std::function<Table(Index, Index)> fresh_;
+  std::shared_ptr<Ratings const> ratings_;
   random::Key key_;
   Index train_ = 0, validation_ = 0, test_ = 0;
   Permutation order_;    // of the rows that the fractions split

@@ -1,8 +1,11 @@
 #include <hdf5.h>
 
+#include <cmath>
 #include <filesystem>
+#include <utility>
 
 #include "core/require.hpp"
+#include "data/ratings.hpp"
 #include "data/table.hpp"
 
 namespace partita::data {
@@ -15,8 +18,8 @@ class Handle {
   ~Handle() {
     if (id_ >= 0) close_(id_);
   }
-  Handle(Handle const&) = delete;
-  Handle& operator=(Handle const&) = delete;
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)), close_(other.close_) {}
+  Handle& operator=(Handle&&) = delete;
   hid_t id() const { return id_; }
   bool open() const { return id_ >= 0; }
 
@@ -72,6 +75,43 @@ std::string datasets_in(hid_t file) {
   return found.empty() ? "none" : text;
 }
 
+std::string source_of(std::string const& path, std::string const& dataset) { return fmt::format("{}: dataset \"{}\"", path, dataset); }
+
+Handle open_file(std::string const& path) {
+  require_all(!std::filesystem::is_directory(path), ExitCode::data, "{}: a directory; name a file", path);
+  require_all(std::filesystem::exists(path), ExitCode::data, "{}: no such file; check data.path", path);
+  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+  require_all(file.open(), ExitCode::data, "{}: cannot be opened as HDF5 (truncated, of another format, or locked by its writer)", path);
+  return file;
+}
+
+Handle open_dataset(hid_t file, std::string const& path, std::string const& name) {
+  Handle dataset(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose);
+  require_all(dataset.open(), ExitCode::data, "{}: no dataset \"{}\"; it holds: {}", path, name, datasets_in(file));
+  return dataset;
+}
+
+// A dataset of one axis, its first `limit` values, 0: all.
+template <class T>
+std::vector<T> read_column(hid_t file, std::string const& path, std::string const& name, Index limit) {
+  Handle const dataset = open_dataset(file, path, name);
+  std::vector<Index> const extents = extents_of(dataset.id());
+  require_all(extents.size() == 1, ExitCode::data, "{}: extents {}; wanted one axis", source_of(path, name), to_text(extents));
+  Handle const type(H5Dget_type(dataset.id()), H5Tclose);
+  H5T_class_t const kind = H5Tget_class(type.id());
+  require_all(kind == H5T_INTEGER || (kind == H5T_FLOAT && std::is_floating_point_v<T>), ExitCode::data, "{}: elements are not {}",
+              source_of(path, name), std::is_floating_point_v<T> ? "numbers" : "integers");
+  std::vector<T> values(static_cast<std::size_t>(limit > 0 ? std::min(limit, extents[0]) : extents[0]));
+  hsize_t const start = 0, count = values.size();
+  Handle const file_space(H5Dget_space(dataset.id()), H5Sclose), memory_space(H5Screate_simple(1, &count, nullptr), H5Sclose);
+  bool const read = count == 0 || (file_space.open() && memory_space.open() &&
+                                   H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, &start, nullptr, &count, nullptr) >= 0 &&
+                                   H5Dread(dataset.id(), std::is_floating_point_v<T> ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64,
+                                           memory_space.id(), file_space.id(), H5P_DEFAULT, values.data()) >= 0);
+  require_all(read, ExitCode::data, "{}: reading {} values failed (damaged file or missing filter)", source_of(path, name), count);
+  return values;
+}
+
 bool is_unsigned_byte(hid_t type) {
   return H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
 }
@@ -92,15 +132,10 @@ bool read_rows(hid_t dataset, hid_t memory_type, std::vector<Index> const& exten
 }  // namespace
 
 Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
-  require_all(!std::filesystem::is_directory(path), ExitCode::data, "{}: a directory; name a file", path);
-  require_all(std::filesystem::exists(path), ExitCode::data, "{}: no such file; check data.path", path);
   QuietErrors const quiet;
-  Handle const file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  require_all(file.open(), ExitCode::data, "{}: cannot be opened as HDF5 (truncated, of another format, or locked by its writer)", path);
-  Handle const dataset(H5Dopen2(file.id(), name.c_str(), H5P_DEFAULT), H5Dclose);
-  require_all(dataset.open(), ExitCode::data, "{}: no dataset \"{}\"; it holds: {}", path, name, datasets_in(file.id()));
-
-  std::string const source = fmt::format("{}: dataset \"{}\"", path, name);
+  Handle const file = open_file(path);
+  Handle const dataset = open_dataset(file.id(), path, name);
+  std::string const source = source_of(path, name);
   std::vector<Index> const extents = extents_of(dataset.id());
   require_all(extents.size() >= 2, ExitCode::data, "{}: {} axes {}; wanted rows and at least one more; the file holds: {}", source,
               extents.size(), to_text(extents), datasets_in(file.id()));
@@ -115,6 +150,31 @@ Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
                                                 : read_rows<float>(dataset.id(), H5T_NATIVE_FLOAT, extents, table);
   require_all(read, ExitCode::data, "{}: reading {} rows failed (damaged file or missing filter)", source, table.rows);
   return table;
+}
+
+bool is_hdf5(std::string const& path) {
+  QuietErrors const quiet;
+  return H5Fis_hdf5(path.c_str()) > 0;
+}
+
+RatingList read_ratings_hdf5(std::string const& path, std::string const& group, Index limit) {
+  QuietErrors const quiet;
+  Handle const file = open_file(path);
+  std::string const prefix = group.empty() ? "" : group + "/";
+  RatingList list{
+      group.empty() ? path : fmt::format("{}: {}", path, group),      "entry",
+      read_column<Index>(file.id(), path, prefix + "user", limit),    read_column<Index>(file.id(), path, prefix + "item", limit),
+      read_column<double>(file.id(), path, prefix + "rating", limit), {}};
+  require_all(list.user.size() == list.value.size() && list.item.size() == list.value.size(), ExitCode::data,
+              "{}: {} users, {} items and {} ratings; wanted as many of each", list.source, list.user.size(), list.item.size(),
+              list.size());
+  require_all(list.size() > 0, ExitCode::data, "{}: empty, no rating", list.source);
+  for (Index i = 0; i < list.size(); i++) {
+    require_all(std::isfinite(list.value[static_cast<std::size_t>(i)]), ExitCode::data, "{}:{}: a rating of {}; remove the entry",
+                list.source, i, list.value[static_cast<std::size_t>(i)]);
+    list.at.push_back(i);
+  }
+  return list;
 }
 
 }  // namespace partita::data

@@ -1,6 +1,7 @@
 #include "data/load.hpp"
 
 #include "core/require.hpp"
+#include "data/bars_and_stripes.hpp"
 #include "data/generated.hpp"
 
 namespace partita::data {
@@ -17,6 +18,10 @@ struct CsvOptions {
   bool header = false;
 };
 
+struct RatingsOptions {
+  std::string path, group;
+  double held_out_fraction = 0.1;
+};
 struct Cifar10Options {
   std::string path;
 };
@@ -93,6 +98,28 @@ Type cifar10() {
           }};
 }
 
+Type ratings() {
+  using O = RatingsOptions;
+  return {
+      deck::schema<O>(
+          "ratings",
+          "users' ratings of items, some of them held out; x of a user: codes of the levels 1, 2, ... of each item's rating, 0: none",
+          {deck::key("path", &O::path, "lines \"user,item,rating\" with or without a line of names, or HDF5 datasets user, item and rating")
+               .required()
+               .excludes({"scaling", "binarize", "validation_fraction", "test_fraction"}),
+           deck::key("group", &O::group, "of these datasets in an HDF5 file; empty: the root"),
+           deck::key("held_out_fraction", &O::held_out_fraction,
+                     "part of the ratings that estimators alone see, chosen at random by the run's seed")
+               .at_least(0)
+               .below(1)}),
+      true, [](deck::Block const& block, random::Key key, Index limit) {
+        auto const o = block.as<O>();
+        auto const list = is_hdf5(o.path) ? read_ratings_hdf5(o.path, o.group, limit) : read_ratings_csv(o.path, limit);
+        RatingTable split = split_ratings(list, o.held_out_fraction, key);
+        return Source{std::move(split.table), 0, {}, std::make_shared<Ratings const>(std::move(split.ratings))};
+      }};
+}
+
 template <class Set>
 Type generated(std::vector<deck::Key> more = {}) {
   std::vector<deck::Key> keys{deck::key("points", &Set::points, "number of points, each made from its index alone").at_least(1)};
@@ -106,12 +133,27 @@ Type generated(std::vector<deck::Key> more = {}) {
           }};
 }
 
+Type bars_and_stripes() {
+  using O = BarsAndStripes;
+  return {deck::schema<O>("bars_and_stripes", "images whose rows, or whose columns, are all 0 or all 1: the 2^(size + 1) - 2 distinct ones",
+                          {deck::key("size", &O::size, "rows and columns of an image").at_least(2).at_most(14),
+                           deck::key("copies", &O::copies, "how many times each is there: minibatches larger than their number")
+                               .at_least(1)
+                               .excludes({"limit"})}),
+          false, [](deck::Block const& block, random::Key key, Index) {
+            auto const set = block.as<O>();
+            return Source{data::bars_and_stripes(set), 0,
+                          [set, key](Index number, Index points) { return drawn_bars_and_stripes(set, key, number, points); }};
+          }};
+}
+
 std::vector<Type> const& types() {
   static std::vector<Type> const all{
       idx(),
       hdf5(),
       csv(),
       cifar10(),
+      ratings(),
       generated<TwoMoons>(),
       generated<EightGaussians>(),
       generated<Rings>(),
@@ -120,6 +162,7 @@ std::vector<Type> const& types() {
                            deck::key("rate", &Pinwheel::rate, "how strongly an arm bends, radians")}),
       generated<SwissRoll>(),
       generated<TwoSpirals>(),
+      bars_and_stripes(),
   };
   return all;
 }
@@ -167,6 +210,21 @@ void broadcast(Table& table, Communicator const& comm) {
       table.values);
 }
 
+template <class T>
+void broadcast(std::vector<T>& values, Communicator const& comm) {
+  auto size = static_cast<Index>(values.size());
+  comm.broadcast(&size, sizeof size);
+  values.resize(static_cast<std::size_t>(size));
+  comm.broadcast(values.data(), values.size() * sizeof(T));
+}
+
+void broadcast(std::shared_ptr<Ratings const>& ratings, Communicator const& comm) {
+  if (comm.all_reduce(Index{ratings != nullptr}, Reduction::maximum) == 0) return;
+  Ratings all = ratings ? *ratings : Ratings{};
+  broadcast(all.users, comm), broadcast(all.items, comm), broadcast(all.levels, comm), broadcast(all.held_out, comm);
+  ratings = std::make_shared<Ratings const>(std::move(all));
+}
+
 // One rank reads, so that a file is read once, and a file that only some machines see fails on all ranks alike.
 Source read_on_root(std::function<Source()> const& read, Communicator const& comm) {
   Source source;
@@ -180,6 +238,7 @@ Source read_on_root(std::function<Source()> const& read, Communicator const& com
   require_all(problem.empty(), ExitCode::data, "{}", problem);
   broadcast(source.table, comm);
   comm.broadcast(&source.test_rows, sizeof source.test_rows);
+  broadcast(source.ratings, comm);
   return source;
 }
 

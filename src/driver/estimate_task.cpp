@@ -2,6 +2,7 @@
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
+#include "driver/units.hpp"
 #include "driver/warm_start.hpp"
 
 namespace partita {
@@ -14,6 +15,7 @@ std::vector<Metric> estimate(RunContext const& c) {
     warm_start(*model, *block, c.ranks);
   }
   auto const data = optional_data(c);
+  if (model && data) take_reference(*model, *data);
   return Evaluation{c, model.get(), nullptr, data.get()}.of_input();
 }
 

@@ -32,6 +32,10 @@ std::vector<EstimatorEntry> model_estimators();
 std::vector<EstimatorEntry> flow_estimators();
 std::vector<EstimatorEntry> hee_item_estimators();
 std::vector<EstimatorEntry> hee_model_estimators();
+std::vector<EstimatorEntry> machine_estimators();
+std::vector<EstimatorEntry> likelihood_estimators();
+std::vector<EstimatorEntry> hopfield_estimators();
+std::vector<EstimatorEntry> ratings_estimators();
 
 std::vector<EstimatorEntry> const& estimators();  // all of them
 EstimatorEntry const& estimator_named(std::string const& type);

@@ -48,7 +48,8 @@ SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Ti
 std::vector<EstimatorEntry> const& estimators() {
   static std::vector<EstimatorEntry> const table = [] {
     std::vector<EstimatorEntry> all;
-    for (auto const& group : {sample_estimators(), model_estimators(), flow_estimators(), hee_item_estimators(), hee_model_estimators()})
+    for (auto const& group : {sample_estimators(), model_estimators(), flow_estimators(), hee_item_estimators(), hee_model_estimators(),
+                              machine_estimators(), likelihood_estimators(), hopfield_estimators(), ratings_estimators()})
       all.insert(all.end(), group.begin(), group.end());
     return all;
   }();

@@ -1,5 +1,6 @@
 #include "driver/fitting.hpp"
 
+#include "driver/clamp.hpp"
 #include "driver/estimator.hpp"
 #include "driver/registry.hpp"
 
@@ -7,7 +8,10 @@ namespace partita {
 namespace {
 
 // What works with a score works with that of an energy, too.
-bool works_with(Family model, Family what) { return what == model || (what == Family::score && model == Family::energy); }
+bool works_with(ModelEntry const& model, Family what) { return model.is(what) || (what == Family::score && model.is(Family::energy)); }
+bool works_with(ModelEntry const& model, std::vector<Family> const& any) {
+  return std::any_of(any.begin(), any.end(), [&](Family f) { return works_with(model, f); });
+}
 
 template <class Entries, class Fits>
 std::string those_that(Entries const& entries, Fits const& fit) {
@@ -32,18 +36,31 @@ void check_estimators(deck::Document const& d, std::vector<deck::Problem>& probl
       problems.push_back({position(*b), fmt::format("estimator.type = \"{}\" {}", b->type, why)});
     };
     if (entry.needs_data && !given(d, "data")) refuse("looks at items of [data], and there is none; add it");
-    if (!entry.of_family || (model && works_with(named(models(), model->type).family, *entry.of_family))) continue;
-    std::string const takes = those_that(models(), [&](auto const& m) { return works_with(m.family, *entry.of_family); });
+    if (!entry.of_family || (model && works_with(named(models(), model->type), *entry.of_family))) continue;
+    std::string const takes = those_that(models(), [&](auto const& m) { return works_with(m, *entry.of_family); });
     if (model) refuse(fmt::format("cannot look at model.type = \"{}\"; {}", model->type, takes));
     else refuse("needs a [model]; " + takes);
   }
+}
+
+void check_clamp(deck::Document const& d, std::vector<deck::Problem>& problems) {
+  deck::Block const* clamp = given(d, "clamp");
+  if (clamp && clamp->as<ClampOptions>().values.empty() && !given(d, "data"))
+    problems.push_back({position(*clamp), "[clamp] shows items of [data], and there is none; add it, or give clamp.values"});
+}
+
+// The entry of the block's model, with the families that it has with these keys.
+ModelEntry entry_of(deck::Block const& model) {
+  ModelEntry entry = named(models(), model.type);
+  if (entry.families_of) entry.families = entry.families_of(model);
+  return entry;
 }
 
 // The blocks that work on the deck's model.
 class AgainstModel {
  public:
   AgainstModel(deck::Document const& d, deck::Block const& model, std::vector<deck::Problem>& problems)
-      : deck_(d), block_(model), model_(named(models(), model.type)), sampler_(given(d, "sampler")), problems_(problems) {}
+      : deck_(d), block_(model), model_(entry_of(model)), sampler_(given(d, "sampler")), problems_(problems) {}
 
   void check() const {
     check_target();
@@ -53,10 +70,9 @@ class AgainstModel {
   }
 
  private:
-  template <class Entry>
-  bool fits(Entry const& e) const {
-    return works_with(model_.family, e.family);
-  }
+  bool fits(GeneratorEntry const& e) const { return works_with(model_, e.family); }
+  bool fits(ObjectiveEntry const& e) const { return works_with(model_, e.families); }
+  bool fits(SamplerEntry const& e) const { return works_with(model_, e.families); }
   template <class Entries>
   std::string those_that_fit(Entries const& entries) const {
     return those_that(entries, [this](auto const& e) { return fits(e); });
@@ -71,23 +87,22 @@ class AgainstModel {
   void require_sampler(deck::Block const& b, bool needed) const {
     if (needed && !sampler_) say(b, "needs a [sampler]; " + those_that_fit(samplers()));
   }
-  std::string reason(Family needed, char const* of_energies, char const* otherwise) const {
-    return model_.family == Family::score && needed == Family::energy ? of_energies : otherwise;
+  std::string reason(std::vector<Family> const& needed, char const* of_energies, char const* otherwise) const {
+    return model_.is(Family::score) && needed.front() == Family::energy ? of_energies : otherwise;
   }
 
   void check_target() const {
     deck::Block const* target = given(deck_, "target");
-    bool const is_flow = model_.family == Family::flow;
+    bool const is_flow = model_.is(Family::flow);
     if (is_flow && !target) say(block_, "needs a [target], the energy whose samples it makes; add one");
-    if (!is_flow && target)
-      refuse(*target, "is of no use to", those_that(models(), [](auto const& m) { return m.family == Family::flow; }));
+    if (!is_flow && target) refuse(*target, "is of no use to", those_that(models(), [](auto const& m) { return m.is(Family::flow); }));
   }
   void check_objective() const {
     deck::Block const& objective = deck_.at("objective");
     ObjectiveEntry const& entry = named(objectives(), objective.type);
     if (!model_.learns) refuse(objective, "has no parameters to learn in", those_that(models(), [](auto const& m) { return m.learns; }));
     else if (!fits(entry))
-      refuse(objective, reason(entry.family, "learns an energy, and there is none in", "cannot train"), those_that_fit(objectives()));
+      refuse(objective, reason(entry.families, "learns an energy, and there is none in", "cannot train"), those_that_fit(objectives()));
     else if (!entry.needs_sampler && sampler_)
       problems_.push_back(
           {position(*sampler_), fmt::format("objective.type = \"{}\" has no use for a [sampler]; remove it", objective.type)});
@@ -103,16 +118,18 @@ class AgainstModel {
   void check_sampler(deck::Block const& sampler) const {
     SamplerEntry const& entry = named(samplers(), sampler.type);
     // What it moves: of a flow its target.
-    Family const moved = model_.family == Family::flow && deck_.task == "generate" ? Family::energy : model_.family;
-    if (!works_with(moved, entry.family))
-      refuse(sampler, reason(entry.family, "accepts and rejects by an energy, and there is none in", "cannot move"),
-             those_that(samplers(), [&](auto const& e) { return works_with(moved, e.family); }));
+    static ModelEntry const energy{};
+    ModelEntry const& moved = model_.is(Family::flow) && deck_.task == "generate" ? energy : model_;
+    if (!works_with(moved, entry.families))
+      refuse(sampler, reason(entry.families, "accepts and rejects by an energy, and there is none in", "cannot move"),
+             those_that(samplers(), [&](auto const& e) { return works_with(moved, e.families); }));
     else if (deck_.task == "sample" && !entry.make) refuse(sampler, "is not run by task \"sample\" on", "use task = \"generate\"");
+    else if (deck_.task == "sample" && model_.is(Family::ratings)) refuse(sampler, "has no rated items to draw in", "use task = \"train\"");
   }
 
   deck::Document const& deck_;
   deck::Block const& block_;
-  ModelEntry const& model_;
+  ModelEntry const model_;
   deck::Block const* sampler_;
   std::vector<deck::Problem>& problems_;
 };
@@ -122,6 +139,7 @@ class AgainstModel {
 std::vector<deck::Problem> misfits(deck::Document const& d) {
   std::vector<deck::Problem> problems;
   check_estimators(d, problems);
+  check_clamp(d, problems);
   if (deck::Block const* model = given(d, "model")) AgainstModel(d, *model, problems).check();
   return problems;
 }

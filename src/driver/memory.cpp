@@ -52,11 +52,15 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
   double sets = 1;
   if (train) {
     auto const& objective = deck.at("objective");
-    if (objective.type == "persistent_cd") sets = static_cast<double>(divide_up(objective.as<PersistentOptions>().chains, batch));
+    if (objective.type == "persistent_cd" || objective.type == "greedy_cd")
+      sets = static_cast<double>(divide_up(objective.as<PersistentOptions>().chains, batch));
     table.add("minibatch (" + shape + ")", tiles * dimension * tile);
   }
   table.add(train ? fmt::format("chains ({:.0f} batches)", sets) : "chains (" + shape + ")",
             sets * tiles * (dimension * (sampler->keeps_velocity() ? 2 : 1) + 2) * tile);
+  if (sampler->rungs() > 1)
+    table.add(fmt::format("chains of {} further rungs", sampler->rungs() - 1),
+              sets * tiles * static_cast<double>(sampler->rungs() - 1) * (dimension + 7) * tile);
   table.add("gradient and work of the tiles in flight", in_flight * (static_cast<double>(rows) + dimension) * tile);
   table.add("model's work memory",
             static_cast<double>(ranks.ranks()) *
@@ -72,12 +76,13 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
   }
   auto const updates = static_cast<double>(deck.at("train").as<TrainOptions>().updates);
   auto const k = static_cast<double>(deck.at("objective").as<ContrastiveOptions>().sampler_steps);
-  return table.finish() +
-         fmt::format(
-             "# and the data, read whole by each rank\n# cost: {:.4g} chain-steps in {:.0f} updates, {:.3g} GFLOP in matrix products\n",
-             updates * k * static_cast<double>(batch), updates,
-             1e-9 * updates * static_cast<double>(batch) * dynamic_cast<DifferentiableModel const&>(*model).flops_per_evaluation() *
-                 (k + 3));
+  std::string const cost = fmt::format("# and the data, read whole by each rank\n# cost: {:.4g} chain-steps in {:.0f} updates",
+                                       updates * k * static_cast<double>(batch), updates);
+  auto const* differentiable = dynamic_cast<DifferentiableModel const*>(model.get());
+  if (!differentiable) return table.finish() + cost + "\n";
+  return table.finish() + cost +
+         fmt::format(", {:.3g} GFLOP in matrix products\n",
+                     1e-9 * updates * static_cast<double>(batch) * differentiable->flops_per_evaluation() * (k + 3));
 }
 
 // Layers of an hee.

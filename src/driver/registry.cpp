@@ -2,27 +2,43 @@
 
 #include "core/require.hpp"
 #include "data/load.hpp"
+#include "driver/clamp.hpp"
 #include "driver/estimator.hpp"
 #include "driver/fitting.hpp"
 #include "driver/settings.hpp"
 #include "driver/warm_start.hpp"
 #include "models/analytic_model.hpp"
+#include "models/boltzmann_machine.hpp"
+#include "models/deep_belief_network.hpp"
+#include "models/gaussian_mrf.hpp"
 #include "models/hee.hpp"
+#include "models/hopfield.hpp"
 #include "models/mlp_energy.hpp"
 #include "models/mlp_score.hpp"
+#include "models/modern_hopfield.hpp"
 #include "models/nice.hpp"
+#include "models/rbm.hpp"
+#include "models/softmax_rbm.hpp"
 #include "objectives/contrastive_divergence.hpp"
 #include "objectives/denoising_score_matching.hpp"
+#include "objectives/exact_likelihood.hpp"
+#include "objectives/greedy_cd.hpp"
 #include "objectives/hee_local.hpp"
+#include "objectives/pseudo_likelihood.hpp"
 #include "objectives/reverse_kl.hpp"
 #include "optimizers/adam.hpp"
 #include "optimizers/sgd.hpp"
 #include "samplers/annealed_langevin.hpp"
+#include "samplers/dbn_generator.hpp"
 #include "samplers/flow_generator.hpp"
+#include "samplers/gibbs.hpp"
 #include "samplers/hee_generator.hpp"
 #include "samplers/hmc.hpp"
+#include "samplers/langevin_gibbs.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
+#include "samplers/replica_exchange.hpp"
+#include "samplers/trajectory_tempering.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
 
@@ -35,35 +51,115 @@ ModelEntry analytic(deck::Schema schema, Energy (*make)(Options const&)) {
       {std::move(schema), [make](deck::Block const& b, random::Key) { return std::make_unique<AnalyticModel>(make(b.as<Options>())); }}};
 }
 
-// Models of networks, which start from standard normals.
+// The standard normals that a model's parameters start from.
+std::function<double(Index)> normals(random::Key key) {
+  return [key](Index i) {
+    auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
+    return random::normal_pair(w.w[0], w.w[1], double()).a;
+  };
+}
+
 template <class Network, class Options>
 ModelEntry network(deck::Schema schema, Family family) {
   return {{std::move(schema),
            [](deck::Block const& b, random::Key key) {
              auto model = std::make_unique<Network>(b.as<Options>());
-             model->initialise([key](Index i) {
-               auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
-               return random::normal_pair(w.w[0], w.w[1], double()).a;
-             });
+             model->initialise(normals(key));
              return model;
            }},
-          family,
+          {family},
           true};
 }
 
 ModelEntry hee() {
   return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }},
-          Family::hee,
+          {Family::hee},
           true};
 }
 
+// Restricted machines by the kind of their visible units.
+ModelEntry rbm() {
+  return {
+      {rbm_schema(),
+       [](deck::Block const& b, random::Key key) {
+         auto model = make_rbm(b.as<RbmOptions>());
+         model->initialise(normals(key));
+         return model;
+       }},
+      {Family::units, Family::real_units},
+      true,
+      [](deck::Block const& b) {
+        return b.as<RbmOptions>().visible_units == "gaussian" ? std::vector{Family::units, Family::real_units} : std::vector{Family::units};
+      }};
+}
+
+ModelEntry boltzmann_machine() {
+  return {{boltzmann_machine_schema(),
+           [](deck::Block const& b, random::Key key) {
+             auto model = std::make_unique<BoltzmannMachine>(b.as<BoltzmannMachineOptions>());
+             model->initialise(normals(key));
+             return model;
+           }},
+          {Family::units},
+          true};
+}
+
+ModelEntry ising_lattice() {
+  return {{ising_lattice_schema(), [](deck::Block const& b, random::Key) { return make_ising_lattice(b.as<IsingLatticeOptions>()); }},
+          {Family::units}};
+}
+
+ModelEntry gaussian_mrf() {
+  return {
+      {gaussian_mrf_schema(), [](deck::Block const& b, random::Key) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>()); }},
+      {Family::energy, Family::units}};
+}
+
+ModelEntry dbn() {
+  return {{dbn_schema(),
+           [](deck::Block const& b, random::Key key) {
+             auto model = std::make_unique<DeepBeliefNetwork>(b.as<DbnOptions>());
+             model->initialise(normals(key));
+             return model;
+           }},
+          {Family::belief},
+          true};
+}
+
+// Networks that remember patterns.
+template <class Network, class Options>
+ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key), Family family) {
+  return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }}, {family}};
+}
+
 template <class Class, class Options>
-SamplerEntry sampler(deck::Schema schema, Family family) {
-  return {{std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, family};
+SamplerEntry sampler(deck::Schema schema, std::vector<Family> families) {
+  return {{std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, std::move(families)};
+}
+
+SamplerEntry replica_exchange() {
+  return {{replica_exchange_schema(),
+           [](deck::Block const& b) {
+             return std::make_unique<ReplicaExchange>(b.as<ReplicaExchangeOptions>(), b.as<LadderOptions>(), Communicator::world());
+           }},
+          {Family::energy, Family::units}};
+}
+
+SamplerEntry trajectory_tempering() {
+  return {{trajectory_tempering_schema(),
+           [](deck::Block const& b) {
+             auto const options = b.as<TrajectoryTemperingOptions>();
+             auto const ranks = Communicator::world();
+             TrajectoryTempering::Load load;
+             if (!options.trajectory.empty()) load = [from = options.trajectory, ranks] { return kept_parameters(from, ranks); };
+             return std::make_unique<TrajectoryTempering>(options, b.as<LadderOptions>(), ranks, load);
+           }},
+          {Family::units}};
 }
 
 ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
-  return {{std::move(schema), [start](ObjectiveContext const& c) {
+  return {{std::move(schema),
+           [start](ObjectiveContext const& c) {
              auto const chains = c.run.deck.at("sampler").as<ChainOptions>();
              auto const& block = c.run.deck.at("objective");
              auto const options = block.as<ContrastiveOptions>();
@@ -76,10 +172,12 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
              Index const updates = c.run.deck.at("train").as<TrainOptions>().updates;
              random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : batch), updates * options.sampler_steps,
                                   divide_up(d, 4));
-             return std::make_unique<ContrastiveDivergence>(dynamic_cast<TrainableModel&>(c.model), *c.sampler, *c.batches, c.run.ranks,
+             return std::make_unique<ContrastiveDivergence>(dynamic_cast<LearnableEnergy&>(c.model), *c.sampler, *c.batches, c.run.ranks,
                                                             c.run.options.summation(), c.run.key, chains.width(batch, d, 4), start, options,
                                                             persistent, chains.distribution());
-           }}};
+           }},
+          start == ChainStart::at_data ? std::vector{Family::energy, Family::units, Family::ratings}
+                                       : std::vector{Family::energy, Family::units}};
 }
 
 template <class Class, class... Options>
@@ -90,7 +188,48 @@ ObjectiveEntry score_matching(deck::Schema schema) {
              return std::make_unique<Class>(dynamic_cast<TrainableScore&>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
                                             c.run.key, block.as<ScoreMatchingOptions>(), block.as<Options>()...);
            }},
-          Family::score,
+          {Family::score},
+          false};
+}
+
+ObjectiveEntry exact_likelihood() {
+  return {{exact_likelihood_schema(),
+           [](ObjectiveContext const& c) {
+             return std::make_unique<ExactLikelihood>(dynamic_cast<BoltzmannModel&>(c.model), *c.batches, c.run.ranks,
+                                                      c.run.options.summation(), c.run.deck.at("objective").as<ExactLikelihoodOptions>());
+           }},
+          {Family::units},
+          false};
+}
+
+ObjectiveEntry greedy_cd() {
+  return {{greedy_cd_schema(),
+           [](ObjectiveContext const& c) {
+             auto const& block = c.run.deck.at("objective");
+             auto& model = dynamic_cast<DeepBeliefNetwork&>(c.model);
+             Index widest = 0;
+             for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
+             Index const width = c.run.deck.at("sampler").as<ChainOptions>().width(c.batches->batch(), widest, 2);
+             return std::make_unique<GreedyCd>(model, *c.sampler, *c.batches, c.run.deck.at("train").as<TrainOptions>().updates,
+                                               c.run.ranks, c.run.options.summation(), c.run.key, width, block.as<ContrastiveOptions>(),
+                                               block.as<PersistentOptions>());
+           }},
+          {Family::belief}};
+}
+
+ObjectiveEntry pseudo_likelihood() {
+  return {{pseudo_likelihood_schema(),
+           [](ObjectiveContext const& c) {
+             auto* const machine = dynamic_cast<BoltzmannMachine*>(&c.model);
+             require_all(
+                 machine != nullptr, ExitCode::usage,
+                 "objective.type = \"pseudo_likelihood\" needs a fully visible machine (p(x_k | rest) of every unit in closed form, "
+                 "weights between visible units), and model.type = \"{}\" is none; use boltzmann_machine, or persistent_cd",
+                 c.run.deck.at("model").type);
+             return std::make_unique<PseudoLikelihood>(*machine, *c.batches, c.run.ranks, c.run.options.summation(),
+                                                       c.run.deck.at("objective").as<PseudoLikelihoodOptions>());
+           }},
+          {Family::units},
           false};
 }
 
@@ -104,7 +243,7 @@ ObjectiveEntry hee_local() {
                                                c.run.options.summation(), c.run.key, hee_width(chains.tile_width, c.batches->batch()),
                                                chains.distribution());
            }},
-          Family::hee};
+          {Family::hee}};
 }
 
 ObjectiveEntry reverse_kl() {
@@ -118,7 +257,7 @@ ObjectiveEntry reverse_kl() {
                                                 Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.updates,
                                                 c.run.ranks, c.run.options.summation(), c.run.key);
            }},
-          Family::flow,
+          {Family::flow},
           false,
           false};
 }
@@ -161,6 +300,20 @@ GeneratorEntry hee_ancestral() {
                  dynamic_cast<Hee&>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.run.ranks, c.run.key);
            }},
           Family::hee,
+          false};
+}
+
+GeneratorEntry dbn_top_down() {
+  return {{dbn_generator_schema(),
+           [](GeneratorContext const& c) {
+             auto const& model = dynamic_cast<DeepBeliefNetwork const&>(c.model);
+             auto const& block = c.run.deck.at("generator");
+             auto const common = block.as<GeneratorOptions>();
+             Index const width = ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2);
+             return std::make_unique<DbnGenerator>(model, block.as<DbnGeneratorOptions>(), Tiling{common.samples, width}, c.run.ranks,
+                                                   c.run.key);
+           }},
+          Family::belief,
           false};
 }
 
@@ -213,19 +366,20 @@ deck::Section model_section() {
   using O = WarmStart;
   return {.name = "model",
           .doc = "the energy E(x); p(x) = exp(-E(x)) / Z",
-          .common = {deck::key("from", &O::from, "run directory or checkpoint whose learnt parameters to start from; empty: none")},
+          .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, whose parameters to start from; empty: none")},
           .types = schemas(models()),
           .required_for = {"sample", "train", "generate"}};
 }
 
 deck::Section target_section() {
   using O = WarmStart;
-  deck::Section s{.name = "target",
-                  .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
-                  .common = {deck::key("from", &O::from, "run directory or checkpoint with its learnt parameters; empty: none")},
-                  .tasks = {"train", "generate", "estimate"}};
+  deck::Section s{
+      .name = "target",
+      .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
+      .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, with its learnt parameters; empty: none")},
+      .tasks = {"train", "generate", "estimate"}};
   for (auto const& m : models())
-    if (m.family == Family::energy) s.types.push_back(m.schema);
+    if (m.is(Family::energy)) s.types.push_back(m.schema);
   return s;
 }
 
@@ -275,6 +429,14 @@ std::vector<ModelEntry> const& models() {
       analytic(phi4_schema(), make_phi4),
       network<MlpEnergy, MlpOptions>(mlp_schema(), Family::energy),
       network<MlpScore, MlpOptions>(mlp_score_schema(), Family::score),
+      gaussian_mrf(),
+      rbm(),
+      network<SoftmaxRbm, SoftmaxRbmOptions>(softmax_rbm_schema(), Family::ratings),
+      boltzmann_machine(),
+      ising_lattice(),
+      dbn(),
+      memory(hopfield_schema(), make_hopfield, Family::units),
+      memory(modern_hopfield_schema(), make_modern_hopfield, Family::energy),
       hee(),
       network<Nice, NiceOptions>(nice_schema(), Family::flow),
   };
@@ -283,13 +445,17 @@ std::vector<ModelEntry> const& models() {
 
 std::vector<SamplerEntry> const& samplers() {
   static std::vector<SamplerEntry> const table = {
-      sampler<Ula, UlaOptions>(ula_schema(), Family::score),
-      sampler<LeimkuhlerMatthews, LeimkuhlerMatthewsOptions>(leimkuhler_matthews_schema(), Family::score),
-      sampler<Mala, MalaOptions>(mala_schema(), Family::energy),
-      sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), Family::score),
-      sampler<Hmc, HmcOptions>(hmc_schema(), Family::energy),
-      sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), Family::score),
-      {{hee_langevin_schema(), nullptr}, Family::hee},
+      sampler<Ula, UlaOptions>(ula_schema(), {Family::score, Family::real_units}),
+      sampler<LeimkuhlerMatthews, LeimkuhlerMatthewsOptions>(leimkuhler_matthews_schema(), {Family::score, Family::real_units}),
+      sampler<Mala, MalaOptions>(mala_schema(), {Family::energy, Family::real_units}),
+      sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), {Family::score, Family::real_units}),
+      sampler<Hmc, HmcOptions>(hmc_schema(), {Family::energy, Family::real_units}),
+      sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), {Family::score}),
+      sampler<Gibbs, GibbsOptions>(gibbs_schema(), {Family::units, Family::ratings, Family::belief}),
+      replica_exchange(),
+      trajectory_tempering(),
+      sampler<LangevinGibbs, LangevinGibbsOptions>(langevin_gibbs_schema(), {Family::real_units}),
+      {{hee_langevin_schema(), nullptr}, {Family::hee}},
   };
   return table;
 }
@@ -309,6 +475,9 @@ std::vector<ObjectiveEntry> const& objectives() {
       score_matching<ExactScoreMatching>(exact_score_matching_schema()),
       score_matching<SlicedScoreMatching, SlicedOptions>(sliced_score_matching_schema()),
       score_matching<DenoisingScoreMatching, DenoisingOptions>(denoising_score_matching_schema()),
+      pseudo_likelihood(),
+      exact_likelihood(),
+      greedy_cd(),
       hee_local(),
       reverse_kl(),
   };
@@ -321,6 +490,7 @@ std::vector<GeneratorEntry> const& generators() {
       hee_dynamics(hee_marginal_schema(), marginal_run),
       hee_dynamics(hee_posterior_schema(), posterior_run),
       hee_ancestral(),
+      dbn_top_down(),
       flow(),
       flow_metropolis(),
   };
@@ -332,8 +502,12 @@ std::unique_ptr<Sampler> make_sampler(deck::Block const& block) {
   auto const& entry = named(samplers(), block.type);
   return entry.make ? entry.make(block) : nullptr;
 }
-std::unique_ptr<Objective> make_objective(ObjectiveContext const& c) { return named(objectives(), c.run.deck.at("objective").type).make(c); }
-std::unique_ptr<Generator> make_generator(GeneratorContext const& c) { return named(generators(), c.run.deck.at("generator").type).make(c); }
+std::unique_ptr<Objective> make_objective(ObjectiveContext const& c) {
+  return named(objectives(), c.run.deck.at("objective").type).make(c);
+}
+std::unique_ptr<Generator> make_generator(GeneratorContext const& c) {
+  return named(generators(), c.run.deck.at("generator").type).make(c);
+}
 std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters) {
   return named(optimizers(), block.type).make(block, parameters);
 }
@@ -349,8 +523,8 @@ std::unique_ptr<DifferentiableModel> make_target(RunContext const& c, Index dime
 
 deck::Catalogue const& catalogue() {
   static deck::Catalogue const all{{run_section(), data::section(), model_section(), target_section(), objective_section(),
-                                    sampler_section(), generator_section(), optimizer_section(), train_section(), input_section(),
-                                    estimator_section(), output_section(), checkpoint_section()}};
+                                    sampler_section(), clamp_section(), generator_section(), optimizer_section(), train_section(),
+                                    input_section(), estimator_section(), output_section(), checkpoint_section()}};
   return all;
 }
 

@@ -1,5 +1,6 @@
 // THE table of what a deck's `type` can name: models, samplers, objectives, optimizers, estimators. A new one is a line here.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,8 +18,10 @@
 
 namespace partita {
 
-// What kind of model it is: which samplers, objectives and generators can work with it. What works with a score works with an energy, too.
-enum class Family { energy, score, hee, flow };
+// What a model is: which samplers, objectives and generators can work with it. What works with a score works with an energy, too; `units`
+// are drawn from their conditional laws, as are those of `ratings`, of which each item of the data shows others; the energy of `real_units`
+// can be followed by Langevin samplers as well.
+enum class Family { energy, score, units, real_units, ratings, belief, hee, flow };
 
 template <class... Arguments>
 struct Entry {
@@ -27,12 +30,14 @@ struct Entry {
 };
 
 struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
-  Family family = Family::energy;
-  bool learns = false;  // has parameters that objectives of its family train
+  std::vector<Family> families = {Family::energy};
+  bool learns = false;                                                      // has parameters that objectives of its families train
+  std::function<std::vector<Family>(deck::Block const&)> families_of = {};  // where they depend on the block's keys
+  bool is(Family what) const { return std::find(families.begin(), families.end(), what) != families.end(); }
 };
 // Dynamics that belong to one model have no `make`: the objectives and generators of that model make them.
 struct SamplerEntry : Entry<std::unique_ptr<Sampler>(deck::Block const&)> {
-  Family family = Family::energy;
+  std::vector<Family> families = {Family::energy};  // any of which it moves
 };
 
 struct ObjectiveContext {
@@ -42,7 +47,7 @@ struct ObjectiveContext {
   data::Batches const* batches;  // null where the objective needs no data and the deck has none
 };
 struct ObjectiveEntry : Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
-  Family family = Family::energy;
+  std::vector<Family> families = {Family::energy};  // any of which it trains
   bool needs_sampler = true, needs_data = true;
 };
 struct GeneratorContext {

@@ -3,12 +3,15 @@
 
 #include "comm/tile_sums.hpp"
 #include "core/log.hpp"
+#include "driver/clamp.hpp"
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
+#include "driver/units.hpp"
 #include "driver/warm_start.hpp"
 #include "io/samples.hpp"
 #include "samplers/finite_chains.hpp"
+#include "samplers/gibbs.hpp"
 
 namespace partita {
 namespace {
@@ -21,9 +24,9 @@ class SampleTask : public Task {
       : context_(c),
         options_(c.deck.at("sampler").as<ChainOptions>()),
         output_(c.deck.at("output").as<OutputOptions>()),
-        owned_model_(make_model(c.deck.at("model"), c.key)),
-        model_(dynamic_cast<ScoreModel*>(owned_model_.get())),
-        energy_model_(dynamic_cast<EnergyModel*>(owned_model_.get())),
+        data_(optional_data(c)),
+        model_(make_model(c.deck.at("model"), c.key)),
+        energy_model_(dynamic_cast<EnergyModel*>(model_.get())),
         sampler_(make_sampler(c.deck.at("sampler"))),
         tiling_(tiling(options_, *model_, *sampler_)),
         mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
@@ -34,11 +37,13 @@ class SampleTask : public Task {
         samples_(c.directory, c.ranks, format(), c.provenance) {
     random::check_budget(tiling_.tiles() * tiling_.width, options_.steps, divide_up(model_->dimension(), 4));
     warm_start(*model_, c.deck.at("model"), c.ranks);
+    if (data_) take_reference(*model_, *data_);
     if (tiling_.tiles() < c.ranks.ranks())
       log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width",
                    tiling_.tiles(), tiling_.width, c.ranks.ranks());
     model_->reserve(tiles_in_flight(mine_.count), tiling_.width);
-    initialise(chains_, c.key, random::Stream::initial_state, 0, options_.distribution());
+    start_chains(*model_, chains_, {.key = c.key, .stream = random::Stream::initial_state}, options_.distribution());
+    if (auto const* block = c.deck.find("clamp"); block && block->given) clamp(chains_, *model_, data_.get(), block->as<ClampOptions>());
     sampler_->prepare(*model_, chains_, c.key);
     if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
     history_.define("acceptance", "share of proposals accepted since the last adaptation or draw");
@@ -104,9 +109,11 @@ class SampleTask : public Task {
   std::vector<Metric> finish() override {
     samples_.write_pending();
     history_.flush();
-    auto const data = optional_data(context_);
-    Evaluation const evaluation{context_, model_, sampler_.get(), data.get()};
-    return evaluation.of_run(tiling_);
+    Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
+    std::vector<Metric> out;
+    for (auto const& r : sampler_->results()) out.push_back({r.name, r.value, {}, r.definition});
+    for (Metric& m : evaluation.of_run(tiling_)) out.push_back(std::move(m));
+    return out;
   }
 
  private:
@@ -124,7 +131,8 @@ class SampleTask : public Task {
         {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
     if (energy_model_) statistics.insert(statistics.begin(), {"energy", StoredAs::real64, "E(x)"});
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling_, variables, statistics);
-    return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part)};
+    bool const images = data_ && data_->shape().size() >= 2 && data_->dimension() == model_->dimension();
+    return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part), images ? data_->shape() : std::vector<Index>{}};
   }
 
   void evaluate_energies() {
@@ -198,8 +206,8 @@ class SampleTask : public Task {
   RunContext const& context_;
   ChainOptions options_;
   OutputOptions output_;
-  std::unique_ptr<Model> owned_model_;
-  ScoreModel* model_;
+  std::unique_ptr<data::Dataset> data_;  // null where the deck has none
+  std::unique_ptr<Model> model_;
   EnergyModel* energy_model_;  // the same; null where it is a score without an energy
   std::unique_ptr<Sampler> sampler_;
   Tiling tiling_;

@@ -6,6 +6,7 @@
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
+#include "driver/units.hpp"
 #include "driver/warm_start.hpp"
 #include "io/samples.hpp"
 
@@ -22,10 +23,12 @@ class TrainTask : public Task {
         data_(optional_data(c)),
         model_(make_model(c.deck.at("model"), c.key)) {
     if (data_) {
-      require_all(data_->dimension() == model_->dimension(), ExitCode::usage,
+      require_all(data_->dimension() == model_->visible_dimension(), ExitCode::usage,
                   "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly", data_->dimension(),
-                  data_->source(), model_->dimension());
+                  data_->source(), model_->visible_dimension());
       batches_.emplace(*data_, options_.batch, c.key);
+      take_biases(*model_, *data_);
+      take_reference(*model_, *data_);
     }
     warm_start(*model_, c.deck.at("model"), c.ranks);
     if (auto const* block = c.deck.find("sampler"); block && block->given) sampler_ = make_sampler(*block);
@@ -34,7 +37,8 @@ class TrainTask : public Task {
                 "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = "
                 "\"never\"");
     auto const n = static_cast<Index>(model_->parameters().extent(0));
-    optimizer_ = make_optimizer(c.deck.at("optimizer"), n);
+    phases_ = objective_->phases(options_.updates, n);
+    for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));
     average_ = Vector("averaged parameters", n);
     estimate_ = Vector("parameters of samples and estimates", n);
     Kokkos::deep_copy(average_, model_->parameters());
@@ -73,8 +77,12 @@ class TrainTask : public Task {
                   update, progress());
       if (optimizer_options_.clip_norm > 0 && gradient_norm_ > optimizer_options_.clip_norm)
         scale(gradient, optimizer_options_.clip_norm / gradient_norm_);
-      rate_ = scheduled_rate(optimizer_options_, update, options_.updates);
-      optimizer_->update(model_->parameters(), gradient, rate_);
+      std::size_t const p = phase_of(update);
+      Phase const& phase = phases_[p];
+      rate_ = scheduled_rate(optimizer_options_, update - phase.first_update, phase.updates);
+      Vector const learnt =
+          Kokkos::subview(model_->parameters(), std::pair(phase.first_parameter, phase.first_parameter + phase.parameters));
+      optimizers_[p]->update(learnt, gradient, rate_);
       model_->parameters_changed();
       if (options_.average > 0) average(average_, model_->parameters(), options_.average, update);
       else Kokkos::deep_copy(average_, model_->parameters());
@@ -93,7 +101,7 @@ class TrainTask : public Task {
     state.add("average/parameters", average_);
     state.add("estimate/parameters", estimate_);
     state.add_scalar("estimate/validation_distance", best_distance_);
-    optimizer_->describe_state(state);
+    describe_optimizers(state);
     objective_->describe_state(state);
     if (samples_) samples_->describe_state(state);
   }
@@ -152,6 +160,21 @@ class TrainTask : public Task {
             statistics, std::max<Index>(1, per_part),      shape.size() >= 2 ? shape : std::vector<Index>{}};
   }
 
+  std::size_t phase_of(Index update) const {
+    std::size_t p = 0;
+    while (p + 1 < phases_.size() && update >= phases_[p + 1].first_update) p++;
+    return p;
+  }
+
+  void describe_optimizers(State& state) const {
+    if (optimizers_.size() == 1) return optimizers_.front()->describe_state(state);
+    for (std::size_t p = 0; p < optimizers_.size(); p++) {
+      State of_phase;
+      optimizers_[p]->describe_state(of_phase);
+      state.add_group(fmt::format("phase{}", p), of_phase);
+    }
+  }
+
   void define_history() {
     series_ = objective_->series();
     for (Series const& s : series_) history_->define(s.name, s.definition);
@@ -198,7 +221,8 @@ class TrainTask : public Task {
   std::unique_ptr<Model> model_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Objective> objective_;
-  std::unique_ptr<Optimizer> optimizer_;
+  std::vector<Phase> phases_;
+  std::vector<std::unique_ptr<Optimizer>> optimizers_;  // of each phase
   Vector average_, estimate_;
   std::unique_ptr<History> history_;
   std::unique_ptr<SampleWriter> samples_;

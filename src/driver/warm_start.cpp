@@ -1,10 +1,73 @@
 #include "driver/warm_start.hpp"
 
+#include <cmath>
+#include <map>
+
 #include "core/log.hpp"
 #include "io/checkpoint.hpp"
+#include "io/hdf5.hpp"
+#include "io/manifest.hpp"
 #include "io/together.hpp"
 
 namespace partita {
+namespace {
+
+using Values = std::vector<Real>;
+
+// Gaussian visible units: the name of the weights tells how they are scaled, and so does the run's own deck, which its checkpoint holds.
+void require_same_parametrisation(CheckpointFile const& file, Model const& model) {
+  auto const blocks = model.parameter_blocks();
+  std::string const prefix = "weight_";
+  if (blocks.empty() || !blocks.front().name.starts_with(prefix)) return;
+  std::string const key = fmt::format("parametrisation = \"{}\"", blocks.front().name.substr(prefix.size()));
+  require(read_checkpoint_info(file).deck.find(key) != std::string::npos, ExitCode::data,
+          "{}: its weights are scaled otherwise than those of model.{}; set that key as in the run that learnt them", file.path.string(),
+          key);
+}
+
+Values of_checkpoint(CheckpointFile const& file, Model const& model, deck::Block const& block) {
+  FieldValues field = read_field(file, "estimate/parameters");
+  auto const wanted = model.parameters().extent(0);
+  require(field.values.size() == wanted, ExitCode::data,
+          "{}: {} parameters, and the {} of this deck has {}; use the same [{}] as that run's [model]", file.path.string(),
+          field.values.size(), block.type, wanted, block.section);
+  require_same_parametrisation(file, model);
+  return std::move(field.values);
+}
+
+// What the literature calls blocks of parameters.
+std::map<std::string, std::string> const literature{{"weight", "W"}, {"visible_bias", "a"}, {"hidden_bias", "b"}};
+
+Values of_arrays(Path const& path, Model const& model, deck::Block const& block) {
+  auto const file = hdf5::File::open(path);
+  Values all(model.parameters().extent(0));
+  for (ParameterBlock const& b : model.parameter_blocks()) {
+    auto const other = literature.find(b.name);
+    std::string const name = file.has(b.name) || other == literature.end() ? b.name : other->second;
+    require(file.has(name), ExitCode::data,
+            "{}: no dataset \"{}\"{}, one of the parameters of a {} (and no checkpoint: no manifest lies beside it); name a run, a "
+            "checkpoint, or a file with a dataset for each of them",
+            path.string(), b.name, name == b.name ? "" : " or \"" + name + "\"", block.type);
+    auto const dataset = file.dataset(name);
+    require(dataset.extents() == b.extents, ExitCode::data,
+            "{}: found {}, and the {} of this deck takes {}; set the sizes of [{}] to the file's", dataset.where(), dataset.description(),
+            block.type, hdf5::description(element_of<Real>(), b.extents), block.section);
+    auto const values = dataset.read<double>();
+    for (std::size_t i = 0; i < values.size(); i++) {
+      require(std::isfinite(values[i]), ExitCode::data, "{}: entry {} is {}; parameters are finite", dataset.where(), i, values[i]);
+      all[static_cast<std::size_t>(b.offset) + i] = static_cast<Real>(values[i]);
+    }
+  }
+  return all;
+}
+
+// A file that no checkpoint's manifest stands for.
+bool holds_arrays(Path const& path) {
+  std::error_code absent;
+  return std::filesystem::is_regular_file(path, absent) && !std::filesystem::exists(manifest_of(path), absent);
+}
+
+}  // namespace
 
 void warm_start(Model& model, deck::Block const& block, Communicator const& ranks) {
   std::string const from = block.as<WarmStart>().from;
@@ -12,17 +75,30 @@ void warm_start(Model& model, deck::Block const& block, Communicator const& rank
   Vector const parameters = model.parameters();
   require_all(parameters.extent(0) > 0, ExitCode::usage, "{}.from = \"{}\", but a {} has no parameters; remove the key", block.section,
               from, block.type);
-  CheckpointFile const file = find_checkpoint(from, ranks);
+  std::error_code unreadable;
+  require_all(ranks.any(ranks.is_root() && std::filesystem::exists(from, unreadable)), ExitCode::data,
+              "{}.from = \"{}\" does not exist; name the directory of a run, a checkpoint, or a file with a dataset for each parameter",
+              block.section, from);
+  bool const arrays = ranks.any(ranks.is_root() && holds_arrays(from));
+  CheckpointFile const file = arrays ? CheckpointFile{from} : find_checkpoint(from, ranks);
   together(ranks, [&] {
-    FieldValues const field = read_field(file, "estimate/parameters");
-    require(field.values.size() == parameters.extent(0), ExitCode::data,
-            "{}: {} parameters, and the {} of this deck has {}; use the same [{}] as that run's [model]", file.path.string(),
-            field.values.size(), block.type, parameters.extent(0), block.section);
-    Kokkos::deep_copy(parameters, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
-                                      field.values.data(), field.values.size()));
+    Values const values = arrays ? of_arrays(file.path, model, block) : of_checkpoint(file, model, block);
+    Kokkos::deep_copy(parameters,
+                      Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(values.data(), values.size()));
   });
   model.parameters_changed();
   log::info("parameters from {}", file.path.string());
+}
+
+std::vector<std::vector<Real>> kept_parameters(std::string const& from, Communicator const& ranks) {
+  CheckpointFile const file = find_checkpoint(from, ranks);
+  std::vector<std::vector<Real>> out;
+  together(ranks, [&] {
+    auto const copies = static_cast<Index>(read_field(file, "sampler/trajectory/copies").values.at(0));
+    for (Index n = 0; n < copies; n++) out.push_back(read_field(file, fmt::format("sampler/trajectory/{:03}", n)).values);
+  });
+  log::info("{} earlier parameters from {}", out.size(), file.path.string());
+  return out;
 }
 
 }  // namespace partita

@@ -1,8 +1,17 @@
 #include "models/model.hpp"
 
+#include "core/require.hpp"
 #include "core/tiling.hpp"
 
 namespace partita {
+
+ScoreModel const& score_of(Model const& model) {
+  auto const* score = dynamic_cast<ScoreModel const*>(&model);
+  require_all(
+      score != nullptr, ExitCode::usage,
+      "Langevin samplers follow the gradient of an energy in x, and the units of this model are discrete; use sampler.type = \"gibbs\"");
+  return *score;
+}
 
 void DifferentiableModel::energy(ConstTiles x, TileScalars energy) const {
   auto const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), pitch = round_up(lanes, pitch_quantum);

@@ -27,6 +27,7 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual Index dimension() const = 0;                                  // of x
+  virtual Index visible_dimension() const { return dimension(); }       // its first coordinates, which data show; the rest are hidden units
   virtual std::vector<GaussianMoments> gaussian() const { return {}; }  // one entry where the target is Gaussian
 
   // Learnt numbers theta as one flat vector, empty where there are none; samplers and objectives read what it holds now.
@@ -47,6 +48,15 @@ class EnergyModel : public virtual Model {
   virtual void energy(ConstTiles x, TileScalars energy) const = 0;
 };
 
+// An energy whose parameters learn from weighted sums of dE/dtheta over data and chains.
+class LearnableEnergy : public virtual EnergyModel {
+ public:
+  // E(x), (tile, lane). Keeps what energy_reverse needs in the model's work memory.
+  virtual void energy_forward(ConstTiles x, TileScalars energy) = 0;
+  // sum += d/dtheta sum_b weight_b E_b for the last energy_forward. `sum` has the length of parameters().
+  virtual void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) = 0;
+};
+
 // A model whose score s = d log p / dx can be computed, whether or not log p can: what unadjusted Langevin samplers need of it.
 class ScoreModel : public virtual Model {
  public:
@@ -61,8 +71,11 @@ class ScoreModel : public virtual Model {
   virtual void set_noise(ConstTileScalars /*sigma*/) const {}
 };
 
+// The model as one whose score can be followed; Failure(usage) where it has none.
+ScoreModel const& score_of(Model const&);
+
 // An energy E(x) with its gradient, on tiles (tile, dimension, lane).
-class DifferentiableModel : public EnergyModel, public virtual ScoreModel {
+class DifferentiableModel : public virtual EnergyModel, public virtual ScoreModel {
  public:
   // energy (tile, lane) = E(x), gradient = dE/dx. Each lane is independent of every other.
   virtual void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const = 0;
@@ -92,7 +105,7 @@ class TrainableScore : public virtual ScoreModel {
 };
 
 // An energy whose parameters are learnt through jets along a direction v (theory: score matching by jets).
-class TrainableModel : public DifferentiableModel, public TrainableScore {
+class TrainableModel : public DifferentiableModel, public TrainableScore, public LearnableEnergy {
  public:
   // E, and for order >= 1 D_v E, for order 2 D_v^2 E, each (tile, lane). Keeps what jet_reverse needs in the model's work memory.
   virtual void jet_forward(ConstTiles x, ConstTiles v, int order, TileScalars e0, TileScalars e1, TileScalars e2) = 0;
@@ -106,6 +119,8 @@ class TrainableModel : public DifferentiableModel, public TrainableScore {
   void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) override { jet_reverse(x, {}, c1, c2, sum); }
   void gradient_forward(ConstTiles x, Tiles gradient) override { this->gradient(x, gradient); }
   void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) override;
+  void energy_forward(ConstTiles x, TileScalars energy) override { jet_forward(x, {}, 0, energy, {}, {}); }
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override { jet_reverse(x, weight, {}, {}, sum); }
 
  private:
   TileScalarStorage ones_;

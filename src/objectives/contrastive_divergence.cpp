@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/require.hpp"
+#include "samplers/gibbs.hpp"
 
 namespace partita {
 namespace {
@@ -22,12 +23,22 @@ namespace {
 // Keys of both objectives.
 std::vector<deck::Key> contrastive_keys() {
   using O = ContrastiveOptions;
-  return {deck::key("sampler_steps", &O::sampler_steps, "k, sampler steps of the chains in each update").at_least(1),
-          deck::key("data_noise", &O::data_noise, "standard deviation of Gaussian noise added to the data").at_least(0),
-          deck::key("energy_penalty", &O::energy_penalty, "alpha of the penalty alpha (mean E(data)^2 + mean E(chains)^2)").at_least(0),
-          deck::key("divergence_bound", &O::divergence_bound,
-                    "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5")
-              .above(0)};
+  return {
+      deck::key("sampler_steps", &O::sampler_steps, "k, sampler steps of the chains in each update").at_least(1),
+      deck::key("data_noise", &O::data_noise, "standard deviation of Gaussian noise added to the data").at_least(0),
+      deck::key("energy_penalty", &O::energy_penalty, "alpha of the penalty alpha (mean E(data)^2 + mean E(chains)^2)").at_least(0),
+      deck::key("positive_steps", &O::positive_steps,
+                "sweeps of hidden units given the data in each update, for machines whose hidden units depend on one another")
+          .at_least(1),
+      deck::key("centred", &O::centred, "Boltzmann machines: gradient with units' running means as offsets"),
+      deck::key("offset_rate", &O::offset_rate, "share of an update's data in those running means").above(0).at_most(1),
+      deck::key("weight_decay", &O::weight_decay, "Boltzmann machines: lambda of the penalty lambda/2 |W|^2, on weights only").at_least(0),
+      deck::key("sparsity_target", &O::sparsity_target, "Boltzmann machines: mean that hidden units are drawn to").at_least(0).at_most(1),
+      deck::key("sparsity_cost", &O::sparsity_cost, "and how strongly: cost times (mean - target) is added to their biases' gradient")
+          .at_least(0),
+      deck::key("divergence_bound", &O::divergence_bound,
+                "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5")
+          .above(0)};
 }
 
 }  // namespace
@@ -39,18 +50,22 @@ deck::Schema contrastive_divergence_schema() {
 deck::Schema persistent_cd_schema() {
   using O = PersistentOptions;
   auto schema = deck::schema<O>(
-      "persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances one batch by k steps",
+      "persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances some by k steps",
       {deck::key("chains", &O::chains, "chains in the replay buffer, a multiple of train.batch").at_least(1),
+       deck::key("chains_per_update", &O::chains_per_update, "chains that an update advances, a multiple of train.batch; 0: one batch")
+           .at_least(0),
        deck::key("restart_fraction", &O::restart_fraction, "share of the chains of an update that start anew").at_least(0).at_most(1)});
   for (deck::Key& k : contrastive_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
 
-ContrastiveDivergence::ContrastiveDivergence(TrainableModel& model, Sampler& sampler, data::Batches const& batches,
+ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sampler, data::Batches const& batches,
                                              Communicator communicator, Summation summation, random::Key key, Index tile_width,
                                              ChainStart start, ContrastiveOptions options, PersistentOptions persistent,
-                                             InitialDistribution initial)
+                                             InitialDistribution initial, FillBatch fill)
     : model_(model),
+      machine_(dynamic_cast<BoltzmannModel*>(&model)),
+      differentiable_(dynamic_cast<DifferentiableModel const*>(&model)),
       sampler_(sampler),
       batches_(batches),
       communicator_(communicator),
@@ -61,28 +76,52 @@ ContrastiveDivergence::ContrastiveDivergence(TrainableModel& model, Sampler& sam
       initial_(initial),
       tiling_{batches.batch(), tile_width},
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
-      data_("minibatch", mine_.count, model.dimension(), tiling_.pitch()),
+      fill_(fill ? std::move(fill)
+                 : [this](TileStorage to, Tiling const& tiling, TileRange mine, Index update) { batches_.fill(to, tiling, mine, update); }),
+      data_("minibatch", tiling_, mine_, model.dimension()),
+      draws_hidden_(model.visible_dimension() < model.dimension()),
       energy_("tile energy", 1, tiling_.pitch()),
       weight_("tile weight", 1, tiling_.pitch()),
       gradient_x_("tile gradient", 1, model.dimension(), tiling_.pitch()),
-      sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(model.parameters().extent(0))),
+      sums_(communicator, summation, tiling_.tiles(), mine_,
+            static_cast<Index>(model.parameters().extent(0)) + (machine_ ? machine_->unit_count() : 0)),
+      offsets_("offsets", machine_ && options.centred ? machine_->unit_count() : 0),
       energy_sums_("energy sums", static_cast<std::size_t>(mine_.count), 2) {
   Index const batch = batches.batch(), generations = start == ChainStart::persistent ? divide_up(persistent.chains, batch) : 1;
   require_all(start == ChainStart::at_data || persistent.chains == generations * batch, ExitCode::usage,
               "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
               persistent.chains, batch, generations * batch);
+  Index const per_update = std::max(persistent.chains_per_update, batch);
+  require_all(start == ChainStart::at_data || (per_update % batch == 0 && per_update <= persistent.chains), ExitCode::usage,
+              "objective.chains_per_update = {} is no multiple of train.batch = {} up to objective.chains = {}; use {}", per_update, batch,
+              persistent.chains, batch);
+  if (start == ChainStart::persistent) advanced_ = static_cast<std::size_t>(per_update / batch);
+  require_all(machine_ != nullptr || (!options.centred && options.weight_decay == 0 && options.sparsity_cost == 0), ExitCode::usage,
+              "objective.centred, weight_decay and sparsity_cost are for Boltzmann machines; remove them (optimizer.type = \"adam\" has a "
+              "weight_decay of its own)");
   model.reserve(tiles_in_flight(mine_.count), tiling_.width);
+  data_.first_number = generations * tiling_.tiles() * tiling_.width;
+  if (draws_hidden_) {
+    DeviceVector<std::uint8_t> const held("data", model.dimension());
+    Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, model.visible_dimension())), std::uint8_t{1});
+    data_.held = held;
+  }
   for (Index g = 0; g < generations; g++) {
     Chains chains("replay chains", tiling_, mine_, model.dimension());
     chains.first_number = g * tiling_.tiles() * tiling_.width;
-    if (start == ChainStart::persistent) initialise(chains, key, random::Stream::initial_state, 0, initial);
-    sampler.prepare(model, chains, key);
     buffer_.push_back(std::move(chains));
   }
+  place_chains();
+  for (Chains& chains : buffer_) sampler.prepare(model, chains, key);
+}
+
+void ContrastiveDivergence::place_chains() {
+  if (start_ == ChainStart::at_data) return;
+  for (Chains const& chains : buffer_) start_chains(model_, chains, {.key = key_, .stream = random::Stream::initial_state}, initial_);
 }
 
 std::size_t ContrastiveDivergence::bytes() const {
-  std::size_t total = sizeof(Real) * (data_.size() + gradient_x_.size()) + sums_.bytes();
+  std::size_t total = sizeof(Real) * gradient_x_.size() + data_.bytes() + sums_.bytes();
   for (Chains const& c : buffer_) total += c.bytes();
   return total;
 }
@@ -93,13 +132,17 @@ void ContrastiveDivergence::describe_state(State& state) {
   state.add_by_tile("objective/energy_sums", energy_sums_, mine_, tiling_.tiles());
   state.add_scalar("objective/updates_since_report", updates_since_report_);
   state.add_scalar("objective/last_generation", last_);
+  if (offsets_.extent(0) > 0) {
+    state.add("objective/offsets", offsets_);
+    state.add_scalar("objective/offset_updates", offset_updates_);
+  }
 }
 
 void ContrastiveDivergence::add_data_noise(Index update) {
   if (options_.data_noise == 0) return;
-  auto const x = data_;
+  auto const x = data_.x;
   auto const key = key_;
-  Index const d = model_.dimension(), groups = divide_up(d, 4), pitch = tiling_.pitch(), first = mine_.first * tiling_.width,
+  Index const d = model_.visible_dimension(), groups = divide_up(d, 4), pitch = tiling_.pitch(), first = mine_.first * tiling_.width,
               width = tiling_.width;
   Real const deviation = static_cast<Real>(options_.data_noise);
   Kokkos::parallel_for(
@@ -113,57 +156,117 @@ void ContrastiveDivergence::add_data_noise(Index update) {
       });
 }
 
-Chains& ContrastiveDivergence::chains_for(Index update) {
-  last_ = start_ == ChainStart::persistent ? generation(key_, update, buffer_.size()) : 0;
-  Chains& chains = buffer_[last_];
-  if (start_ == ChainStart::persistent) restart_some(chains, key_, update, initial_, persistent_.restart_fraction);
-  else Kokkos::deep_copy(chains.x, data_);
-  return chains;
+// Hidden units that are not summed out start anew, with half of them on, and are drawn given the data.
+void ContrastiveDivergence::draw_hidden_given_data(Index update) {
+  if (!draws_hidden_) return;
+  start_chains(model_, data_, {.key = key_, .stream = random::Stream::gibbs_start, .step = update}, initial_);
+  Gibbs().advance(model_, data_, key_, {0, mine_.count}, update * options_.positive_steps, options_.positive_steps);
 }
 
-void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double sign, Vector sum, int column) {
+std::vector<Chains*> ContrastiveDivergence::chains_for(Index update) {
+  bool const persists = start_ == ChainStart::persistent;
+  last_ = persists && advanced_ < buffer_.size() ? generation(key_, update, buffer_.size()) : 0;
+  std::vector<Chains*> out;
+  for (std::size_t g = 0; g < advanced_; g++) {
+    Chains& chains = buffer_[(last_ + g) % buffer_.size()];
+    if (persists)
+      start_chains(model_, chains,
+                   {.key = key_, .stream = random::Stream::restart_state, .step = update, .fraction = persistent_.restart_fraction},
+                   initial_);
+    else Kokkos::deep_copy(chains.x, data_.x);
+    out.push_back(&chains);
+  }
+  return out;
+}
+
+void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double sign, double scale, Vector sum, int column) {
   Index const global = mine_.first + tile, lanes = tiling_.lanes(global), real = tiling_.chains_in(global);
   auto const whole = [&](TileScalarStorage const& s) { return TileScalars(Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, lanes))); };
   Tiles const here = Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, lanes));
   TileScalars const energy = whole(energy_), weight = whole(weight_);
-  model_.jet_forward(here, {}, 0, energy, {}, {});
-  double const scale = 1 / static_cast<double>(batches_.batch());
-  Real const linear = static_cast<Real>(sign * scale), quadratic = static_cast<Real>(2 * options_.energy_penalty * scale);
-  double total = 0;
-  Kokkos::parallel_reduce(
-      "partita::contrastive_weights", Range(0, lanes),
-      KOKKOS_LAMBDA(Index l, double& s) {
-        // Lanes past the batch only fill up the vectors.
-        weight(0, l) = l < real ? std::fma(quadratic, energy(0, l), linear) : Real(0);
-        if (l < real) s += static_cast<double>(energy(0, l));
-      },
-      total);
-  model_.jet_reverse(here, weight, {}, {}, sum);
-  energy_sums_(static_cast<std::size_t>(tile), column) += total;
+  model_.energy_forward(here, energy);
+  auto const parameters = static_cast<Index>(model_.parameters().extent(0));
+  auto const weigh = [&](Real linear, Real quadratic) {
+    double total = 0;
+    Kokkos::parallel_reduce(
+        "partita::contrastive_weights", Range(0, lanes),
+        KOKKOS_LAMBDA(Index l, double& s) {
+          // Lanes past the batch only fill up the vectors.
+          weight(0, l) = l < real ? std::fma(quadratic, energy(0, l), linear) : Real(0);
+          if (l < real) s += static_cast<double>(energy(0, l));
+        },
+        total);
+    return total;
+  };
+  if (machine_ && sign > 0) {
+    weigh(static_cast<Real>(scale), 0);
+    machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, static_cast<Index>(sum.extent(0)))));
+  }
+  double const total = weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
+  model_.energy_reverse(here, weight, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
+  energy_sums_(static_cast<std::size_t>(tile), column) += total * scale;
+}
+
+void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) {
+  machine_->rescale(gradient, unit_means);
+  if (options_.centred) {
+    auto const offsets = offsets_;
+    Real const rate = offset_updates_++ == 0 ? Real(1) : static_cast<Real>(options_.offset_rate);
+    Kokkos::parallel_for(
+        "partita::offsets", Range(0, static_cast<Index>(offsets.extent(0))),
+        KOKKOS_LAMBDA(Index i) { offsets(i) = std::fma(rate, unit_means(i) - offsets(i), offsets(i)); });
+    machine_->centre(gradient, offsets_);
+  }
+  if (options_.weight_decay > 0) {
+    ConstVector const parameters = model_.parameters();
+    Real const decay = static_cast<Real>(options_.weight_decay);
+    for (auto const& range : machine_->weights())
+      Kokkos::parallel_for(
+          "partita::weight_decay", Range(range.first, range.first + range.count),
+          KOKKOS_LAMBDA(Index i) { gradient(i) = std::fma(decay, parameters(i), gradient(i)); });
+  }
+  if (options_.sparsity_cost > 0) {
+    auto const range = machine_->hidden_biases();
+    Index const first_hidden = static_cast<Index>(unit_means.extent(0)) - range.count;
+    Real const cost = static_cast<Real>(options_.sparsity_cost), target = static_cast<Real>(options_.sparsity_target);
+    Kokkos::parallel_for(
+        "partita::sparsity", Range(0, range.count), KOKKOS_LAMBDA(Index j) {
+          gradient(range.first + j) = std::fma(cost, unit_means(first_hidden + j) - target, gradient(range.first + j));
+        });
+  }
 }
 
 Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "data");
-    batches_.fill(data_, tiling_, mine_, update);
+    fill_(data_.x, tiling_, mine_, update);
     add_data_noise(update);
   }
+  std::vector<Chains*> chains;
   {
     Timers::Scope const scope(timers, "sampling");
-    sampler_.advance(model_, chains_for(update), key_, update * options_.sampler_steps, options_.sampler_steps);
+    draw_hidden_given_data(update);
+    chains = chains_for(update);
+    for (Chains* c : chains) sampler_.advance(model_, *c, key_, update * options_.sampler_steps, options_.sampler_steps);
   }
   {
     Timers::Scope const scope(timers, "parameter gradient");
     sums_.start();
+    double const scale = 1 / static_cast<double>(batches_.batch());
     for (Index tile = 0; tile < mine_.count; tile++) {
       Vector const sum = sums_.partial(mine_.first + tile);
-      accumulate(data_, tile, 1, sum, 0);
-      accumulate(buffer_[last_].x, tile, -1, sum, 1);
+      accumulate(data_.x, tile, 1, scale, sum, 0);
+      for (Chains const* c : chains) accumulate(c->x, tile, -1, scale / static_cast<double>(advanced_), sum, 1);
     }
   }
   updates_since_report_++;
   Timers::Scope const scope(timers, "reduction");
-  return sums_.finish();
+  Vector const sum = sums_.finish();
+  if (!machine_) return sum;
+  auto const parameters = static_cast<Index>(model_.parameters().extent(0)), all = static_cast<Index>(sum.extent(0));
+  Vector const gradient = Kokkos::subview(sum, std::pair(Index{0}, parameters));
+  regularise(gradient, Kokkos::subview(sum, std::pair(parameters, all)));
+  return gradient;
 }
 
 double ContrastiveDivergence::mean_gradient_step() {
@@ -172,7 +275,7 @@ double ContrastiveDivergence::mean_gradient_step() {
     Index const global = mine_.first + tile, lanes = tiling_.lanes(global), d = model_.dimension();
     TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, std::pair(Index{0}, lanes));
     Tiles const g = Kokkos::subview(gradient_x_, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
-    model_.energy_and_gradient(buffer_[last_].tiles(tile, 1, lanes), energy, g);
+    differentiable_->energy_and_gradient(buffer_[last_].tiles(tile, 1, lanes), energy, g);
     Kokkos::parallel_reduce(
         "partita::gradient_length", Range(0, tiling_.chains_in(global)),
         KOKKOS_LAMBDA(Index l, double& s) {
@@ -188,19 +291,20 @@ double ContrastiveDivergence::mean_gradient_step() {
 TrainingHealth ContrastiveDivergence::health() {
   std::vector<double> mine(energy_sums_.data(), energy_sums_.data() + energy_sums_.size());
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 2);
-  double const evaluated = static_cast<double>(batches_.batch() * std::max<Index>(updates_since_report_, 1));
+  double const evaluated = static_cast<double>(std::max<Index>(updates_since_report_, 1));
   Kokkos::deep_copy(energy_sums_, 0.);
   updates_since_report_ = 0;
-  TrainingHealth h{sums[0] / evaluated, sums[1] / evaluated, 0, mean_gradient_step()};
+  TrainingHealth h{sums[0] / evaluated, sums[1] / evaluated, 0, differentiable_ ? mean_gradient_step() : 0};
   h.energy_gap = h.energy_data - h.energy_chains;
   return h;
 }
 
 std::vector<Series> ContrastiveDivergence::series() const {
-  return {{"d_s", "mean E(data) - mean E(chains), averaged over the updates since the last row", true},
-          {"r_s", "mean length of the chains' gradient step eta |dE/dx| at this update", true},
-          {"energy_data", "mean E(data) over the updates since the last row"},
-          {"energy_chains", "mean E(chains) over the updates since the last row"}};
+  std::vector<Series> out{{"d_s", "mean E(data) - mean E(chains), averaged over the updates since the last row", true},
+                          {"energy_data", "mean E(data) over the updates since the last row"},
+                          {"energy_chains", "mean E(chains) over the updates since the last row"}};
+  if (differentiable_) out.push_back({"r_s", "mean length of the chains' gradient step eta |dE/dx| at this update", true});
+  return out;
 }
 
 std::vector<double> ContrastiveDivergence::report(Index update) {
@@ -212,7 +316,9 @@ std::vector<double> ContrastiveDivergence::report(Index update) {
       "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
       "optimizer.learning_rate, more objective.sampler_steps or some objective.energy_penalty, and continue from the last checkpoint",
       h.energy_gap, options_.divergence_bound, update);
-  return {h.energy_gap, h.gradient_step, h.energy_data, h.energy_chains};
+  std::vector<double> out{h.energy_gap, h.energy_data, h.energy_chains};
+  if (differentiable_) out.push_back(h.gradient_step);
+  return out;
 }
 
 void ContrastiveDivergence::settle(Index updates, Index steps) {

@@ -1,9 +1,11 @@
 // Maximum likelihood with chains of the model: d/dtheta mean log p = -E_data[dE/dtheta] + E_model[dE/dtheta].
 // CD-k (Hinton 2002): chains start at the minibatch. PCD-k (Tieleman 2008; Du and Mordatch 2019): chains persist in a replay buffer.
+// For neural energies and for Boltzmann machines alike. Of machines, hidden units that are not summed out are drawn given the data in each
+// update's positive phase, and the gradient can be centred, decayed and made sparse.
 #pragma once
 #include "comm/tile_sums.hpp"
 #include "data/batches.hpp"
-#include "models/model.hpp"
+#include "models/gibbs_model.hpp"
 #include "objectives/objective.hpp"
 #include "samplers/finite_chains.hpp"
 #include "samplers/sampler.hpp"
@@ -16,9 +18,15 @@ struct ContrastiveOptions {
   double data_noise = 0;
   double energy_penalty = 0;
   double divergence_bound = 1e4;
+  Index positive_steps = 10;
+  bool centred = false;
+  double offset_rate = 0.01;
+  double weight_decay = 0;
+  double sparsity_target = 0.1, sparsity_cost = 0;
 };
 struct PersistentOptions {
   Index chains = 4096;
+  Index chains_per_update = 0;
   double restart_fraction = 0.05;
 };
 deck::Schema contrastive_divergence_schema();
@@ -30,15 +38,20 @@ enum class ChainStart { at_data, persistent };
 struct TrainingHealth {
   double energy_data = 0, energy_chains = 0;
   double energy_gap = 0;     // d_s = mean E(data) - mean E(chains)
-  double gradient_step = 0;  // r_s = mean length of the chains' gradient step eta |dE/dx|, at the last update
+  double gradient_step = 0;  // r_s = mean length of the chains' gradient step eta |dE/dx|, at the last update; where the energy has one
 };
 
 class ContrastiveDivergence : public Objective {
  public:
-  // Failure(usage) where the replay buffer is no multiple of the batch. All references must outlive the objective.
-  ContrastiveDivergence(TrainableModel&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width, ChainStart,
-                        ContrastiveOptions, PersistentOptions, InitialDistribution);
+  // Writes minibatch number `update` into the visible units of this rank's tiles.
+  using FillBatch = std::function<void(TileStorage to, Tiling const&, TileRange mine, Index update)>;
+  // Failure(usage) where the replay buffer is no multiple of the batch, or what machines alone can do is asked of another energy. All
+  // references must outlive the objective. `fill`: where minibatches come from other than from the data as they are.
+  ContrastiveDivergence(LearnableEnergy&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width,
+                        ChainStart, ContrastiveOptions, PersistentOptions, InitialDistribution, FillBatch fill = {});
 
+  // Puts the chains that persist where they start.
+  void place_chains();
   Vector gradient(Index update, Timers&) override;
   TrainingHealth health();  // since the last call; collective
   std::vector<Series> series() const override;
@@ -47,19 +60,24 @@ class ContrastiveDivergence : public Objective {
   std::vector<Chains> const& chains() const override { return buffer_; }
   void settle(Index updates, Index steps) override;
   double epoch(Index update) const override { return batches_.epoch(update); }
-  double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * options_.sampler_steps); }
+  double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * advanced_ * options_.sampler_steps); }
   std::size_t bytes() const override;
   void describe_state(State&) override;
 
  private:
   void add_data_noise(Index update);
   double mean_gradient_step();
-  Chains& chains_for(Index update);  // moved to where this update starts
-  // Adds to `sum` what a tile's chains contribute, sum_b (sign + 2 alpha E_b) dE_b/dtheta / batch, and their energies to energy_sums_(tile,
-  // column).
-  void accumulate(TileStorage const& x, Index tile, double sign, Vector sum, int column);
+  void draw_hidden_given_data(Index update);
+  std::vector<Chains*> chains_for(Index update);  // moved to where this update starts
+  // Adds to `sum` what a tile's chains contribute, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale, and their energies times scale to
+  // energy_sums_(tile, column); of data with the means of a machine's units behind the parameters.
+  void accumulate(TileStorage const& x, Index tile, double sign, double scale, Vector sum, int column);
+  // The gradient of a machine from sums behind which its units' means stand.
+  void regularise(Vector gradient, ConstVector unit_means);
 
-  TrainableModel& model_;
+  LearnableEnergy& model_;
+  BoltzmannModel* machine_;                    // the same; null where it is none
+  DifferentiableModel const* differentiable_;  // likewise
   Sampler& sampler_;
   data::Batches const& batches_;
   Communicator communicator_;
@@ -70,12 +88,17 @@ class ContrastiveDivergence : public Objective {
   InitialDistribution initial_;
   Tiling tiling_;
   TileRange mine_;
-  TileStorage data_;                   // this rank's tiles of the minibatch
+  FillBatch fill_;
+  Chains data_;                        // this rank's tiles of the minibatch; hidden units that are not summed out behind the visible ones
+  bool draws_hidden_;                  // there are such
   std::vector<Chains> buffer_;         // generations of the replay buffer, one batch each; CD has one
-  std::uint64_t last_ = 0;             // the generation that the last update advanced
+  std::size_t advanced_ = 1;           // generations that an update advances
+  std::uint64_t last_ = 0;             // the first generation that the last update advanced
   TileScalarStorage energy_, weight_;  // (1, pitch)
   TileStorage gradient_x_;             // (1, dimension, pitch), for the length of the gradient step
   TileSums sums_;
+  Vector offsets_;  // of a centred machine: running means of its units
+  Index offset_updates_ = 0;
   // Per tile: sums of the data's and of the chains' energies since the last report.
   Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums_;
   Index updates_since_report_ = 0;

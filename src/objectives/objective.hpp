@@ -13,15 +13,24 @@ namespace partita {
 // A number that an objective reports now and then.
 struct Series {
   std::string name;
-  std::string definition;     // one line
-  bool in_progress = false;   // shown in the progress line
+  std::string definition;    // one line
+  bool in_progress = false;  // shown in the progress line
+};
+
+// A stretch of the training that learns a range of the parameters, with an optimizer and a schedule of its own.
+struct Phase {
+  Index first_update, updates;
+  Index first_parameter, parameters;
 };
 
 class Objective {
  public:
   virtual ~Objective() = default;
-  // The gradient of the loss at the model's present parameters for update number `update`; the same on every rank. Collective.
+  // The gradient of the loss at the model's present parameters for update number `update`, of the parameters that its phase learns; the
+  // same on every rank. Collective.
   virtual Vector gradient(Index update, Timers&) = 0;
+  // The phases of so many updates of a model with so many parameters, one after the other.
+  virtual std::vector<Phase> phases(Index updates, Index parameters) const { return {{0, updates, 0, parameters}}; }
 
   virtual std::vector<Series> series() const = 0;
   // The values of series() since the last report, the same on every rank. Failure(numerical) where they show that the training diverged.

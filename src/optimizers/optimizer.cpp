@@ -5,6 +5,11 @@
 #include <numbers>
 
 namespace partita {
+namespace {
+
+constexpr Index block_of_norm = 512;  // entries that one thread adds up
+
+}  // namespace
 
 std::vector<deck::Key> optimizer_keys() {
   using O = OptimizerOptions;
@@ -29,10 +34,22 @@ double scheduled_rate(OptimizerOptions const& o, Index update, Index updates) {
 }
 
 double norm(ConstVector values) {
+  // Eight sums at once: one alone waits for each of its additions.
+  constexpr Index sums = 8;
+  Index const n = static_cast<Index>(values.extent(0));
   double sum = 0;
   Kokkos::parallel_reduce(
-      "partita::norm", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(0))),
-      KOKKOS_LAMBDA(Index i, double& s) { s += static_cast<double>(values(i)) * static_cast<double>(values(i)); }, sum);
+      "partita::norm", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, divide_up(n, block_of_norm)),
+      KOKKOS_LAMBDA(Index block, double& s) {
+        Index const first = block * block_of_norm, end = first + block_of_norm < n ? first + block_of_norm : n;
+        double partial[sums] = {};
+        Index i = first;
+        for (; i + sums <= end; i += sums)
+          for (Index k = 0; k < sums; k++) partial[k] += static_cast<double>(values(i + k)) * static_cast<double>(values(i + k));
+        for (; i < end; i++) partial[0] += static_cast<double>(values(i)) * static_cast<double>(values(i));
+        for (double p : partial) s += p;
+      },
+      sum);
   return std::sqrt(sum);
 }
 

@@ -6,12 +6,16 @@ namespace partita {
 
 deck::Schema sgd_schema() {
   using O = SgdOptions;
-  return deck::schema<O>("sgd", "v <- momentum v + gradient, theta <- theta - rate v",
-                         {deck::key("momentum", &O::momentum, "share of the last velocity that stays").at_least(0).below(1)});
+  return deck::schema<O>(
+      "sgd", "v <- momentum v + gradient, theta <- theta - rate v",
+      {deck::key("momentum", &O::momentum, "share of the last velocity that stays").at_least(0).below(1),
+       deck::key("initial_momentum", &O::initial_momentum, "the same during the first initial_updates updates").at_least(0).below(1),
+       deck::key("initial_updates", &O::initial_updates, "updates with initial_momentum").at_least(0)});
 }
 
 void Sgd::update(Vector parameters, ConstVector gradient, double rate) {
-  Real const momentum = static_cast<Real>(options_.momentum), step = static_cast<Real>(rate);
+  double const share = updates_++ < options_.initial_updates ? options_.initial_momentum : options_.momentum;
+  Real const momentum = static_cast<Real>(share), step = static_cast<Real>(rate);
   auto const velocity = velocity_;
   Kokkos::parallel_for(
       "partita::sgd", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(parameters.extent(0))),

@@ -6,6 +6,8 @@ namespace partita {
 
 struct SgdOptions {
   double momentum = 0;
+  double initial_momentum = 0;
+  Index initial_updates = 0;
 };
 deck::Schema sgd_schema();
 
@@ -13,11 +15,15 @@ class Sgd : public Optimizer {
  public:
   Sgd(SgdOptions const& o, Index parameters) : options_(o), velocity_("sgd velocity", parameters) {}
   void update(Vector parameters, ConstVector gradient, double rate) override;
-  void describe_state(State& state) override { state.add("optimizer/velocity", velocity_); }
+  void describe_state(State& state) override {
+    state.add("optimizer/velocity", velocity_);
+    state.add_scalar("optimizer/updates", updates_);
+  }
 
  private:
   SgdOptions options_;
   Vector velocity_;
+  Index updates_ = 0;
 };
 
 }  // namespace partita

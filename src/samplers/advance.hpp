@@ -1,5 +1,6 @@
 // Runs a scheme over all chains of a rank: one fused kernel for analytic energies, model and scheme in turn for large models.
 #pragma once
+#include "core/require.hpp"
 #include "models/analytic_model.hpp"
 #include "samplers/chains.hpp"
 #include "samplers/schemes.hpp"
@@ -8,17 +9,33 @@ namespace partita {
 
 // Work rows of the tiles in flight; kept by the sampler between calls.
 struct SamplerWork {
-  TileStorage rows;  // fused: (strip slot, rows, strip_lanes); otherwise (tile in flight, rows, pitch)
+  TileStorage rows;            // fused: (strip slot, rows, strip_lanes); otherwise (tile in flight, rows, pitch)
+  DeviceVector<Index> moving;  // coordinates that are not held, where some are
   void resize(Index slots, Index row_count, Index lanes) {
     auto const has = [&](unsigned axis, Index n) { return static_cast<Index>(rows.extent(axis)) == n; };
     if (!has(0, slots) || !has(1, row_count) || !has(2, lanes)) rows = TileStorage("sampler work", slots, row_count, lanes);
   }
 };
 
-// Tiles that large models advance at once: one through the caches of a CPU, all of them on a GPU.
-inline Index tiles_in_flight(Index tiles) { return runs_on_host ? std::min<Index>(1, tiles) : tiles; }
+// Tiles that large models advance at once: one through the caches of a CPU, all of them on a GPU. At least one, for rungs of other ranks.
+inline Index tiles_in_flight(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
 
 namespace detail {
+
+// Those of the chains, listed in the work memory.
+inline Moving moving_coordinates(Chains const& chains, SamplerWork& work) {
+  auto const flags = static_cast<Index>(chains.held.extent(0));
+  if (flags == 0) return {chains.dimension, nullptr};
+  require(flags == chains.dimension, ExitCode::internal, "held coordinates are marked by {} flags where chains have {} coordinates", flags,
+          chains.dimension);
+  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
+  std::vector<Index> list;
+  for (Index i = 0; i < flags; i++)
+    if (!held(i)) list.push_back(i);
+  work.moving = DeviceVector<Index>("moving coordinates", list.size());
+  Kokkos::deep_copy(work.moving, Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(list.data(), list.size()));
+  return {static_cast<Index>(list.size()), work.moving.data()};
+}
 
 KOKKOS_FORCEINLINE_FUNCTION Rows<Real> rows_at(TileStorage const& storage, Index tile, Index lane, Index pitch) {
   return {storage.data() == nullptr ? nullptr : &storage(tile, 0, 0) + lane, pitch};
@@ -63,8 +80,8 @@ KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy cons
 }
 
 template <class Scheme, class Energy>
-void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
-                   Index first_step, Index steps) {
+void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& chains, SamplerWork& work, Moving moving, random::Key key,
+                   TileRange local, Index first_step, Index steps) {
   using Slots = Kokkos::Experimental::UniqueToken<Execution>;
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
   Index const strips = local.count * strips_per_tile;
@@ -74,7 +91,7 @@ void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& cha
   auto const x = chains.x, velocity = chains.velocity, work_rows = work.rows;
   auto const accepted = chains.accepted, diverging = chains.diverging;
   auto const keys = random::round_keys(key);
-  ChainNumbers const first_chain(chains);
+  ChainNumbers const first_chain = chains.numbers();
   Kokkos::parallel_for(
       "partita::advance", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, strips), KOKKOS_LAMBDA(Index n) {
         Index const tile = local.first + n / strips_per_tile, lane = n % strips_per_tile * strip_lanes;
@@ -85,6 +102,7 @@ void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& cha
                       &accepted(tile, lane),
                       &diverging(tile, lane),
                       d,
+                      moving,
                       first_chain.of(tile, lane)};
         advance_strip(scheme, energy, s, keys, first_step, steps);
         if (runs_on_host) slots.release(static_cast<typename Slots::size_type>(slot));
@@ -93,26 +111,27 @@ void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& cha
 
 // A scheme's stage on every strip of `count` tiles from local tile `first`.
 template <class Stage>
-void for_each_strip(char const* name, Chains const& chains, TileStorage const& work_rows, Index first, Index count, Stage const& stage) {
+void for_each_strip(char const* name, Chains const& chains, TileStorage const& work_rows, Moving moving, Index first, Index count,
+                    Stage const& stage) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
-  ChainNumbers const first_chain(chains);
+  ChainNumbers const first_chain = chains.numbers();
   auto const x = chains.x, velocity = chains.velocity;
   auto const accepted = chains.accepted, diverging = chains.diverging;
   Kokkos::parallel_for(
       name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count * strips_per_tile), KOKKOS_LAMBDA(Index n) {
         Index const in_flight = n / strips_per_tile, tile = first + in_flight, lane = n % strips_per_tile * strip_lanes;
         stage(Strip{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch),
-                    &accepted(tile, lane), &diverging(tile, lane), d, first_chain.of(tile, lane)});
+                    &accepted(tile, lane), &diverging(tile, lane), d, moving, first_chain.of(tile, lane)});
       });
 }
 
 // The tiles [first, first + count) of this rank, all with `lanes` lanes, advanced together.
 template <class Scheme>
-void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& chains, TileStorage const& work_rows,
+void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& chains, TileStorage const& work_rows, Moving moving,
                    random::RoundKeys const& keys, Index first, Index count, Index lanes, Index first_step, Index steps) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = Scheme::work_rows(d);
   // Views of the rows where the scheme has its evaluations: the same offsets as in any strip.
-  Strip const whole{{&chains.x(first, 0, 0), pitch}, {nullptr, pitch}, {&work_rows(0, 0, 0), pitch}, nullptr, nullptr, d, 0};
+  Strip const whole{{&chains.x(first, 0, 0), pitch}, {nullptr, pitch}, {&work_rows(0, 0, 0), pitch}, nullptr, nullptr, d, moving, 0};
   auto const tile_stride = [&](Real const* p) {
     return p >= work_rows.data() && p < work_rows.data() + work_rows.size() ? rows * pitch : d * pitch;
   };
@@ -131,24 +150,24 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
   };
   if constexpr (Scheme::carries_gradient) {
     for_each_strip(
-        "partita::scheme_start", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
+        "partita::scheme_start", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
     evaluate_here();
   }
   for_each_strip(
-      "partita::scheme_begin", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+      "partita::scheme_begin", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
         StripNoise noise(keys, Scheme::stream, s.first_chain);
         scheme.begin(s, noise, first_step);
       });
   for (Index step = first_step; step < first_step + steps; step++)
     for (Index k = 0; k < scheme.evaluations(); k++) {
       for_each_strip(
-          "partita::scheme_before", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+          "partita::scheme_before", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
             StripNoise noise(keys, Scheme::stream, s.first_chain);
             scheme.before(s, noise, k, step, StoredGradient{scheme.gradient(s)});
           });
       evaluate_here();
       for_each_strip(
-          "partita::scheme_after", chains, work_rows, first, count, KOKKOS_LAMBDA(Strip const& s) {
+          "partita::scheme_after", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
             StripNoise noise(keys, Scheme::stream, s.first_chain);
             scheme.after(s, noise, k, step, StoredGradient{scheme.gradient(s)});
           });
@@ -157,15 +176,17 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
 
 }  // namespace detail
 
-// Advances this rank's local tiles [first, first + count) by `steps` steps, numbered from first_step. The numbers a chain sees do not
-// depend on how steps are cut into calls, nor on which rank holds it.
+// Advances the coordinates that are not held, in this rank's local tiles [first, first + count), by `steps` steps, numbered from
+// first_step. The numbers a chain sees do not depend on how steps are cut into calls, nor on which rank holds it.
 template <class Scheme>
-void advance(Scheme const& scheme, ScoreModel const& model, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
+void advance(Scheme const& scheme, Model const& model, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
              Index first_step, Index steps) {
-  if (local.count == 0 || steps == 0) return;
+  Moving const moving = detail::moving_coordinates(chains, work);
+  if (local.count == 0 || steps == 0 || moving.count == 0) return;
   if (auto const* analytic = dynamic_cast<AnalyticModel const*>(&model))
-    return std::visit([&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, key, local, first_step, steps); },
-                      analytic->analytic());
+    return std::visit(
+        [&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, moving, key, local, first_step, steps); },
+        analytic->analytic());
   Index const flight = tiles_in_flight(chains.mine.count), rows = Scheme::work_rows(chains.dimension), pitch = chains.tiling.pitch();
   work.resize(flight, rows, pitch);
   auto const keys = random::round_keys(key);
@@ -173,7 +194,7 @@ void advance(Scheme const& scheme, ScoreModel const& model, Chains const& chains
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);
     Index count = 1;  // neighbours of the same width, as many as fit in flight
     while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
-    detail::advance_tiles(scheme, model, chains, work.rows, keys, first, count, lanes, first_step, steps);
+    detail::advance_tiles(scheme, score_of(model), chains, work.rows, moving, keys, first, count, lanes, first_step, steps);
     first += count;
   }
 }

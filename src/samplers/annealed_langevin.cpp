@@ -19,14 +19,15 @@ deck::Schema annealed_langevin_schema() {
                  "the step after the ladder is x <- x + sigma_L^2 s(x), which takes the last noise away; chains then rest")});
 }
 
-void AnnealedLangevin::prepare(ScoreModel const& model, Chains&, random::Key) {
-  require_all(!model.noise_levels().empty(), ExitCode::usage,
+void AnnealedLangevin::prepare(Model const& model, Chains&, random::Key) {
+  require_all(!score_of(model).noise_levels().empty(), ExitCode::usage,
               "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, and this one has none; learn one with "
               "model.noise_levels, or use ula");
 }
 
-void AnnealedLangevin::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  auto const sigma = model.noise_levels();
+void AnnealedLangevin::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  ScoreModel const& score = score_of(model);
+  auto const sigma = score.noise_levels();
   Index const last = static_cast<Index>(sigma.size()) - 1, ladder = (last + 1) * options_.level_steps, end = first_step + steps;
   for (Index step = first_step; step < end;) {
     bool const done = options_.denoise && step >= ladder;
@@ -34,7 +35,7 @@ void AnnealedLangevin::advance(ScoreModel const& model, Chains& chains, random::
     Index const level = std::min(step / options_.level_steps, last);
     Index const stop = done ? ladder + 1 : level < last ? (level + 1) * options_.level_steps : options_.denoise ? ladder : end;
     double const s = sigma[static_cast<std::size_t>(level)], eta = done ? s * s : step_size_ * s * s / (sigma.back() * sigma.back());
-    model.set_noise(s);
+    score.set_noise(s);
     UlaScheme const scheme{static_cast<Real>(eta), static_cast<Real>(done ? 0 : std::sqrt(2 * eta))};
     Index const count = std::min(stop, end) - step;
     partita::advance(scheme, model, chains, work_, key, local, step, count);

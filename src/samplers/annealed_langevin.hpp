@@ -16,10 +16,10 @@ class AnnealedLangevin : public Sampler {
  public:
   explicit AnnealedLangevin(AnnealedLangevinOptions const& o) : Sampler(o.step_size, 1), options_(o) {}
   // Failure(usage) for a model without levels of noise.
-  void prepare(ScoreModel const&, Chains&, random::Key) override;
+  void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   // Leaves the model at the noise of the last step.
-  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
 
  private:

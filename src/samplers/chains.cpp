@@ -63,13 +63,12 @@ void place(TileStorage const& x, ChainNumbers number, StartKey const& start, Ini
 }
 
 void initialise(Chains const& chains, random::Key key, random::Stream stream, Index step, InitialDistribution const& initial) {
-  place(chains.x, ChainNumbers(chains), {.key = key, .stream = stream, .step = step}, initial);
+  place(chains.x, chains.numbers(), {.key = key, .stream = stream, .step = step}, initial);
 }
 
 void restart_some(Chains const& chains, random::Key key, Index step, InitialDistribution const& initial, double fraction) {
   if (fraction > 0)
-    place(chains.x, ChainNumbers(chains), {.key = key, .stream = random::Stream::restart_state, .step = step, .fraction = fraction},
-          initial);
+    place(chains.x, chains.numbers(), {.key = key, .stream = random::Stream::restart_state, .step = step, .fraction = fraction}, initial);
 }
 
 Index first_nonfinite_chain(TileStorage const& x, Tiling const& tiling, TileRange mine) {

@@ -20,24 +20,18 @@ struct Chains {
   Kokkos::View<std::int32_t**, Kokkos::LayoutRight, DeviceMemory>
       diverging;  // (tile, pitch): proposals with a non-finite or huge energy error
 
+  // (dimension): 1 for coordinates that samplers leave as they are, the same in all chains; empty: none.
+  Held held;
+
   Chains() = default;
   Chains(std::string const& name, Tiling, TileRange mine, Index dimension);
 
   // x of `count` of this rank's tiles from local index `first`, seen with `lanes` lanes.
   Tiles tiles(Index first, Index count, Index lanes) const;
+  // Which numbers key the chains of its tiles.
+  ChainNumbers numbers() const { return {tiling, mine, first_number}; }
   void describe_state(State&, std::string const& group) const;
   std::size_t bytes() const;
-};
-
-// The number that keys a chain's random numbers, from its local tile and lane.
-struct ChainNumbers {
-  Index first, width;
-  ChainNumbers(Tiling const& tiling, TileRange mine, Index first_number = 0)
-      : first(first_number + mine.first * tiling.width), width(tiling.width) {}
-  explicit ChainNumbers(Chains const& c) : ChainNumbers(c.tiling, c.mine, c.first_number) {}
-  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const {
-    return static_cast<std::uint64_t>(first + tile * width + lane);
-  }
 };
 
 // Chains per tile where the deck names no width: a multiple of a strip, such that state, gradient and work rows of a tile stay in a

@@ -125,7 +125,7 @@ void FlowMetropolis::propose(Index step) {
   auto const log_weight = log_weight_, proposed = proposals_.log_weight, accepted = accepted_;
   auto const key = flow_key_;
   Index const d = flow_.dimension(), pitch = tiling().pitch();
-  ChainNumbers const number(chains_);
+  ChainNumbers const number = chains_.numbers();
   bool const first = step == 0;
   Kokkos::parallel_for(
       "partita::flow_metropolis", Range(0, chains_.mine.count * pitch), KOKKOS_LAMBDA(Index n) {

@@ -14,8 +14,8 @@ deck::Schema hmc_schema() {
            .below(1)});
 }
 
-void Hmc::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  HamiltonianScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(1 / options_.temperature), options_.leapfrogs};
+void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  HamiltonianScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), leapfrogs_};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

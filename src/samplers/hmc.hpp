@@ -14,13 +14,13 @@ deck::Schema hmc_schema();
 
 class Hmc : public AdjustedSampler {
  public:
-  explicit Hmc(HmcOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance), options_(o) {}
+  explicit Hmc(HmcOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance), leapfrogs_(o.leapfrogs) {}
   using Sampler::advance;
-  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  double evaluations_per_step() const override { return static_cast<double>(options_.leapfrogs); }
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  double evaluations_per_step() const override { return static_cast<double>(leapfrogs_); }
 
  private:
-  HmcOptions options_;
+  Index leapfrogs_;
 };
 
 }  // namespace partita

@@ -12,11 +12,11 @@ deck::Schema leimkuhler_matthews_schema() {
                           deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
 }
 
-void LeimkuhlerMatthews::prepare(ScoreModel const& model, Chains&, random::Key) {
+void LeimkuhlerMatthews::prepare(Model const& model, Chains&, random::Key) {
   require_stable(model, step_size_, "leimkuhler_matthews", [](double lambda) { return 2 / lambda; });
 }
 
-void LeimkuhlerMatthews::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+void LeimkuhlerMatthews::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   LeimkuhlerMatthewsScheme const scheme{static_cast<Real>(step_size_),
                                         static_cast<Real>(0.5 * std::sqrt(2 * step_size_ * options_.temperature))};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);

@@ -13,9 +13,9 @@ deck::Schema leimkuhler_matthews_schema();
 class LeimkuhlerMatthews : public Sampler {
  public:
   explicit LeimkuhlerMatthews(LeimkuhlerMatthewsOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
-  void prepare(ScoreModel const&, Chains&, random::Key) override;
+  void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
-  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index work_rows(Index d) const override { return LeimkuhlerMatthewsScheme::work_rows(d); }
 
  private:

@@ -13,12 +13,9 @@ deck::Schema mala_schema();
 
 class Mala : public AdjustedSampler {
  public:
-  explicit Mala(MalaOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance), options_(o) {}
+  explicit Mala(MalaOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance) {}
   using Sampler::advance;
-  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-
- private:
-  MalaOptions options_;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
 };
 
 }  // namespace partita

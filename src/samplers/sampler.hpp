@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/dense.hpp"
 #include "deck/schema.hpp"
@@ -18,10 +19,10 @@ class Sampler {
   virtual ~Sampler() = default;
 
   // Memory and initial velocities; refuses a step size that cannot be stable on this model, Failure(usage) with the bound.
-  virtual void prepare(ScoreModel const&, Chains&, random::Key) {}
+  virtual void prepare(Model const&, Chains&, random::Key) {}
   // Advances local tiles [range) by `steps` steps numbered from first_step.
-  virtual void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
-  void advance(ScoreModel const& m, Chains& c, random::Key key, Index first_step, Index steps) {
+  virtual void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
+  void advance(Model const& m, Chains& c, random::Key key, Index first_step, Index steps) {
     advance(m, c, key, {0, c.mine.count}, first_step, steps);
   }
 
@@ -38,6 +39,15 @@ class Sampler {
     return c;
   }
   double step_size() const { return step_size_; }
+  void set_temperature(double t) { temperature_ = t; }  // of what it samples from now on: exp(-E/T), or the path of units at beta = 1/T
+  virtual Index rungs() const { return 1; }             // sets of chains that it moves, those of its caller included
+  // Numbers about the run behind it. Collective.
+  struct Result {
+    std::string name;
+    double value;
+    std::string definition;
+  };
+  virtual std::vector<Result> results() const { return {}; }
   virtual void describe_state(State& state) { state.add_scalar("sampler/step_size", step_size_); }
 
  protected:

@@ -9,12 +9,28 @@
 
 namespace partita {
 
+// The coordinates that move. Loops run over these alone: what is held has no drift, no noise and no velocity, and x keeps its bits.
+struct Moving {
+  Index count;
+  Index const* list;  // null: all coordinates
+  KOKKOS_FORCEINLINE_FUNCTION Index operator[](Index k) const { return list ? list[k] : k; }
+};
+
 // What a scheme sees of a strip.
 struct Strip {
   Rows<Real> x, velocity, work;  // work: the scheme's work_rows(dimension) rows
   std::int32_t *accepted, *diverging;
   Index dimension;
+  Moving moving;
   std::uint64_t first_chain;
+
+  // StripNoise::each_row over the coordinates i that move; the normals go by their places among them.
+  template <class Row>
+  KOKKOS_FORCEINLINE_FUNCTION void each_moving_row(StripNoise& noise, Index step, Row const& row) const {
+    if (moving.list) [[unlikely]]  // apart, so that otherwise what depends on a row alone stays in registers
+      noise.each_row(moving.count, step, [&row, m = moving](Index k) { return row(m[k]); });
+    else noise.each_row(dimension, step, row);
+  }
 };
 
 // Gradients read from rows, or computed on the fly from a separable energy at the rows of x: row(i)(l, x) is dE/dx_i of lane l, where x_i =
@@ -56,7 +72,7 @@ struct UlaScheme {
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
     auto const x = s.x;
     Real const eta = step_size, a = amplitude;
-    noise.each_row(s.dimension, step, [=](Index i) {
+    s.each_moving_row(noise, step, [=](Index i) {
       Real* const row = x[i];
       return [=, slope = g.row(i)](Index l, Real xi) { row[l] = std::fma(a, xi, std::fma(-eta, slope(l, row[l]), row[l])); };
     });
@@ -77,17 +93,17 @@ struct LeimkuhlerMatthewsScheme {
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> previous(Strip const& s) const { return {s.work[s.dimension], s.work.pitch}; }
 
   KOKKOS_FORCEINLINE_FUNCTION void begin(Strip const& s, StripNoise& noise, Index step) const {
-    auto const held = previous(s);
-    noise.each(s.dimension, step, [=](Index i, Index l, Real xi) { held[i][l] = xi; });
+    auto const earlier = previous(s);
+    s.each_moving_row(noise, step, [=](Index i) { return [row = earlier[i]](Index l, Real xi) { row[l] = xi; }; });
   }
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void before(Strip const&, StripNoise&, Index, Index, Gradient const&) const {}
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
-    auto const x = s.x, held = previous(s);
+    auto const x = s.x, earlier = previous(s);
     Real const eta = step_size, a = amplitude;
-    noise.each_row(s.dimension, step + 1, [=](Index i) {
-      Real *const row = x[i], *const before = held[i];
+    s.each_moving_row(noise, step + 1, [=](Index i) {
+      Real *const row = x[i], *const before = earlier[i];
       return [=, slope = g.row(i)](Index l, Real xi) {
         row[l] = std::fma(a, before[l] + xi, std::fma(-eta, slope(l, row[l]), row[l]));
         before[l] = xi;
@@ -113,7 +129,7 @@ struct BaoabScheme {
   KOKKOS_FORCEINLINE_FUNCTION void before(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
     auto const x = s.x, v = s.velocity;
     Real const kick = half_kick, drift = half_step, c = decay, a = amplitude;
-    noise.each_row(s.dimension, step, [=](Index i) {
+    s.each_moving_row(noise, step, [=](Index i) {
       Real *const position = x[i], *const velocity = v[i];
       return [=, slope = g.row(i)](Index l, Real xi) {
         Real const kicked = std::fma(-kick, slope(l, position[l]), velocity[l]), middle = std::fma(drift, kicked, position[l]);
@@ -125,7 +141,8 @@ struct BaoabScheme {
   }
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise&, Index, Index, Gradient const& g) const {
-    for (Index i = 0; i < s.dimension; i++) {
+    for (Index k = 0; k < s.moving.count; k++) {
+      Index const i = s.moving[k];
       Real *const v = s.velocity[i], *const x = s.x[i];
       auto const slope = g.row(i);
 #pragma GCC ivdep
@@ -165,15 +182,18 @@ struct HamiltonianScheme {
     if (k == 0) {
       Real* kinetic = s.work[4 * s.dimension + 2];
       for (Index l = 0; l < strip_lanes; l++) kinetic[l] = 0;
-      noise.each(s.dimension, n, [=](Index i, Index l, Real xi) {
-        kinetic[l] = std::fma(Real(0.5) * xi, xi, kinetic[l]);
-        Real const kicked = std::fma(-half, g[i][l], xi);
-        v[i][l] = kicked;
-        y[i][l] = std::fma(h, kicked, x[i][l]);
+      s.each_moving_row(noise, n, [=](Index i) {
+        Real *gi = g[i], *vi = v[i], *yi = y[i], *xi = x[i];
+        return [=](Index l, Real normal) {
+          kinetic[l] = std::fma(Real(0.5) * normal, normal, kinetic[l]);
+          Real const kicked = std::fma(-half, gi[l], normal);
+          vi[l] = kicked;
+          yi[l] = std::fma(h, kicked, xi[l]);
+        };
       });
     } else {
-      for (Index i = 0; i < s.dimension; i++) {
-        Real *yi = y[i], *vi = v[i];
+      for (Index m = 0; m < s.moving.count; m++) {
+        Real *yi = y[s.moving[m]], *vi = v[s.moving[m]];
 #pragma GCC ivdep
         for (Index l = 0; l < strip_lanes; l++) yi[l] = std::fma(h, vi[l], yi[l]);
       }
@@ -186,8 +206,8 @@ struct HamiltonianScheme {
     Real const kick = (last ? Real(0.5) : Real(1)) * step * beta;
     Real kinetic[strip_lanes];
     for (Index l = 0; l < strip_lanes; l++) kinetic[l] = 0;
-    for (Index i = 0; i < s.dimension; i++) {
-      Real *vi = v[i], *gi = gy[i];
+    for (Index m = 0; m < s.moving.count; m++) {
+      Real *vi = v[s.moving[m]], *gi = gy[s.moving[m]];
 #pragma GCC ivdep
       for (Index l = 0; l < strip_lanes; l++) {
         vi[l] = std::fma(-kick, gi[l], vi[l]);
@@ -211,7 +231,8 @@ struct HamiltonianScheme {
       s.diverging[l] += error < Real(1000) ? 0 : 1;
       e[l] = accept[l] ? ey[l] : e[l];
     }
-    for (Index i = 0; i < s.dimension; i++) {
+    for (Index m = 0; m < s.moving.count; m++) {
+      Index const i = s.moving[m];
       Real *xi = x[i], *yi = y[i], *gi = g[i], *gyi = gy[i];
 #pragma GCC ivdep
       for (Index l = 0; l < strip_lanes; l++) {

@@ -6,7 +6,7 @@ namespace partita {
 
 // Refuses step_size >= bound(lambda_max) with Failure(usage) when the model is Gaussian; says nothing about other models.
 template <class Bound>
-void require_stable(ScoreModel const& model, double step_size, char const* sampler, Bound const& bound) {
+void require_stable(Model const& model, double step_size, char const* sampler, Bound const& bound) {
   for (auto const& g : model.gaussian()) {
     double const lambda = largest_eigenvalue(g.precision), limit = bound(lambda);
     require_all(step_size < limit, ExitCode::usage,

@@ -14,13 +14,12 @@ deck::Schema ula_schema() {
        deck::key("noise_scale", &O::noise_scale, "s; below 1 the chain no longer samples exp(-E/T)").at_least(0)});
 }
 
-void Ula::prepare(ScoreModel const& model, Chains&, random::Key) {
+void Ula::prepare(Model const& model, Chains&, random::Key) {
   require_stable(model, step_size_, "ula", [](double lambda) { return 2 / lambda; });
 }
 
-void Ula::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  UlaScheme const scheme{static_cast<Real>(step_size_),
-                         static_cast<Real>(std::sqrt(2 * step_size_ * options_.temperature) * options_.noise_scale)};
+void Ula::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  UlaScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(std::sqrt(2 * step_size_ * temperature_) * noise_scale_)};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 
@@ -28,7 +27,7 @@ Matrix Ula::stationary_covariance(Matrix const& h) const {
   Matrix m = h * h;
   for (std::size_t i = 0; i < m.values.size(); i++) m.values[i] = h.values[i] - 0.5 * step_size_ * m.values[i];
   Matrix c = inverse(m);
-  for (double& v : c.values) v *= options_.temperature * options_.noise_scale * options_.noise_scale;
+  for (double& v : c.values) v *= temperature_ * noise_scale_ * noise_scale_;
   return c;
 }
 

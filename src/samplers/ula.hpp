@@ -13,16 +13,16 @@ deck::Schema ula_schema();
 
 class Ula : public Sampler {
  public:
-  explicit Ula(UlaOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
-  void prepare(ScoreModel const&, Chains&, random::Key) override;
+  explicit Ula(UlaOptions const& o) : Sampler(o.step_size, o.temperature), noise_scale_(o.noise_scale) {}
+  void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
-  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
   // s^2 T (H - eta H^2 / 2)^-1 with s the noise scale: for H = I an overshoot of 2 / (2 - eta).
   Matrix stationary_covariance(Matrix const& precision) const override;
 
  private:
-  UlaOptions options_;
+  double noise_scale_;
 };
 
 }  // namespace partita

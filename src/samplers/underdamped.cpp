@@ -13,7 +13,7 @@ deck::Schema underdamped_schema() {
                           deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
 }
 
-void Underdamped::prepare(ScoreModel const& model, Chains& chains, random::Key key) {
+void Underdamped::prepare(Model const& model, Chains& chains, random::Key key) {
   double const mass = options_.mass;
   require_stable(model, step_size_, "underdamped", [mass](double lambda) { return 2 / std::sqrt(lambda / mass); });
   // Velocities start in equilibrium; they are drawn like initial positions, from a stream of their own.
@@ -21,9 +21,12 @@ void Underdamped::prepare(ScoreModel const& model, Chains& chains, random::Key k
   start.x = TileStorage("chains velocity", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
   initialise(start, key, random::Stream::momentum, 0, {InitialState::normal, std::sqrt(options_.temperature / mass)});
   chains.velocity = start.x;
+  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
+  for (std::size_t i = 0; i < held.extent(0); i++)
+    if (held(i)) Kokkos::deep_copy(Kokkos::subview(start.x, Kokkos::ALL, i, Kokkos::ALL), Real(0));
 }
 
-void Underdamped::advance(ScoreModel const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+void Underdamped::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   double const h = step_size_, decay = std::exp(-options_.friction * h);
   BaoabScheme const scheme{static_cast<Real>(h / (2 * options_.mass)), static_cast<Real>(h / 2), static_cast<Real>(decay),
                            static_cast<Real>(std::sqrt((1 - decay * decay) * options_.temperature / options_.mass))};

@@ -16,9 +16,9 @@ deck::Schema underdamped_schema();
 class Underdamped : public Sampler {
  public:
   explicit Underdamped(UnderdampedOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
-  void prepare(ScoreModel const&, Chains&, random::Key) override;
+  void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
-  void advance(ScoreModel const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool keeps_velocity() const override { return true; }
   Index work_rows(Index d) const override { return BaoabScheme::work_rows(d); }
 

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <cmath>
+#include <map>
+
 #include "comm/communicator.hpp"
 #include "data/load.hpp"
 #include "deck/document.hpp"
@@ -40,6 +44,21 @@ TEST(Load, EveryRankHearsOfABadFile) {
               HasSubstr(":2: 1 columns found, 2 wanted"));
 }
 
+TEST(Load, RatingsOnAllRanks) {
+  std::string const path = path_of_root("ratings.csv", "user,item,rating\n5,1,2\n5,2,4\n6,1,4\n6,2,1\n");
+  Dataset const data = load_deck("type = \"ratings\"\npath = \"" + path + "\"\nheld_out_fraction = 0.25\n");
+  ASSERT_NE(data.ratings(), nullptr);
+  EXPECT_EQ(data.ratings()->users, (std::vector<Index>{5, 6}));
+  EXPECT_EQ(data.ratings()->items, (std::vector<Index>{1, 2}));
+  EXPECT_EQ(data.ratings()->held_out.size(), 1u);
+  EXPECT_EQ(data.size(Split::train), 2);
+  auto const x = data.points(Split::train);
+  EXPECT_EQ(std::count(x.begin(), x.end(), 0.), 1);
+  EXPECT_THAT(failure(ExitCode::usage, [&] { load_deck("type = \"ratings\"\nscaling = \"unit\"\npath = \"" + path + "\"\n"); }),
+              HasSubstr("scaling"));
+  EXPECT_EQ(load_deck("type = \"two_moons\"\n").ratings(), nullptr);
+}
+
 TEST(Load, GeneratedSetsByName) {
   for (char const* type : {"two_moons", "eight_gaussians", "rings", "checkerboard", "pinwheel", "swiss_roll", "two_spirals"}) {
     Dataset const data = load_deck(std::string("type = \"") + type + "\"\npoints = 100\nlimit = 60\nvalidation_fraction = 0.5\n");
@@ -48,6 +67,28 @@ TEST(Load, GeneratedSetsByName) {
     EXPECT_EQ(data.source(), type);
     EXPECT_EQ(data.held_out(0, 500).size(), 1000u);
   }
+}
+
+// The 14 patterns of 3 x 3, in their order; fresh ones are drawn from these.
+TEST(Load, BarsAndStripes) {
+  Dataset const data = load_deck("type = \"bars_and_stripes\"\n");
+  EXPECT_EQ(data.shape(), (std::vector<Index>{3, 3}));
+  auto const points = data.points(Split::train), drawn = data.held_out(0, 7000);
+  std::map<std::vector<double>, Index> found;
+  for (auto at = points.begin(); at != points.end(); at += 9) EXPECT_TRUE(found.insert({{at, at + 9}, 0}).second) << "twice";
+  EXPECT_EQ(found.size(), 14u);
+  for (auto const& [p, drawn_before] : found) {
+    bool rows = true, columns = true;
+    for (std::size_t k = 0; k < 9; k++) rows &= p[k] == p[k / 3 * 3], columns &= p[k] == p[k % 3];
+    EXPECT_TRUE(rows || columns);
+    EXPECT_TRUE(std::all_of(p.begin(), p.end(), [](double v) { return v == 0 || v == 1; }));
+  }
+  EXPECT_EQ((std::vector<double>{points.begin() + 9, points.begin() + 18}), (std::vector<double>{1, 1, 1, 0, 0, 0, 0, 0, 0}));
+  EXPECT_EQ((std::vector<double>{points.begin() + 72, points.begin() + 81}), (std::vector<double>{1, 0, 0, 1, 0, 0, 1, 0, 0}));
+  for (auto at = drawn.begin(); at != drawn.end(); at += 9) found.at({at, at + 9})++;
+  for (auto const& [p, times] : found) EXPECT_NEAR(times, 500, 5 * std::sqrt(500.));  // binomial
+  EXPECT_EQ(load_deck("type = \"bars_and_stripes\"\nsize = 5\n").size(Split::train), 62);
+  EXPECT_EQ(load_deck("type = \"bars_and_stripes\"\ncopies = 3\n").size(Split::train), 42);
 }
 
 TEST(Load, DeckMistakesAreRefused) {

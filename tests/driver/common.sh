@@ -72,3 +72,5 @@ small_score=("$INPUTS/score_2d_denoising.toml" --set 'model.layers=[2, 16, 16, 1
 small_hee=("$INPUTS/hee_2d.toml" --set train.batch=64 --set data.points=64 --set train.updates=200 --set sampler.tile_width=16 --set run.reproducible=true)
 small_images=("$INPUTS/hee_2d_generate.toml" --set generator.samples=200 --set generator.tile_width=16 --set generator.type=hee_joint --set generator.duration=20
   --set generator.average_over=5 --set sampler.type=hee_langevin --set sampler.step_size=0.05 --set estimator.0.points=100 --set estimator.0.splits=2 --set checkpoint.every="50 steps")
+small_bars=("$INPUTS/rbm_bars.toml" --set data.size=5 --set model.visible=25 --set train.batch=48 --set objective.chains=96 --set objective.chains_per_update=96
+  --set sampler.tile_width=16 --set train.updates=200 --set run.reproducible=true)

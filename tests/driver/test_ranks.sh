@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The same bits on 1, 2 and 3 ranks: samples of two decks, and the parameters after 200 training updates of four others.
+# The same bits on 1, 2 and 3 ranks: samples of two decks, and the parameters after 200 training updates of five others.
 source "$(dirname "$0")/common.sh"
 for ranks in 1 2 3; do
   on "$ranks" run "${small_gaussian[@]}" --set run.output=gaussian$ranks || { cat output; die "gaussian on $ranks ranks"; }
@@ -7,16 +7,18 @@ for ranks in 1 2 3; do
   on "$ranks" run "${small_moons[@]}" --set run.output=moons$ranks || { cat output; die "two moons on $ranks ranks"; }
   on "$ranks" run "${small_score[@]}" --set run.output=score$ranks || { cat output; die "score matching on $ranks ranks"; }
   on "$ranks" run "${small_flow[@]}" --set run.output=flow$ranks || { cat output; die "flow on $ranks ranks"; }
+  on "$ranks" run "${small_bars[@]}" --set run.output=bars$ranks || { cat output; die "rbm on $ranks ranks"; }
   on "$ranks" run "${small_hee[@]}" --set run.output=hee$ranks || { cat output; die "hee on $ranks ranks"; }
   on "$ranks" run "${small_images[@]}" --set run.output=images$ranks --set model.from=hee1 || { cat output; die "hee generation on $ranks ranks"; }
 done
 for ranks in 2 3; do
-  for run in gaussian well moons images flow; do
+  for run in gaussian well moons bars images flow; do
     [[ $run == flow ]] || same_samples ${run}1 $run$ranks
     [[ $(metrics ${run}1) == "$(metrics $run$ranks)" ]] || die "metrics of $run differ on $ranks ranks"
   done
   same "$(newest_checkpoint score1)" "$(newest_checkpoint score$ranks)" /model/parameters /optimizer/mean /average/parameters /objective/losses
   same "$(newest_checkpoint hee1)" "$(newest_checkpoint hee$ranks)" /model/parameters /optimizer/mean /chains/layer1/x
+  same "$(newest_checkpoint bars1)" "$(newest_checkpoint bars$ranks)" /model/parameters /optimizer/velocity /objective/offsets /replay/0001/x
   same "$(newest_checkpoint moons1)" "$(newest_checkpoint moons$ranks)" /model/parameters /optimizer/mean /average/parameters
   same "$(newest_checkpoint flow1)" "$(newest_checkpoint flow$ranks)" /model/parameters /optimizer/mean /average/parameters
   same flow1/estimates/flow_histogram.h5 flow$ranks/estimates/flow_histogram.h5 /density_direct /density_weighted

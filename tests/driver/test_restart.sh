@@ -42,6 +42,11 @@ kill_and_continue moons_killed "${small_moons[@]}"
 compare moons moons_killed
 same "$(newest_checkpoint moons)" "$(newest_checkpoint moons_killed)" /model/parameters /optimizer/square /replay/0001/x
 
+on 2 run "${small_bars[@]}" --set train.updates=2000 --set run.output=bars || { cat output; die "rbm"; }
+kill_and_continue bars_killed "${small_bars[@]}" --set train.updates=2000
+compare bars bars_killed
+same "$(newest_checkpoint bars)" "$(newest_checkpoint bars_killed)" /model/parameters /optimizer/velocity /objective/offsets /replay/0001/x
+
 on 2 run "${small_hee[@]}" --set run.output=hee || { cat output; die "hee"; }
 kill_and_continue hee_killed "${small_hee[@]}"
 same "$(newest_checkpoint hee)" "$(newest_checkpoint hee_killed)" /model/parameters /optimizer/square /chains/layer2/x /chains/layer1/adaptation

@@ -149,6 +149,13 @@ def study_run(tmp_path, random):
         x = np.linspace(-2, 2, 80)
         file["x"], file["energy"], file.attrs["log_c"] = x, x**2, 0.5 * np.log(np.pi)
         file["density_direct"] = file["density_weighted"] = np.exp(-(x**2)) / np.sqrt(np.pi)
+    with h5py.File(run / "estimates/hopfield_capacity.h5", "w") as file:
+        sweeps = np.arange(21)
+        file["load"] = [0.13, 0.2]
+        file["overlap"] = np.stack([1 - 0.02 * (1 - 0.5**sweeps), 0.3 + 0.7 * 0.8**sweeps])
+        file["overlap_error"] = np.full((2, 21), 0.01)
+    with h5py.File(run / "estimates/modern_retrieval.h5", "w") as file:
+        file["beta"], file["distance"] = [1.0, 0.125], np.stack([random.uniform(0, 0.01, 200), random.normal(0.88, 0.01, 200)])
     with h5py.File(run / "estimates/score_grid.h5", "w") as file:
         axis = np.linspace(-3, 3, 60)
         file["x0"], file["x1"] = axis, axis[::2]

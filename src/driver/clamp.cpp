@@ -1,0 +1,117 @@
+#include "driver/clamp.hpp"
+
+#include "core/require.hpp"
+
+namespace partita {
+namespace {
+
+// Flags of the units from pairs of a first and a last one.
+void mark(std::vector<std::uint8_t>& flags, std::vector<Index> const& pairs) {
+  auto const units = static_cast<Index>(flags.size());
+  require_all(pairs.size() % 2 == 0, ExitCode::usage,
+              "clamp.units has {} numbers (they are pairs of a first and a last unit); write [0, 391], or [7, 7] for one unit",
+              pairs.size());
+  for (std::size_t k = 0; k < pairs.size(); k += 2) {
+    Index const first = pairs[k], last = pairs[k + 1];
+    require_all(first <= last && last < units, ExitCode::usage,
+                "clamp.units names the units {} to {}, and the visible units of this model are 0 to {}; correct the pair", first, last,
+                units - 1);
+    std::fill(flags.begin() + first, flags.begin() + last + 1, std::uint8_t{1});
+  }
+}
+
+// Flags of the rows and columns of images, channel after channel as they are stored: (rows, columns) or (rows, columns, channels).
+void mark_image(std::vector<std::uint8_t>& flags, std::vector<Index> const& shape, ClampOptions const& o) {
+  if (o.rows.empty() && o.columns.empty()) return;
+  require_all(shape.size() >= 2, ExitCode::usage,
+              "clamp.rows and clamp.columns are for images, and there is no [data] of images; add it, or name clamp.units");
+  auto const range = [](std::vector<Index> const& pair, Index count, char const* name) {
+    if (pair.empty()) return std::pair(Index{0}, count - 1);
+    require_all(pair[0] <= pair[1] && pair[1] < count, ExitCode::usage,
+                "clamp.{} = [{}, {}], and the images have the {} 0 to {}; correct it", name, pair[0], pair[1], name, count - 1);
+    return std::pair(pair[0], pair[1]);
+  };
+  auto const [top, bottom] = range(o.rows, shape[0], "rows");
+  auto const [left, right] = range(o.columns, shape[1], "columns");
+  Index const depth = static_cast<Index>(flags.size()) / (shape[0] * shape[1]);
+  for (Index r = top; r <= bottom; r++)
+    std::fill_n(flags.begin() + (r * shape[1] + left) * depth, (right - left + 1) * depth, std::uint8_t{1});
+}
+
+std::vector<std::uint8_t> held_units(Model const& model, data::Dataset const* data, ClampOptions const& o) {
+  std::vector<std::uint8_t> flags(static_cast<std::size_t>(model.visible_dimension()));
+  mark(flags, o.units);
+  mark_image(flags, data ? data->shape() : std::vector<Index>{}, o);
+  if (o.others)
+    for (auto& flag : flags) flag = !flag;
+  auto const held = std::count(flags.begin(), flags.end(), 1);
+  require_all(held > 0, ExitCode::usage, "[clamp] holds no unit; name some by clamp.units, rows or columns, or remove the section");
+  require_all(held < model.dimension(), ExitCode::usage, "[clamp] holds all {} units, and nothing is left to sample; name fewer", held);
+  flags.resize(static_cast<std::size_t>(model.dimension()));
+  return flags;
+}
+
+// Values of all units, of which the held ones count, for each chain.
+void fill(TileStorage to, Chains const& chains, std::vector<std::uint8_t> const& held, data::Dataset const* data, ClampOptions const& o) {
+  if (!o.values.empty()) {
+    auto const count = static_cast<std::size_t>(std::count(held.begin(), held.end(), 1));
+    require_all(o.values.size() == 1 || o.values.size() == count, ExitCode::usage,
+                "clamp.values has {} numbers, and {} units are held; give one for all, or one for each in ascending order", o.values.size(),
+                count);
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < held.size(); i++)
+      if (held[i])
+        Kokkos::deep_copy(Kokkos::subview(to, Kokkos::ALL, i, Kokkos::ALL), static_cast<Real>(o.values[o.values.size() == 1 ? 0 : next++]));
+    return;
+  }
+  auto const split = o.split == "test" ? data::Split::test : o.split == "validation" ? data::Split::validation : data::Split::train;
+  Index const all = data->size(split), items = o.items > 0 ? o.items : all;
+  require_all(all > 0, ExitCode::usage, "clamp.split = \"{}\", and {} has no such items; use another, or data.test_fraction", o.split,
+              data->source());
+  require_all(items <= all, ExitCode::usage, "clamp.items = {}, and {} has {} {} items; use at most these", items, data->source(), all,
+              o.split);
+  data->fill(to, chains.tiling, chains.mine, [&](Index chain) { return data->item(split, chain % items); });
+}
+
+}  // namespace
+
+deck::Section clamp_section() {
+  using O = ClampOptions;
+  return {
+      .name = "clamp",
+      .doc = "visible units that are held while the others are sampled given them; chain c shows item c of [data], or constant values",
+      .common =
+          {deck::key("units", &O::units, "units held, pairs of a first and a last one: [0, 391], or [3, 3, 10, 12]").at_least(0),
+           deck::key("rows", &O::rows, "images: first and last row held").at_least(0).of_length(2),
+           deck::key("columns", &O::columns, "images: first and last column held; with rows a rectangle").at_least(0).of_length(2),
+           deck::key("others", &O::others, "all units but these are held"),
+           deck::key("values", &O::values, "held values: one, or one a held unit; without, those of [data]").excludes({"split", "items"}),
+           deck::key("split", &O::split, "items shown").one_of({"train", "validation", "test"}),
+           deck::key("items", &O::items, "how many: chain c shows item c mod items; 0: all").at_least(0)},
+      .tasks = {"sample"}};
+}
+
+void clamp(Chains& chains, Model const& model, data::Dataset const* data, ClampOptions const& o) {
+  require_all(o.values.empty() ? data != nullptr : true, ExitCode::usage,
+              "[clamp] shows items of [data], and there is none; add it, or give clamp.values");
+  require_all(data == nullptr || data->dimension() == model.visible_dimension(), ExitCode::usage,
+              "[clamp] shows items of {} numbers ({}), and the model has {} visible units; they must agree", data ? data->dimension() : 0,
+              data ? data->source() : "", model.visible_dimension());
+  auto const flags = held_units(model, data, o);
+  TileStorage const shown("clamped values", chains.mine.count, data ? data->dimension() : model.dimension(), chains.tiling.pitch());
+  fill(shown, chains, flags, data, o);
+
+  DeviceVector<std::uint8_t> const held("held units", flags.size());
+  Kokkos::deep_copy(held, Kokkos::View<std::uint8_t const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(flags.data(), flags.size()));
+  auto const x = chains.x;
+  Index const rows = static_cast<Index>(shown.extent(1)), pitch = chains.tiling.pitch();
+  Kokkos::parallel_for(
+      "partita::clamp", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * rows * pitch),
+      KOKKOS_LAMBDA(Index n) {
+        Index const lane = n % pitch, i = n / pitch % rows, tile = n / pitch / rows;
+        if (held(i)) x(tile, i, lane) = shown(tile, i, lane);
+      });
+  chains.held = held;
+}
+
+}  // namespace partita

@@ -1,0 +1,23 @@
+// [clamp]: visible units that chains hold while the others are drawn given them, for inpainting and conditional samples.
+#pragma once
+#include "data/dataset.hpp"
+#include "deck/document.hpp"
+#include "models/model.hpp"
+#include "samplers/chains.hpp"
+
+namespace partita {
+
+struct ClampOptions {
+  std::vector<Index> units, rows, columns;
+  bool others = false;
+  std::vector<double> values;
+  std::string split = "test";
+  Index items = 0;
+};
+deck::Section clamp_section();
+
+// Marks the units that the options name as held and writes their values into all lanes: the constants, or those of the data's item
+// c mod items for chain c. `data` may be null where there are constants. Failure(usage) for units or items that do not exist.
+void clamp(Chains&, Model const&, data::Dataset const* data, ClampOptions const&);
+
+}  // namespace partita

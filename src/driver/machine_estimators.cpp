@@ -1,0 +1,49 @@
+// Estimators of samples of lattice machines.
+#include "driver/estimator.hpp"
+#include "driver/warm_start.hpp"
+#include "estimators/ising.hpp"
+
+namespace partita {
+namespace {
+
+using Metrics = std::vector<Metric>;
+
+Metrics magnetisation(Subject const& s, deck::Block const&) {
+  deck::Block const& model = s.evaluation.context.deck.at("model");
+  require_all(
+      model.type == "ising_lattice" && model.as<WarmStart>().from.empty(), ExitCode::usage,
+      "estimator.type = \"magnetisation\" measures spins of the deck's coupling and field, and model.type = \"{}\"{} has others; use "
+      "ising_lattice, or the estimator \"moments\"",
+      model.type, model.as<WarmStart>().from.empty() ? "" : " with model.from");
+  auto const o = model.as<IsingLatticeOptions>();
+  auto const bonds = lattice_edges(o.rows, o.columns, o.periodic);
+  Index const sites = o.rows * o.columns;
+  double const n = static_cast<double>(sites);
+  auto const found = expectations(s.samples, 3, [&](float const* x, double, double* out) {
+    double aligned = 0, spins = 0;
+    for (Edge const& b : bonds) aligned += x[b.first] == x[b.second] ? 1 : -1;
+    for (Index i = 0; i < sites; i++) spins += x[i] > 0 ? 1 : -1;
+    out[0] = -(o.coupling * aligned + o.field * spins) / n;
+    out[1] = std::abs(spins) / n;
+    out[2] = spins / n;
+  });
+  Metrics out{{"energy_per_spin", found[0].value, found[0].error, "<-J sum s_i s_j - theta sum s_i> / n, in units of kT"},
+              {"magnetisation_abs", found[1].value, found[1].error, "<|sum s_i|> / n"},
+              {"magnetisation", found[2].value, found[2].error, "<sum s_i> / n"}};
+  if (auto const exact = exact_ising(o)) {
+    out.push_back({"energy_per_spin_exact", exact->energy, {}, "by transfer matrix"});
+    if (exact->magnetisation_abs) out.push_back({"magnetisation_abs_exact", *exact->magnetisation_abs, {}, "by transfer matrix"});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<EstimatorEntry> machine_estimators() {
+  return {{{"magnetisation", "energy and magnetisation a spin of an ising_lattice, beside their exact values on small lattices", {}},
+           magnetisation,
+           LooksAt::samples,
+           Family::units}};
+}
+
+}  // namespace partita

@@ -1,0 +1,142 @@
+#include "estimators/annealing.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/math.hpp"
+#include "core/require.hpp"
+#include "models/gibbs_model.hpp"
+#include "samplers/gibbs.hpp"
+
+namespace partita {
+namespace {
+
+// Takes the chains along the path: from its first beta, where they are, to its last one.
+std::vector<double> log_weights_along(std::vector<double> const& path, GibbsModel& model, Chains const& chains, Communicator const& ranks,
+                                      random::Key key) {
+  Tiling const& tiling = chains.tiling;
+  random::check_budget(chains.first_number + tiling.tiles() * tiling.width, static_cast<Index>(path.size()),
+                       divide_up(model.dimension(), 4));
+  LogWeights const weights("log weights", static_cast<std::size_t>(chains.mine.count), static_cast<std::size_t>(tiling.pitch()));
+  model.reserve(tiles_in_flight(chains.mine.count), tiling.width);
+  for (Index first = 0, count = 0; first < chains.mine.count; first += count) {
+    Index const lanes = tiling.lanes(chains.mine.first + first), flight = tiles_in_flight(chains.mine.count);
+    for (count = 1; count < flight && first + count < chains.mine.count && tiling.lanes(chains.mine.first + first + count) == lanes;)
+      count++;
+    Tiles const x = chains.tiles(first, count, lanes);
+    LogWeights const gained = Kokkos::subview(weights, std::pair(first, first + count), Kokkos::ALL);
+    Sweep sweep{.key = key, .chains = chains.numbers().from(first), .reversed = path.front() > path.back()};
+    for (std::size_t k = 1; k < path.size(); k++) {
+      sweep.step = static_cast<Index>(k), sweep.beta = path[k];
+      model.anneal(x, path[k - 1], sweep, gained);
+    }
+  }
+  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), weights);
+  std::vector<double> mine;
+  for (Index t = 0; t < chains.mine.count; t++)
+    for (Index l = 0; l < tiling.chains_in(chains.mine.first + t); l++) mine.push_back(host(t, l));
+  auto const all = ranks.all_gather(mine);
+  auto const bad = std::find_if(all.begin(), all.end(), [](double w) { return !std::isfinite(w); });
+  require_all(bad == all.end(), ExitCode::numerical, "the importance weight of chain {} is not finite; are the model's parameters?",
+              bad - all.begin());
+  return all;
+}
+
+double log_sum_exp(std::vector<double> const& v) {
+  double const top = *std::max_element(v.begin(), v.end());
+  double sum = 0;
+  for (double x : v) sum += std::exp(x - top);
+  return top + std::log(sum);
+}
+
+}  // namespace
+
+Schedule uniform_schedule(Index temperatures) {
+  Schedule betas;
+  for (Index k = 0; k <= temperatures; k++) betas.push_back(static_cast<double>(k) / static_cast<double>(temperatures));
+  return betas;
+}
+
+Schedule piecewise_schedule(std::vector<double> const& ends, std::vector<double> const& steps) {
+  require_all(!ends.empty() && ends.size() == steps.size() && ends.back() == 1, ExitCode::usage,
+              "a schedule of {} ends and {} steps (one step for each stretch, the last of which ends at 1); give as many of both",
+              ends.size(), steps.size());
+  Schedule betas{0};
+  for (std::size_t i = 0; i < ends.size(); i++) {
+    double const from = betas.back();
+    require_all(ends[i] > from && steps[i] > 0, ExitCode::usage,
+                "the schedule's stretch {} goes from {} to {} in steps of {}; ends must rise and steps be above 0", i, from, ends[i],
+                steps[i]);
+    auto const count = std::max<Index>(1, std::llround((ends[i] - from) / steps[i]));
+    for (Index k = 1; k <= count; k++) betas.push_back(from + (ends[i] - from) * static_cast<double>(k) / static_cast<double>(count));
+    betas.back() = ends[i];
+  }
+  return betas;
+}
+
+std::vector<double> forward_log_weights(GibbsModel& model, Schedule const& betas, Tiling const& tiling, Communicator const& ranks,
+                                        random::Key key) {
+  Chains const chains("annealed chains", tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), model.dimension());
+  model.reserve(1, tiling.pitch());
+  start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
+  return log_weights_along(betas, model, chains, ranks, key);
+}
+
+std::vector<double> reverse_log_weights(GibbsModel& model, Schedule const& betas, Chains const& chains, Communicator const& ranks,
+                                        random::Key key) {
+  return log_weights_along({betas.rbegin(), betas.rend()}, model, chains, ranks, key);
+}
+
+LogMean log_mean_exp(std::vector<double> const& log_weights) {
+  auto const n = static_cast<double>(log_weights.size());
+  double const log_sum = log_sum_exp(log_weights);
+  double squares = 0, mean = 0, deviation = 0;
+  std::size_t const top = static_cast<std::size_t>(std::max_element(log_weights.begin(), log_weights.end()) - log_weights.begin());
+  std::vector<double> without;  // log of the sum of all other weights
+  for (std::size_t i = 0; i < log_weights.size(); i++) {
+    double const share = std::exp(log_weights[i] - log_sum);
+    squares += share * share;
+    if (i != top) {
+      without.push_back(log_sum + std::log1p(-share));
+      continue;
+    }
+    auto others = log_weights;  // summed anew: the largest may be all that counts
+    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
+    without.push_back(log_sum_exp(others));
+  }
+  for (double w : without) mean += w / n;
+  for (double w : without) deviation += (w - mean) * (w - mean);
+  return {log_sum - std::log(n), std::sqrt(deviation * (n - 1) / n), 1 / squares, std::exp(log_weights[top] - log_sum)};
+}
+
+Estimate acceptance_ratio(std::vector<double> const& forward, std::vector<double> const& reverse) {
+  auto const n_f = static_cast<double>(forward.size()), n_r = static_cast<double>(reverse.size());
+  double const offset = std::log(n_f / n_r);
+  // At the right c = log(Z / Z_0) both directions give the same sum; their difference falls with c.
+  struct Moments {
+    double sum = 0, squares = 0;
+    void add(double f) { sum += f, squares += f * f; }
+    double relative_variance(double n) const { return (squares / sum / sum - 1 / n); }
+  };
+  auto const at = [&](double c) {
+    std::pair<Moments, Moments> m;
+    for (double w : forward) m.first.add(math::sigmoid(w - c - offset));
+    for (double w : reverse) m.second.add(math::sigmoid(w + c + offset));
+    return m;
+  };
+  auto const [low_f, high_f] = std::minmax_element(forward.begin(), forward.end());
+  auto const [low_r, high_r] = std::minmax_element(reverse.begin(), reverse.end());
+  double const margin = 2 * std::abs(offset) + 1;  // beyond which one sum is the larger whatever the weights
+  double low = std::min(*low_f, -*high_r) - margin, high = std::max(*high_f, -*low_r) + margin;
+  while (high - low > 1e-12 * std::max(1., std::abs(high))) {
+    double const c = (low + high) / 2;
+    if (c <= low || c >= high) break;
+    auto const m = at(c);
+    (m.first.sum > m.second.sum ? low : high) = c;
+  }
+  double const c = (low + high) / 2;
+  auto const m = at(c);
+  return {c, std::sqrt(std::max(0., m.first.relative_variance(n_f) + m.second.relative_variance(n_r)))};
+}
+
+}  // namespace partita

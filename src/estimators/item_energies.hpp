@@ -1,0 +1,26 @@
+// Averages over items, under models of units: free energies and pseudo-likelihoods. Items come in tiles, which the ranks share; the same
+// bits on any number of ranks. Collective.
+#pragma once
+#include <functional>
+
+#include "comm/communicator.hpp"
+#include "estimators/sample_set.hpp"
+#include "models/gibbs_model.hpp"
+
+namespace partita {
+
+// Some items: `count` of them, the visible units of chain c of the tiling being those of item c.
+struct ItemTiles {
+  Index count = 0;
+  std::function<void(TileStorage to, Tiling const&, TileRange)> fill;
+};
+
+// F(v) = -log sum_h exp(-E(v, h)): hidden units that the model does not sum out are enumerated, up to so many.
+constexpr Index most_hidden_enumerated = 16;
+// Mean over the items with its standard error. Failure(usage) for more such hidden units.
+Estimate mean_free_energy(GibbsModel&, ItemTiles const&, Communicator const&);
+
+// Mean of sum_k log p(v_k | other visible units) (Besag 1975) over the items, exact. Failure(usage) unless the units are binary.
+Estimate mean_pseudo_likelihood(GibbsModel&, ItemTiles const&, Communicator const&);
+
+}  // namespace partita

@@ -1,0 +1,290 @@
+#include "models/boltzmann_machine.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/math.hpp"
+#include "core/require.hpp"
+#include "models/host_values.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+
+Index extent(ConstTiles const& x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
+
+// sum over the lanes of all tiles of term(tile, lane), in whole vectors of lanes.
+template <class Term>
+KOKKOS_FORCEINLINE_FUNCTION Real lane_sum(Index tiles, Index lanes, Term const& term) {
+  Real partial[lane_quantum] = {};
+  for (Index t = 0; t < tiles; t++) {
+    auto const at = term(t);
+    for (Index l = 0; l < lanes; l += lane_quantum)
+      for (Index k = 0; k < lane_quantum; k++) partial[k] += at(l + k);
+  }
+  Real total = 0;
+  for (Real p : partial) total += p;
+  return total;
+}
+
+// sum_i += sum_b y_i(b).
+void add_unit_sums(ConstTiles y, Vector sum) {
+  Index const tiles = extent(y, 0), lanes = extent(y, 2);
+  Kokkos::parallel_for(
+      "partita::unit_sums", Range(0, extent(y, 1)), KOKKOS_LAMBDA(Index i) {
+        sum(i) += lane_sum(tiles, lanes, [&](Index t) { return [row = &y(t, i, 0)](Index l) { return row[l]; }; });
+      });
+}
+
+// sum_ij += sum_b y_i(b) x_j(b), or where both are wanted y_i x_j + y_j x_i, for each edge ij.
+enum class Products { first_with_second, both };
+void add_edge_sums(CouplingGraph const& graph, Products products, ConstTiles y, ConstTiles x, Vector sum) {
+  Index const tiles = extent(x, 0), lanes = extent(x, 2);
+  auto const first = graph.first, second = graph.second;
+  bool const both = products == Products::both;
+  Kokkos::parallel_for(
+      "partita::edge_sums", Range(0, graph.edges()), KOKKOS_LAMBDA(Index e) {
+        auto const of = [&](Index i, Index j) {
+          return lane_sum(tiles, lanes, [&](Index t) { return [yi = &y(t, i, 0), xj = &x(t, j, 0)](Index l) { return yi[l] * xj[l]; }; });
+        };
+        sum(e) += of(first(e), second(e));
+        if (both) sum(e) += of(second(e), first(e));
+      });
+}
+
+std::string wrong_connections(deck::Value const& v) {
+  for (std::string const& name : std::get<std::vector<std::string>>(v))
+    if (name != "visible" && name != "between" && name != "hidden")
+      return "may name \"visible\" (R), \"between\" (W) and \"hidden\" (S), not \"" + name + "\"";
+  return "";
+}
+
+}  // namespace
+
+deck::Schema boltzmann_machine_schema() {
+  using O = BoltzmannMachineOptions;
+  return deck::schema<O>("boltzmann_machine",
+                         "binary units v and h, E = -1/2 v'R v - v'W h - 1/2 h'S h - a'v - b'h; samples and chains hold both",
+                         {deck::key("visible", &O::visible, "visible units, 0 or 1").required().at_least(1),
+                          deck::key("hidden", &O::hidden, "hidden units, 0 or 1; none: a fully visible machine").at_least(0),
+                          deck::key("connections", &O::connections,
+                                    "which pairs of units are coupled: any of \"visible\" (R), \"between\" (W) and \"hidden\" (S)")
+                              .checked_by(wrong_connections),
+                          deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0)});
+}
+
+Connections layers(BoltzmannMachineOptions const& o) {
+  Connections all;
+  auto const connect = [&](std::string const& layer, std::string const& block, std::vector<Index> extents, auto const& partners) {
+    if (std::find(o.connections.begin(), o.connections.end(), layer) == o.connections.end()) return;
+    auto const offset = static_cast<Index>(all.edges.size());
+    partners();
+    if (static_cast<Index>(all.edges.size()) > offset) all.blocks.push_back({block, std::move(extents), offset});
+  };
+  auto const pairs = [&](Index from, Index end, auto const& first_partner, Index last) {
+    for (Index i = from; i < end; i++)
+      for (Index j = first_partner(i); j < last; j++) all.edges.push_back({i, j});
+  };
+  Index const d = o.visible, f = o.hidden;
+  auto const next = [](Index i) { return i + 1; };
+  connect("visible", "visible_weight", {d * (d - 1) / 2}, [&] { pairs(0, d, next, d); });
+  connect("between", "weight", {d, f}, [&] {
+    pairs(
+        0, d, [d](Index) { return d; }, d + f);
+  });
+  connect("hidden", "hidden_weight", {f * (f - 1) / 2}, [&] { pairs(d, d + f, next, d + f); });
+  return all;
+}
+
+BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections const& connections)
+    : visible_(visible),
+      graph_(visible + hidden, connections.edges),
+      blocks_(connections.blocks),
+      parameters_("boltzmann machine parameters", graph_.edges() + visible + hidden),
+      reference_("boltzmann machine reference", visible + hidden) {
+  blocks_.push_back({"visible_bias", {visible}, graph_.edges()});
+  if (hidden > 0) blocks_.push_back({"hidden_bias", {hidden}, graph_.edges() + visible});
+}
+
+BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o) : BoltzmannMachine(o.visible, o.hidden, layers(o)) {
+  bool const between = std::find(o.connections.begin(), o.connections.end(), "between") != o.connections.end();
+  require_all(o.hidden == 0 || between, ExitCode::usage,
+              "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, and they would learn "
+              "nothing); add it, or set model.hidden = 0",
+              o.hidden);
+  initial_scale_ = o.initial_scale;
+}
+
+void BoltzmannMachine::initialise(std::function<double(Index)> const& normal) {
+  std::vector<double> w(static_cast<std::size_t>(graph_.edges()));
+  for (std::size_t e = 0; e < w.size(); e++) w[e] = initial_scale_ * normal(static_cast<Index>(e));
+  assign(weight(), w);
+}
+
+void BoltzmannMachine::reserve(Index tiles, Index lanes) {
+  Index const pitch = round_up(lanes, pitch_quantum);
+  if (static_cast<Index>(work_.extent(0)) < tiles || static_cast<Index>(work_.extent(2)) < pitch)
+    work_ = TileStorage("boltzmann machine units", tiles, dimension(), pitch);
+}
+
+std::size_t BoltzmannMachine::work_bytes(Index tiles, Index lanes) const {
+  return sizeof(Real) * static_cast<std::size_t>(tiles * dimension() * round_up(lanes, pitch_quantum));
+}
+
+Tiles BoltzmannMachine::work(ConstTiles like) const {
+  return Kokkos::subview(work_, std::pair(Index{0}, extent(like, 0)), Kokkos::ALL, std::pair(Index{0}, extent(like, 2)));
+}
+
+ConstVector BoltzmannMachine::reference() const {
+  if (!has_reference_) Kokkos::deep_copy(Kokkos::subview(reference_, std::pair(Index{0}, visible_)), part(graph_.edges(), visible_));
+  return reference_;
+}
+
+void BoltzmannMachine::set_reference(UnitMoments const& m) {
+  assign(Kokkos::subview(reference_, std::pair(Index{0}, visible_)), log_odds(m));
+  has_reference_ = true;
+}
+
+double BoltzmannMachine::log_z_reference() const {
+  double sum = 0;
+  for (double a : to_host(reference())) sum += math::softplus(a);  // ln 2 for a hidden unit
+  return sum;
+}
+
+void BoltzmannMachine::start_from(UnitMoments const& m) { assign(part(graph_.edges(), visible_), log_odds(m)); }
+
+void BoltzmannMachine::sweep(Tiles x, Sweep const& sweep) const {
+  ConstVector const c = bias(), c0 = reference();
+  Real const beta = static_cast<Real>(sweep.beta);
+  sweep_classes(
+      "partita::boltzmann_sweep", graph_, weight(), x, sweep, KOKKOS_LAMBDA(Index i, Index) {
+        return [beta, shift = std::fma(beta, c(i), (1 - beta) * c0(i))](Real field, std::uint32_t own, std::uint32_t) {
+          return random::uniform(own) < math::sigmoid(std::fma(beta, field, shift)) ? Real(1) : Real(0);
+        };
+      });
+}
+
+template <class Store>
+void BoltzmannMachine::path_energies(ConstTiles x, double c0, double c1, Store const& store) const {
+  ConstVector const b = bias(), b0 = reference();
+  Real const of_reference = static_cast<Real>(-c0), of_model = static_cast<Real>(-c1);
+  pair_energies(
+      "partita::boltzmann_energy", graph_, weight(), of_model, x,
+      KOKKOS_LAMBDA(Index i) { return [bias = std::fma(of_model, b(i), of_reference * b0(i))](Real unit) { return bias * unit; }; }, store);
+}
+
+void BoltzmannMachine::path_energy(ConstTiles x, double beta, TileScalars energy) const {
+  path_energies(
+      x, 1 - beta, beta, KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = static_cast<Real>(e); });
+}
+
+void BoltzmannMachine::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_weight) const {
+  path_energies(
+      x, to.beta - beta_before, beta_before - to.beta,
+      KOKKOS_LAMBDA(Index tile, Index lane, double gained) { log_weight(tile, lane) += gained; });
+  sweep(x, to);
+}
+
+Tiles BoltzmannMachine::weigh(ConstTiles from, ConstTileScalars weight, Real scale) const {
+  Tiles const to = work(from);
+  Index const units = dimension(), lanes = extent(from, 2);
+  Kokkos::parallel_for(
+      "partita::weigh_units", Range(0, extent(from, 0) * units), KOKKOS_LAMBDA(Index n) {
+        Real const* const row = &from(n / units, n % units, 0);
+        Real const* const w = &weight(n / units, 0);
+        Real* const out = &to(n / units, n % units, 0);
+#pragma GCC ivdep
+        for (Index l = 0; l < lanes; l++) out[l] = scale * w[l] * row[l];
+      });
+  return to;
+}
+
+void BoltzmannMachine::energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) {
+  Tiles const weighed = weigh(x, weight, -1);
+  add_edge_sums(graph_, Products::first_with_second, weighed, x, sum);
+  add_unit_sums(weighed, Kokkos::subview(sum, std::pair(graph_.edges(), graph_.edges() + dimension())));
+}
+
+void BoltzmannMachine::add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const { add_unit_sums(weigh(x, weight, 1), sum); }
+
+void BoltzmannMachine::centre(Vector gradient, ConstVector offsets) const {
+  auto const g = gradient;
+  auto const mu = offsets;
+  auto const first = graph_.first, second = graph_.second;
+  auto const neighbours = graph_.neighbours;
+  Index const edges = graph_.edges();
+  // <(x_i - mu_i)(x_j - mu_j)> of the data minus that of the model, in which the products of the offsets cancel.
+  Kokkos::parallel_for(
+      "partita::centre_weights", Range(0, edges),
+      KOKKOS_LAMBDA(Index e) { g(e) -= mu(first(e)) * g(edges + second(e)) + mu(second(e)) * g(edges + first(e)); });
+  Kokkos::parallel_for(
+      "partita::centre_biases", Range(0, dimension()), KOKKOS_LAMBDA(Index i) {
+        Real lost = 0;
+        for (Index n = neighbours.start(i); n < neighbours.start(i + 1); n++)
+          lost = std::fma(g(neighbours.edge(n)), mu(neighbours.unit(n)), lost);
+        g(edges + i) -= lost;
+      });
+}
+
+void BoltzmannMachine::pseudo_likelihood_forward(ConstTiles x, TileScalars value) {
+  Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1)), units = dimension();
+  Tiles const residual = work(x);
+  ConstVector const c = bias(), w = weight();
+  auto const neighbours = graph_.neighbours;
+  // With f_k = c_k + sum_j w_kj x_j: log p(x_k | rest) = x_k f_k - softplus(f_k), whose derivative in f_k is x_k - sigmoid(f_k).
+  Kokkos::parallel_for(
+      "partita::pseudo_likelihood", Range(0, extent(x, 0) * strips), KOKKOS_LAMBDA(Index n) {
+        Index const lane = n % strips * strip_lanes, tile = n / strips;
+        Index const here = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
+        Rows<Real const> const rows{&x(tile, 0, lane), pitch};
+        double total[strip_lanes] = {};
+        for (Index k = 0; k < units; k++) {
+          Real field[strip_lanes] = {};
+          neighbours.add(k, units, w, rows, here, field);
+          Real const* const row = rows[k];
+          Real* const out = &residual(tile, k, lane);
+          Real const bias = c(k);
+#pragma GCC ivdep
+          for (Index l = 0; l < here; l++) {
+            auto const f = math::softplus_with_slope(field[l] + bias);
+            out[l] = row[l] - f.slope;
+            total[l] += static_cast<double>(row[l] * (field[l] + bias) - f.value);
+          }
+        }
+        for (Index l = 0; l < here; l++) value(tile, lane + l) = static_cast<Real>(total[l]);
+      });
+}
+
+void BoltzmannMachine::pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) {
+  Tiles const weighed = weigh(work(x), weight, 1);
+  add_edge_sums(graph_, Products::both, weighed, x, sum);
+  add_unit_sums(weighed, Kokkos::subview(sum, std::pair(graph_.edges(), graph_.edges() + dimension())));
+}
+
+deck::Schema ising_lattice_schema() {
+  using O = IsingLatticeOptions;
+  return deck::schema<O>("ising_lattice", "spins s = 2x - 1 on a square lattice, E = -J sum_bonds s_i s_j - theta sum_i s_i; x is 0 or 1",
+                         {deck::key("rows", &O::rows, "rows of sites").required().at_least(1),
+                          deck::key("columns", &O::columns, "columns of sites").required().at_least(1),
+                          deck::key("coupling", &O::coupling, "J / kT; infinite lattices order at ln(1 + sqrt 2) / 2 = 0.4407"),
+                          deck::key("field", &O::field, "theta / kT"), deck::key("periodic", &O::periodic, "bonds across the edges")});
+}
+
+std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o) {
+  require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
+              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would be there twice); use at least 3, or "
+              "periodic = false",
+              o.rows, o.columns);
+  auto const edges = lattice_edges(o.rows, o.columns, o.periodic);
+  auto const count = static_cast<Index>(edges.size());
+  auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}});
+  std::vector<double> bias(static_cast<std::size_t>(o.rows * o.columns), 2 * o.field);
+  for (Edge const& e : edges)
+    for (Index i : {e.first, e.second}) bias[static_cast<std::size_t>(i)] -= 2 * o.coupling;
+  assign(machine->weight(), std::vector<double>(edges.size(), 4 * o.coupling));
+  assign(machine->bias(), bias);
+  return machine;
+}
+
+}  // namespace partita

@@ -1,0 +1,79 @@
+#include "models/coupling_graph.hpp"
+
+#include <algorithm>
+
+#include "core/require.hpp"
+
+namespace partita {
+namespace {
+
+DeviceVector<Index const> on_device(std::string const& name, std::vector<Index> const& from) {
+  DeviceVector<Index> const to(name, from.size());
+  Kokkos::deep_copy(to, Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(from.data(), from.size()));
+  return to;
+}
+
+struct Neighbour {
+  Index unit, edge;
+};
+std::vector<std::vector<Neighbour>> neighbour_lists(Index units, std::vector<Edge> const& edges) {
+  std::vector<std::vector<Neighbour>> of(static_cast<std::size_t>(units));
+  for (std::size_t e = 0; e < edges.size(); e++) {
+    auto const [i, j] = edges[e];
+    require(0 <= i && i < j && j < units, ExitCode::internal, "edge {} couples units {} and {} of {}; first < second", e, i, j, units);
+    of[static_cast<std::size_t>(i)].push_back({j, static_cast<Index>(e)});
+    of[static_cast<std::size_t>(j)].push_back({i, static_cast<Index>(e)});
+  }
+  for (auto& list : of) {
+    std::sort(list.begin(), list.end(), [](Neighbour a, Neighbour b) { return a.unit < b.unit; });
+    auto const twice = std::adjacent_find(list.begin(), list.end(), [](Neighbour a, Neighbour b) { return a.unit == b.unit; });
+    require(twice == list.end(), ExitCode::internal, "an edge is there twice, as numbers {} and {}", twice->edge, (twice + 1)->edge);
+  }
+  return of;
+}
+
+std::vector<std::vector<Index>> colour_classes(std::vector<std::vector<Neighbour>> const& of) {
+  std::vector<std::size_t> colour(of.size());
+  std::vector<std::vector<Index>> classes;
+  for (std::size_t i = 0; i < of.size(); i++) {
+    std::vector<bool> taken(classes.size() + 1);
+    for (Neighbour const& n : of[i])
+      if (n.unit < static_cast<Index>(i)) taken[colour[static_cast<std::size_t>(n.unit)]] = true;
+    colour[i] = static_cast<std::size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
+    if (colour[i] == classes.size()) classes.emplace_back();
+    classes[colour[i]].push_back(static_cast<Index>(i));
+  }
+  return classes;
+}
+
+}  // namespace
+
+CouplingGraph::CouplingGraph(Index units, std::vector<Edge> const& edges) : units_(units) {
+  auto const of = neighbour_lists(units, edges);
+  std::vector<Index> start{0}, unit, edge, listed, one, two;
+  for (auto const& list : of) {
+    for (Neighbour const& n : list) unit.push_back(n.unit), edge.push_back(n.edge);
+    start.push_back(static_cast<Index>(unit.size()));
+  }
+  for (Edge const& e : edges) one.push_back(e.first), two.push_back(e.second);
+  for (auto const& members : colour_classes(of)) {
+    classes.push_back({static_cast<Index>(listed.size()), static_cast<Index>(members.size())});
+    listed.insert(listed.end(), members.begin(), members.end());
+  }
+  neighbours = {on_device("start of neighbours", start), on_device("neighbours", unit), on_device("edges of neighbours", edge)};
+  first = on_device("first ends of edges", one), second = on_device("second ends of edges", two),
+  order = on_device("units by class", listed);
+}
+
+std::vector<Edge> lattice_edges(Index rows, Index columns, bool periodic) {
+  std::vector<Edge> edges;
+  auto const bond = [&](Index a, Index b) { edges.push_back({std::min(a, b), std::max(a, b)}); };
+  for (Index r = 0; r < rows; r++)
+    for (Index c = 0; c < columns; c++) {
+      if (periodic || c + 1 < columns) bond(r * columns + c, r * columns + (c + 1) % columns);
+      if (periodic || r + 1 < rows) bond(r * columns + c, (r + 1) % rows * columns + c);
+    }
+  return edges;
+}
+
+}  // namespace partita

@@ -1,0 +1,194 @@
+#include "models/gaussian_mrf.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/dense.hpp"
+#include "core/require.hpp"
+#include "models/host_values.hpp"
+
+namespace partita {
+namespace {
+
+SparsePrecision from_matrix(std::vector<double> const& entries) {
+  auto const d = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(entries.size()))));
+  require_all(d * d == static_cast<Index>(entries.size()), ExitCode::usage,
+              "model.precision has {} entries (no square number); give the d x d entries of J, row by row", entries.size());
+  Matrix j(d, d);
+  j.values = entries;
+  SparsePrecision p;
+  for (Index k = 0; k < d; k++) {
+    p.diagonal.push_back(j(k, k));
+    for (Index l = k + 1; l < d; l++) {
+      require_all(j(k, l) == j(l, k), ExitCode::usage,
+                  "model.precision is not symmetric (entries {},{} and {},{} differ); give J such that x'J x is the quadratic form", k, l,
+                  l, k);
+      if (j(k, l) != 0) p.edges.push_back({k, l}), p.couplings.push_back(j(k, l));
+    }
+  }
+  require_all(is_positive_definite(j), ExitCode::usage,
+              "model.precision is not positive definite (exp(-x'J x / 2) has no finite integral: some direction is not held back); make "
+              "its diagonal larger or its couplings weaker, or check its eigenvalues");
+  return p;
+}
+
+// J = stiffness times the lattice's Laplacian + mass^2: E = sum_bonds stiffness (x_i - x_j)^2 / 2 + sum_i mass^2 x_i^2 / 2.
+SparsePrecision from_lattice(GaussianMrfOptions const& o) {
+  require_all(o.rows > 0 && o.columns > 0, ExitCode::usage,
+              "model.precision is empty, and model.rows = {} and model.columns = {} make no lattice; give either", o.rows, o.columns);
+  require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
+              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would be there twice); use at least 3, or "
+              "periodic = false",
+              o.rows, o.columns);
+  SparsePrecision p{lattice_edges(o.rows, o.columns, o.periodic), {}, {}};
+  p.diagonal.assign(static_cast<std::size_t>(o.rows * o.columns), o.mass * o.mass);
+  p.couplings.assign(p.edges.size(), -o.stiffness);
+  for (Edge const& e : p.edges)
+    for (Index i : {e.first, e.second}) p.diagonal[static_cast<std::size_t>(i)] += o.stiffness;
+  return p;
+}
+
+std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
+  require_all(o.potential.size() == 1 || o.potential.size() == units, ExitCode::usage,
+              "model.potential has {} values and there are {} units; give one, or one a unit", o.potential.size(), units);
+  return o.potential.size() == units ? o.potential : std::vector<double>(units, o.potential.front());
+}
+
+}  // namespace
+
+deck::Schema gaussian_mrf_schema() {
+  using O = GaussianMrfOptions;
+  return deck::schema<O>("gaussian_mrf", "E(x) = x'J x / 2 - g'x, for Gibbs and for Langevin samplers",
+                         {deck::key("precision", &O::precision, "the d x d entries of J, row by row; without: a lattice")
+                              .excludes({"rows", "columns", "stiffness", "mass", "periodic"}),
+                          deck::key("rows", &O::rows, "lattice: rows of sites").at_least(1),
+                          deck::key("columns", &O::columns, "lattice: columns of sites").at_least(1),
+                          deck::key("stiffness", &O::stiffness, "lattice: of a bond, stiffness (x_i - x_j)^2 / 2").at_least(0),
+                          deck::key("mass", &O::mass, "lattice: mass^2 x_i^2 / 2 for each site").above(0),
+                          deck::key("periodic", &O::periodic, "lattice: bonds across the edges"),
+                          deck::key("potential", &O::potential, "g: one value, or d")});
+}
+
+GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential)
+    : precision_(std::move(precision)),
+      potential_host_(std::move(potential)),
+      graph_(static_cast<Index>(precision_.diagonal.size()), precision_.edges),
+      coupling_(to_device(precision_.couplings, "couplings")),
+      diagonal_(to_device(precision_.diagonal, "diagonal of J")),
+      potential_(to_device(potential_host_, "potential")),
+      reference_mean_("reference mean", diagonal_.extent(0)),
+      reference_precision_("reference precision", diagonal_.extent(0)) {
+  std::vector<double> mean;
+  for (std::size_t k = 0; k < potential_host_.size(); k++) mean.push_back(potential_host_[k] / precision_.diagonal[k]);
+  assign(reference_mean_, mean);
+  assign(reference_precision_, precision_.diagonal);
+}
+
+GaussianMrf::GaussianMrf(GaussianMrfOptions const& o)
+    : GaussianMrf(o.precision.empty() ? from_lattice(o) : from_matrix(o.precision),
+                  partita::potential(o, o.precision.empty() ? static_cast<std::size_t>(o.rows * o.columns)
+                                                            : static_cast<std::size_t>(std::sqrt(o.precision.size())))) {}
+
+std::vector<GaussianMoments> GaussianMrf::gaussian() const {
+  Index const d = dimension();
+  if (d > dense_limit) return {};
+  Matrix j(d, d), g(d, 1);
+  for (Index k = 0; k < d; k++) j(k, k) = precision_.diagonal[static_cast<std::size_t>(k)];
+  for (std::size_t e = 0; e < precision_.edges.size(); e++) {
+    auto const [k, l] = precision_.edges[e];
+    j(k, l) = j(l, k) = precision_.couplings[e];
+  }
+  g.values = potential_host_;
+  return {{solve(j, g).values, j}};
+}
+
+void GaussianMrf::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
+  Index const lanes = static_cast<Index>(x.extent(2)), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1));
+  Index const units = dimension();
+  ConstVector const weight = coupling_, diagonal = diagonal_, g = potential_;
+  auto const neighbours = graph_.neighbours;
+  Kokkos::parallel_for(
+      "partita::gaussian_mrf_gradient",
+      Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(x.extent(0)) * strips), KOKKOS_LAMBDA(Index n) {
+        Index const lane = n % strips * strip_lanes, tile = n / strips;
+        Index const here = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
+        Rows<Real const> const rows{&x(tile, 0, lane), pitch};
+        double total[strip_lanes] = {};
+        for (Index k = 0; k < units; k++) {
+          Real field[strip_lanes] = {};
+          neighbours.add(k, units, weight, rows, here, field);
+          Real const* const row = rows[k];
+          Real* const out = &gradient(tile, k, lane);
+          Real const stiffness = diagonal(k), pull = g(k);
+#pragma GCC ivdep
+          for (Index l = 0; l < here; l++) {
+            Real const force = std::fma(stiffness, row[l], field[l] - pull);
+            out[l] = force;
+            total[l] += static_cast<double>(Real(0.5) * row[l] * (force - pull));
+          }
+        }
+        for (Index l = 0; l < here; l++) energy(tile, lane + l) = static_cast<Real>(total[l]);
+      });
+}
+
+void GaussianMrf::sweep(Tiles x, Sweep const& sweep) const {
+  ConstVector const diagonal = diagonal_, g = potential_, m = reference_mean_, t = reference_precision_;
+  Real const beta = static_cast<Real>(sweep.beta);
+  sweep_classes(
+      "partita::gaussian_mrf_sweep", graph_, coupling_, x, sweep, KOKKOS_LAMBDA(Index i, Index k) {
+        Real const precision = std::fma(beta, diagonal(i), (1 - beta) * t(i));
+        Real const mean = std::fma(beta, g(i), (1 - beta) * t(i) * m(i)) / precision;
+        return [mean, slope = -beta / precision, deviation = 1 / std::sqrt(precision), odd = k % 2 == 1](Real field, std::uint32_t own,
+                                                                                                         std::uint32_t other) {
+          auto const [a, b] = random::normal_pair(odd ? other : own, odd ? own : other, Real());
+          return std::fma(deviation, odd ? b : a, std::fma(slope, field, mean));
+        };
+      });
+}
+
+template <class Store>
+void GaussianMrf::path_energies(ConstTiles x, double c0, double c1, Store const& store) const {
+  ConstVector const diagonal = diagonal_, g = potential_, m = reference_mean_, t = reference_precision_;
+  Real const of_reference = static_cast<Real>(c0), of_model = static_cast<Real>(c1);
+  pair_energies(
+      "partita::gaussian_mrf_energy", graph_, coupling_, of_model, x,
+      KOKKOS_LAMBDA(Index i) {
+        return [quadratic = Real(0.5) * of_model * diagonal(i), linear = of_model * g(i), of_reference = Real(0.5) * of_reference * t(i),
+                centre = m(i)](Real unit) {
+          Real const away = unit - centre;
+          return std::fma(std::fma(quadratic, unit, -linear), unit, of_reference * away * away);
+        };
+      },
+      store);
+}
+
+void GaussianMrf::path_energy(ConstTiles x, double beta, TileScalars energy) const {
+  path_energies(
+      x, 1 - beta, beta, KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = static_cast<Real>(e); });
+}
+
+void GaussianMrf::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_weight) const {
+  path_energies(
+      x, to.beta - beta_before, beta_before - to.beta,
+      KOKKOS_LAMBDA(Index tile, Index lane, double gained) { log_weight(tile, lane) += gained; });
+  sweep(x, to);
+}
+
+void GaussianMrf::set_reference(UnitMoments const& moments) {
+  std::vector<double> precision;
+  for (std::size_t k = 0; k < moments.variance.size(); k++) {
+    require_all(moments.variance[k] > 0, ExitCode::data,
+                "unit {} has the same value in all items (its reference N(mean, variance) has no density); leave it out, or add noise", k);
+    precision.push_back(1 / moments.variance[k]);
+  }
+  assign(reference_mean_, moments.mean);
+  assign(reference_precision_, precision);
+}
+
+double GaussianMrf::log_z_reference() const {
+  double sum = 0;
+  for (double t : to_host(reference_precision_)) sum += std::log(2 * std::numbers::pi / t) / 2;
+  return sum;
+}
+
+}  // namespace partita

@@ -1,0 +1,213 @@
+#include "models/gaussian_rbm.hpp"
+
+#include <cmath>
+#include <numbers>
+
+#include "core/math.hpp"
+#include "models/host_values.hpp"
+#include "models/units.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+
+Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
+
+// row(tile, i) gives lane(l) for every row of tiles like x; it is called for every lane.
+template <class Row>
+void for_each_row(char const* name, ConstTiles x, Row const& row) {
+  Index const rows = extent(x, 1), lanes = extent(x, 2);
+  Kokkos::parallel_for(
+      name, Range(0, extent(x, 0) * rows), KOKKOS_LAMBDA(Index n) {
+        auto const lane = row(n / rows, n % rows);
+#pragma GCC ivdep
+        for (Index l = 0; l < lanes; l++) lane(l);
+      });
+}
+
+}  // namespace
+
+GaussianRbm::GaussianRbm(RbmOptions const& o)
+    : Rbm(o, Vector("gaussian rbm parameters", Rbm::parameter_count(o.visible, o.hidden) + o.visible)),
+      per_deviation_(o.parametrisation == "A"),
+      learn_variance_(o.learn_variance),
+      standard_deviation_(o.standard_deviation),
+      least_deviation_(o.least_deviation),
+      precision_("precisions", o.visible),
+      scale_("scales", o.visible),
+      shift_("shifts", o.visible) {
+  Kokkos::deep_copy(log_variance(), static_cast<Real>(2 * std::log(o.standard_deviation)));
+  GaussianRbm::parameters_changed();
+}
+
+std::vector<ParameterBlock> GaussianRbm::parameter_blocks() const {
+  auto blocks = Rbm::parameter_blocks();
+  blocks.front().name = per_deviation_ ? "weight_A" : "weight_B";
+  blocks.push_back({"log_variance", {visible_}, Rbm::parameter_count(visible_, hidden_)});
+  return blocks;
+}
+
+void GaussianRbm::parameters_changed() {
+  Rbm::parameters_changed();
+  Vector const z = log_variance(), precision = precision_, scale = scale_, shift = shift_;
+  bool const per_deviation = per_deviation_;
+  Real const least = learn_variance_ ? static_cast<Real>(2 * std::log(least_deviation_)) : -std::numeric_limits<Real>::infinity();
+  Kokkos::parallel_for(
+      "partita::visible_scales", Range(0, visible_), KOKKOS_LAMBDA(Index i) {
+        z(i) = z(i) < least ? least : z(i);
+        Real const deviation = std::exp(z(i) / 2);
+        precision(i) = 1 / (deviation * deviation);
+        scale(i) = per_deviation ? 1 / deviation : precision(i);
+        shift(i) = per_deviation ? deviation : Real(1);
+      });
+}
+
+ConstTiles GaussianRbm::scaled(ConstTiles v) const {
+  Tiles const out = visible_work(v);
+  ConstVector const scale = scale_;
+  for_each_row(
+      "partita::scale_visible", v,
+      KOKKOS_LAMBDA(Index t, Index i) { return [to = &out(t, i, 0), from = &v(t, i, 0), c = scale(i)](Index l) { to[l] = c * from[l]; }; });
+  return out;
+}
+
+void GaussianRbm::draw_visible_units(Tiles v, ConstTiles field, Sweep const& sweep) const {
+  ConstVector const a = visible_bias(), m = reference(), precision = precision_, shift = shift_;
+  Real const beta = static_cast<Real>(sweep.beta);
+  Held const held = sweep.held;
+  draw_normal_units(
+      "partita::draw_visible", extent(v, 0), visible_, extent(v, 2), sweep, 0, KOKKOS_LAMBDA(Index tile, Index i) {
+        return [to = &v(tile, i, 0), from = &field(tile, i, 0), slope = beta * shift(i), mean = std::fma(beta, a(i), (1 - beta) * m(i)),
+                deviation = 1 / std::sqrt(precision(i)), keep = Real(held.data() != nullptr && held(i) != 0)](Index l, Real normal) {
+          to[l] = kept_or_drawn(keep, to[l], std::fma(deviation, normal, std::fma(slope, from[l], mean)));
+        };
+      });
+}
+
+// log of the integral of exp(-(v - a)^2 / (2 s^2) + c v f): (log(2 pi s^2) + (c s f)^2) / 2 + c a f.
+void GaussianRbm::subtract_visible_log_z(ConstTiles field, LogWeights energy) const {
+  ConstVector const a = visible_bias(), precision = precision_, scale = scale_, shift = shift_;
+  add_over_rows(
+      "partita::visible_log_z", field, energy, KOKKOS_LAMBDA(Index i) {
+        return [quadratic = -precision(i) * shift(i) * shift(i) / 2, linear = -scale(i) * a(i),
+                constant = std::log(precision(i) / Real(2 * std::numbers::pi)) / 2](Real f) {
+          return std::fma(std::fma(quadratic, f, linear), f, constant);
+        };
+      });
+}
+
+void GaussianRbm::add_visible_energy(ConstTiles v, double c0, double c1, LogWeights energy) const {
+  ConstVector const a = visible_bias(), m = reference(), precision = precision_;
+  Real const of_reference = static_cast<Real>(c0 / 2), of_model = static_cast<Real>(c1 / 2);
+  add_over_rows(
+      "partita::visible_energy", v, energy, KOKKOS_LAMBDA(Index i) {
+        return [of_reference, of_model, stiffness = precision(i), centre = a(i), start = m(i)](Real x) {
+          return stiffness * std::fma(of_model * (x - centre), x - centre, of_reference * (x - start) * (x - start));
+        };
+      });
+}
+
+void GaussianRbm::visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles hidden, Vector sum) const {
+  ConstVector const a = visible_bias(), precision = precision_, scale = scale_;
+  Index const first = visible_ * hidden_, tiles = extent(v, 0), lanes = extent(v, 2);
+  add_row_sums(
+      "partita::visible_bias_gradient", tiles, visible_, lanes, Kokkos::subview(sum, std::pair(first, first + visible_)),
+      KOKKOS_LAMBDA(Index t, Index i) {
+        return [row = &v(t, i, 0), w = &weight(t, 0), stiffness = precision(i), centre = a(i)](Index l) {
+          return -stiffness * w[l] * (row[l] - centre);
+        };
+      });
+  if (!learn_variance_) return;
+  // dE/dz = -(v - a)^2 / (2 s^2) + k c v (W h), where k = -dlog c / dz: 1/2 in A, 1 in B.
+  Tiles const field = visible_work(v);
+  visible_field(hidden, field);
+  Real const k = per_deviation_ ? Real(0.5) : Real(1);
+  Index const first_z = Rbm::parameter_count(visible_, hidden_);
+  add_row_sums(
+      "partita::log_variance_gradient", tiles, visible_, lanes, Kokkos::subview(sum, std::pair(first_z, first_z + visible_)),
+      KOKKOS_LAMBDA(Index t, Index i) {
+        return [row = &v(t, i, 0), w = &weight(t, 0), weighted = &field(t, i, 0), half = precision(i) / 2, kc = k * scale(i),
+                centre = a(i)](Index l) {
+          Real const away = row[l] - centre;
+          return -std::fma(half * w[l] * away, away, kc * row[l] * weighted[l]);
+        };
+      });
+}
+
+void GaussianRbm::visible_means(ConstTiles hidden, Tiles mean) const {
+  visible_field(hidden, mean);
+  ConstVector const a = visible_bias(), shift = shift_;
+  for_each_row(
+      "partita::visible_means", mean, KOKKOS_LAMBDA(Index t, Index i) {
+        return [row = &mean(t, i, 0), slope = shift(i), centre = a(i)](Index l) { row[l] = std::fma(slope, row[l], centre); };
+      });
+}
+
+void GaussianRbm::gradient_from(ConstTiles v, ConstTiles means, Tiles gradient) const {
+  visible_field(means, gradient);
+  ConstVector const a = visible_bias(), precision = precision_, scale = scale_;
+  for_each_row(
+      "partita::visible_gradient", v, KOKKOS_LAMBDA(Index t, Index i) {
+        return [to = &gradient(t, i, 0), row = &v(t, i, 0), stiffness = precision(i), c = scale(i), centre = a(i)](Index l) {
+          to[l] = std::fma(stiffness, row[l] - centre, -c * to[l]);
+        };
+      });
+}
+
+void GaussianRbm::gradient(ConstTiles x, Tiles gradient) const {
+  Tiles const hidden = hidden_work(x);
+  hidden_field(x, hidden);
+  hidden_means(hidden);
+  gradient_from(x, hidden, gradient);
+}
+
+void GaussianRbm::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
+  path_energy(x, 1, energy);
+  Tiles const hidden = hidden_work(x);
+  hidden_means(hidden);
+  gradient_from(x, hidden, gradient);
+}
+
+void GaussianRbm::set_reference(UnitMoments const& moments) {
+  assign(reference_, moments.mean);
+  has_reference_ = true;
+}
+
+double GaussianRbm::log_z_reference() const {
+  double sum = static_cast<double>(hidden_) * std::numbers::ln2;
+  for (double z : to_host(log_variance())) sum += (std::log(2 * std::numbers::pi) + z) / 2;
+  return sum;
+}
+
+void GaussianRbm::start_from(UnitMoments const& moments) {
+  assign(visible_bias(), moments.mean);
+  if (!learn_variance_) return;
+  std::vector<double> z;
+  for (double variance : moments.variance) z.push_back(2 * std::log(std::max(standard_deviation_ * std::sqrt(variance), least_deviation_)));
+  assign(log_variance(), z);
+  parameters_changed();
+}
+
+// What is centred are c v and h, so that a = a~ - c s^2 W lambda and b = b~ - W'(c mu); z keeps its gradient.
+void GaussianRbm::centre(Vector gradient, ConstVector offsets) const {
+  Index const first = visible_ * hidden_;
+  Vector const slope = Kokkos::subview(gradient, std::pair(first, first + visible_));
+  Vector const scaled_offsets("scaled offsets", unit_count()), plain("visible bias gradient", visible_);
+  Kokkos::deep_copy(scaled_offsets, offsets);
+  Kokkos::deep_copy(plain, slope);
+  ConstVector const scale = scale_, shift = shift_;
+  Kokkos::parallel_for(
+      "partita::scale_offsets", Range(0, visible_), KOKKOS_LAMBDA(Index i) {
+        scaled_offsets(i) *= scale(i);
+        slope(i) *= shift(i);  // -<c v> as the base class has it, from -<v> / s^2
+      });
+  Rbm::centre(gradient, scaled_offsets);
+  Kokkos::parallel_for(
+      "partita::centred_visible_bias", Range(0, visible_), KOKKOS_LAMBDA(Index i) {
+        Real const lost = std::fma(shift(i), plain(i), -slope(i));  // (gW lambda)_i
+        slope(i) = std::fma(-shift(i), lost, plain(i));
+      });
+}
+
+}  // namespace partita

@@ -1,0 +1,87 @@
+// Models of units that can be drawn block by block given all others: what Gibbs samplers, tempering, annealing and learning by contrastive
+// divergence see of them. State of a chain: x (tile, dimension, lane), visible units first; where the hidden units are independent given
+// the visible ones (a restricted machine) they are summed out, x is the visible units alone and energies are free energies.
+//
+// Every model comes with the path of laws p_beta(x) ~ exp(-beta E(x) - (1 - beta) E_0(x)) from a reference E_0 of independent units at
+// beta = 0, whose normalisation is known, to the model at beta = 1 (Salakhutdinov and Murray, ICML 2008).
+#pragma once
+#include "core/random.hpp"
+#include "core/tiling.hpp"
+#include "models/model.hpp"
+
+namespace partita {
+
+// Where on the path a sweep is, with what it draws, and what it leaves alone.
+struct Sweep {
+  random::Key key;
+  ChainNumbers chains;  // of the tiles at hand
+  Index step = 0;       // counter of the draws: one for each sweep of a chain
+  double beta = 1;
+  Held held = {};  // units that keep their values
+  random::Stream stream = random::Stream::gibbs_units;
+  bool reversed = false;  // blocks in the opposite order: the time reversal of the sweep, where that is another one
+};
+
+// What is known of data, unit by unit, (visible_dimension()) each.
+struct UnitMoments {
+  std::vector<double> mean, variance;
+  Index items = 0;
+};
+// log(p / (1 - p)) of the means of binary units, p clipped to [1/n, 1 - 1/n] for means over n items: finite where a unit never changes.
+std::vector<double> log_odds(UnitMoments const&);
+
+// Logarithms of importance weights, (tile, pitch), in double: they are sums over thousands of temperatures.
+using LogWeights = Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory>;
+
+class GibbsModel : public virtual EnergyModel {
+ public:
+  // Every unit that is not held is drawn once, block after block, from its law given the others under p_beta; at beta = 0 these are
+  // independent draws of the reference, whatever x was. Lanes are independent of one another. (A restricted machine: h given v, v given h.)
+  virtual void sweep(Tiles x, Sweep const&) const = 0;
+
+  // -log p_beta(x) up to its constant, (tile, lane); hidden units that are not in x are summed out at this beta.
+  virtual void path_energy(ConstTiles x, double beta, TileScalars energy) const = 0;
+  void energy(ConstTiles x, TileScalars out) const override { path_energy(x, 1, out); }
+  virtual bool binary() const { return false; }  // all units of x are 0 or 1
+
+  // A move of annealed importance sampling, from beta_before to sweep.beta: log_weight += log p*_beta(x) - log p*_beta_before(x), both
+  // unnormalised, at the present x; then the sweep.
+  virtual void anneal(Tiles x, double beta_before, Sweep const&, LogWeights log_weight) const;
+
+  // A model of the same kind with the same parameters in memory of its own, and its own visible biases for reference: what tempering along
+  // the trajectory of learning keeps. Failure(usage) where a kind has none.
+  virtual std::unique_ptr<GibbsModel> copy() const;
+
+  // The reference: independent visible units with these moments. Until it is set, with the model's own visible biases.
+  virtual void set_reference(UnitMoments const&) = 0;
+  virtual double log_z_reference() const = 0;  // log sum_x exp(-E_0(x)), summed-out hidden units included
+
+ private:
+  mutable TileScalarStorage before_, after_;
+};
+
+// A machine that learns by contrastive divergence: parameters are weights and biases, energies are linear in them but for what is summed
+// out.
+class BoltzmannModel : public GibbsModel, public LearnableEnergy {
+ public:
+  // Means of units, visible ones first, then hidden ones, that centring and sparsity work with: sum += sum_b weight_b (v_b, <h>_b) for the
+  // x of the last energy_forward. (unit_count())
+  virtual Index unit_count() const = 0;
+  virtual void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const = 0;
+  // Changes a gradient to that of the centred machine with these offsets (Melchior, Fischer, Wiskott, JMLR 17, 2016):
+  // gW = <(v - mu)(h - lambda)'>_data - same_model, ga = d<v> - gW lambda, gb = d<h> - gW' mu.
+  virtual void centre(Vector gradient, ConstVector offsets) const = 0;
+  // Rescales a gradient by the data's unit means of its minibatch, where entries are missing from the data.
+  virtual void rescale(Vector /*gradient*/, ConstVector /*unit_means*/) const {}
+
+  // Ranges of the flat parameters: the weights, which weight decay shrinks, and the hidden units' biases, which sparsity moves.
+  struct ParameterRange {
+    Index first = 0, count = 0;
+  };
+  virtual std::vector<ParameterRange> weights() const = 0;
+  virtual ParameterRange hidden_biases() const { return {}; }
+  // Visible biases (and scales, where they are learnt) such that without weights the visible units have these moments.
+  virtual void start_from(UnitMoments const&) = 0;
+};
+
+}  // namespace partita

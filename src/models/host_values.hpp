@@ -1,0 +1,27 @@
+// Device vectors from and to numbers in double on the host.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/types.hpp"
+
+namespace partita {
+
+inline void assign(Vector to, std::vector<double> const& from) {
+  auto const host = Kokkos::create_mirror_view(Kokkos::HostSpace(), to);
+  for (std::size_t i = 0; i < from.size(); i++) host(i) = static_cast<Real>(from[i]);
+  Kokkos::deep_copy(to, host);
+}
+
+inline Vector to_device(std::vector<double> const& from, std::string const& name) {
+  Vector const v(name, from.size());
+  assign(v, from);
+  return v;
+}
+
+inline std::vector<double> to_host(ConstVector v) {
+  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  return {host.data(), host.data() + host.extent(0)};
+}
+
+}  // namespace partita

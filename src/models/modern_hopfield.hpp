@@ -1,0 +1,51 @@
+// The Hopfield network of continuous states (Ramsauer et al., ICLR 2021), with the patterns x_i as columns of X:
+//   E(xi) = -(1/beta) log sum_i exp(beta x_i . xi) + xi'xi / 2,   dE/dxi = xi - X softmax(beta X'xi),   update xi <- X softmax(beta X'xi).
+// exp(-E) is at beta = 1 a mixture of standard normal laws around the patterns, with weights exp(|x_i|^2 / 2).
+#pragma once
+#include "core/random.hpp"
+#include "deck/schema.hpp"
+#include "models/associative_memory.hpp"
+#include "models/model.hpp"
+
+namespace partita {
+
+struct ModernHopfieldOptions {
+  Index dimension = 0;
+  Index patterns = 0;
+  double beta = 1;
+  double radius = 0;
+};
+deck::Schema modern_hopfield_schema();
+
+class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
+ public:
+  // Without patterns until it remembers some.
+  ModernHopfield(Index dimension, double beta) : dimension_(dimension), beta_(beta) {}
+
+  Index dimension() const override { return dimension_; }
+  double beta() const { return beta_; }
+  Index patterns() const override { return static_cast<Index>(memory_.extent(0)) / dimension_; }
+  ConstVector memory() const { return memory_; }  // (pattern, dimension), row-major
+  void remember(Vector patterns) { memory_ = patterns; }
+  void remember(std::vector<double> const& points) override;
+  void reserve(Index tiles, Index lanes) override;
+  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  double flops_per_evaluation() const override { return 4 * static_cast<double>(patterns() * dimension_); }
+
+  void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
+  // y = X softmax(beta X'x), like x.
+  void update(ConstTiles x, double beta, Tiles y) const;
+
+ private:
+  Index dimension_;
+  double beta_;
+  Vector memory_;
+  mutable TileStorage scores_;                  // (tile, pattern of a block, pitch)
+  mutable TileScalarStorage highest_, weight_;  // (tile, pitch): the last update's log sum_i exp(beta x_i . x) is highest + log weight
+};
+
+// Uniform on the sphere of this radius, (pattern, dimension) row-major.
+Vector patterns_on_sphere(Index dimension, Index patterns, double radius, random::Key);
+std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const&, random::Key);
+
+}  // namespace partita

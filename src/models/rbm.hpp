@@ -1,0 +1,125 @@
+// Restricted Boltzmann machines: visible units v, binary hidden units h, no connections inside a layer. Chains hold v alone; h is summed
+// out.
+//   E(v, h) = E_v(v) - s(v)'W h - b'h,   p(h_j = 1 | v) = sigmoid(b_j + (W's(v))_j),   F(v) = E_v(v) - sum_j softplus(b_j + (W's(v))_j)
+// Bernoulli: v in {0, 1}^D, E_v = -a'v, s(v) = v, p(v_i = 1 | h) = sigmoid(a_i + (W h)_i) (Smolensky 1986; Hinton 2002). What other visible
+// units change is virtual here: gaussian_rbm.hpp.
+//
+// The path to the reference (Salakhutdinov and Murray 2008): -log p*_beta = (1 - beta) E_0 + beta E_v - sum_j softplus(beta (b_j + ...)).
+#pragma once
+#include <functional>
+
+#include "core/unit_product.hpp"
+#include "deck/schema.hpp"
+#include "models/gibbs_model.hpp"
+
+namespace partita {
+
+struct RbmOptions {
+  Index visible = 0;
+  Index hidden = 0;
+  double initial_scale = 0.01;
+  std::string visible_units = "bernoulli";
+  // Of Gaussian units.
+  std::string parametrisation = "B";
+  double standard_deviation = 1;
+  bool learn_variance = false;
+  double least_deviation = 0.05;
+};
+deck::Schema rbm_schema();
+
+// Parameter blocks "weight" (visible, hidden), "visible_bias", "hidden_bias", then those of the visible units' kind.
+// Work memory holds the hidden units of the tiles in flight: one tile on a CPU, all of them on a GPU.
+class Rbm : public BoltzmannModel {
+ public:
+  // Parameters live in `storage` where it is given: part of a larger model's, of parameter_count() numbers, or those and more.
+  explicit Rbm(RbmOptions const&, Vector storage = {});
+  static Index parameter_count(Index visible, Index hidden) { return visible * hidden + visible + hidden; }
+  // W from independent standard normals, normal(i) for entry i, times initial_scale; biases zero.
+  void initialise(std::function<double(Index)> const& normal);
+
+  Index dimension() const override { return visible_; }
+  Index hidden() const { return hidden_; }
+  Vector parameters() const override { return parameters_; }
+  void parameters_changed() override { upwards_.current = downwards_.current = false; }
+  std::vector<ParameterBlock> parameter_blocks() const override;
+  Vector weight() const { return part(0, visible_ * hidden_); }  // (visible, hidden), row-major
+  Vector visible_bias() const { return part(visible_ * hidden_, visible_); }
+  Vector hidden_bias() const { return part(visible_ * hidden_ + visible_, hidden_); }
+
+  void reserve(Index tiles, Index lanes) override;
+  std::size_t work_bytes(Index tiles, Index lanes) const override;
+
+  void sweep(Tiles x, Sweep const&) const override;
+  void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
+  void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;  // one product for the weights and the sweep
+  bool binary() const override { return true; }
+  std::unique_ptr<GibbsModel> copy() const override;
+  void set_reference(UnitMoments const&) override;
+  double log_z_reference() const override;
+
+  void energy_forward(ConstTiles x, TileScalars energy) override;
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
+  Index unit_count() const override { return visible_ + hidden_; }
+  void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
+  void centre(Vector gradient, ConstVector offsets) const override;
+  std::vector<ParameterRange> weights() const override { return {{0, visible_ * hidden_}}; }
+  ParameterRange hidden_biases() const override { return {visible_ * hidden_ + visible_, hidden_}; }
+  void start_from(UnitMoments const&) override;
+
+  // One layer given the other, drawn as a sweep draws it; `hidden` is (tile, hidden units, lane).
+  void draw_hidden(ConstTiles visible, Tiles hidden, Sweep const&) const;
+  void draw_visible(ConstTiles hidden, Tiles visible, Sweep const&) const;
+  // -log sum_v exp(-E(v, h)), (tile, lane): what the hidden units are left with when the visible ones are summed out.
+  void hidden_energy(ConstTiles hidden, TileScalars energy) const;
+  // W's(v) and W h, without biases.
+  void hidden_field(ConstTiles visible, Tiles field) const;
+  void visible_field(ConstTiles hidden, Tiles field) const;
+
+ protected:
+  // s(v) as it enters the products; the visible units themselves where they enter as they are.
+  virtual ConstTiles scaled(ConstTiles v) const { return v; }
+  // v given W h under p_beta.
+  virtual void draw_visible_units(Tiles v, ConstTiles field, Sweep const&) const;
+  // energy -= log sum_v exp(-E_v(v) + s(v)'field).
+  virtual void subtract_visible_log_z(ConstTiles field, LogWeights energy) const;
+  // energy += c0 E_0(v) + c1 E_v(v).
+  virtual void add_visible_energy(ConstTiles v, double c0, double c1, LogWeights energy) const;
+  // sum += d/dtheta sum_b weight_b E(v_b) for the visible units' own parameters; `hidden` is p(h_j = 1 | v_b) times -weight_b.
+  virtual void visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles hidden, Vector sum) const;
+
+  // Fields before, p(h_j = 1 | v) after.
+  void hidden_means(Tiles hidden) const;
+  Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
+  ConstVector reference() const { return has_reference_ ? reference_ : visible_bias(); }
+  // Work memory for tiles like these, grown where it is too small.
+  Tiles hidden_work(ConstTiles like) const { return work(hidden_work_, hidden_, like); }
+  Tiles visible_work(ConstTiles like) const { return work(visible_work_, visible_, like); }
+  LogWeights energy_work(ConstTiles like) const;  // zeros
+  static Tiles work(TileStorage& storage, Index rows, ConstTiles like);
+
+  Index visible_, hidden_;
+  RbmOptions options_;
+  Vector parameters_, reference_;
+  bool has_reference_ = false;
+
+ private:
+  // hidden: fields before, units after.
+  void draw_hidden_units(Tiles hidden, Sweep const&) const;
+  // field = op(weights) x of each tile; units in x are multiplied by the matrix unit, where there is one.
+  struct Split {
+    SplitMatrix matrix;
+    bool current = false;  // it has the weights as they are
+  };
+  void multiply(Factor weights, Split&, Index rows, ConstTiles x, Tiles field) const;
+  // sum (visible, hidden) += v h' of a tile.
+  void add_outer_product(Factor v, Factor h, Index lanes, Vector sum) const;
+  bool by_unit_products_;
+  mutable Split upwards_, downwards_;
+  mutable TileStorage hidden_work_, visible_work_;
+  mutable LogWeights energy_work_;
+};
+
+// The machine with the visible units of the options.
+std::unique_ptr<Rbm> make_rbm(RbmOptions const&);
+
+}  // namespace partita

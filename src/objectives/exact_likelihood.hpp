@@ -1,0 +1,57 @@
+// Maximum likelihood without chains, for small machines: -mean log p over the minibatch, with the mean of dE/dtheta under the model as the
+// exact sum over all states of its units.
+#pragma once
+#include "comm/tile_sums.hpp"
+#include "data/batches.hpp"
+#include "deck/schema.hpp"
+#include "models/gibbs_model.hpp"
+#include "objectives/objective.hpp"
+
+namespace partita {
+
+struct ExactLikelihoodOptions {
+  double weight_decay = 0;
+};
+deck::Schema exact_likelihood_schema();
+
+class ExactLikelihood : public Objective {
+ public:
+  static constexpr Index most_units = 20;
+  // Failure(usage) for machines of more units, of other than binary ones, or with hidden units that are not summed out.
+  ExactLikelihood(BoltzmannModel&, data::Batches const&, Communicator, Summation, ExactLikelihoodOptions);
+
+  Vector gradient(Index update, Timers&) override;
+  std::vector<Series> series() const override;
+  std::vector<double> report(Index update) override;
+  void require_finite(Index) const override {}  // no chains; a gradient that is not finite is noticed with its update
+  double epoch(Index update) const override { return batches_.epoch(update); }
+  std::size_t bytes() const override;
+  void describe_state(State&) override;
+
+ private:
+  // Sets of points in tiles, whose energies are needed before their weights.
+  struct Points {
+    Tiling tiling;
+    TileRange mine;
+    TileStorage x;             // (tile, dimension, pitch)
+    TileScalarStorage energy;  // (tile, pitch)
+    TileSums sums;
+    Points(std::string const& name, Tiling const&, BoltzmannModel const&, Communicator const&, Summation);
+    Tiles of_tile(Index tile) const;
+    TileScalars row(TileScalarStorage const&, Index tile) const;
+  };
+  // -log sum over the points of exp(-E), and the mean of E, by tile in fixed order; the energies stay in `energy`.
+  double find_energies(Points&, bool mean);
+  Vector weighted_gradient(Points&, double sign, double log_z);
+
+  BoltzmannModel& model_;
+  data::Batches const& batches_;
+  Communicator communicator_;
+  ExactLikelihoodOptions options_;
+  Points data_, states_;
+  TileScalarStorage weight_;
+  double likelihood_ = 0;  // sum over the updates since the last report
+  Index updates_since_report_ = 0;
+};
+
+}  // namespace partita

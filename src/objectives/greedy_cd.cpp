@@ -1,0 +1,144 @@
+#include "objectives/greedy_cd.hpp"
+
+#include <algorithm>
+
+namespace partita {
+namespace {
+
+constexpr Index batches_of_means = 20;  // minibatches whose draws give a layer's means
+
+// to = from', (rows, columns) of `to`.
+void transpose(Vector from, Vector to, Index rows, Index columns) {
+  Kokkos::parallel_for(
+      "partita::transpose_weights", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, rows * columns),
+      KOKKOS_LAMBDA(Index n) { to(n) = from(n % columns * rows + n / columns); });
+}
+
+}  // namespace
+
+deck::Schema greedy_cd_schema() {
+  deck::Schema schema = persistent_cd_schema();
+  schema.type = "greedy_cd";
+  schema.doc = "a belief network's machines one after the other by persistent_cd, each on draws of the layer below; updates dealt evenly";
+  return schema;
+}
+
+GreedyCd::GreedyCd(DeepBeliefNetwork& model, Sampler& sampler, data::Batches const& batches, Index updates, Communicator communicator,
+                   Summation summation, random::Key key, Index tile_width, ContrastiveOptions options, PersistentOptions persistent)
+    : model_(model),
+      batches_(batches),
+      updates_(updates),
+      communicator_(communicator),
+      key_(key),
+      tiling_{batches.batch(), tile_width},
+      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())) {
+  for (Index k = 0; k < model.machines(); k++) {
+    layers_.emplace_back("layer of the minibatch", mine_.count, model.machine(k).dimension(), tiling_.pitch());
+    auto const key_of_machine = random::derived_key(key, random::Stream::belief_layers, static_cast<std::uint64_t>(k));
+    learners_.push_back(std::make_unique<ContrastiveDivergence>(
+        model.machine(k), sampler, batches, communicator, summation, key_of_machine, tile_width, ChainStart::persistent, options,
+        persistent, InitialDistribution{},
+        [this, k](TileStorage to, Tiling const& tiling, TileRange mine, Index update) { fill(k, to, tiling, mine, update); }));
+  }
+}
+
+std::vector<Phase> GreedyCd::phases(Index updates, Index) const {
+  std::vector<Phase> out;
+  for (Index k = 0; k < model_.machines(); k++) {
+    Index const first = updates * k / model_.machines(), end = updates * (k + 1) / model_.machines();
+    out.push_back({first, end - first, model_.first_parameter(k), static_cast<Index>(model_.machine(k).parameters().extent(0))});
+  }
+  return out;
+}
+
+Index GreedyCd::machine_before(Index update) const {
+  Index k = 0;
+  while (k + 1 < model_.machines() && update > updates_ * (k + 1) / model_.machines()) k++;
+  return k;
+}
+
+// Layer `machine` of the minibatch, drawn upwards from the data anew in each update.
+void GreedyCd::fill(Index machine, TileStorage to, Tiling const& tiling, TileRange mine, Index update) {
+  if (machine == 0) return batches_.fill(to, tiling, mine, update);
+  batches_.fill(layers_.front(), tiling, mine, update);
+  for (Index tile = 0; tile < mine.count; tile++) {
+    auto const view = [&](TileStorage const& s) {
+      return Tiles(Kokkos::subview(s, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling.lanes(mine.first + tile))));
+    };
+    std::vector<Tiles> layers;
+    for (Index k = 1; k < machine; k++) layers.push_back(view(layers_[static_cast<std::size_t>(k)]));
+    layers.push_back(view(to));
+    model_.draw_upwards(
+        view(layers_.front()), layers,
+        {.key = key_, .chains = ChainNumbers(tiling, mine).from(tile), .step = update, .stream = random::Stream::hidden_start});
+  }
+}
+
+std::vector<double> GreedyCd::mean_of_layer(Index machine, Index update) {
+  auto const units = static_cast<std::size_t>(model_.machine(machine).dimension());
+  std::vector<double> mean(units);
+  TileStorage const& layer = layers_[static_cast<std::size_t>(machine)];
+  for (Index b = 0; b < batches_of_means; b++) {
+    fill(machine, layer, tiling_, mine_, update + b);
+    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layer);
+    std::vector<double> sums(static_cast<std::size_t>(mine_.count) * units);
+    for (Index t = 0; t < mine_.count; t++)
+      for (std::size_t i = 0; i < units; i++)
+        for (Index l = 0; l < tiling_.chains_in(mine_.first + t); l++)
+          sums[static_cast<std::size_t>(t) * units + i] += static_cast<double>(host(t, i, l));
+    auto const all = sum_over_tiles(communicator_, mine_, tiling_.tiles(), sums, static_cast<Index>(units));
+    for (std::size_t i = 0; i < units; i++) mean[i] += all[i] / static_cast<double>(batches_of_means * tiling_.chains);
+  }
+  return mean;
+}
+
+void GreedyCd::start_machine(Index k, Index update) {
+  Rbm& machine = model_.machine(k);
+  Rbm const& below = model_.machine(k - 1);
+  UnitMoments const moments{mean_of_layer(k, update), {}, batches_of_means * tiling_.chains};
+  if (machine.hidden() == below.dimension()) {
+    transpose(below.weight(), machine.weight(), machine.dimension(), machine.hidden());
+    Kokkos::deep_copy(machine.visible_bias(), below.hidden_bias());
+    Kokkos::deep_copy(machine.hidden_bias(), below.visible_bias());
+  } else {
+    machine.start_from(moments);
+  }
+  machine.parameters_changed();
+  machine.set_reference(moments);
+  learners_[static_cast<std::size_t>(k)]->place_chains();
+}
+
+Vector GreedyCd::gradient(Index update, Timers& timers) {
+  Index const k = machine_before(update + 1);
+  if (k > 0 && update == updates_ * k / model_.machines()) start_machine(k, update);
+  return learner(update + 1).gradient(update, timers);
+}
+
+std::vector<Series> GreedyCd::series() const {
+  auto out = learners_.front()->series();
+  out.push_back({"machine", "of the stack that learns, from 0", true});
+  return out;
+}
+
+std::vector<double> GreedyCd::report(Index update) {
+  auto out = learner(update).report(update);
+  out.push_back(static_cast<double>(machine_before(update)));
+  return out;
+}
+
+std::size_t GreedyCd::bytes() const {
+  std::size_t total = 0;
+  for (auto const& l : learners_) total += l->bytes();
+  for (auto const& l : layers_) total += sizeof(Real) * l.size();
+  return total;
+}
+
+void GreedyCd::describe_state(State& state) {
+  for (std::size_t k = 0; k < learners_.size(); k++) {
+    State of_machine;
+    learners_[k]->describe_state(of_machine);
+    state.add_group(fmt::format("machine{}", k), of_machine);
+  }
+}
+
+}  // namespace partita

@@ -1,0 +1,47 @@
+// Greedy learning of a deep belief network (Hinton, Osindero and Teh 2006): machine after machine by persistent contrastive divergence,
+// each on draws of the layer below it given the data. A machine of the shape of the one below it turned upside down starts as that, which
+// keeps the bound on the likelihood where it was; others start at small random weights and the means of their data.
+#pragma once
+#include "models/deep_belief_network.hpp"
+#include "objectives/contrastive_divergence.hpp"
+
+namespace partita {
+
+deck::Schema greedy_cd_schema();
+
+class GreedyCd : public Objective {
+ public:
+  // The updates are dealt evenly to the machines. All references must outlive the objective.
+  GreedyCd(DeepBeliefNetwork&, Sampler&, data::Batches const&, Index updates, Communicator, Summation, random::Key, Index tile_width,
+           ContrastiveOptions, PersistentOptions);
+
+  Vector gradient(Index update, Timers&) override;
+  std::vector<Phase> phases(Index updates, Index parameters) const override;
+  std::vector<Series> series() const override;
+  std::vector<double> report(Index update) override;
+  void require_finite(Index update) const override { learner(update).require_finite(update); }
+  double epoch(Index update) const override { return batches_.epoch(update); }
+  double chain_steps_per_update() const override { return learners_.front()->chain_steps_per_update(); }
+  std::size_t bytes() const override;
+  void describe_state(State&) override;
+
+ private:
+  // The machine that was learnt by the update before this one.
+  Index machine_before(Index update) const;
+  ContrastiveDivergence& learner(Index update) const { return *learners_[static_cast<std::size_t>(machine_before(update))]; }
+  void start_machine(Index machine, Index update);
+  void fill(Index machine, TileStorage to, Tiling const&, TileRange mine, Index update);
+  std::vector<double> mean_of_layer(Index machine, Index update);
+
+  DeepBeliefNetwork& model_;
+  data::Batches const& batches_;
+  Index updates_;
+  Communicator communicator_;
+  random::Key key_;
+  Tiling tiling_;
+  TileRange mine_;
+  std::vector<TileStorage> layers_;  // this rank's tiles of the minibatch in each layer, (tile, units, pitch)
+  std::vector<std::unique_ptr<ContrastiveDivergence>> learners_;
+};
+
+}  // namespace partita

@@ -1,0 +1,107 @@
+#include "objectives/pseudo_likelihood.hpp"
+
+#include "core/require.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+
+constexpr Index default_width = 128;
+
+Index width(PseudoLikelihoodOptions const& o, Index batch) {
+  require_all(o.tile_width % lane_quantum == 0, ExitCode::usage,
+              "objective.tile_width = {} (vectors hold {} numbers), use a multiple of {}", o.tile_width, lane_quantum, lane_quantum);
+  return o.tile_width > 0 ? o.tile_width : std::min(default_width, round_up(batch, lane_quantum));
+}
+
+// Failure before anything is allocated for it.
+BoltzmannMachine& fully_visible(BoltzmannMachine& machine) {
+  Index const hidden = machine.dimension() - machine.visible_dimension();
+  require_all(
+      hidden == 0, ExitCode::usage,
+      "objective.type = \"pseudo_likelihood\" and model.hidden = {} (p(x_k | rest) is known where the data show all other units, and "
+      "they do not show hidden ones); use persistent_cd, or model.hidden = 0",
+      hidden);
+  return machine;
+}
+
+}  // namespace
+
+deck::Schema pseudo_likelihood_schema() {
+  using O = PseudoLikelihoodOptions;
+  return deck::schema<O>("pseudo_likelihood", "-E[sum_k log p(x_k | rest)] of a fully visible machine: exact gradient, no sampler",
+                         {deck::key("tile_width", &O::tile_width,
+                                    "items of the batch that are computed together, a multiple of 16; ranks share out tiles. 0: 128, or "
+                                    "the batch")
+                              .at_least(0)});
+}
+
+PseudoLikelihood::PseudoLikelihood(BoltzmannMachine& machine, data::Batches const& batches, Communicator communicator, Summation summation,
+                                   PseudoLikelihoodOptions options)
+    : machine_(fully_visible(machine)),
+      batches_(batches),
+      communicator_(communicator),
+      tiling_{batches.batch(), width(options, batches.batch())},
+      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
+      data_("minibatch", mine_.count, machine.dimension(), tiling_.pitch()),
+      value_("pseudo-likelihoods", 1, tiling_.pitch()),
+      weight_("weights of pseudo-likelihoods", 1, tiling_.pitch()),
+      sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(machine.parameters().extent(0))),
+      values_("sums of pseudo-likelihoods", static_cast<std::size_t>(mine_.count)) {
+  machine.reserve(1, tiling_.width);
+}
+
+void PseudoLikelihood::describe_state(State& state) {
+  state.add_by_tile("objective/values", values_, mine_, tiling_.tiles());
+  state.add_scalar("objective/updates_since_report", updates_since_report_);
+}
+
+void PseudoLikelihood::add_tile(Index tile, Vector sum) {
+  Index const global = mine_.first + tile, real = tiling_.chains_in(global);
+  auto const lanes = std::pair(Index{0}, tiling_.lanes(global));
+  Tiles const x = Kokkos::subview(data_, std::pair(tile, tile + 1), Kokkos::ALL, lanes);
+  TileScalars const value = Kokkos::subview(value_, Kokkos::ALL, lanes), weight = Kokkos::subview(weight_, Kokkos::ALL, lanes);
+  machine_.pseudo_likelihood_forward(x, value);
+  Real const share = static_cast<Real>(-1 / static_cast<double>(batches_.batch()));  // of the loss
+  double total = 0;
+  Kokkos::parallel_reduce(
+      "partita::pseudo_likelihood_weights", Range(0, lanes.second),
+      KOKKOS_LAMBDA(Index l, double& s) {
+        weight(0, l) = l < real ? share : Real(0);  // lanes past the batch only fill up the vectors
+        if (l < real) s += static_cast<double>(value(0, l));
+      },
+      total);
+  machine_.pseudo_likelihood_reverse(x, weight, sum);
+  values_(static_cast<std::size_t>(tile)) += total;
+}
+
+Vector PseudoLikelihood::gradient(Index update, Timers& timers) {
+  {
+    Timers::Scope const scope(timers, "data");
+    batches_.fill(data_, tiling_, mine_, update);
+  }
+  {
+    Timers::Scope const scope(timers, "parameter gradient");
+    sums_.start();
+    for (Index tile = 0; tile < mine_.count; tile++) add_tile(tile, sums_.partial(mine_.first + tile));
+  }
+  updates_since_report_++;
+  Timers::Scope const scope(timers, "reduction");
+  return sums_.finish();
+}
+
+std::vector<Series> PseudoLikelihood::series() const {
+  return {{"pseudo_likelihood", "sum_k log p(x_k | rest), mean over the items of the updates since the last row", true}};
+}
+
+std::vector<double> PseudoLikelihood::report(Index) {
+  std::vector<double> const mine(values_.data(), values_.data() + values_.size());
+  double const sum = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 1)[0];
+  double const items = static_cast<double>(batches_.batch() * std::max<Index>(updates_since_report_, 1));
+  Kokkos::deep_copy(values_, 0.);
+  updates_since_report_ = 0;
+  return {sum / items};
+}
+
+}  // namespace partita

@@ -1,0 +1,61 @@
+#include "samplers/dbn_generator.hpp"
+
+#include "core/math.hpp"
+#include "samplers/gibbs.hpp"
+
+namespace partita {
+namespace {
+
+// p(v = 1 | h) of a machine's visible units.
+void visible_means(Rbm const& machine, ConstTiles hidden, Tiles to) {
+  machine.visible_field(hidden, to);
+  ConstVector const a = machine.visible_bias();
+  auto const units = static_cast<Index>(to.extent(1)), lanes = static_cast<Index>(to.extent(2));
+  Kokkos::parallel_for(
+      "partita::visible_means", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(to.extent(0)) * units),
+      KOKKOS_LAMBDA(Index n) {
+        Real* const row = &to(n / units, n % units, 0);
+        for (Index l = 0; l < lanes; l++) row[l] = math::sigmoid(row[l] + a(n % units));
+      });
+}
+
+}  // namespace
+
+deck::Schema dbn_generator_schema() {
+  using O = DbnGeneratorOptions;
+  return deck::schema<O>("dbn_top_down", "samples of a belief network: Gibbs sweeps in its top machine, then one pass down",
+                         {deck::key("steps", &O::steps, "sweeps of the top machine").at_least(1)});
+}
+
+DbnGenerator::DbnGenerator(DeepBeliefNetwork const& model, DbnGeneratorOptions options, Tiling const& tiling, Communicator communicator,
+                           random::Key key)
+    : model_(model),
+      options_(options),
+      key_(key),
+      chains_("top chains", tiling, share_of_tiles(tiling.tiles(), communicator.rank(), communicator.ranks()), model.top().dimension()) {
+  start_chains(model.top(), chains_, {.key = key, .stream = random::Stream::initial_state}, {});
+}
+
+void DbnGenerator::advance(Index step, Index steps) { Gibbs().advance(model_.top(), chains_, key_, step, steps); }
+
+std::vector<TileStorage> DbnGenerator::samples() {
+  Index const last = model_.machines() - 1;
+  std::vector<TileStorage> layers(static_cast<std::size_t>(last + 1));
+  layers.back() = chains_.x;
+  auto const storage = [&](Index units) { return TileStorage("samples of a layer", chains_.mine.count, units, chains_.tiling.pitch()); };
+  for (Index k = 0; k < last; k++) layers[static_cast<std::size_t>(k)] = storage(model_.machine(k).dimension());
+  TileStorage const means = storage(model_.dimension());
+  for (Index tile = 0; tile < chains_.mine.count; tile++) {
+    auto const view = [&](TileStorage const& s) {
+      return Tiles(
+          Kokkos::subview(s, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, chains_.tiling.lanes(chains_.mine.first + tile))));
+    };
+    for (Index k = last - 1; k >= 0; k--)
+      model_.draw_below(k, view(layers[static_cast<std::size_t>(k + 1)]), view(layers[static_cast<std::size_t>(k)]),
+                        {.key = key_, .chains = chains_.numbers().from(tile), .step = options_.steps});
+    visible_means(model_.machine(0), view(layers[1]), view(means));
+  }
+  return {layers.front(), means};
+}
+
+}  // namespace partita

@@ -1,0 +1,29 @@
+// Gibbs sampling (Geman and Geman 1984): a step is one sweep over all blocks of units, each drawn given all others.
+#pragma once
+#include "models/gibbs_model.hpp"
+#include "samplers/sampler.hpp"
+
+namespace partita {
+
+struct GibbsOptions {};
+deck::Schema gibbs_schema();
+
+class Gibbs : public Sampler {
+ public:
+  // Samples p_beta of the model's path.
+  explicit Gibbs(GibbsOptions const& = {}, double beta = 1) : Sampler(0, 1 / beta) {}
+  void prepare(Model const&, Chains&, random::Key) override;
+  using Sampler::advance;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  Index work_rows(Index) const override { return 0; }
+  void describe_state(State&) override {}
+};
+
+// The model as one whose units can be drawn; Failure(usage) where they cannot.
+GibbsModel const& units_of(Model const&);
+
+// Puts the chains where they start: independent draws of the reference (its own biases, or those of the data) for a model of units, whose
+// held units stay; `initial` for others. Only the share start.fraction of the chains is moved.
+void start_chains(Model const&, Chains const&, StartKey const&, InitialDistribution const& initial);
+
+}  // namespace partita

@@ -1,0 +1,121 @@
+#include "samplers/langevin_gibbs.hpp"
+
+#include <algorithm>
+
+#include "core/require.hpp"
+#include "models/units.hpp"
+
+namespace partita {
+namespace {
+
+GaussianRbm const& machine_of(Model const& model) {
+  auto const* machine = dynamic_cast<GaussianRbm const*>(&model);
+  require_all(machine != nullptr, ExitCode::usage,
+              "langevin_gibbs makes Langevin steps on real visible units given hidden ones, and this model has no such layers; use a "
+              "model of type rbm with visible_units = \"gaussian\", or sampler.type = \"gibbs\"");
+  return *machine;
+}
+
+Tiles storage_like(TileStorage& storage, Index rows, Tiles x) {
+  auto const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), pitch = round_up(lanes, pitch_quantum);
+  auto const extent = [&storage](unsigned axis) { return static_cast<Index>(storage.extent(axis)); };
+  if (extent(0) < tiles || extent(1) != rows || extent(2) < pitch) storage = TileStorage("units of a step", tiles, rows, pitch);
+  return Kokkos::subview(storage, std::pair(Index{0}, tiles), Kokkos::ALL, std::pair(Index{0}, lanes));
+}
+
+}  // namespace
+
+deck::Schema langevin_gibbs_schema() {
+  using O = LangevinGibbsOptions;
+  return deck::schema<O>(
+      "langevin_gibbs", "restricted machines with gaussian visible units: a step draws h given v, then makes Langevin steps on v given h",
+      {deck::key("step_size", &O::step_size, "eta of v <- v - eta s^2 dE/dv + sqrt(2 eta) s xi; 1 forgets v")
+           .required()
+           .above(0)
+           .at_most(1),
+       deck::key("langevin_steps", &O::langevin_steps, "Langevin steps for each draw of h").at_least(1),
+       deck::key("adjusted", &O::adjusted,
+                 "accept or reject them all at once, exact; without: given h the variance is 2 / (2 - eta) too large"),
+       deck::key("target_acceptance", &O::target_acceptance, "adjusted: acceptance that the warm-up adapts eta to; 0: eta stays as given")
+           .at_least(0)
+           .below(1)});
+}
+
+void LangevinGibbs::prepare(Model const& model, Chains&, random::Key) { machine_of(model); }
+
+void LangevinGibbs::adapt(double acceptance) {
+  AdjustedSampler::adapt(acceptance);
+  step_size_ = std::min(step_size_, 1.);
+}
+
+void LangevinGibbs::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  GaussianRbm const& machine = machine_of(model);
+  Index const flight = tiles_in_flight(chains.mine.count);
+  for (Index first = local.first; first < local.end();) {
+    Index const lanes = chains.tiling.lanes(chains.mine.first + first);
+    Index count = 1;  // neighbours of the same width, as many as fit in flight
+    while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
+    Tiles const x = chains.tiles(first, count, lanes);
+    for (Index n = first_step; n < first_step + steps; n++)
+      step(machine, chains, first, x, {.key = key, .chains = chains.numbers().from(first), .step = n, .held = chains.held});
+    first += count;
+  }
+}
+
+void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index first, Tiles x, Sweep const& sweep) {
+  Index const d = machine.dimension(), tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2));
+  Tiles const hidden = storage_like(hidden_, machine.hidden(), x), mean = storage_like(mean_, d, x);
+  Tiles const proposal = options_.adjusted ? storage_like(proposal_, d, x) : x;
+  machine.draw_hidden(x, hidden, sweep);
+  machine.visible_means(hidden, mean);
+
+  double const eta = step_size_, kept = std::pow(1 - eta, static_cast<double>(options_.langevin_steps));
+  Real const remains = static_cast<Real>(kept), spread = static_cast<Real>(std::sqrt((1 - kept * kept) * 2 / (2 - eta)));
+  ConstVector const z = machine.log_variance();
+  Held const flags = sweep.held;
+  Sweep noise = sweep;
+  noise.stream = random::Stream::langevin_noise;
+  draw_normal_units(
+      "partita::langevin_given_hidden", tiles, d, lanes, noise, 0, KOKKOS_LAMBDA(Index t, Index i) {
+        return [to = &proposal(t, i, 0), from = &x(t, i, 0), m = &mean(t, i, 0), remains, amplitude = spread * std::exp(z(i) / 2),
+                held = Real(flags.data() != nullptr && flags(i) != 0)](Index l, Real normal) {
+          to[l] = kept_or_drawn(held, from[l], std::fma(amplitude, normal, std::fma(remains, from[l] - m[l], m[l])));
+        };
+      });
+  if (!options_.adjusted) return;
+
+  Index const strips = divide_up(lanes, strip_lanes);
+  Real const quarter = static_cast<Real>(eta / 4);
+  auto const keys = random::round_keys(sweep.key);
+  auto const numbers = sweep.chains;
+  auto const accepted = chains.accepted;
+  Index const at = sweep.step;
+  Kokkos::parallel_for(
+      "partita::accept_langevin", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * strips), KOKKOS_LAMBDA(Index n) {
+        Index const t = n / strips, lane = n % strips * strip_lanes;
+        Index const here = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
+        double log_ratio[strip_lanes] = {};
+        for (Index i = 0; i < d; i++) {
+          Real const *const from = &x(t, i, lane), *const to = &proposal(t, i, lane), *const m = &mean(t, i, lane);
+          Real const stiffness = quarter * std::exp(-z(i));
+#pragma GCC ivdep
+          for (Index l = 0; l < here; l++)
+            log_ratio[l] += static_cast<double>(stiffness * (from[l] - to[l]) * (from[l] - m[l] + to[l] - m[l]));
+        }
+        random::StripWords words;
+        random::fill(words, keys, numbers.of(t, lane), random::Stream::metropolis, static_cast<std::uint64_t>(at / 4), 0);
+        bool accept[strip_lanes] = {};
+        for (Index l = 0; l < here; l++) {
+          accept[l] = math::log(random::uniform(words.w[at % 4][l])) < static_cast<Real>(log_ratio[l]);
+          accepted(first + t, lane + l) += accept[l] ? 1 : 0;
+        }
+        for (Index i = 0; i < d; i++) {
+          Real* const to = &x(t, i, lane);
+          Real const* const from = &proposal(t, i, lane);
+#pragma GCC ivdep
+          for (Index l = 0; l < here; l++) to[l] = accept[l] ? from[l] : to[l];
+        }
+      });
+}
+
+}  // namespace partita

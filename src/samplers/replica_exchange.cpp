@@ -1,0 +1,217 @@
+#include "samplers/replica_exchange.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "core/log.hpp"
+#include "core/require.hpp"
+#include "samplers/gibbs.hpp"
+#include "samplers/hmc.hpp"
+#include "samplers/mala.hpp"
+#include "samplers/ula.hpp"
+
+namespace partita {
+namespace {
+
+using Options = ReplicaExchangeOptions;
+
+template <class MoveOptions>
+double target(Options const& o) {
+  return o.target_acceptance >= 0 ? o.target_acceptance : MoveOptions{}.target_acceptance;
+}
+
+// A move at temperature T. Lengths scale with sqrt(T) on a quadratic energy: the steps of ula and mala as they are, hmc's by that.
+struct Move {
+  std::string name;
+  bool has_step_size;
+  std::function<std::unique_ptr<Sampler>(Options const&, double temperature)> make;
+};
+std::vector<Move> const& moves() {
+  static std::vector<Move> const table = {
+      {"gibbs", false, [](Options const&, double t) { return std::make_unique<Gibbs>(GibbsOptions{}, 1 / t); }},
+      {"mala", true,
+       [](Options const& o, double t) {
+         return std::make_unique<Mala>(MalaOptions{o.step_size, t, target<MalaOptions>(o)});
+       }},
+      {"ula", true,
+       [](Options const& o, double t) { return std::make_unique<Ula>(UlaOptions{.step_size = o.step_size, .temperature = t}); }},
+      {"hmc", true,
+       [](Options const& o, double t) {
+         return std::make_unique<Hmc>(HmcOptions{o.step_size * std::sqrt(t), o.leapfrogs, t, target<HmcOptions>(o)});
+       }},
+  };
+  return table;
+}
+Move const& move_named(std::string const& name) {
+  for (Move const& m : moves())
+    if (m.name == name) return m;
+  fail(ExitCode::internal, "no move named " + name);
+}
+
+// The deck's betas, or as many as it has rungs: in geometric progression to its lowest, evenly spaced to 0.
+std::vector<double> first_betas(Options const& o) {
+  if (!o.betas.empty()) return o.betas;
+  std::vector<double> out;
+  for (Index r = 0; r < o.rungs; r++) {
+    double const share = static_cast<double>(r) / static_cast<double>(o.rungs - 1);
+    out.push_back(o.lowest_beta > 0 ? std::pow(o.lowest_beta, share) : 1 - share);
+  }
+  return out;
+}
+
+void scale(TileScalars values, Real by) {
+  Kokkos::parallel_for(
+      "partita::scale_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(1))),
+      KOKKOS_LAMBDA(Index l) { values(0, l) *= by; });
+}
+
+}  // namespace
+
+deck::Schema replica_exchange_schema() {
+  using O = Options;
+  std::vector<std::string> names;
+  for (Move const& m : moves()) names.push_back(m.name);
+  auto schema = deck::schema<O>(
+      "replica_exchange", "chains that swap states with chains at higher temperatures, exp(-beta E); of units, p_beta of their path",
+      {deck::key("moves", &O::moves, "how the chains of each rung move").required().one_of(names),
+       deck::key("step_size", &O::step_size, "eta of mala and ula, leapfrog step of hmc at the coldest rung; adapted rung by rung")
+           .above(0),
+       deck::key("target_acceptance", &O::target_acceptance,
+                 "acceptance that the warm-up adapts mala's and hmc's steps to; 0: they stay; unset: the default of the moves")
+           .at_least(0)
+           .below(1),
+       deck::key("leapfrogs", &O::leapfrogs, "leapfrog steps of an hmc trajectory").at_least(1),
+       deck::key("rungs", &O::rungs, "temperatures, that of the samples included").at_least(2),
+       deck::key("lowest_beta", &O::lowest_beta, "1/T of the hottest rung; 0, independent draws, for gibbs alone").at_least(0).below(1),
+       deck::key("betas", &O::betas, "all 1/T from 1 downwards, in place of rungs and lowest_beta")
+           .at_least(0)
+           .at_most(1)
+           .excludes({"rungs", "lowest_beta"}),
+       deck::key("adapt_ladder", &O::adapt_ladder,
+                 "betas between the ends move towards equal swap rates during the warm-up of a sampling run")});
+  for (deck::Key& k : ladder_keys()) schema.keys.push_back(std::move(k));
+  return schema;
+}
+
+ReplicaExchange::ReplicaExchange(Options const& o, LadderOptions const& ladder, Communicator communicator)
+    : LadderSampler(o.step_size, static_cast<Index>(first_betas(o).size()), ladder, communicator),
+      adapts_ladder_(o.adapt_ladder && rungs() > 2),
+      betas_("betas", static_cast<std::size_t>(rungs())) {
+  auto const betas = first_betas(o);
+  require_all(betas.size() >= 2 && betas.front() == 1 && std::is_sorted(betas.rbegin(), betas.rend()) &&
+                  std::adjacent_find(betas.begin(), betas.end()) == betas.end(),
+              ExitCode::usage, "sampler.betas do not fall from 1 (the samples are those of beta = 1); give two or more, the first 1");
+  Move const& move = move_named(o.moves);
+  require_all(!move.has_step_size || o.step_size > 0, ExitCode::usage, "sampler.moves = \"{}\" needs a sampler.step_size; set it", o.moves);
+  require_all(move.name == "gibbs" || betas.back() > 0, ExitCode::usage,
+              "at beta = 0 an energy is flat and {} has nothing to hold it; use a sampler.lowest_beta above 0", o.moves);
+  for (std::size_t r = 0; r < betas.size(); r++) {
+    betas_(r) = betas[r];
+    moves_.push_back(move.make(o, 1 / betas[r]));
+  }
+}
+
+std::vector<Index> ReplicaExchange::order() const {
+  std::vector<Index> out(static_cast<std::size_t>(rungs()));
+  std::iota(out.begin(), out.end(), Index{0});
+  return out;
+}
+
+void ReplicaExchange::prepare(Model const& model, Chains& chains, random::Key key) {
+  if (dynamic_cast<Gibbs const*>(moves_.front().get())) units_of(model);
+  else
+    require_all(dynamic_cast<DifferentiableModel const*>(&model) != nullptr, ExitCode::usage,
+                "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
+  LadderSampler::prepare(model, chains, key);
+}
+
+void ReplicaExchange::prepare_rung(Index rung, Model const& model, Chains& chains, random::Key key) {
+  moves_[static_cast<std::size_t>(rung)]->prepare(model, chains, key);
+}
+
+void ReplicaExchange::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  LadderSampler::advance(model, chains, key, local, first_step, steps);
+  reached_ = first_step + steps;
+}
+
+void ReplicaExchange::advance_rung(Index rung, Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
+                                   Index steps) {
+  Sampler& move = *moves_[static_cast<std::size_t>(rung)];
+  move.set_temperature(1 / beta(rung));
+  move.advance(model, chains, key, local, first_step, steps);
+}
+
+void ReplicaExchange::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileScalars difference) const {
+  auto const lanes = x.extent(2);
+  auto const* units = dynamic_cast<Gibbs const*>(moves_.front().get()) ? &units_of(model) : nullptr;
+  if (energy_.extent(1) < lanes) energy_ = TileScalarStorage("energy at the neighbour", 1, lanes);
+  TileScalars const other = Kokkos::subview(energy_, Kokkos::ALL, std::pair(std::size_t{0}, lanes));
+  // Of units the hidden ones are summed out at each beta anew; other energies are E at all of them.
+  if (units) {
+    units->path_energy(x, beta(rung), difference);
+    units->path_energy(x, beta(neighbour), other);
+    subtract(difference, other);
+  } else {
+    dynamic_cast<EnergyModel const&>(model).energy(x, difference);
+    scale(difference, static_cast<Real>(beta(rung) - beta(neighbour)));
+  }
+}
+
+void ReplicaExchange::adapt(double acceptance) {
+  adaptations_++;
+  moves_.front()->adapt(acceptance);
+  step_size_ = moves_.front()->step_size();
+  if (adjusted())
+    for (Index r = 1; r < rungs(); r++) moves_[static_cast<std::size_t>(r)]->adapt(take_acceptance(r, reached_ - adapted_at_));
+  adapted_at_ = reached_;
+  if (adapts_ladder_ && std::has_single_bit(static_cast<std::uint64_t>(adaptations_))) move_betas();
+}
+
+void ReplicaExchange::move_betas() {
+  std::vector<double> rejections;
+  for (Swaps const& s : count_swaps())
+    rejections.push_back(static_cast<double>(s.attempted - s.accepted + 1) / static_cast<double>(s.attempted + 2));
+  auto const moved = equal_rejections(betas(), rejections);
+  std::copy(moved.begin(), moved.end(), betas_.data());
+  forget_swaps();
+}
+
+std::vector<double> equal_rejections(std::vector<double> const& betas, std::vector<double> const& rejection_rates) {
+  std::vector<double> barrier{0};
+  for (double r : rejection_rates) barrier.push_back(barrier.back() + r);
+  std::vector<double> out = betas;
+  std::size_t k = 0;
+  for (std::size_t r = 1; r + 1 < betas.size(); r++) {
+    double const wanted = barrier.back() * static_cast<double>(r) / static_cast<double>(betas.size() - 1);
+    while (barrier[k + 1] < wanted) k++;
+    out[r] = betas[k] + (betas[k + 1] - betas[k]) * (wanted - barrier[k]) / (barrier[k + 1] - barrier[k]);
+  }
+  return out;
+}
+
+std::vector<Sampler::Result> ReplicaExchange::results() const {
+  std::vector<Result> out;
+  for (Index r = 0; r < rungs(); r++) out.push_back({fmt::format("beta_{:02}", r), beta(r), "1/T of this rung"});
+  for (Result& r : LadderSampler::results()) {
+    if (r.name == "swap_rate_lowest" && r.value < 0.05)
+      log::warning("two rungs of the ladder swap {:.2g} of the time: states hardly pass; use more sampler.rungs", r.value);
+    out.push_back(std::move(r));
+  }
+  return out;
+}
+
+void ReplicaExchange::describe_state(State& state) {
+  LadderSampler::describe_state(state);
+  state.add("sampler/betas", betas_);
+  state.add_scalar("sampler/ladder_adaptations", adaptations_);
+  state.add_scalar("sampler/reached", reached_);
+  state.add_scalar("sampler/adapted_at", adapted_at_);
+  for (Index r = 0; r < rungs(); r++) {
+    State moves;
+    moves_[static_cast<std::size_t>(r)]->describe_state(moves);
+    state.add_group(fmt::format("sampler/moves/{:03}", r), moves);
+  }
+}
+
+}  // namespace partita

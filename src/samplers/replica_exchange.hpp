@@ -1,0 +1,60 @@
+// Replica exchange over temperatures (Swendsen and Wang 1986; Geyer 1991; Hukushima and Nemoto 1996): rung r samples exp(-beta_r E), or of
+// a model of units the law p_beta of its path, whose end at beta = 0 is drawn independently in each sweep.
+#pragma once
+#include "samplers/ladder.hpp"
+
+namespace partita {
+
+struct ReplicaExchangeOptions {
+  std::string moves;
+  double step_size = 0;
+  double target_acceptance = -1;
+  Index leapfrogs = 10;
+  Index rungs = 8;
+  double lowest_beta = 0.1;
+  std::vector<double> betas;
+  bool adapt_ladder = true;
+};
+deck::Schema replica_exchange_schema();
+
+class ReplicaExchange : public LadderSampler {
+ public:
+  // Failure(usage) for betas that do not fall from 1, or moves without a step size that they need.
+  ReplicaExchange(ReplicaExchangeOptions const&, LadderOptions const&, Communicator);
+
+  void prepare(Model const&, Chains&, random::Key) override;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  using Sampler::advance;
+  bool adjusted() const override { return moves_.front()->adjusted(); }
+  bool adapts() const override { return adapts_ladder_ || moves_.front()->adapts(); }
+  // The step sizes of all rungs; at calls number 1, 2, 4, 8, ... also the betas, which move towards equal swap rates. Collective.
+  void adapt(double acceptance) override;
+  double evaluations_per_step() const override { return static_cast<double>(rungs()) * moves_.front()->evaluations_per_step(); }
+  Index work_rows(Index dimension) const override { return moves_.front()->work_rows(dimension); }
+  std::vector<double> betas() const { return {betas_.data(), betas_.data() + betas_.extent(0)}; }
+  std::vector<Result> results() const override;
+  void describe_state(State&) override;
+
+ protected:
+  std::vector<Index> order() const override;
+  void prepare_rung(Index rung, Model const&, Chains&, random::Key) override;
+  void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileScalars difference) const override;
+
+ private:
+  double beta(Index rung) const { return betas_(static_cast<std::size_t>(rung)); }
+  void move_betas();
+
+  bool adapts_ladder_;
+  Kokkos::View<double*, Kokkos::LayoutRight, Kokkos::HostSpace> betas_;
+  std::vector<std::unique_ptr<Sampler>> moves_;           // of each rung
+  Index adaptations_ = 0, reached_ = 0, adapted_at_ = 0;  // calls of adapt(); the step after the last, and that of the last call
+  mutable TileScalarStorage energy_;
+};
+
+// New betas between the same ends, between which rejections are shared out evenly: the communication barrier, the sum of rejection rates
+// from the coldest rung on, is interpolated linearly between the old betas (Syed, Bouchard-Cote, Deligiannidis, Doucet, JRSS B 84, 2022,
+// algorithm 2).
+std::vector<double> equal_rejections(std::vector<double> const& betas, std::vector<double> const& rejection_rates);
+
+}  // namespace partita

@@ -1,0 +1,139 @@
+#include "samplers/trajectory_tempering.hpp"
+
+#include "core/log.hpp"
+#include "core/require.hpp"
+#include "samplers/gibbs.hpp"
+
+namespace partita {
+
+deck::Schema trajectory_tempering_schema() {
+  using O = TrajectoryTemperingOptions;
+  auto schema = deck::schema<O>(
+      "trajectory_tempering", "Gibbs sweeps of a machine that swaps states with earlier parameters of its training",
+      {deck::key("rungs", &O::rungs, "earlier parameters that are kept at most, the start included").at_least(1),
+       deck::key("freeze_below", &O::freeze_below,
+                 "a copy is kept when swaps of the present parameters with the newest fall below this rate")
+           .above(0)
+           .below(1)
+           .for_tasks({"train"}),
+       deck::key("measure_every", &O::measure_every, "sampler steps over which that rate is measured").at_least(1).for_tasks({"train"}),
+       deck::key("trajectory", &O::trajectory, "run directory or checkpoint of the training whose copies are the rungs")
+           .required()
+           .for_tasks({"sample"})});
+  for (deck::Key& k : ladder_keys()) schema.keys.push_back(std::move(k));
+  return schema;
+}
+
+TrajectoryTempering::TrajectoryTempering(TrajectoryTemperingOptions const& o, LadderOptions const& ladder, Communicator communicator,
+                                         Load load)
+    : LadderSampler(0, o.rungs + 1, ladder, communicator),
+      freeze_below_(o.freeze_below),
+      measure_every_(o.measure_every),
+      load_(std::move(load)) {}
+
+std::vector<Index> TrajectoryTempering::order() const {
+  std::vector<Index> out{0};
+  for (Index r = copies_; r >= 1; r--) out.push_back(r);
+  return out;
+}
+
+void TrajectoryTempering::set_parameters(Index rung, ConstVector parameters) {
+  Kokkos::deep_copy(copy(rung).parameters(), parameters);
+  copy(rung).parameters_changed();
+}
+
+void TrajectoryTempering::prepare(Model const& model, Chains& chains, random::Key key) {
+  if (machines_.empty()) {
+    for (Index r = 1; r < rungs(); r++) machines_.push_back(units_of(model).copy());
+    auto const kept = load_ ? load_() : std::vector<std::vector<Real>>{};
+    require_all(static_cast<Index>(kept.size()) < rungs(), ExitCode::usage,
+                "sampler.rungs = {}, and the trajectory has {} copies; set it to that", rungs() - 1, kept.size());
+    for (std::size_t n = 0; n < kept.size(); n++) {
+      require_all(kept[n].size() == model.parameters().extent(0), ExitCode::data,
+                  "sampler.trajectory has {} parameters a copy, and the model of this deck has {}; use the same [model] as that run",
+                  kept[n].size(), model.parameters().extent(0));
+      Vector const parameters("parameters of a rung", kept[n].size());
+      Kokkos::deep_copy(parameters, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(kept[n].data(), kept[n].size()));
+      set_parameters(static_cast<Index>(n) + 1, parameters);
+    }
+    copies_ = std::max<Index>(1, static_cast<Index>(kept.size()));
+  }
+  LadderSampler::prepare(model, chains, key);
+}
+
+void TrajectoryTempering::advance_rung(Index rung, Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
+                                       Index steps) {
+  Gibbs gibbs({}, rung == 1 ? 0 : 1);
+  gibbs.advance(rung == 0 ? model : copy(rung), chains, key, local, first_step, steps);
+}
+
+void TrajectoryTempering::energy(Index rung, Model const& present, ConstTiles x, TileScalars out) const {
+  (rung == 0 ? units_of(present) : copy(rung)).path_energy(x, rung == 1 ? 0 : 1, out);
+}
+
+void TrajectoryTempering::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileScalars difference) const {
+  auto const lanes = x.extent(2);
+  if (energy_.extent(1) < lanes) energy_ = TileScalarStorage("energy at the neighbour", 1, lanes);
+  TileScalars const other = Kokkos::subview(energy_, Kokkos::ALL, std::pair(std::size_t{0}, lanes));
+  energy(rung, model, x, difference);
+  energy(neighbour, model, x, other);
+  subtract(difference, other);
+}
+
+void TrajectoryTempering::before_advance(Model const& model, Index first_step) {
+  if (load_ || first_step < next_measurement_) return;
+  next_measurement_ = (first_step / measure_every_ + 1) * measure_every_;
+  Swaps const newest = count_swaps().front();
+  if (newest.attempted > 0 && newest.rate() < freeze_below_) freeze(model);
+  forget_swaps();
+}
+
+void TrajectoryTempering::freeze(Model const& model) {
+  if (copies_ + 1 == rungs()) thin_out();
+  copies_++;
+  set_parameters(copies_, model.parameters());
+  copy_rung(0, copies_);
+  log::info("present parameters kept for tempering, now {} copies", copies_);
+}
+
+// Where the neighbours of a copy swap best with it, they will swap best with one another without it.
+void TrajectoryTempering::thin_out() {
+  if (copies_ == 1) fail(ExitCode::usage, "sampler.rungs = 1 keeps the start alone; use more");
+  auto const swaps = count_swaps();  // entry p: of order()[p] and order()[p + 1]
+  Index best = copies_;
+  double highest = -1;
+  for (Index r = copies_; r >= 2; r--) {
+    auto const p = static_cast<std::size_t>(copies_ - r + 1);
+    double const rate = swaps[p - 1].rate() + swaps[p].rate();
+    if (rate > highest) highest = rate, best = r;
+  }
+  for (Index r = best; r < copies_; r++) {
+    set_parameters(r, copy(r + 1).parameters());
+    copy_rung(r + 1, r);
+  }
+  copies_--;
+}
+
+std::vector<Sampler::Result> TrajectoryTempering::results() const {
+  auto out = LadderSampler::results();
+  out.push_back({"copies", static_cast<double>(copies_), "earlier parameters on the ladder, the start included"});
+  return out;
+}
+
+void TrajectoryTempering::describe_state(State& state) {
+  LadderSampler::describe_state(state);
+  state.add_scalar("sampler/trajectory/copies", copies_);
+  state.add_scalar("sampler/trajectory/next_measurement", next_measurement_);
+  for (std::size_t n = 0; n < machines_.size(); n++) {
+    State parameters;
+    parameters.add(fmt::format("sampler/trajectory/{:03}", n), machines_[n]->parameters());
+    StateField field = parameters.fields().front();
+    field.restore = [read = field.restore, machine = machines_[n].get()](void const* from) {
+      read(from);
+      machine->parameters_changed();
+    };
+    state.add_field(std::move(field));
+  }
+}
+
+}  // namespace partita

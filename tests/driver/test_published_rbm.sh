@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# A published machine against published numbers: its free energies, and with the argument "log_z" its log Z by the published schedule.
+# Skipped (exit code 77) unless DATA, PARTITA_TEST_DATA of the build, holds the machine and the data.
+for file in binarized_mnist.h5 rbm_cd25_500.h5; do
+  [[ -e $DATA/$file ]] || { echo "skipped: there is no $file in $DATA (see inputs/estimate_published_rbm.toml; set PARTITA_TEST_DATA)"; exit 77; }
+done
+source "$(dirname "$0")/common.sh"
+deck=("$INPUTS/estimate_published_rbm.toml" --set data.path="$DATA/binarized_mnist.h5" --set model.from="$DATA/rbm_cd25_500.h5")
+
+# near NAME VALUE TOLERANCE: a metric of the run.
+near() {
+  metrics published | awk -v name="\"$1\":" -v want="$2" -v tolerance="$3" '
+    index($0, name) { sub(/.*: /, ""); sub(/,.*/, ""); found = 1; off = $0 - want; exit !(off <= tolerance && off >= -tolerance) }
+    END { if (!found) exit 1 }' || { metrics published >&2; die "$1 is not $2 within $3"; }
+}
+
+if [[ ${1:-} != log_z ]]; then
+  sed '/^\[\[estimator\]\]/,$d' "${deck[0]}" >energies.toml
+  printf '[[estimator]]\ntype = "free_energy_gap"\n' >>energies.toml
+  on 2 run energies.toml "${deck[@]:1}" --set run.output=published || { cat output; die "free energies"; }
+  near mean_negative_free_energy_train 368.1723 0.001
+  near mean_negative_free_energy_test 364.9259 0.001
+  near free_energy_gap -3.2464 0.002
+  expect 3 "found float64 (784, 500), and the rbm of this deck takes" run energies.toml "${deck[@]:1}" --set run.output=wrong --set model.hidden=400
+  expect 3 'no dataset "weight" or "W"' run energies.toml "${deck[@]:1}" --set run.output=other --set model.from="$DATA/binarized_mnist.h5"
+  echo "the published machine's free energies are those of its authors"
+  exit
+fi
+
+# The error of log Z by 100 chains is about 0.1.
+on 2 run "${deck[@]}" --set run.output=published || { cat output; die "log Z"; }
+near log_z_forward 451.24 0.3
+near log_likelihood_test_optimistic -86.3 0.3
+near log_likelihood_train_optimistic -83.1 0.3
+near converged 1 0
+# Too few temperatures flatter, and the run says so; few chains count, and log Z has an error of 0.7.
+on 2 run "${deck[@]}" --set run.output=published --overwrite --set estimator.0.temperatures=1000 || { cat output; die "1,000 temperatures"; }
+near log_z_forward 450.16 1.4
+near converged 0 0
+grep -q 'log Z has NOT CONVERGED' output || die 'no warning'
+echo "the published machine's log Z is that of its authors"
