@@ -12,6 +12,7 @@ struct IdxOptions {
 };
 struct Hdf5Options {
   std::string path, dataset, test_dataset;
+  std::vector<Index> shape;
 };
 struct CsvOptions {
   std::string path, test_path;
@@ -43,6 +44,17 @@ Source with_test_rows(Table train, std::string const& test, std::function<Table(
   return source;
 }
 
+// Items of the shape that the deck gives; none: their own.
+Table with_shape(Table table, std::vector<Index> const& shape) {
+  if (shape.empty()) return table;
+  Index size = 1;
+  for (Index n : shape) size *= n;
+  require(size == table.dimension(), ExitCode::usage, "data.shape has {} numbers an item, and {} has {}; they must agree", size,
+          table.source, table.dimension());
+  table.shape = shape;
+  return table;
+}
+
 Type idx() {
   using O = IdxOptions;
   return {
@@ -63,11 +75,12 @@ Type hdf5() {
               {deck::key("path", &O::path, "the file").required(),
                deck::key("dataset", &O::dataset, "name of the dataset, \"group/name\"").required(),
                deck::key("test_dataset", &O::test_dataset, "dataset of the test rows in the same file; empty: none, or by test_fraction")
-                   .excludes({"test_fraction"})}),
+                   .excludes({"test_fraction"}),
+               deck::key("shape", &O::shape, "of one item where the file does not tell, [28, 28] say; empty: as in the file").at_least(1)}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
-            return with_test_rows(read_hdf5(o.path, o.dataset, limit), o.test_dataset,
-                                  [&] { return read_hdf5(o.path, o.test_dataset, 0); });
+            auto const read = [&](std::string const& dataset, Index most) { return with_shape(read_hdf5(o.path, dataset, most), o.shape); };
+            return with_test_rows(read(o.dataset, limit), o.test_dataset, [&] { return read(o.test_dataset, 0); });
           }};
 }
 

@@ -65,7 +65,7 @@ ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sa
                                              InitialDistribution initial, FillBatch fill)
     : model_(model),
       machine_(dynamic_cast<BoltzmannModel*>(&model)),
-      differentiable_(dynamic_cast<DifferentiableModel const*>(&model)),
+      differentiable_(sampler.step_size() > 0 ? dynamic_cast<DifferentiableModel const*>(&model) : nullptr),
       sampler_(sampler),
       batches_(batches),
       communicator_(communicator),

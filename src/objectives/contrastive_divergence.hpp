@@ -77,7 +77,7 @@ class ContrastiveDivergence : public Objective {
 
   LearnableEnergy& model_;
   BoltzmannModel* machine_;                    // the same; null where it is none
-  DifferentiableModel const* differentiable_;  // likewise
+  DifferentiableModel const* differentiable_;  // likewise, where the sampler follows its gradient
   Sampler& sampler_;
   data::Batches const& batches_;
   Communicator communicator_;
