@@ -149,12 +149,18 @@ struct LogZ {
   Metrics metrics = {};
 };
 
-void warn_of_width(LogZ const& z, bool converged, bool exact_starts) {
-  if (!converged)
+// Whether the two ends lie within a nat, as far as two standard errors can tell: few weights that count must not agree by chance.
+bool has_converged(LogZ const& z) {
+  return std::abs(z.forward.value - z.reverse.value) + 2 * std::hypot(z.forward.error, z.reverse.error) <= 1;
+}
+
+void warn_of_width(LogZ const& z, bool exact_starts) {
+  if (!has_converged(z))
     log::warning(
-        "log Z has NOT CONVERGED: {:.2f} by forward and {:.2f} by reverse annealing, more than a nat apart; no likelihood that rests on "
-        "either counts. Use more estimator.temperatures{}",
-        z.forward.value, z.reverse.value, exact_starts ? "" : ", or a longer estimator.burn_in with more estimator.rungs");
+        "log Z has NOT CONVERGED: {:.2f} +- {:.2f} by forward and {:.2f} +- {:.2f} by reverse annealing, not within a nat of one another; "
+        "no likelihood that rests on either counts. Use more estimator.temperatures or chains{}",
+        z.forward.value, z.forward.error, z.reverse.value, z.reverse.error,
+        exact_starts ? "" : ", or a longer estimator.burn_in with more estimator.rungs");
 }
 
 void write_weights(Subject const& s, Schedule const& betas, std::vector<double> const& forward, std::vector<double> const& reverse,
@@ -200,15 +206,17 @@ LogZ annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o) {
   auto const up = log_mean_exp(forward), down = log_mean_exp(reverse);
   auto const between = acceptance_ratio(forward, reverse);
   LogZ z{{start + up.value, up.error}, {start - down.value, down.error}, {start + between.value, between.error}, exact};
-  bool const converged = std::abs(z.forward.value - z.reverse.value) <= 1;
-  warn_of_width(z, converged, exact.has_value());
+  warn_of_width(z, exact.has_value());
   write_weights(s, betas, forward, reverse, start, starts.made_by);
   z.metrics = {
       {"log_z_forward", z.forward.value, z.forward.error, "log Z by annealed importance sampling; too low on average"},
       {"log_z_reverse", z.reverse.value, z.reverse.error,
        "log Z by annealing from the model to the reference; too high on average where its starts are exact; they are " + starts.made_by},
       {"log_z_bar", z.ratio.value, z.ratio.error, "log Z by Bennett's acceptance ratio of the two"},
-      {"converged", converged ? 1. : 0., {}, "1 where log_z_forward and log_z_reverse are within 1 nat"}};
+      {"converged",
+       has_converged(z) ? 1. : 0.,
+       {},
+       "1 where log_z_forward and log_z_reverse are within 1 nat, two standard errors included"}};
   add_weights(up, "forward", z.metrics);
   add_weights(down, "reverse", z.metrics);
   z.metrics.insert(z.metrics.end(), starts.metrics.begin(), starts.metrics.end());

@@ -206,6 +206,10 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
     auto const e = prediction_errors(problem.held_out, found.predictions[m]);
     out.push_back({fmt::format("rmse_{}", names[m]), e.root_mean_square.value, e.root_mean_square.error,
                    fmt::format("root mean square error of {}; error over users", what[m])});
+    if (m != rbm) {
+      auto const gain = error_difference(problem.held_out, found.predictions[rbm], found.predictions[m]);
+      out.push_back({fmt::format("rmse_rbm_less_{}", names[m]), gain.value, gain.error, "the machine's less this one, error over users"});
+    }
     out.push_back({fmt::format("mae_{}", names[m]), e.mean_absolute.value, e.mean_absolute.error, "mean absolute error of the same"});
   }
   std::string const candidates = o.candidates == "all" ? "all items that the user has not rated in training" : "the user's held-out items";

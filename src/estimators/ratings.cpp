@@ -50,6 +50,17 @@ PredictionErrors prediction_errors(std::vector<Rating> const& truth, std::vector
   return {{root, root > 0 ? square.error / (2 * root) : 0}, mean_over_users(truth, [&](std::size_t k) { return std::abs(error(k)); })};
 }
 
+Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> const& a, std::vector<double> const& b) {
+  auto const root = [&](std::vector<double> const& p) { return prediction_errors(truth, p).root_mean_square.value; };
+  double const root_a = root(a), root_b = root(b);
+  // sqrt(mean e^2) moves by the mean of e^2 / (2 sqrt(mean e^2)).
+  auto const slope = [&](std::vector<double> const& p, double whole, std::size_t k) {
+    double const e = p[k] - truth[k].value;
+    return whole > 0 ? e * e / (2 * whole) : 0;
+  };
+  return {root_a - root_b, mean_over_users(truth, [&](std::size_t k) { return slope(a, root_a, k) - slope(b, root_b, k); }).error};
+}
+
 ListQuality list_quality(std::vector<double> const& scores, std::vector<bool> const& relevant, Index cutoff) {
   auto const all = std::count(relevant.begin(), relevant.end(), true);
   require(all > 0, ExitCode::internal, "a list of candidates without a relevant one");

@@ -27,6 +27,8 @@ struct PredictionErrors {
   Estimate root_mean_square, mean_absolute;
 };
 PredictionErrors prediction_errors(std::vector<Rating> const& truth, std::vector<double> const& predictions);
+// Root mean square error of `a` less that of `b`, with the standard error of this difference: both are about the same ratings.
+Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> const& a, std::vector<double> const& b);
 
 // A user's candidates in the order of their scores, of which the first `cutoff` are shown; equal scores keep the candidates' order.
 struct ListQuality {

@@ -44,14 +44,17 @@ TEST(HopfieldCapacity, SmallNetworksAgreeWithAnIndependentProgram) {
 }
 
 // N = 3000 and five networks: within 0.01 of the literature's .986 at P / N = .13 and .964 at .138, and beyond capacity falling with the
-// sweeps. A minute on one core: not among the unit tests but run by name, ctest -L slow.
+// sweeps. Twenty other networks of this code gave .9848 +- .0004 and .9552 +- .0017, so that at .138 five networks of some seeds lie
+// further from .964. A minute on one core: not among the unit tests but run by name, ctest -L slow.
 TEST(HopfieldCapacity, DISABLED_GoldenOverlapsOfLargeNetworks) {
   auto const overlaps = [](double load, Index sweeps, Index first) {
     return recall_overlaps({.units = 3000, .patterns = std::lround(load * 3000), .networks = 5, .sweeps = sweeps}, key, first,
                            Communicator::world());
   };
   EXPECT_NEAR(overlaps(0.13, 50, 0).back().value, 0.986, 0.01);
-  EXPECT_NEAR(overlaps(0.138, 50, 5).back().value, 0.964, 0.01);
+  auto const critical = overlaps(0.138, 50, 5).back();
+  EXPECT_NEAR(critical.value, 0.964, 0.01);
+  EXPECT_NEAR(critical.value, 0.9552, 4 * std::hypot(critical.error, 0.0017));
   auto const beyond = overlaps(0.16, 400, 10);
   for (auto const& [sweeps, value] : {std::pair(20, 0.84), {50, 0.58}, {100, 0.49}, {400, 0.47}}) {
     Estimate const& e = beyond[static_cast<std::size_t>(sweeps)];

@@ -65,6 +65,18 @@ TEST(PredictionErrors, StandardErrorIsTheScatter) {
   EXPECT_NEAR(scatter / claimed, 1, 5 / std::sqrt(2 * n));
 }
 
+TEST(PredictionErrors, DifferenceOfTwoPredictions) {
+  std::vector<Rating> const truth{{0, 0, 1}, {0, 1, 2}, {3, 0, 3}};
+  std::vector<double> const a{2, 2, 1}, b{1, 4, 4};
+  auto const none = error_difference(truth, a, a);
+  EXPECT_EQ(none.value, 0);
+  EXPECT_EQ(none.error, 0);
+  // Squares of a: 1, 0, 4; of b: 0, 4, 1; means 5/3 both: terms (1, -4, 3) / (2 sqrt(5/3)), of users -3 and 3 around the mean 0.
+  auto const e = error_difference(truth, a, b);
+  EXPECT_NEAR(e.value, 0, 1e-15);
+  EXPECT_NEAR(e.error, 2 * 3 / (2 * std::sqrt(5. / 3)) / 3, 1e-15);
+}
+
 TEST(ListQuality, ByHand) {
   // Order of scores: candidates 2, 0, 3, 1; relevant: 0 and 1.
   ListQuality const q = list_quality({3, 1, 4, 2}, {true, true, false, false}, 3);
