@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "estimators/hopfield.hpp"
 #include "models/hopfield.hpp"
@@ -99,7 +100,9 @@ TEST(ModernRetrieval, SharpNetworksRetrieveAndBluntOnesDoNot) {
   EXPECT_GT(*std::min_element(blunt.distance.begin(), blunt.distance.end()), 0.1);
   // Without noise and with more queries than patterns each comes back as often as it is shown.
   auto const again = retrieve(*model, {.beta = 1, .queries = 5003, .noise = 0}, key, Communicator::world());
-  for (std::size_t q = 0; q < 3; q++) EXPECT_EQ(again.distance[q], again.distance[5000 + q]);
+  // The last tile is narrower, and products of another shape may round otherwise: distances of nothing but rounding differ by some.
+  for (std::size_t q = 0; q < 3; q++)
+    EXPECT_NEAR(again.distance[q], again.distance[5000 + q], 64 * static_cast<double>(std::numeric_limits<Real>::epsilon()));
 }
 
 // Every rank finds by itself what the ranks find together, and in the order of the queries.
