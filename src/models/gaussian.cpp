@@ -4,6 +4,7 @@
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
 #include "models/analytic_model.hpp"
+#include "models/host_values.hpp"
 
 namespace partita {
 namespace {
@@ -20,19 +21,6 @@ std::vector<double> spread(std::vector<double> const& given, Index d, char const
     out[static_cast<std::size_t>(i)] = given.front() + t * (given.back() - given.front());
   }
   return out;
-}
-
-Vector to_device(std::vector<double> const& values, std::string const& name) {
-  Vector v(name, values.size());
-  auto const host = Kokkos::create_mirror_view(v);
-  for (std::size_t i = 0; i < values.size(); i++) host(i) = static_cast<Real>(values[i]);
-  Kokkos::deep_copy(v, host);
-  return v;
-}
-
-std::vector<double> to_host(ConstVector v) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
-  return {host.data(), host.data() + host.extent(0)};
 }
 
 Matrix matrix_from(GaussianOptions const& o) {

@@ -9,6 +9,7 @@
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
+#include "models/host_values.hpp"
 #include "networks/layer_kernels.hpp"
 
 namespace partita {
@@ -65,15 +66,9 @@ Matrix upper_of(Matrix const& packed) {
 }
 
 Matrix to_matrix(ConstVector const& v, Index rows) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
-  Matrix m(rows, static_cast<Index>(host.extent(0)) / rows);
-  for (std::size_t i = 0; i < m.values.size(); i++) m.values[i] = static_cast<double>(host(i));
+  Matrix m(rows, static_cast<Index>(v.extent(0)) / rows);
+  m.values = to_host(v);
   return m;
-}
-void store(Matrix const& m, Vector const& v) {
-  auto const host = Kokkos::create_mirror_view(v);
-  for (std::size_t i = 0; i < m.values.size(); i++) host(i) = static_cast<Real>(m.values[i]);
-  Kokkos::deep_copy(v, host);
 }
 
 }  // namespace
@@ -156,15 +151,15 @@ void Nice::parameters_changed() {
       s.values[i] = std::exp(p.values[i]);
       inverse.values[i] = std::exp(-p.values[i]);
     }
-    store(s, factor_);
-    store(inverse, inverse_factor_);
+    assign(factor_, s.values);
+    assign(inverse_factor_, inverse.values);
     return;
   }
   Matrix const s = scale_ == Scale::lu ? lower_of(p) * upper_of(p) : p;
   auto const inverted = invert(s);
   log_determinant_ = inverted.log_absolute_determinant;
-  store(s, factor_);
-  store(inverted.inverse, inverse_factor_);
+  assign(factor_, s.values);
+  assign(inverse_factor_, inverted.inverse.values);
 }
 
 // For all tiles of a call, in this order: F(z); outputs of the network of P^, then their cotangents; A (y - M); its product with A';
@@ -375,7 +370,7 @@ void Nice::complete(Vector sum) const {
   } else {
     g = g + -1 * transpose(to_matrix(inverse_factor_, latent_dimension()));
   }
-  store(g, block);
+  assign(block, g.values);
 }
 
 }  // namespace partita
