@@ -146,10 +146,9 @@ void GaussianMrf::sweep(Tiles x, Sweep const& sweep) const {
       });
 }
 
-template <class Store>
-void GaussianMrf::path_energies(ConstTiles x, double c0, double c1, Store const& store) const {
+void GaussianMrf::path_energy(ConstTiles x, double beta, TileScalars energy) const {
   ConstVector const diagonal = diagonal_, g = potential_, m = reference_mean_, t = reference_precision_;
-  Real const of_reference = static_cast<Real>(c0), of_model = static_cast<Real>(c1);
+  Real const of_reference = static_cast<Real>(1 - beta), of_model = static_cast<Real>(beta);
   pair_energies(
       "partita::gaussian_mrf_energy", graph_, coupling_, of_model, x,
       KOKKOS_LAMBDA(Index i) {
@@ -159,19 +158,7 @@ void GaussianMrf::path_energies(ConstTiles x, double c0, double c1, Store const&
           return std::fma(std::fma(quadratic, unit, -linear), unit, of_reference * away * away);
         };
       },
-      store);
-}
-
-void GaussianMrf::path_energy(ConstTiles x, double beta, TileScalars energy) const {
-  path_energies(
-      x, 1 - beta, beta, KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = static_cast<Real>(e); });
-}
-
-void GaussianMrf::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_weight) const {
-  path_energies(
-      x, to.beta - beta_before, beta_before - to.beta,
-      KOKKOS_LAMBDA(Index tile, Index lane, double gained) { log_weight(tile, lane) += gained; });
-  sweep(x, to);
+      KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = static_cast<Real>(e); });
 }
 
 void GaussianMrf::set_reference(UnitMoments const& moments) {

@@ -43,15 +43,11 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
 
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
-  void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;
   // Failure(data) for a unit without variance.
   void set_reference(UnitMoments const&) override;
   double log_z_reference() const override;
 
  private:
-  template <class Store>
-  void path_energies(ConstTiles x, double c0, double c1, Store const&) const;
-
   SparsePrecision precision_;
   std::vector<double> potential_host_;
   CouplingGraph graph_;
