@@ -12,11 +12,18 @@ set(PARTITA_CXX_FLAGS -Wall -Wextra -Wshadow
   -ffp-contract=off
   -march=${PARTITA_ARCH})
 include(CheckCXXCompilerFlag)
+# GCC 12 with AVX-512 stores {a, a, a, b} as {a, a, a, a} when it builds small arrays of constants in wide registers; moves of at most 16
+# bytes cure it. The check below proves it for the compiler at hand.
+check_cxx_compiler_flag("-mmove-max=128 -mstore-max=128" PARTITA_HAS_MOVE_MAX)
+if(PARTITA_HAS_MOVE_MAX)
+  list(APPEND PARTITA_CXX_FLAGS -mmove-max=128 -mstore-max=128)
+endif()
 check_cxx_compiler_flag(-mprefer-vector-width=512 PARTITA_HAS_VECTOR_WIDTH)
 if(PARTITA_HAS_VECTOR_WIDTH)
   list(APPEND PARTITA_CXX_FLAGS -mprefer-vector-width=512)
 endif()
 target_compile_options(partita_options INTERFACE ${PARTITA_CXX_FLAGS})
+include(CheckCompilerConstants)
 
 if(PARTITA_SANITIZE)
   target_compile_options(partita_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
