@@ -1,19 +1,19 @@
 // Partita: trains and samples energy-based models p(x) = exp(-E(x)) / Z.
 #include "comm/environment.hpp"
 #include "comm/signals.hpp"
-#include "core/log.hpp"
 #include "driver/commands.hpp"
 
 int main(int argc, char** argv) {
   using namespace partita;
   try {
-    // 1. MPI, Kokkos, NCCL, in this order, and back at the end.
+    // 1. Signals away from the threads that compute; MPI, Kokkos, NCCL, in this order, and back at the end.
     Environment const environment(argc, argv);
     Communicator const ranks = Communicator::world();
     try {
       // 2. Signals are noted from now on and answered between blocks of steps.
       Signals const signals;
       // 3. What to do.
+      require_same_start(argc, argv, ranks);
       Arguments const arguments = parse_arguments(argc, argv, ranks);
       // 4. Do it; what every rank agrees on ends here in order.
       return execute(arguments, ranks);
@@ -24,7 +24,6 @@ int main(int argc, char** argv) {
       return Environment::report(Failure(ExitCode::internal, error.what(), FailedOn::this_rank, std::source_location::current()));
     }
   } catch (Failure const& failure) {  // before the ranks know of each other
-    log::error("{}", failure.what());
-    return static_cast<int>(failure.code());
+    return Environment::report(failure);
   }
 }

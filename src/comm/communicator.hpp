@@ -2,9 +2,11 @@
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <vector>
 
+#include "comm/collectives.hpp"
 #include "core/types.hpp"
 
 namespace partita {
@@ -19,31 +21,51 @@ struct Slice {
 
 // Every call is collective and checked; a failure is Failure(ExitCode::communication). Host calls take small host data; device calls
 // take Views and use NCCL where the build has CUDA, MPI elsewhere: they are in order with the kernels of the default execution space.
+//
+// Whether and how often a rank calls must follow from what all ranks know. With PARTITA_CHECK_COLLECTIVES=1 in the environment of any rank
+// all ranks compare each call with the others' before they make it: operation, type, reduction, number of elements, root and the caller's
+// place, which helpers that call on behalf of others take from their own callers. A difference is Failure(ExitCode::internal), to leave at
+// once, on all ranks.
 class Communicator {
  public:
+  using Place = std::source_location;
+
   static Communicator world();  // of the Environment
   int rank() const;
   int ranks() const;
   bool is_root() const { return rank() == 0; }
 
-  void barrier() const;
-  void broadcast(std::string& text, int root = 0) const;
-  void broadcast(void* data, std::size_t bytes, int root = 0) const;
-  double all_reduce(double value, Reduction) const;
-  Index all_reduce(Index value, Reduction) const;
-  void all_reduce(std::vector<double>& values, Reduction) const;  // element by element; order of summation is MPI's
-  void all_reduce(std::vector<Index>& values, Reduction) const;   // exact
-  bool any(bool mine) const;
-  bool all(bool mine) const;
+  void barrier(Place = Place::current()) const;
+  void broadcast(std::string& text, int root = 0, Place = Place::current()) const;
+  void broadcast(void* data, std::size_t bytes, int root = 0, Place = Place::current()) const;
+  double all_reduce(double value, Reduction, Place = Place::current()) const;
+  Index all_reduce(Index value, Reduction, Place = Place::current()) const;
+  void all_reduce(std::vector<double>& values, Reduction, Place = Place::current()) const;  // element by element; MPI's order of summation
+  void all_reduce(std::vector<Index>& values, Reduction, Place = Place::current()) const;   // exact
+  bool any(bool mine, Place = Place::current()) const;
+  bool all(bool mine, Place = Place::current()) const;
   // Each rank's values one after the other in rank order, on every rank; ranks may have different numbers of them.
-  std::vector<double> all_gather(std::vector<double> const& mine) const;
-  std::vector<Index> all_gather(std::vector<Index> const& mine) const;
-  std::vector<std::string> all_gather(std::string const& mine) const;  // one string a rank
+  std::vector<double> all_gather(std::vector<double> const& mine, Place = Place::current()) const;
+  std::vector<Index> all_gather(std::vector<Index> const& mine, Place = Place::current()) const;
+  std::vector<std::string> all_gather(std::string const& mine, Place = Place::current()) const;  // one string a rank
 
-  void all_reduce_sum(Vector values) const;  // device, in place, fast path
+  void all_reduce_sum(Vector values, Place = Place::current()) const;  // device, in place, fast path
   // Device values between pairs of ranks. The n-th slice that a rank sends to another is the n-th that the other receives from it, of
   // the same length; no rank sends to itself, and slices are not empty.
-  void exchange(std::vector<Slice> const& sends, std::vector<Slice> const& receives) const;
+  void exchange(std::vector<Slice> const& sends, std::vector<Slice> const& receives, Place = Place::current()) const;
+
+  // The scope of a collective call of a library, HDF5's for example: compared and recorded like those above. `what` is a literal.
+  class Scope {
+   public:
+    Scope(Communicator const&, CollectiveCall const&);
+
+   private:
+    CollectiveWait wait_;
+  };
+  [[nodiscard]] Scope scope(std::string_view what, Place = Place::current()) const;
+
+  // For a rank that has failed as, it believes, all ranks have: whether all of them leave. Ten seconds are allowed to the slower ones.
+  bool all_leave(Place = Place::current()) const;
 
   // MPI's handle, for this folder: pointer to an MPI_Comm.
   void const* native() const;
@@ -55,6 +77,7 @@ class Communicator {
   explicit Communicator(std::shared_ptr<Handle> h) : handle_(std::move(h)) {}
 
   static std::shared_ptr<Handle>& world_handle();
+  static bool world_is_open() { return world_handle() != nullptr; }
   static void open_world();   // collective; after MPI and Kokkos have started
   static void close_world();  // collective; before they end
 };

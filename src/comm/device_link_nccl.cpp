@@ -47,8 +47,9 @@ constexpr ncclDataType_t real_type = sizeof(Real) == sizeof(double) ? ncclDouble
 struct DeviceLink::Backend {
   ncclComm_t comm = nullptr;
 
-  // Errors of earlier operations, which NCCL meets in the background.
-  void require_healthy() const {
+  // Waits for what was enqueued, here, where the watchdog counts it as waiting for other ranks; then errors that NCCL met meanwhile.
+  void finish() const {
+    Execution().fence();
     ncclResult_t earlier = ncclSuccess;
     check(ncclCommGetAsyncError(comm, &earlier), "ncclCommGetAsyncError", comm);
     check(earlier, "an earlier NCCL operation", comm);
@@ -72,7 +73,7 @@ DeviceLink::~DeviceLink() {
 void DeviceLink::all_reduce_sum(Vector const& values) {
   check(ncclAllReduce(values.data(), values.data(), values.extent(0), real_type, ncclSum, backend_->comm, stream()), "ncclAllReduce",
         backend_->comm);
-  backend_->require_healthy();
+  backend_->finish();
 }
 
 void DeviceLink::exchange(std::vector<Slice> const& sends, std::vector<Slice> const& receives) {
@@ -83,7 +84,7 @@ void DeviceLink::exchange(std::vector<Slice> const& sends, std::vector<Slice> co
   for (Slice const& from : receives)
     check(ncclRecv(from.values.data(), from.values.extent(0), real_type, from.rank, comm, stream()), "ncclRecv", comm);
   check(ncclGroupEnd(), "ncclGroupEnd", comm);
-  backend_->require_healthy();
+  backend_->finish();
 }
 
 }  // namespace partita

@@ -2,13 +2,18 @@
 
 #include <dlfcn.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 #ifdef PARTITA_CUDA
 #include <cuda_runtime_api.h>
 #endif
 
 #include "comm/mpi.hpp"
+#include "comm/signals.hpp"
+#include "comm/watchdog.hpp"
 #include "core/log.hpp"
 
 namespace partita {
@@ -31,6 +36,7 @@ class MpiSession {
                 "this MPI allows no threads beside its own (MPI_THREAD_FUNNELED): use one that does");
   }
   ~MpiSession() {
+    CollectiveWait const wait({.operation = "MPI_Finalize", .at = std::source_location::current()});
     if (MPI_Finalize() != MPI_SUCCESS) log::error("MPI_Finalize failed: a rank has gone before the end");
   }
 };
@@ -61,11 +67,8 @@ struct KokkosSession {
   ~KokkosSession() { Kokkos::finalize(); }
 };
 
-// The part of __FILE__ from src/ on.
-std::string source_path(std::string const& file) {
-  std::size_t const at = file.rfind("/src/");
-  return at == std::string::npos ? file : file.substr(at + 1);
-}
+// What all ranks know the root says, and then ends them.
+void leave_it_to_the_root() { std::this_thread::sleep_for(std::chrono::seconds(5)); }
 
 std::string text_of(std::exception const& e, Failure const* failure) {
   if (failure == nullptr) return fmt::format("{} (not foreseen: out of memory, or a bug in Partita)", e.what());
@@ -85,13 +88,28 @@ int ranks_announced() {
 struct Environment::Session {
   struct World {
     World() { Communicator::open_world(); }
-    ~World() { Communicator::close_world(); }
+    ~World() try { Communicator::close_world(); } catch (Failure const& failure) {
+      std::_Exit(Environment::report(failure));  // the others are elsewhere: nothing can be ended with them
+    }
   };
+  SignalThread signals;
+  Watchdog watchdog;
   MpiSession mpi;
-  KokkosSession kokkos;
-  World world;
+  std::optional<KokkosSession> kokkos;
+  std::optional<World> world;
 
-  Session(int& argc, char**& argv) : mpi(argc, argv) {}
+  // A rank that fails alone from here on must end the others before it ends MPI.
+  Session(int& argc, char**& argv) : mpi(argc, argv) {
+    try {
+      kokkos.emplace();
+      world.emplace();
+      watchdog.start(Communicator::world());
+    } catch (std::exception const& e) {
+      if (auto const* failure = dynamic_cast<Failure const*>(&e); failure && failure->where() == FailedOn::all_ranks) throw;
+      Environment::report(e);
+      throw;
+    }
+  }
 };
 
 Environment::Environment(int& argc, char**& argv) {
@@ -108,6 +126,19 @@ Environment::Environment(int& argc, char**& argv) {
 }
 Environment::~Environment() = default;
 
+// Whether all ranks leave with this failure, as its thrower believed.
+bool Environment::all_leave(Failure const& failure) {
+  try {
+    if (Communicator::world().all_leave()) return true;
+    log::error_line(fmt::format("other ranks do not leave with this one, which met: {} ({}:{})", failure.what(),
+                                source_path(failure.location().file_name()), failure.location().line()));
+  } catch (Failure const& difference) {
+    log::error_line(fmt::format("{}, where this rank met: {}", difference.what(), failure.what()));
+    if (!Communicator::world().is_root()) leave_it_to_the_root();
+  }
+  return false;
+}
+
 int Environment::report(std::exception const& e) {
   int started = 0, finished = 0, rank = 0, ranks = 1;
   bool const running = MPI_Initialized(&started) == MPI_SUCCESS && started && MPI_Finalized(&finished) == MPI_SUCCESS && !finished;
@@ -116,10 +147,16 @@ int Environment::report(std::exception const& e) {
   auto const* failure = dynamic_cast<Failure const*>(&e);
   int const code = static_cast<int>(failure ? failure->code() : ExitCode::internal);
   bool const together = failure && failure->where() == FailedOn::all_ranks;
+  bool const at_once = failure && failure->leave() == Leave::at_once;
   if (!together || rank == 0) log::error_line(text_of(e, failure));
-  if (together || ranks == 1) return code;
+  if (!at_once) {
+    if (ranks == 1) return code;
+    if (together && (!running || !Communicator::world_is_open() || all_leave(*failure))) return code;
+  } else if (together && rank != 0) {
+    leave_it_to_the_root();
+  }
   std::fflush(nullptr);
-  MPI_Abort(MPI_COMM_WORLD, code);
+  if (running && ranks > 1) MPI_Abort(MPI_COMM_WORLD, code);
   std::_Exit(code);
 }
 

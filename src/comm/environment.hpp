@@ -1,4 +1,4 @@
-// Start and end of everything global, in order: MPI, then Kokkos, then NCCL.
+// Start and end of everything global, in order: the threads that take signals and watch over waiting, MPI, Kokkos, NCCL.
 #pragma once
 #include <exception>
 #include <memory>
@@ -19,11 +19,13 @@ class Environment {
   Environment& operator=(Environment const&) = delete;
 
   // Logs an exception and returns the exit code for main. A Failure on all ranks is logged once, by rank 0; of several ranks, one that
-  // fails alone (also with any other exception, which counts as ExitCode::internal) aborts the others and does not return.
-  // To be called during the life of the Environment, or where its constructor has thrown.
+  // fails alone (also with any other exception, which counts as ExitCode::internal), or that the others do not follow, aborts them and does
+  // not return; nor does one that has to leave at once. To be called during the life of the Environment, or where its constructor has
+  // thrown.
   static int report(std::exception const&);
 
  private:
+  static bool all_leave(Failure const&);
   struct Session;
   std::unique_ptr<Session> session_;
 };

@@ -24,6 +24,12 @@ MPI_Datatype type() {
   }
 }
 
+// For messages.
+template <class T>
+constexpr char const* name() {
+  return std::is_same_v<T, double> ? "double" : std::is_same_v<T, float> ? "float" : std::is_same_v<T, Index> ? "integer" : "character";
+}
+
 // MPI-3 counts are int: transfer(offset, count) is called for pieces of at most 2^30 elements.
 template <class Transfer>
 void in_pieces(Index size, Transfer transfer) {

@@ -45,8 +45,8 @@ Index depth_of_stack(TileRange range) {
 }
 
 // Every rank's range, in rank order.
-std::vector<TileRange> all_ranges(Communicator const& ranks, Index tiles, TileRange mine) {
-  std::vector<Index> const bounds = ranks.all_gather(std::vector<Index>{mine.first, mine.count});
+std::vector<TileRange> all_ranges(Communicator const& ranks, Index tiles, TileRange mine, Communicator::Place at) {
+  std::vector<Index> const bounds = ranks.all_gather(std::vector<Index>{mine.first, mine.count}, at);
   std::vector<TileRange> ranges;
   Index next = 0;
   bool contiguous = true;
@@ -125,11 +125,11 @@ struct SliceTree {
     }
   }
 
-  void run(Communicator const& ranks) const {
-    ranks.exchange(node_sends, node_receives);
+  void run(Communicator const& ranks, Communicator::Place at) const {
+    ranks.exchange(node_sends, node_receives, at);
     for (auto const& [left, right] : additions) add(left, right);
     if (sum.data() != place_of_sum.data()) Kokkos::deep_copy(Execution(), place_of_sum, sum);
-    ranks.exchange(sum_sends, sum_receives);
+    ranks.exchange(sum_sends, sum_receives, at);
   }
 };
 
@@ -153,7 +153,7 @@ struct TileSums::Work {
 
 TileSums::TileSums(Communicator ranks, Summation summation, Index tiles, TileRange mine, Index length)
     : work_(new Work{ranks, mine, {}, {}, 0, 0}) {
-  std::vector<TileRange> const ranges = all_ranges(ranks, tiles, mine);
+  std::vector<TileRange> const ranges = all_ranges(ranks, tiles, mine, Communicator::Place::current());
   Index const sums = summation == Summation::fast ? 1 : depth_of_stack(mine);
   for (Index i = 0; i < sums; i++) work_->stack.emplace_back("partita::tile_sums::stack", length);
   if (summation == Summation::reproducible) work_->tree.emplace(ranks, ranges, work_->stack, length);
@@ -183,14 +183,14 @@ Vector TileSums::partial(Index tile) {
   return sums;
 }
 
-Vector TileSums::finish() {
+Vector TileSums::finish(Communicator::Place at) {
   Work& w = *work_;
   require(w.next == w.mine.end(), ExitCode::internal, "tile {} has added nothing", w.next);
   if (!w.tree) {
-    w.ranks.all_reduce_sum(w.stack.front());
+    w.ranks.all_reduce_sum(w.stack.front(), at);
   } else {
     if (w.mine.count > 0) w.close_tile();
-    w.tree->run(w.ranks);
+    w.tree->run(w.ranks, at);
   }
   return w.stack.front();
 }
@@ -201,11 +201,12 @@ std::size_t TileSums::bytes() const {
   return values * sizeof(Real);
 }
 
-std::vector<double> sum_over_tiles(Communicator const& ranks, TileRange mine, Index tiles, std::vector<double> const& per_tile, Index n) {
+std::vector<double> sum_over_tiles(Communicator const& ranks, TileRange mine, Index tiles, std::vector<double> const& per_tile, Index n,
+                                   Communicator::Place at) {
   require(per_tile.size() == static_cast<std::size_t>(mine.count * n), ExitCode::internal, "{} values instead of {} rows of {}",
           per_tile.size(), mine.count, n);
-  all_ranges(ranks, tiles, mine);
-  std::vector<double> rows = ranks.all_gather(per_tile);
+  all_ranges(ranks, tiles, mine, at);
+  std::vector<double> rows = ranks.all_gather(per_tile, at);
   for (Index apart = 1; apart < tiles; apart *= 2)
     for (Index left = 0; left + apart < tiles; left += 2 * apart)
       for (Index i = 0; i < n; i++) rows[static_cast<std::size_t>(left * n + i)] += rows[static_cast<std::size_t>((left + apart) * n + i)];

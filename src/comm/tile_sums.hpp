@@ -24,7 +24,7 @@ class TileSums {
   void start();
   Vector partial(Index tile);
   // The sum over all tiles of all ranks, the same on every rank, valid until the next start(); collective.
-  Vector finish();
+  Vector finish(Communicator::Place = Communicator::Place::current());
   std::size_t bytes() const;
 
  private:
@@ -34,6 +34,7 @@ class TileSums {
 
 // Statistics: `per_tile` holds a row of n for each of this rank's tiles. Returns the n sums over all tiles, along the same tree: the same
 // bits on every rank and on any number of them. Collective; gathers all rows on every rank.
-std::vector<double> sum_over_tiles(Communicator const&, TileRange mine, Index tiles, std::vector<double> const& per_tile, Index n);
+std::vector<double> sum_over_tiles(Communicator const&, TileRange mine, Index tiles, std::vector<double> const& per_tile, Index n,
+                                   Communicator::Place = Communicator::Place::current());
 
 }  // namespace partita

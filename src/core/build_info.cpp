@@ -1,6 +1,8 @@
 #include "core/build_info.hpp"
 
 #include <fmt/format.h>
+
+#include <tuple>
 #ifdef PARTITA_CUDA
 #include <cuda_runtime_api.h>
 #endif
@@ -37,7 +39,10 @@ std::string products() {
   return "CBLAS";
 #else
   dnnl_version_t const* v = dnnl_version();
-  return fmt::format("oneDNN {}.{}.{}", v->major, v->minor, v->patch);
+  bool const affected = std::tuple(v->major, v->minor, v->patch) < std::tuple(3, 11, 2);
+  return fmt::format(
+      "oneDNN {}.{}.{}{}", v->major, v->minor, v->patch,
+      affected ? ", whose products signals would corrupt (oneDNN issue 4845, mended in 3.11.2): they are kept away from them" : "");
 #endif
 }
 

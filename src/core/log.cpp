@@ -1,15 +1,21 @@
 #include "core/log.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string_view>
+
+#include "core/require.hpp"
 
 namespace partita::log {
 namespace {
 struct Sink {
   int rank = 0, ranks = 1;
-  std::FILE* file = nullptr;
+  int file = -1;               // descriptor; -1: none
+  std::string path;            // of the file
   bool progress_open = false;  // the cursor stands at the end of a progress line
 };
 Sink sink;
@@ -27,10 +33,25 @@ bool launcher_redirects() {
   std::string_view const name(target, static_cast<std::size_t>(length));
   return !name.starts_with("/dev/pts/") && !name.starts_with("/dev/tty") && !name.starts_with("/dev/console");
 }
-void to_file(std::string const& text) {
-  if (!sink.file) return;
-  std::fprintf(sink.file, "%s\n", text.c_str());
-  std::fflush(sink.file);
+void close_file() {
+  if (sink.file >= 0) ::close(sink.file);
+  sink.file = -1;
+}
+bool to_file(std::string const& text) {
+  if (sink.file < 0) return true;
+  std::string const line = text + '\n';
+  for (std::string_view left = line; !left.empty();) {
+    ssize_t const n = ::write(sink.file, left.data(), left.size());
+    if (n <= 0) return false;
+    left.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return true;
+}
+void to_file_or_fail(std::string const& text) {
+  if (to_file(text)) return;
+  int const error = errno;
+  close_file();
+  fail(ExitCode::storage, fmt::format("cannot write {} ({})", sink.path, std::strerror(error)));
 }
 }  // namespace
 
@@ -39,10 +60,11 @@ void set_rank(int rank, int ranks) {
   sink.ranks = ranks;
 }
 void open_file(std::string const& path) {
-  if (sink.file) std::fclose(sink.file);
-  sink.file = nullptr;
-  if (sink.rank == 0 && !path.empty()) sink.file = std::fopen(path.c_str(), "a");
-  if (sink.rank == 0 && !path.empty() && !sink.file) warning("cannot write {}: messages go to the terminal only", path);
+  close_file();
+  if (sink.rank != 0 || path.empty()) return;
+  sink.path = path;
+  sink.file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  if (sink.file < 0) warning("cannot write {}: messages go to the terminal only", path);
 }
 bool on_terminal() {
   static bool const there = isatty(STDOUT_FILENO) && !launcher_redirects();
@@ -54,13 +76,13 @@ void line(std::string const& text) {
   end_progress();
   std::fprintf(stdout, "%s\n", text.c_str());
   std::fflush(stdout);
-  to_file(text);
+  to_file_or_fail(text);
 }
 void warning_line(std::string const& text) {
   if (sink.rank != 0) return;
   end_progress();
   std::fprintf(stderr, "warning: %s\n", text.c_str());
-  to_file("warning: " + text);
+  to_file_or_fail("warning: " + text);
 }
 void error_line(std::string const& text) {
   end_progress();
@@ -77,7 +99,7 @@ void progress_line(std::string const& text) {
     std::fprintf(stdout, "%s\n", text.c_str());
   }
   std::fflush(stdout);
-  to_file(text);
+  to_file_or_fail(text);
 }
 
 }  // namespace partita::log

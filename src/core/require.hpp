@@ -26,21 +26,27 @@ enum class ExitCode : int {
 // one that only this rank has met aborts the others.
 enum class FailedOn { this_rank, all_ranks };
 
+// How a failure leaves the program. In the middle of what ranks do together nothing that needs them all can be ended in order, neither a
+// file that they write nor MPI: whoever catches such a failure calls nothing collective and lets it pass.
+enum class Leave { in_order, at_once };
+
 class Failure : public std::runtime_error {
  public:
-  Failure(ExitCode code, std::string const& message, FailedOn where, std::source_location at);
+  Failure(ExitCode code, std::string const& message, FailedOn where, std::source_location at, Leave leave = Leave::in_order);
   ExitCode code() const { return code_; }
   FailedOn where() const { return where_; }
   std::source_location location() const { return location_; }
+  Leave leave() const { return leave_; }
 
  private:
   ExitCode code_;
   FailedOn where_;
   std::source_location location_;
+  Leave leave_;
 };
 
 [[noreturn]] void fail(ExitCode code, std::string const& message, FailedOn where = FailedOn::this_rank,
-                       std::source_location at = std::source_location::current());
+                       std::source_location at = std::source_location::current(), Leave leave = Leave::in_order);
 
 // A format string that remembers where it was written, so that messages need no macro.
 template <class... Args>

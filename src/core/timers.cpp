@@ -1,8 +1,27 @@
 #include "core/timers.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 namespace partita {
+namespace {
+
+struct {
+  std::mutex mutex;
+  std::string name = "start";
+} current;
+
+void show(std::string const& name) {
+  std::lock_guard const guard(current.mutex);
+  current.name = name;
+}
+
+}  // namespace
+
+std::string Timers::current_phase() {
+  std::lock_guard const guard(current.mutex);
+  return current.name;
+}
 
 void Timers::charge_open_phase() {
   if constexpr (!runs_on_host) Execution().fence();  // kernels belong to the phase that launched them
@@ -17,12 +36,14 @@ void Timers::enter(std::string_view name) {
   if (phase == phases_.end()) phase = phases_.insert(phases_.end(), {std::string(name)});
   phase->calls++;
   open_.push_back(static_cast<std::size_t>(phase - phases_.begin()));
+  show(phase->name);
   Kokkos::Profiling::pushRegion(phase->name);
 }
 
 void Timers::leave() {
   charge_open_phase();
   open_.pop_back();
+  show(phases_[open_.back()].name);
   Kokkos::Profiling::popRegion();
 }
 

@@ -33,6 +33,9 @@ class Timers {
   // So far: first the time outside of all phases, since the construction, named "other"; then the phases in the order of first use.
   std::vector<Phase> const& phases();
 
+  // The innermost open phase of the Timers used last, for other threads.
+  static std::string current_phase();
+
  private:
   using Clock = std::chrono::steady_clock;
   void enter(std::string_view name);

@@ -8,6 +8,20 @@
 
 namespace partita {
 
+void require_same_start(int argc, char** argv, Communicator const& ranks) {
+  std::string arguments;
+  for (int i = 1; i < argc; i++) arguments += fmt::format("{}'{}'", i > 1 ? " " : "", argv[i]);
+  auto const all = ranks.all_gather(arguments), programs = ranks.all_gather(code_version() + ", " + machine_identity());
+  for (std::size_t r = 1; r < all.size(); r++) {
+    require_all(all[r] == all[0], ExitCode::usage,
+                "rank {} was started with {} and rank 0 with {}; start all ranks with the same arguments", r,
+                all[r].empty() ? "nothing" : all[r], all[0].empty() ? "nothing" : all[0]);
+    require_all(programs[r] == programs[0], ExitCode::usage,
+                "rank {} runs {} and rank 0 runs {}; start the same program on machines of one kind (DNNL_MAX_CPU_ISA pins the products)",
+                r, programs[r], programs[0]);
+  }
+}
+
 Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
   Arguments a;
   std::string restart;

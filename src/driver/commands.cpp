@@ -8,6 +8,7 @@
 #include "driver/registry.hpp"
 #include "driver/run.hpp"
 #include "driver/task.hpp"
+#include "io/together.hpp"
 
 namespace partita {
 namespace {
@@ -16,14 +17,21 @@ void print(Communicator const& ranks, std::string const& text) {
   if (ranks.is_root()) std::fputs(text.c_str(), stdout);
 }
 
-deck::Document read(Arguments const& a, std::string const& file) { return read_deck(deck::load(file), file, a.overrides); }
-
 }  // namespace
+
+deck::Document read_deck(Arguments const& a, std::string const& file, Communicator const& ranks) {
+  std::string text;
+  on_root(ranks, [&] { text = deck::load(file); });
+  ranks.broadcast(text);
+  auto overrides = a.overrides;
+  if (!a.walltime.empty()) overrides.push_back("run.walltime=\"" + a.walltime + "\"");
+  return read_deck(text, file, overrides);
+}
 
 int execute(Arguments const& a, Communicator const& ranks) {
   if (a.command == "run") return run(a, ranks);
   if (a.command == "check") {
-    auto const document = read(a, a.deck);
+    auto const document = read_deck(a, a.deck, ranks);
     for (auto const& w : document.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
     print(ranks, deck::resolved(document) + "\n# memory, over all " + std::to_string(ranks.ranks()) + " rank(s)\n" +
                      memory_estimate(document, ranks));
@@ -32,7 +40,7 @@ int execute(Arguments const& a, Communicator const& ranks) {
   } else if (a.command == "list") {
     print(ranks, list(a.subject));
   } else if (a.command == "info") {
-    print(ranks, a.output_only ? read(a, a.subject).at("run").as<RunOptions>().output + "\n" : describe_file(a.subject));
+    print(ranks, a.output_only ? read_deck(a, a.subject, ranks).at("run").as<RunOptions>().output + "\n" : describe_file(a.subject));
   }
   return static_cast<int>(ExitCode::done);
 }

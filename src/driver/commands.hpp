@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "deck/document.hpp"
 
 namespace partita {
 
@@ -21,8 +22,15 @@ struct Arguments {
   std::string subject;  // of list and info
 };
 
+// All ranks must have been started alike: the same arguments, the same program, the same kind of machine, or their bits would not agree.
+// Collective; Failure(usage) names the first rank that differs.
+void require_same_start(int argc, char** argv, Communicator const&);
+
 // Parses the command line; a wrong one is Failure(usage). Prints help and version itself (root).
 Arguments parse_arguments(int argc, char** argv, Communicator const&);
+
+// The deck of a file, which the root reads for all ranks, with the arguments' overrides. Collective.
+deck::Document read_deck(Arguments const&, std::string const& file, Communicator const&);
 
 int execute(Arguments const&, Communicator const&);
 

@@ -33,12 +33,13 @@ SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Ti
   SampleSet s{ranks, tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), reader.draws(), reader.dimension(), {}, {}};
   Index const first = std::min(tiling.first_chain(s.mine.first), tiling.chains), count = s.chains_here();
   s.x = reader.read<float>(first, count);
-  if (reader.has_statistic("energy")) s.energy = reader.read_statistic("energy", first, count);
+  s.has_energy = reader.has_statistic("energy");
+  if (s.has_energy) s.energy = reader.read_statistic("energy", first, count);
   if (draws == 0 || draws >= s.draws) return s;
-  SampleSet last{ranks, tiling, s.mine, draws, s.dimension, {}, {}};
+  SampleSet last{ranks, tiling, s.mine, draws, s.dimension, {}, {}, s.has_energy};
   for (Index c = 0; c < count; c++) {
     last.x.insert(last.x.end(), s.point(c, s.draws - draws), s.point(c, s.draws - 1) + s.dimension);
-    for (Index d = s.draws - draws; d < s.draws && !s.energy.empty(); d++) last.energy.push_back(s.energy_of(c, d));
+    for (Index d = s.draws - draws; d < s.draws && s.has_energy; d++) last.energy.push_back(s.energy_of(c, d));
   }
   return last;
 }
@@ -137,8 +138,10 @@ std::vector<Metric> Evaluation::of_input() const {
     if (!model) return;
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
             reader.dimension(), model->dimension());
-    if (auto* const energy_model = dynamic_cast<EnergyModel*>(model))
-      samples.energy = energies(*energy_model, {samples.x.begin(), samples.x.end()});
+    auto* const energy_model = dynamic_cast<EnergyModel*>(model);
+    if (!energy_model) return;
+    samples.has_energy = true;
+    samples.energy = energies(*energy_model, {samples.x.begin(), samples.x.end()});
   });
   return compute(*this, &samples);
 }

@@ -93,8 +93,7 @@ Metrics score_grid(Subject const& s, deck::Block const& block) {
 }
 
 Metrics point_energies(Subject const& s, deck::Block const&) {
-  require_all(!s.samples.energy.empty(), ExitCode::usage,
-              "estimator.type = \"energies\" needs a [model] for the points of input.path; add one");
+  require_all(s.samples.has_energy, ExitCode::usage, "estimator.type = \"energies\" needs a [model] for the points of input.path; add one");
   auto const values = gather_series(s.samples, [](float const*, double energy) { return energy; });
   write_estimate(s, "energies", [&](hdf5::File const& file) {
     file.create_dataset("energy", hdf5::native_type<double>(), {s.samples.tiling.chains, s.samples.draws}).write(values);

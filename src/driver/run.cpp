@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "comm/phase_table.hpp"
+#include "comm/watchdog.hpp"
 #include "core/build_info.hpp"
 #include "core/log.hpp"
 #include "core/matrix_product.hpp"
@@ -19,24 +20,6 @@
 
 namespace partita {
 namespace {
-
-deck::Document broadcast_deck(Arguments const& a, Communicator const& ranks) {
-  std::string text;
-  on_root(ranks, [&] { text = deck::load(a.deck); });
-  ranks.broadcast(text);
-  auto overrides = a.overrides;
-  if (!a.walltime.empty()) overrides.push_back("run.walltime=\"" + a.walltime + "\"");
-  return read_deck(text, a.deck, overrides);
-}
-
-// All ranks must be the same program on the same kind of machine, or their bits would not agree.
-void require_same_program(Communicator const& ranks) {
-  auto const all = ranks.all_gather(code_version() + ", " + machine_identity());
-  for (std::size_t r = 1; r < all.size(); r++)
-    require_all(all[r] == all[0], ExitCode::usage,
-                "rank {} runs {} and rank 0 runs {}; start the same program on machines of one kind (DNNL_MAX_CPU_ISA pins the products)",
-                r, all[r], all[0]);
-}
 
 struct Status {
   RunDirectory const& directory;
@@ -90,10 +73,10 @@ void remove_run(RunDirectory const& d, Communicator const& ranks) {
   });
 }
 
-bool finished(RunDirectory const& d) {
-  if (!std::filesystem::exists(d.status()) || !std::filesystem::exists(d.deck())) return false;
-  return read_text(d.status()).find("\"status\": \"done\"") != std::string::npos;
+bool has_status(RunDirectory const& d, std::string const& status) {
+  return std::filesystem::exists(d.status()) && read_text(d.status()).find("\"status\": \"" + status + "\"") != std::string::npos;
 }
+bool finished(RunDirectory const& d) { return has_status(d, "done") && std::filesystem::exists(d.deck()); }
 
 class Loop {
  public:
@@ -239,7 +222,8 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
   return make_sample_task(c);
 }
 
-int run_steps(Arguments const& a, RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status) {
+int run_steps(Arguments const& a, RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status,
+              LastWords& last_words) {
   auto const task = make_task(context);
   auto const output = context.deck.at("output").as<OutputOptions>();
   auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
@@ -254,6 +238,7 @@ int run_steps(Arguments const& a, RunContext const& context, std::optional<Check
     Timers::Scope const scope(context.timers, "estimators");
     metrics = task->finish();
   }
+  last_words.end();
   summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, metrics);
   ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
   status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
@@ -267,10 +252,10 @@ int run_steps(Arguments const& a, RunContext const& context, std::optional<Check
 }  // namespace
 
 int run(Arguments const& a, Communicator const& ranks) {
-  deck::Document const deck = broadcast_deck(a, ranks);
+  deck::Document const deck = read_deck(a, a.deck, ranks);
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
-  require_same_program(ranks);
   auto const options = deck.at("run").as<RunOptions>();
+  Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));
   RunDirectory const directory(options.output);
   directory.create(ranks);
   RunLock const lock(directory, ranks);
@@ -300,16 +285,27 @@ int run(Arguments const& a, Communicator const& ranks) {
   Timers timers;
   RunContext const context{
       ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
+  LastWords last_words([&directory](std::optional<ExitCode> code, std::string const& reason) {
+    if (code) directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(*code)}, {"reason", reason}});
+    else if (has_status(directory, "running"))
+      directory.write_status(Json::Object{{"status", "died"}, {"exit_code", Json{}}, {"reason", reason}});
+  });
   try {
-    if (options.task != "estimate") return run_steps(a, context, from, status);
+    if (options.task != "estimate") return run_steps(a, context, from, status, last_words);
     auto const metrics = estimate(context);
+    last_words.end();
     summarise(context, "done", 0, 0, 0, metrics);
     status.write("done", ExitCode::done, "", 0);
     log::info("results are in {}", directory.root().string());
     return static_cast<int>(ExitCode::done);
   } catch (Failure const& f) {
     // The directory says why even where a launcher garbles the exit code. Another rank than the root may be the one that knows.
-    directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(f.code())}, {"reason", f.what()}});
+    last_words.end();
+    try {
+      directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(f.code())}, {"reason", f.what()}});
+    } catch (Failure const& unwritten) {
+      log::error("{}", unwritten.what());
+    }
     throw;
   }
 }

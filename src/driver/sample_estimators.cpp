@@ -61,7 +61,7 @@ Metrics moments(Subject const& s, deck::Block const& block) {
         {numbered("mean", i, d), first[k].value, first[k].error, fmt::format("mean of x_{}; standard error from independent chains", i)});
     out.push_back({numbered("variance", i, d), second[k].value, second[k].error, fmt::format("variance of x_{}", i)});
   }
-  if (!s.samples.energy.empty()) out.push_back({"mean_energy", first.back().value, first.back().error, "mean of E(x)"});
+  if (s.samples.has_energy) out.push_back({"mean_energy", first.back().value, first.back().error, "mean of E(x)"});
   return out;
 }
 
@@ -91,7 +91,7 @@ Metrics covariance(Subject const& s, deck::Block const& block) {
 }
 
 Metrics convergence(Subject const& s, deck::Block const& block) {
-  Index const shown = std::min(s.samples.dimension, block.as<ConvergenceOptions>().coordinates), first = s.samples.energy.empty() ? 0 : -1;
+  Index const shown = std::min(s.samples.dimension, block.as<ConvergenceOptions>().coordinates), first = s.samples.has_energy ? -1 : 0;
   Communicator const& ranks = s.samples.ranks;
   double rhat = 0, bulk = std::numeric_limits<double>::infinity(), tail = bulk;
   for (Index i = first; i < shown; i++) {  // -1: the energy; each series is one rank's work

@@ -25,6 +25,12 @@ std::string reason_against_interval(deck::Value const& v) {
   return reason.empty() ? "" : reason + ", or a number of steps such as \"1000 steps\"";
 }
 
+std::string reason_against_limit(deck::Value const& v) {
+  std::string const reason = deck::reason_against_duration(v);
+  if (!reason.empty() || deck::seconds(std::get<std::string>(v)) > 0) return reason;
+  return "must be longer than 0 s";
+}
+
 std::string reason_against_optional_duration(deck::Value const& v) {
   return std::get<std::string>(v).empty() ? "" : deck::reason_against_duration(v);
 }
@@ -47,6 +53,10 @@ deck::Section run_section() {
                      .for_tasks({"train"}),
                  deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
                      .checked_by(reason_against_optional_duration)
+                     .free_on_restart(),
+                 deck::key("watchdog", &O::watchdog,
+                           "longest time that a rank waits for others that do not compute; then the job ends with exit code 7")
+                     .checked_by(reason_against_limit)
                      .free_on_restart()},
       .required_for = {"sample", "train", "generate", "estimate"}};
 }

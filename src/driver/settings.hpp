@@ -14,6 +14,7 @@ struct RunOptions {
   std::string output;
   bool reproducible = false;
   std::string walltime;
+  std::string watchdog = "10min";
   Summation summation() const { return reproducible ? Summation::reproducible : Summation::fast; }
 };
 deck::Section run_section();

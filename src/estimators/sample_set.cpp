@@ -13,7 +13,7 @@ Index SampleSet::chains_here() const {
   return n;
 }
 
-std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f) {
+std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f, Communicator::Place at) {
   auto const width = static_cast<std::size_t>(n);
   Index const here = s.chains_here();
   std::vector<double> chain_means(static_cast<std::size_t>(here) * width), values(width);
@@ -32,7 +32,7 @@ std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const&
           double const a = chain_means[static_cast<std::size_t>(t * s.tiling.width + l) * width + k];
           per_tile[static_cast<std::size_t>(t) * width + k] += centre.empty() ? a : (a - centre[k]) * (a - centre[k]);
         }
-    return sum_over_tiles(s.ranks, s.mine, s.tiling.tiles(), per_tile, n);
+    return sum_over_tiles(s.ranks, s.mine, s.tiling.tiles(), per_tile, n, at);
   };
   double const chains = static_cast<double>(s.tiling.chains);
   std::vector<double> means = total({});
@@ -44,23 +44,23 @@ std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const&
   return out;
 }
 
-std::vector<double> gather_points(SampleSet const& s, Index count) {
+std::vector<double> gather_points(SampleSet const& s, Index count, Communicator::Place at) {
   std::vector<double> points;
   for (Index draw = s.draws - 1; draw >= 0 && static_cast<Index>(points.size()) < count * s.dimension; draw--) {
     std::vector<double> mine;
     for (Index c = 0; c < s.chains_here(); c++) mine.insert(mine.end(), s.point(c, draw), s.point(c, draw) + s.dimension);
-    auto const all = s.ranks.all_gather(mine);
+    auto const all = s.ranks.all_gather(mine, at);
     points.insert(points.end(), all.begin(), all.end());
   }
   points.resize(std::min(points.size(), static_cast<std::size_t>(count * s.dimension)));
   return points;
 }
 
-std::vector<double> gather_series(SampleSet const& s, std::function<double(float const*, double)> const& f) {
+std::vector<double> gather_series(SampleSet const& s, std::function<double(float const*, double)> const& f, Communicator::Place at) {
   std::vector<double> mine;
   for (Index c = 0; c < s.chains_here(); c++)
     for (Index d = 0; d < s.draws; d++) mine.push_back(f(s.point(c, d), s.energy_of(c, d)));
-  return s.ranks.all_gather(mine);
+  return s.ranks.all_gather(mine, at);
 }
 
 }  // namespace partita

@@ -14,7 +14,8 @@ struct SampleSet {
   TileRange mine;
   Index draws = 0, dimension = 0;
   std::vector<float> x;        // (chain, draw, dimension) of this rank's chains
-  std::vector<double> energy;  // (chain, draw); empty where unknown
+  std::vector<double> energy;  // (chain, draw); empty where unknown, and on ranks without chains
+  bool has_energy = false;     // known; alike on all ranks
 
   Index chains_here() const;  // real chains of this rank's tiles
   float const* point(Index chain, Index draw) const { return x.data() + (chain * draws + draw) * dimension; }
@@ -29,11 +30,12 @@ struct Estimate {
 // Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages
 // gives standard errors without any assumption on the correlation along a chain. Collective; the same bits on any number of ranks.
 using Functions = std::function<void(float const* x, double energy, double* values)>;
-std::vector<Estimate> expectations(SampleSet const&, Index n, Functions const&);
+std::vector<Estimate> expectations(SampleSet const&, Index n, Functions const&, Communicator::Place = Communicator::Place::current());
 
 // Up to `count` points on every rank, (point, dimension): the last draw of every chain, then the draw before it, and so on. Collective.
-std::vector<double> gather_points(SampleSet const&, Index count);
+std::vector<double> gather_points(SampleSet const&, Index count, Communicator::Place = Communicator::Place::current());
 // (chain, draw) of one function of all chains, on every rank. Collective.
-std::vector<double> gather_series(SampleSet const&, std::function<double(float const* x, double energy)> const&);
+std::vector<double> gather_series(SampleSet const&, std::function<double(float const* x, double energy)> const&,
+                                  Communicator::Place = Communicator::Place::current());
 
 }  // namespace partita

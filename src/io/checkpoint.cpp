@@ -132,7 +132,7 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
         path, ranks, [&](hdf5::File const& file) { write_frame(file, state, info); }, blocks, write_manifest);
   } catch (Failure const& failure) {
     fail(failure.code(), fmt::format("checkpoint of step {} failed, the last good one stays: {}", info.step, failure.what()),
-         failure.where(), failure.location());
+         failure.where(), failure.location(), failure.leave());
   }
   on_root(ranks, [&] {
     std::vector<Index> const steps = steps_in(folder, ".h5");

@@ -1,7 +1,5 @@
 #include "io/collective_file.hpp"
 
-#include <optional>
-
 #include "io/together.hpp"
 
 namespace partita {
@@ -23,8 +21,25 @@ void write_frame(Path const& path, std::function<void(hdf5::File const&)> const&
              }));
   reserve(path, bytes + static_cast<Index>(std::filesystem::file_size(path)));
 }
-void write_block(hdf5::File const& file, Block const& b) {
-  file.dataset(b.dataset).write_rows(b.first, b.count, b.type, b.values().data(), hdf5::Transfer::collective);
+// HDF5's collective calls: a rank that fails among them has left the others inside one that they cannot finish.
+void write_blocks(Path const& path, Communicator const& ranks, std::vector<Block> const& blocks) {
+  hdf5::File file = hdf5::File::open_together(path, ranks);
+  try {
+    for (Block const& b : blocks) {
+      std::vector<std::byte> const values = b.values();
+      auto const scope = ranks.scope("HDF5: write a dataset");
+      file.dataset(b.dataset).write_rows(b.first, b.count, b.type, values.data(), hdf5::Transfer::collective);
+    }
+    auto const scope = ranks.scope("HDF5: close a file");
+    file.close();
+  } catch (Failure const& failure) {
+    hdf5::abandon_files();
+    fail(failure.code(), failure.what(), failure.where(), failure.location(), Leave::at_once);
+  } catch (std::exception const& e) {
+    hdf5::abandon_files();
+    fail(ExitCode::internal, fmt::format("{} ({})", e.what(), path.string()), FailedOn::this_rank, std::source_location::current(),
+         Leave::at_once);
+  }
 }
 void require_written(Path const& path, std::vector<Block> const& blocks) {
   auto const file = hdf5::File::open(path, ExitCode::storage);
@@ -39,31 +54,24 @@ void require_written(Path const& path, std::vector<Block> const& blocks) {
 }  // namespace
 
 void write_collectively(Path const& path, Communicator const& ranks, std::function<void(hdf5::File const&)> const& frame,
-                        std::vector<Block> const& blocks, std::function<void(Path const&)> const& seal) {
+                        std::vector<Block> const& blocks, std::function<void(Path const&)> const& seal, Communicator::Place at) {
   std::string name = temporary_name(path).string();
-  ranks.broadcast(name);
+  ranks.broadcast(name, 0, at);
   Path const temporary = name;
-  std::optional<hdf5::File> file;
   try {
     on_root(ranks, [&] { write_frame(temporary, frame, blocks); });
-    together(ranks, [&] { file = hdf5::File::open_together(temporary, ranks); });
-    for (Block const& block : blocks) together(ranks, [&] { write_block(*file, block); });
-    together(ranks, [&] { file->flush(); });  // apart from the close: both are collective, and this one may fail on one rank
-    together(ranks, [&] { file->close(); });
+    write_blocks(temporary, ranks, blocks);
     together(ranks, [&] {
       synchronise(temporary);
       require_written(temporary, blocks);
     });
     seal(temporary);
     on_root(ranks, [&] { publish(temporary, path); });
-  } catch (...) {
+  } catch (Failure const& failure) {
     std::error_code ignored;
-    // Emptied before HDF5 closes it, so that on a full disk there is room for what is left to write.
-    if (ranks.is_root()) std::filesystem::resize_file(temporary, 0, ignored);
-    ranks.barrier();
-    file.reset();
-    if (ranks.is_root()) std::filesystem::remove(temporary, ignored);
-    ranks.barrier();
+    // Emptied first: the others may have it open, and on a full disk the run's status needs room.
+    if (failure.leave() == Leave::at_once) std::filesystem::resize_file(temporary, 0, ignored);
+    if (ranks.is_root() || failure.leave() == Leave::at_once) std::filesystem::remove(temporary, ignored);
     throw;
   }
 }

@@ -20,11 +20,11 @@ struct Block {
 
 // Collective. Under a temporary name, `frame` lays the file out (by the root: groups, attributes, datasets, small values); the ranks write
 // their blocks, the same datasets in the same order on all; the file is closed, synchronised and read back, for some MPI libraries take a
-// short write on a full disk for a whole one; `seal` sees it before it gets its name. A Failure is met by all ranks and leaves what had the
-// name.
+// short write on a full disk for a whole one; `seal` sees it before it gets its name. A Failure leaves what had the name; it is met by all
+// ranks, or, in HDF5's own collective calls, by one that leaves at once.
 void write_collectively(
     Path const&, Communicator const&, std::function<void(hdf5::File const&)> const& frame, std::vector<Block> const&,
-    std::function<void(Path const& temporary)> const& seal = [](Path const&) {});
+    std::function<void(Path const& temporary)> const& seal = [](Path const&) {}, Communicator::Place = Communicator::Place::current());
 
 // The same by one process.
 void write_alone(Path const&, std::function<void(hdf5::File const&)> const& content);

@@ -27,10 +27,13 @@ std::string reason() {
   return text.empty() ? "HDF5 gives no reason" : text;
 }
 
-[[noreturn]] void fail_with_reason(ExitCode code, std::string const& where, std::string const& action) {
+[[noreturn]] void fail_with_reason(ExitCode code, std::string const& where, std::string const& action, Leave leave = Leave::in_order) {
   std::string const why = reason();
-  fail(code, fmt::format("{}: cannot {} ({})", where, action, why));
+  if (leave == Leave::at_once) abandon_files();
+  fail(code, fmt::format("{}: cannot {} ({})", where, action, why), FailedOn::this_rank, std::source_location::current(), leave);
 }
+
+bool abandoned = false;
 
 Handle property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
 Handle simple_space(Extents const& extents) {
@@ -67,6 +70,12 @@ std::string described(std::string const& type, Extents const& extents) {
 
 }  // namespace
 
+void abandon_files() { abandoned = true; }
+herr_t Handle::close() {
+  hid_t const id = std::exchange(id_, H5I_INVALID_HID);
+  return id < 0 || abandoned ? 0 : close_(id);
+}
+
 hid_t native_type(Element e) {
   switch (e) {
     case Element::real32:
@@ -90,10 +99,10 @@ std::string description(Element element, Extents const& extents) {
   fail(ExitCode::internal, "element type without a name");
 }
 
-Object::Object(Handle handle, std::string file, std::string name, ExitCode code)
-    : handle_(std::move(handle)), file_(std::move(file)), name_(std::move(name)), code_(code) {}
+Object::Object(Handle handle, std::string file, std::string name, ExitCode code, Leave leave)
+    : handle_(std::move(handle)), file_(std::move(file)), name_(std::move(name)), code_(code), leave_(leave) {}
 
-void Object::failed(std::string const& action) const { fail_with_reason(code_, where(), action); }
+void Object::failed(std::string const& action) const { fail_with_reason(code_, where(), action, leave_); }
 
 void Object::set_attribute(std::string const& name, std::string const& text) const {
   char const* const characters = text.c_str();
@@ -245,25 +254,25 @@ bool Group::is_dataset(std::string const& path) const {
 Group Group::group(std::string const& path) const {
   Handle handle(H5Gopen2(id(), path.c_str(), H5P_DEFAULT), H5Gclose);
   checked(hid_t{handle}, "open group '" + path + "'");
-  return Group(std::move(handle), file_, path, code_);
+  return Group(std::move(handle), file_, path, code_, leave_);
 }
 Dataset Group::dataset(std::string const& path) const {
   require(has(path), code_, "{}: no dataset '{}' (it holds: {})", where(), path, fmt::join(names(), ", "));
   Handle handle(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), H5Dclose);
   checked(hid_t{handle}, "open dataset '" + path + "'");
-  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_);
+  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_, leave_);
 }
 Group Group::create_group(std::string const& path) const {
   Handle handle(H5Gcreate2(id(), path.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
   checked(hid_t{handle}, "create group '" + path + "'");
-  return Group(std::move(handle), file_, path, code_);
+  return Group(std::move(handle), file_, path, code_, leave_);
 }
 Dataset Group::create(std::string const& path, hid_t type, Handle const& space, Handle const& properties) const {
   Handle const links = property_list(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
   Handle handle(H5Dcreate2(id(), path.c_str(), type, space, links, properties, H5P_DEFAULT), H5Dclose);
   checked(hid_t{handle}, "create dataset '" + path + "'");
-  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_);
+  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_, leave_);
 }
 Dataset Group::create_dataset(std::string const& path, hid_t type, Extents const& extents, Extents const& chunk) const {
   Handle const properties = property_list(H5P_DATASET_CREATE);
@@ -301,20 +310,21 @@ File File::in_memory(Path const& name) {
   if (H5Pset_fapl_core(access, growth, false) < 0) fail_with_reason(ExitCode::internal, name.string(), "keep the file in memory");
   Handle handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
   if (handle < 0) fail_with_reason(ExitCode::storage, name.string(), "create the file in memory");
-  return File(std::move(handle), name.string(), "", ExitCode::storage);
+  return File(std::move(handle), name.string(), "", ExitCode::storage, Leave::in_order);
 }
 File File::open(Path const& path, ExitCode code) {
   Handle const access = file_access();
   Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
   if (handle < 0) fail_with_reason(code, path.string(), "open it as an HDF5 file");
-  return File(std::move(handle), path.string(), "", code);
+  return File(std::move(handle), path.string(), "", code, Leave::in_order);
 }
 File File::open_together(Path const& path, Communicator const& ranks) {
+  auto const scope = ranks.scope("HDF5: open a file");
   Handle const access = file_access();
   use_parallel_access(access, ranks);
   Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDWR, access), H5Fclose);
-  if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks");
-  return File(std::move(handle), path.string(), "", ExitCode::storage);
+  if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks", Leave::at_once);
+  return File(std::move(handle), path.string(), "", ExitCode::storage, Leave::at_once);
 }
 std::string File::image() const {
   flush();

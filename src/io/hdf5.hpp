@@ -26,6 +26,10 @@ hid_t native_type() {
 // "float32 (10, 3)": for messages.
 std::string description(Element, Extents const&);
 
+// Of a file that ranks write together HDF5 closes nothing in order once a rank could not write: closing waits for all ranks and writes what
+// is left. After this call nothing of this process is closed any more, and the process has to leave at once.
+void abandon_files();
+
 // An identifier and the call that closes it.
 class Handle {
  public:
@@ -39,7 +43,7 @@ class Handle {
   }
   ~Handle() { close(); }
   operator hid_t() const { return id_; }
-  herr_t close() { return id_ < 0 ? 0 : close_(std::exchange(id_, H5I_INVALID_HID)); }
+  herr_t close();
 
  private:
   hid_t id_;
@@ -75,7 +79,7 @@ class Object {
   }
 
  protected:
-  Object(Handle handle, std::string file, std::string name, ExitCode code);
+  Object(Handle handle, std::string file, std::string name, ExitCode code, Leave leave);
   // Throws what HDF5 reports last, as "<where>: cannot <action> (<reason>)".
   [[noreturn]] void failed(std::string const& action) const;
   template <class Result>
@@ -87,6 +91,7 @@ class Object {
   Handle handle_;
   std::string file_, name_;
   ExitCode code_;
+  Leave leave_;  // after a failure
 
  private:
   void set_attribute(std::string const& name, hid_t type, Extents const&, void const* values) const;
@@ -105,7 +110,7 @@ class Dataset : public Object {
   bool holds(Element, Extents const&) const;  // exactly this type and shape
 
   // Rows first ... first + count of axis 0 (a scalar is one row). HDF5 converts between number types. In a collective transfer every rank
-  // calls, with no rows if it has none.
+  // calls, with no rows if it has none; the caller holds the Scope.
   void write_rows(Index first, Index count, hid_t type, void const* values, Transfer = Transfer::independent) const;
   void read_rows(Index first, Index count, hid_t type, void* values) const;
   template <class T>
@@ -168,11 +173,12 @@ class Group : public Object {
 
 class File : public Group {
  public:
-  static File in_memory(Path const& name);                      // by one process, to be written out as its image()
-  static File open(Path const&, ExitCode = ExitCode::data);     // to read, by any process
-  static File open_together(Path const&, Communicator const&);  // collective, to write
-  std::string image() const;                                    // the bytes of a file in memory
-  // Report what the destructor cannot; collective for a file that ranks have opened together.
+  static File in_memory(Path const& name);                   // by one process, to be written out as its image()
+  static File open(Path const&, ExitCode = ExitCode::data);  // to read, by any process
+  // Collective, to write. What fails from here on fails in the middle of what all ranks do: Leave::at_once.
+  static File open_together(Path const&, Communicator const&);
+  std::string image() const;  // the bytes of a file in memory
+  // Report what the destructor cannot; collective for a file that ranks have opened together, whose caller holds the Scope.
   void flush() const;
   void close();  // flushes first
 

@@ -1,12 +1,27 @@
 // A run that fails as its argument says, for the tests of what the launcher and the user then see.
+#include <unistd.h>
+
+#include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "comm/environment.hpp"
 #include "comm/signals.hpp"
+#include "comm/watchdog.hpp"
+#include "core/timers.hpp"
 
 using namespace partita;
+
+using Clock = std::chrono::steady_clock;
+static constexpr Watchdog::Seconds limit{2};
+
+static void compute(Watchdog::Seconds time) {
+  auto const end = Clock::now() + time;
+  while (Clock::now() < end) continue;
+}
 
 static void fail_as(std::string const& how) {
   Communicator const ranks = Communicator::world();
@@ -17,10 +32,26 @@ static void fail_as(std::string const& how) {
   if (how == "exception" && last) throw std::runtime_error("something else");
   if (how == "signal_twice") {
     Signals const signals;
-    raise(SIGUSR1);
-    raise(SIGUSR1);
+    kill(getpid(), SIGUSR1);
+    while (Signals::raised() == 0) std::this_thread::yield();
+    kill(getpid(), SIGUSR1);
+    compute(Watchdog::Seconds(10));
   }
+  Watchdog::of_process().set_limit(limit);
+  if (how == "believes_together" && last) require_all(false, ExitCode::data, "a file is missing");
+  if (how == "leaves_early" && last) return;
+  Timers timers;
+  Timers::Scope const phase(timers, "annealing");
+  std::this_thread::sleep_for(limit / 4);  // the threads have heard of each other
+  if (how == "stops" && last) kill(getpid(), SIGSTOP);
+  if (how == "root_stops" && ranks.is_root()) kill(getpid(), SIGSTOP);
+  if (how == "computes_long" && last) compute(3 * limit);
+  if (how == "hangs_in_a_file" && last) std::this_thread::sleep_for(2 * Watchdog::stuck_limits * limit);
+  if (how == "sleeps" && last) std::this_thread::sleep_for(2 * limit);
+  if (how == "parts_ways" && last) std::this_thread::sleep_for(limit / 4);
+  if (how == "parts_ways" && last) ranks.all_gather(std::string("text"));
   ranks.barrier();
+  if (how == "computes_long" || how == "sleeps") std::puts("all ranks have met");
 }
 
 int main(int argc, char** argv) try {

@@ -1,11 +1,33 @@
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <thread>
 
 #include "comm/signals.hpp"
 
 namespace partita {
 namespace {
+
+// To this process, as a launcher sends it; returns once some thread has taken it.
+void send(int kind) {
+  kill(getpid(), kind);
+  for (sigset_t pending; sigpending(&pending) == 0 && sigismember(&pending, kind) == 1;) std::this_thread::yield();
+}
+// The handler may still be running.
+bool comes_to_be(int kind) {
+  auto const end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (Signals::raised() != kind && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+  return Signals::raised() == kind;
+}
 
 bool default_action(int kind) {
   struct sigaction now = {};
@@ -18,8 +40,8 @@ TEST(Signals, one_ranks_signal_is_known_to_all) {
   for (int const kind : {SIGTERM, SIGINT, SIGUSR1}) {
     Signals const signals;
     EXPECT_EQ(Signals::raised_on_any_rank(ranks), 0);
-    if (ranks.rank() == ranks.ranks() - 1) raise(kind);
-    EXPECT_EQ(Signals::raised(), ranks.rank() == ranks.ranks() - 1 ? kind : 0);
+    if (ranks.rank() == ranks.ranks() - 1) send(kind);
+    EXPECT_TRUE(comes_to_be(ranks.rank() == ranks.ranks() - 1 ? kind : 0));
     EXPECT_EQ(Signals::raised_on_any_rank(ranks), kind);
     EXPECT_EQ(Signals::raised_on_any_rank(ranks), kind);  // and stays so
   }
@@ -28,7 +50,7 @@ TEST(Signals, one_ranks_signal_is_known_to_all) {
 TEST(Signals, a_broken_pipe_is_ignored_while_they_live) {
   {
     Signals const signals;
-    raise(SIGPIPE);
+    send(SIGPIPE);
     EXPECT_EQ(Signals::raised(), 0);
   }
   EXPECT_TRUE(default_action(SIGPIPE));
@@ -37,7 +59,8 @@ TEST(Signals, a_broken_pipe_is_ignored_while_they_live) {
 TEST(Signals, the_second_of_a_kind_ends_the_process) {
   Signals const signals;
   EXPECT_FALSE(default_action(SIGTERM));
-  raise(SIGTERM);
+  send(SIGTERM);
+  EXPECT_TRUE(comes_to_be(SIGTERM));
   EXPECT_TRUE(default_action(SIGTERM));
   EXPECT_FALSE(default_action(SIGUSR1));
 }
@@ -46,6 +69,60 @@ TEST(Signals, actions_are_restored) {
   ASSERT_TRUE(default_action(SIGUSR1));
   { Signals const signals; }
   EXPECT_TRUE(default_action(SIGUSR1));
+}
+
+// What /proc says of a thread: the signals that it blocks, the first as the lowest bit.
+std::uint64_t blocked(std::filesystem::path const& thread) {
+  std::ifstream status(thread / "status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("SigBlk:")) return std::stoull(line.substr(7), nullptr, 16);
+  return 0;
+}
+bool is_in(std::uint64_t set, int kind) { return set >> (kind - 1) & 1; }
+
+TEST(SignalThread, is_the_only_thread_that_takes_signals) {
+  int takers = 0, threads = 0;
+  for (auto const& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::uint64_t const set = blocked(thread.path());
+    threads++;
+    for (int const kind : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGALRM, SIGPROF, SIGVTALRM, SIGCHLD, SIGABRT, SIGRTMIN})
+      EXPECT_EQ(is_in(set, kind), is_in(set, SIGHUP)) << "signal " << kind << ", thread " << thread.path();
+    for (int const fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) EXPECT_FALSE(is_in(set, fault)) << thread.path();
+    takers += !is_in(set, SIGHUP);
+  }
+  EXPECT_EQ(takers, 1);
+  EXPECT_GE(threads, 2);
+}
+
+std::atomic<int> here{0}, elsewhere{0};
+std::atomic<pid_t> computing{0};
+
+// A profiler or another library may install what it likes.
+TEST(SignalThread, keeps_foreign_handlers_off_the_computing_thread) {
+  computing = static_cast<pid_t>(syscall(SYS_gettid));
+  struct sigaction action = {}, old = {};
+  action.sa_handler = [](int) { (static_cast<pid_t>(syscall(SYS_gettid)) == computing ? here : elsewhere)++; };
+  ASSERT_EQ(sigaction(SIGPROF, &action, &old), 0);
+  itimerval const every_millisecond{{0, 1000}, {0, 1000}}, never{};
+  ASSERT_EQ(setitimer(ITIMER_PROF, &every_millisecond, nullptr), 0);
+  auto const end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (elsewhere < 20 && std::chrono::steady_clock::now() < end) continue;  // it computes
+  setitimer(ITIMER_PROF, &never, nullptr);
+  sigaction(SIGPROF, &old, nullptr);
+  EXPECT_EQ(here, 0);
+  EXPECT_GE(elsewhere, 20);
+}
+
+TEST(SignalThread, lets_child_processes_have_their_signals) {
+  pid_t const child = fork();
+  if (child == 0) {
+    sigset_t now;
+    pthread_sigmask(SIG_SETMASK, nullptr, &now);
+    _exit(sigismember(&now, SIGTERM) + sigismember(&now, SIGCHLD));
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 # What the end-to-end tests share. Called with PARTITA (the program), MPIEXEC and INPUTS in the environment; works in a folder of its own.
 set -euo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_orte_execute_quiet=1
+export PARTITA_CHECK_COLLECTIVES=1  # ranks compare what they call
 work=$(mktemp -d)
 trap 'jobs -p | xargs -r kill 2>/dev/null; wait; rm -rf "$work"' EXIT  # a failing test leaves no program running
 cd "$work"
@@ -45,12 +46,16 @@ wait_for_chains() {
 # The exit code of the started program into $code.
 finish() { code=0; wait "$pid" || code=$?; }
 
-# same A B OBJECT...: the HDF5 datasets have the same bits (NaN equals NaN).
+# same A B OBJECT...: the HDF5 datasets have the same shape and bits (NaN equals NaN). h5diff calls datasets of different shapes equal.
 same() {
   local a=$1 b=$2 object
   shift 2
-  for object in "$@"; do h5diff -q "$a" "$b" "$object" || die "$object differs: $a $b"; done
+  for object in "$@"; do
+    [[ $(shape "$a" "$object") == "$(shape "$b" "$object")" ]] || die "$object has another shape: $a $b"
+    h5diff -q "$a" "$b" "$object" || die "$object differs: $a $b"
+  done
 }
+shape() { h5ls "$1$2" | grep -o '{.*}' || die "$1 has no $2"; }
 
 same_samples() {
   local part=samples/part-000000.h5 object

@@ -16,6 +16,32 @@ for signal in TERM INT USR1; do
   [[ $(status_of $signal) == 85 ]] || die "run.status.json does not say 85"
   newest_checkpoint $signal >/dev/null
 done
+# Models that are made of matrix products, stopped in the middle, on one rank and on two, and continued to the bits of a quiet run.
+# stopped NAME OBJECTS DECK...
+stopped() {
+  local name=$1 objects=$2 signal ranks pause=0.4
+  shift 2
+  on 1 run "$@" --set run.output="$name" || { cat output; die "$name"; }
+  for ranks in 1 2; do
+    for signal in USR1 TERM INT; do
+      start "$ranks" run "$@" --set run.output="$name.again"
+      wait_for_chains
+      sleep $pause
+      pause=$(awk -v p=$pause 'BEGIN { print p * 1.3 }')
+      kill -$signal "$(rank_processes | tail -n 1)"
+      finish
+      [[ $(status_of "$name.again") == 85 ]] || { cat output "$name.again/run.status.json"; die "$name on $ranks ranks: $code after SIG$signal"; }
+      on "$ranks" run "$@" --set run.output="$name.again" --restart required || { cat output; die "$name does not go on"; }
+      same "$(newest_checkpoint "$name")" "$(newest_checkpoint "$name.again")" $objects
+      [[ $(metrics "$name") == "$(metrics "$name.again")" ]] || die "metrics of $name differ after SIG$signal on $ranks ranks"
+      rm -r "$name.again"
+    done
+  done
+}
+parameters="/model/parameters /estimate/parameters"
+stopped rbm "$parameters /replay/0000/x" "$INPUTS/quickstart.toml" --set data.limit=2000 --set train.updates=1500 --set run.reproducible=true
+stopped mlp "$parameters" "${small_moons[@]}" --set 'model.layers=[2, 128, 128, 1]' --set train.batch=256 --set objective.chains=512 --set train.updates=1500
+
 # Two ranks, the signal to one of them.
 start 2 run "${long[@]}" --set run.output=one_rank
 wait_for_chains

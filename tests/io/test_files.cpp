@@ -45,11 +45,3 @@ TEST(Files, FullDiskLeavesTheOldFile) {
     EXPECT_EQ(names_in(scratch.path).size(), 1u);
   });
 }
-
-TEST(Together, AllRanksFailWithTheFirstFailure) {
-  auto const ranks = Communicator::world();
-  int const last = ranks.ranks() - 1;
-  expect_failure(ExitCode::data, {"only here"},
-                 [&] { together(ranks, [&] { require(ranks.rank() != last, ExitCode::data, "only here"); }); });
-  together(ranks, [] {});
-}

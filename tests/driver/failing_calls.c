@@ -1,0 +1,63 @@
+/* LD_PRELOAD: from the FAIL_FROM-th call on (1: the first), FAIL_CALL on files whose path contains FAIL_PATH fails with FAIL_ERRNO, once or,
+   with FAIL_ALWAYS, for ever; FAIL_RANK limits it to one rank of mpirun. With NO_FALLOCATE the file system cannot reserve space. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+static int fails(char const* call, char const* path) {
+  static int seen;
+  char const *wanted = getenv("FAIL_CALL"), *part = getenv("FAIL_PATH"), *from = getenv("FAIL_FROM"), *number = getenv("FAIL_ERRNO"),
+             *rank = getenv("FAIL_RANK"), *mine = getenv("OMPI_COMM_WORLD_RANK");
+  if (!wanted || !part || strcmp(wanted, call) || !strstr(path, part) || (rank && mine && strcmp(rank, mine))) return 0;
+  int const first = from ? atoi(from) : 1;
+  seen++;
+  if (seen < first || (seen > first && !getenv("FAIL_ALWAYS"))) return 0;
+  errno = number ? atoi(number) : EIO;
+  return 1;
+}
+static int fails_on(char const* call, int file) {
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+  extern ssize_t readlink(char const*, char*, size_t);
+  ssize_t const length = readlink(link, path, sizeof path - 1);
+  if (length < 0) return 0;
+  path[length] = 0;
+  return fails(call, path);
+}
+
+#define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+extern ssize_t write(int, void const*, size_t);
+extern ssize_t pwrite(int, void const*, size_t, off_t);
+extern ssize_t pwrite64(int, void const*, size_t, off64_t);
+extern int fsync(int);
+extern int fallocate(int, int, off_t, off_t);
+extern int fallocate64(int, int, off64_t, off64_t);
+
+ssize_t write(int file, void const* bytes, size_t size) { return fails_on("write", file) ? -1 : NEXT(write)(file, bytes, size); }
+ssize_t pwrite(int file, void const* bytes, size_t size, off_t at) {
+  return fails_on("pwrite", file) ? -1 : NEXT(pwrite)(file, bytes, size, at);
+}
+ssize_t pwrite64(int file, void const* bytes, size_t size, off64_t at) {
+  return fails_on("pwrite", file) ? -1 : NEXT(pwrite64)(file, bytes, size, at);
+}
+ssize_t pwritev(int file, struct iovec const* parts, int count, off_t at) {
+  return fails_on("pwrite", file) ? -1 : NEXT(pwritev)(file, parts, count, at);
+}
+int fsync(int file) { return fails_on("fsync", file) ? -1 : NEXT(fsync)(file); }
+int rename(char const* from, char const* to) { return fails("rename", to) ? -1 : NEXT(rename)(from, to); }
+static int no_fallocate(void) {
+  errno = EOPNOTSUPP;
+  return -1;
+}
+int fallocate(int file, int mode, off_t at, off_t size) {
+  if (getenv("NO_FALLOCATE")) return no_fallocate();
+  return fails_on("fallocate", file) ? -1 : NEXT(fallocate)(file, mode, at, size);
+}
+int fallocate64(int file, int mode, off64_t at, off64_t size) { return fallocate(file, mode, at, size); }
