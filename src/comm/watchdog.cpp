@@ -27,7 +27,8 @@ namespace {
 
 using Seconds = Watchdog::Seconds;
 
-constexpr int reports_missed = 5;  // that may be lost, or late on a busy machine, before a rank counts as silent
+constexpr int reports_missed = 5;               // that may be lost, or late on a busy machine, before a rank counts as silent
+constexpr std::string_view file_call = "HDF5";  // how the names of calls about files begin
 constexpr double least_processor_share = .01;
 
 std::string host_name() {
@@ -126,6 +127,7 @@ class Line {
     for (socklen_t size = sizeof from;
          ::recvfrom(socket_, &report, sizeof report, 0, reinterpret_cast<sockaddr*>(&from), &size) == sizeof report; size = sizeof from) {
       if (report.job != job) continue;
+      report.host[sizeof report.host - 1] = report.phase[sizeof report.phase - 1] = report.call[sizeof report.call - 1] = '\0';
       if (root_) ::sendto(socket_, &report, sizeof report, MSG_NOSIGNAL, reinterpret_cast<sockaddr const*>(&from), size);
       else ways_to_root_.assign(1, from);
       heard(report);
@@ -283,12 +285,20 @@ struct Watchdog::Thread {
     return fmt::format("{} has waited {} for others in {}, phase {}", place(r), duration(r.waited), r.call, r.phase);
   }
 
+  // Storage is slow, or it hangs: the ranks do not wait for each other.
+  bool all_in_one_file(State const& one) const {
+    return std::string_view(one.last.call).starts_with(file_call) && std::all_of(states.begin(), states.end(), [&](State const& s) {
+             return s.last.waits && !is_silent(s) && std::strcmp(s.last.call, one.last.call) == 0;
+           });
+  }
+
   void judge_all() {
     double const most = limit;
     auto const longest = std::max_element(states.begin(), states.end(), [](State const& a, State const& b) {
       return (a.last.waits ? a.last.waited : 0) < (b.last.waits ? b.last.waited : 0);
     });
     if (!longest->last.waits || longest->last.waited < most) return;
+    if (all_in_one_file(*longest) && longest->last.waited < stuck_limits * most) return;
     std::string silent, stuck;
     for (int r = 0; r < ranks; r++) {
       State const& s = states[static_cast<std::size_t>(r)];

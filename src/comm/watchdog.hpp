@@ -17,8 +17,8 @@ namespace partita {
 // Each rank's thread makes no MPI call. It counts its own ticks, which stand still while the job is suspended, and tells rank 0's thread,
 // by datagrams, in which collective call its rank waits, or that it computes. When a rank has waited longer than the limit, rank 0's thread
 // lets the job go on while some rank still computes, for slow work is not waiting; it ends the job where a rank no longer answers (stopped,
-// dead, cut off), where all ranks wait (in calls that do not fit together), or where one has not used its processor for `stuck_limits`
-// limits (a file system that hangs). When rank 0 does not answer, the waiting rank ends the job. Where no datagram gets through, the limit
+// dead, cut off), where all ranks wait (in calls that do not fit together), or where storage has kept one, or all in the same call, for
+// `stuck_limits` limits. When rank 0 does not answer, the waiting rank ends the job. Where no datagram gets through, the limit
 // alone counts. The last words name rank, host, phase and the last collective calls.
 class Watchdog {
  public:

@@ -80,18 +80,19 @@ std::uint64_t blocked(std::filesystem::path const& thread) {
 }
 bool is_in(std::uint64_t set, int kind) { return set >> (kind - 1) & 1; }
 
-TEST(SignalThread, is_the_only_thread_that_takes_signals) {
-  int takers = 0, threads = 0;
+// Threads that a library started before main keep what they had; they do not compute.
+TEST(SignalThread, takes_signals_in_place_of_the_computing_thread) {
+  auto const computing = std::to_string(syscall(SYS_gettid));
+  int takers = 0;
   for (auto const& thread : std::filesystem::directory_iterator("/proc/self/task")) {
     std::uint64_t const set = blocked(thread.path());
-    threads++;
     for (int const kind : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGALRM, SIGPROF, SIGVTALRM, SIGCHLD, SIGABRT, SIGRTMIN})
       EXPECT_EQ(is_in(set, kind), is_in(set, SIGHUP)) << "signal " << kind << ", thread " << thread.path();
     for (int const fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS}) EXPECT_FALSE(is_in(set, fault)) << thread.path();
-    takers += !is_in(set, SIGHUP);
+    if (thread.path().filename() == computing) EXPECT_TRUE(is_in(set, SIGHUP));
+    else takers += !is_in(set, SIGHUP);
   }
-  EXPECT_EQ(takers, 1);
-  EXPECT_GE(threads, 2);
+  EXPECT_GE(takers, 1);
 }
 
 std::atomic<int> here{0}, elsewhere{0};

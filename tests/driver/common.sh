@@ -38,7 +38,7 @@ rank_processes() { if ((started_ranks == 1)); then echo "$pid"; else pgrep -P "$
 runs() { kill -0 "$pid" 2>/dev/null; }
 wait_for_chains() {
   local end=$((SECONDS + 60))
-  until grep -q "chains of dimension" output; do
+  until grep -q "chains \(of dimension\|in\) " output; do
     { runs && ((SECONDS < end)); } || { cat output >&2; die "no chains within a minute"; }
     sleep 0.05
   done

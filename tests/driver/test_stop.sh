@@ -39,8 +39,8 @@ stopped() {
   done
 }
 parameters="/model/parameters /estimate/parameters"
-stopped rbm "$parameters /replay/0000/x" "$INPUTS/quickstart.toml" --set data.limit=2000 --set train.updates=1500 --set run.reproducible=true
-stopped mlp "$parameters" "${small_moons[@]}" --set 'model.layers=[2, 128, 128, 1]' --set train.batch=256 --set objective.chains=512 --set train.updates=1500
+stopped rbm "$parameters /replay/0000/x" "$INPUTS/quickstart.toml" --set data.limit=2000 --set model.hidden=100 --set train.updates=1000 --set run.reproducible=true
+stopped mlp "$parameters" "${small_moons[@]}" --set 'model.layers=[2, 128, 128, 1]' --set train.batch=256 --set objective.chains=512 --set train.updates=1000
 
 # Two ranks, the signal to one of them.
 start 2 run "${long[@]}" --set run.output=one_rank
@@ -48,5 +48,19 @@ wait_for_chains
 kill -USR1 "$(rank_processes | tail -n 1)"
 finish
 [[ $(status_of one_rank) == 85 ]] || { cat output; die "a signal to one rank did not stop all"; }
+# USR1 to mpirun reaches the ranks and they stop in order. TERM and INT to it kill them a second later: the directory says how it ended, and
+# the run goes on from a checkpoint.
+for signal in USR1 TERM INT; do
+  (trap - INT; exec "$MPIEXEC" -n 2 --oversubscribe "$PARTITA" run "${long[@]}" --set run.output=mpirun_$signal --set 'checkpoint.every="1000 steps"') >output 2>&1 &
+  pid=$!
+  wait_for_chains
+  sleep 1
+  kill -$signal $pid
+  finish
+  ((code != 0)) || { cat output; die "mpirun ends with 0 after SIG$signal"; }
+  [[ $signal != USR1 || $(status_of mpirun_USR1) == 85 ]] || { cat output; die "USR1 to mpirun did not stop the ranks in order"; }
+  grep -q '"status": "\(died\|stopped early\)"' mpirun_$signal/run.status.json || { cat mpirun_$signal/run.status.json; die "the status after SIG$signal to mpirun"; }
+  expect 85 "continuing from" run "${long[@]}" --set run.output=mpirun_$signal --restart required --walltime 2s
+done
 expect 85 "wall-clock limit" run "${long[@]}" --set run.output=walltime --walltime 2s
 echo "stopped runs can be continued"
