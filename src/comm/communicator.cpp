@@ -120,6 +120,7 @@ Communicator Communicator::world() {
 
 int Communicator::rank() const { return handle_->rank; }
 int Communicator::ranks() const { return handle_->ranks; }
+bool Communicator::compares_calls() const { return handle_->compares; }
 void const* Communicator::native() const { return &handle_->comm; }
 
 void Communicator::Handle::compare(CollectiveCall const& call) const {

@@ -34,6 +34,7 @@ class Communicator {
   int rank() const;
   int ranks() const;
   bool is_root() const { return rank() == 0; }
+  bool compares_calls() const;
 
   void barrier(Place = Place::current()) const;
   void broadcast(std::string& text, int root = 0, Place = Place::current()) const;

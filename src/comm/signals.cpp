@@ -74,6 +74,11 @@ Signals::~Signals() {
 }
 
 int Signals::raised() { return noted; }
+std::string Signals::name(int number) {
+  for (auto const& [kind, text] : {std::pair(SIGTERM, "TERM"), std::pair(SIGINT, "INT"), std::pair(SIGUSR1, "USR1")})
+    if (kind == number) return text;
+  return std::to_string(number);
+}
 int Signals::raised_on_any_rank(Communicator const& ranks) {
   return static_cast<int>(ranks.all_reduce(Index(raised()), Reduction::maximum));
 }

@@ -3,6 +3,7 @@
 // delivered to such a thread: one thread that does nothing else takes them all.
 #pragma once
 #include <csignal>
+#include <string>
 #include <thread>
 
 #include "comm/communicator.hpp"
@@ -36,7 +37,8 @@ class Signals {
   Signals(Signals const&) = delete;
   Signals& operator=(Signals const&) = delete;
 
-  static int raised();  // number of the signal that this process noted last, 0 if none
+  static int raised();                  // number of the signal that this process noted last, 0 if none
+  static std::string name(int number);  // "USR1"
   // The largest of the ranks' numbers, the same on every rank, 0 if none; collective.
   static int raised_on_any_rank(Communicator const&);
 };

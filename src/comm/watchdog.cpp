@@ -27,8 +27,8 @@ namespace {
 
 using Seconds = Watchdog::Seconds;
 
-constexpr int reports_missed = 5;               // that may be lost, or late on a busy machine, before a rank counts as silent
-constexpr std::string_view file_call = "HDF5";  // how the names of calls about files begin
+constexpr int reports_missed = 5;                      // that may be lost, or late on a busy machine, before a rank counts as silent
+constexpr std::string_view long_call = "HDF5: write";  // of which storage may make much; how their names begin
 constexpr double least_processor_share = .01;
 
 std::string host_name() {
@@ -82,7 +82,9 @@ class Line {
       std::uint64_t job = 0;
       std::uint16_t port = 0;  // as in sockaddr_in
       std::uint32_t addresses[16] = {};
+      char host[64] = {};
     } contact;
+    if (root_) copy_text(contact.host, host_name());
     if (root_ && socket_ >= 0) {
       sockaddr_in any{};
       any.sin_family = AF_INET;
@@ -95,6 +97,7 @@ class Line {
     }
     ranks.broadcast(&contact, sizeof contact);
     job = contact.job;
+    root_host = contact.host;
     for (std::uint32_t const address : contact.addresses) {
       if (root_ || contact.port == 0 || address == 0) continue;
       sockaddr_in to{};
@@ -111,6 +114,7 @@ class Line {
   Line& operator=(Line const&) = delete;
 
   std::uint64_t job = 0;
+  std::string root_host;
 
   // To rank 0, by the way that has been answered, or by all.
   void send(Report const& report) const {
@@ -192,16 +196,18 @@ void record_signal() {
     if (signal == 0 || signal == words.answered || !words.write) return;
     words.answered = signal;
   }
-  write_last_words({},
-                   fmt::format("signal {} came and nothing was recorded after it: the run was ended, by its launcher if a rank had died; "
-                               "continue it from its last checkpoint",
-                               signal));
+  write_last_words(
+      {}, fmt::format("signal {} came and the run was ended before it could stop in order: launchers send TERM when a rank has died, "
+                      "which their own output names, and when they are stopped themselves; continue with --restart auto",
+                      Signals::name(signal)));
 }
 
 [[noreturn]] void end_job(std::string const& reason) {
-  std::string text = reason + ": the job ends (run.watchdog); restart it from its last checkpoint\nlast collective calls of this rank:";
-  for (std::string const& line : CollectiveRecord::of_process().last()) text += "\n  " + line;
+  std::string text = "the last collective calls of this rank, which waits:";
+  auto const calls = CollectiveRecord::of_process().last();
+  for (auto line = calls.rbegin(); line != calls.rend(); ++line) text += "\n  " + *line;
   log::error_line(text);
+  log::error_line(reason + ". The job ends (run.watchdog): look at that rank's host, then continue with --restart auto");
   std::fflush(nullptr);
   write_last_words(ExitCode::communication, reason);
   std::_Exit(static_cast<int>(ExitCode::communication));
@@ -254,9 +260,9 @@ struct Watchdog::Thread {
       states[0] = {mine, true, 0};
       judge_all();
     } else {
-      if ((until_report -= length) <= 0) {
+      if ((since_report += length) >= report_period()) {  // which follows the limit at once
         line.send(mine);
-        until_report = report_period();
+        since_report = 0;
       }
       judge_root();
     }
@@ -281,13 +287,16 @@ struct Watchdog::Thread {
 
   bool is_silent(State const& s) const { return s.silent > reports_missed * std::max(report_period(), .6); }
   static std::string place(Report const& r) { return fmt::format("rank {} on {}", r.rank, r.host); }
+  static std::string missing(std::string const& who, double silent) {
+    return fmt::format("{} does not answer ({}): it is stopped, it has died, or its node is down; ", who, duration(silent));
+  }
   static std::string waiting(Report const& r) {
-    return fmt::format("{} has waited {} for others in {}, phase {}", place(r), duration(r.waited), r.call, r.phase);
+    return fmt::format("{} has waited {} in phase {}, {}", place(r), duration(r.waited), r.phase, r.call);
   }
 
   // Storage is slow, or it hangs: the ranks do not wait for each other.
   bool all_in_one_file(State const& one) const {
-    return std::string_view(one.last.call).starts_with(file_call) && std::all_of(states.begin(), states.end(), [&](State const& s) {
+    return std::string_view(one.last.call).starts_with(long_call) && std::all_of(states.begin(), states.end(), [&](State const& s) {
              return s.last.waits && !is_silent(s) && std::strcmp(s.last.call, one.last.call) == 0;
            });
   }
@@ -302,34 +311,29 @@ struct Watchdog::Thread {
     std::string silent, stuck;
     for (int r = 0; r < ranks; r++) {
       State const& s = states[static_cast<std::size_t>(r)];
-      if (!s.heard) silent += fmt::format("; rank {} has never answered", r);
-      else if (is_silent(s))
-        silent +=
-            fmt::format("; {} has not answered for {}: it was stopped or killed, or its node is gone", place(s.last), duration(s.silent));
+      if (!s.heard) silent += fmt::format("rank {} has never answered; ", r);
+      else if (is_silent(s)) silent += missing(place(s.last), s.silent);
       else if (!s.last.waits && s.last.idle > stuck_limits * most)
-        stuck += fmt::format("; {} has not computed for {}, phase {}", place(s.last), duration(s.last.idle), s.last.phase);
+        stuck += fmt::format("{} has neither computed nor waited for {} in phase {}, as when storage hangs; ", place(s.last),
+                             duration(s.last.idle), s.last.phase);
       else if (!s.last.waits) return;             // it computes: that the others wait is its work's doing
       else if (s.last.waited < most / 2) return;  // it has computed until a moment ago
     }
-    std::string reason = waiting(longest->last) + silent + stuck;
-    if (silent.empty() && stuck.empty()) {
-      reason += "; so does every rank, in calls that do not fit together";
-      for (State const& s : states)
-        if (std::strcmp(s.last.call, longest->last.call) != 0) {
-          reason += "; " + waiting(s.last);
-          break;
-        }
+    std::string reason = silent + stuck;
+    if (reason.empty()) {
+      auto const other =
+          std::find_if(states.begin(), states.end(), [&](State const& s) { return std::strcmp(s.last.call, longest->last.call) != 0; });
+      reason = other == states.end() ? "all ranks are in the same call, in which storage or the network does not answer: "
+                                     : "all ranks wait for each other: " + waiting(other->last) + "; ";
     }
-    end_job(reason);
+    end_job(reason + waiting(longest->last));
   }
 
   void judge_root() {
     if (!mine.waits || mine.waited < limit) return;
     if (states[0].heard && !is_silent(states[0])) return;  // rank 0 judges
-    end_job(waiting(mine) + (states[0].heard
-                                 ? fmt::format("; rank 0 has not answered for {}: it was stopped or killed, or its node is gone",
-                                               duration(states[0].silent))
-                                 : "; rank 0 cannot be asked, since no datagram gets through to it"));
+    std::string const zero = fmt::format("rank 0 on {}", line.root_host);
+    end_job((states[0].heard ? missing(zero, states[0].silent) : zero + " has never answered; ") + waiting(mine));
   }
 
   int rank, ranks;
@@ -341,7 +345,7 @@ struct Watchdog::Thread {
   Index number = 0;         // of the call that `mine` is about
   ThreadClock main_thread;  // of the constructing thread, which computes
   double processor_used = main_thread.seconds();
-  double until_report = 0;
+  double since_report = 0;
   int end = ::eventfd(0, EFD_CLOEXEC);  // wakes the thread
   std::jthread thread;                  // last: it uses all others
 };

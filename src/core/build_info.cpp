@@ -42,7 +42,7 @@ std::string products() {
   bool const affected = std::tuple(v->major, v->minor, v->patch) < std::tuple(3, 11, 2);
   return fmt::format(
       "oneDNN {}.{}.{}{}", v->major, v->minor, v->patch,
-      affected ? ", whose products signals would corrupt (oneDNN issue 4845, mended in 3.11.2): they are kept away from them" : "");
+      affected ? " (signals would corrupt its products, oneDNN issue 4845, mended in 3.11.2; Partita keeps signals away from them)" : "");
 #endif
 }
 

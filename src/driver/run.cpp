@@ -222,8 +222,7 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
   return make_sample_task(c);
 }
 
-int run_steps(Arguments const& a, RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status,
-              LastWords& last_words) {
+int run_steps(RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status, LastWords& last_words) {
   auto const task = make_task(context);
   auto const output = context.deck.at("output").as<OutputOptions>();
   auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
@@ -243,8 +242,8 @@ int run_steps(Arguments const& a, RunContext const& context, std::optional<Check
   ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
   status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
   if (!done)
-    log::info("stopped at step {} ({}) with a checkpoint: continue with 'partita run {} --restart auto'", loop.step(), loop.reason(),
-              a.deck);
+    log::info("stopped at step {} ({}) with a checkpoint: the same command continues from there, with --restart auto", loop.step(),
+              loop.reason());
   else log::info("results are in {}", context.directory.root().string());
   return static_cast<int>(code);
 }
@@ -274,12 +273,16 @@ int run(Arguments const& a, Communicator const& ranks) {
   }
   auto const from = restart_point(a, directory, ranks);
   if (from) require_same_run(a, *from, deck);
-  else if (directory.has_run(ranks)) remove_run(directory, ranks);  // it ended before its first checkpoint
+  else if (directory.has_run(ranks)) {
+    log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
+    remove_run(directory, ranks);
+  }
 
   on_root(ranks, [&] { directory.write_deck(resolved); });
   log::open_file(directory.log().string());
   log::info("{}{}{}", deck.title, deck.title.empty() ? "" : "\n",
             fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
+  if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
   status.write("running", ExitCode::done, "", from ? from->step : 0);
 
   Timers timers;
@@ -291,7 +294,7 @@ int run(Arguments const& a, Communicator const& ranks) {
       directory.write_status(Json::Object{{"status", "died"}, {"exit_code", Json{}}, {"reason", reason}});
   });
   try {
-    if (options.task != "estimate") return run_steps(a, context, from, status, last_words);
+    if (options.task != "estimate") return run_steps(context, from, status, last_words);
     auto const metrics = estimate(context);
     last_words.end();
     summarise(context, "done", 0, 0, 0, metrics);
@@ -301,6 +304,7 @@ int run(Arguments const& a, Communicator const& ranks) {
   } catch (Failure const& f) {
     // The directory says why even where a launcher garbles the exit code. Another rank than the root may be the one that knows.
     last_words.end();
+    if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw;
     try {
       directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(f.code())}, {"reason", f.what()}});
     } catch (Failure const& unwritten) {

@@ -27,8 +27,8 @@ std::string reason_against_interval(deck::Value const& v) {
 
 std::string reason_against_limit(deck::Value const& v) {
   std::string const reason = deck::reason_against_duration(v);
-  if (!reason.empty() || deck::seconds(std::get<std::string>(v)) > 0) return reason;
-  return "must be longer than 0 s";
+  if (!reason.empty() || deck::seconds(std::get<std::string>(v)) >= 1) return reason;
+  return "must be at least 1 s";
 }
 
 std::string reason_against_optional_duration(deck::Value const& v) {
@@ -39,26 +39,28 @@ std::string reason_against_optional_duration(deck::Value const& v) {
 
 deck::Section run_section() {
   using O = RunOptions;
-  return {
-      .name = "run",
-      .doc = "what to do, and where its files go",
-      .common = {deck::key("task", &O::task,
-                           "sample: chains of a model; train: learn a model's parameters; generate: samples by the model's own means; "
-                           "estimate: numbers about samples or a model")
-                     .required()
-                     .one_of({"sample", "train", "generate", "estimate"}),
-                 deck::key("seed", &O::seed, "of all random numbers").at_least(0),
-                 deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
-                 deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)")
-                     .for_tasks({"train"}),
-                 deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
-                     .checked_by(reason_against_optional_duration)
-                     .free_on_restart(),
-                 deck::key("watchdog", &O::watchdog,
-                           "longest time that a rank waits for others that do not compute; then the job ends with exit code 7")
-                     .checked_by(reason_against_limit)
-                     .free_on_restart()},
-      .required_for = {"sample", "train", "generate", "estimate"}};
+  return {.name = "run",
+          .doc = "what to do, and where its files go",
+          .common =
+              {deck::key("task", &O::task,
+                         "sample: chains of a model; train: learn a model's parameters; generate: samples by the model's own means; "
+                         "estimate: numbers about samples or a model")
+                   .required()
+                   .one_of({"sample", "train", "generate", "estimate"}),
+               deck::key("seed", &O::seed, "of all random numbers").at_least(0),
+               deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
+               deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)")
+                   .for_tasks({"train"}),
+               deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
+                   .checked_by(reason_against_optional_duration)
+                   .free_on_restart(),
+               deck::key(
+                   "watchdog", &O::watchdog,
+                   "when ranks have waited this long for one that does not answer, or all for each other, the job ends with exit code 7; a "
+                   "rank that hangs in storage is given six times as long, one that computes any time")
+                   .checked_by(reason_against_limit)
+                   .free_on_restart()},
+          .required_for = {"sample", "train", "generate", "estimate"}};
 }
 
 InitialDistribution ChainOptions::distribution() const {

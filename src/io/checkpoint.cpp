@@ -131,7 +131,10 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
     write_collectively(
         path, ranks, [&](hdf5::File const& file) { write_frame(file, state, info); }, blocks, write_manifest);
   } catch (Failure const& failure) {
-    fail(failure.code(), fmt::format("checkpoint of step {} failed, the last good one stays: {}", info.step, failure.what()),
+    fail(failure.code(),
+         fmt::format(
+             "checkpoint of step {} failed, those before it stay: {}; make room, or mend the storage, and continue with --restart auto",
+             info.step, failure.what()),
          failure.where(), failure.location(), failure.leave());
   }
   on_root(ranks, [&] {

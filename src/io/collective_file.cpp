@@ -60,6 +60,7 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
   Path const temporary = name;
   try {
     on_root(ranks, [&] { write_frame(temporary, frame, blocks); });
+    together(ranks, [&] { require_writable(temporary); });  // MPI hangs where only some ranks can open a file
     write_blocks(temporary, ranks, blocks);
     together(ranks, [&] {
       synchronise(temporary);

@@ -65,9 +65,11 @@ void reserve(Path const& path, Index bytes) {
   require(error == EOPNOTSUPP || error == ENOSYS, ExitCode::storage, "cannot reserve {:.1f} MB for {} ({})",
           1e-6 * static_cast<double>(bytes), path.string(), storage_reason(path, error));
 }
+void require_writable(Path const& path) { Descriptor const file(path, O_RDWR); }
 void synchronise(Path const& path) {
   Descriptor const file(path, O_RDONLY);
-  require(::fsync(file.number()) == 0, ExitCode::storage, "cannot write {} to disk ({})", path.string(), storage_reason(path, errno));
+  bool const written = ::fsync(file.number()) == 0;  // before errno is read
+  require(written, ExitCode::storage, "cannot write {} to disk ({})", path.string(), storage_reason(path, errno));
 }
 
 void publish(Path const& temporary, Path const& name) {

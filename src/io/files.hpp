@@ -12,6 +12,8 @@ using Path = std::filesystem::path;
 
 // A name in the same folder that no other process uses; remove_temporaries knows it.
 Path temporary_name(Path const&);
+// Failure(storage) where this process cannot open an existing file for writing.
+void require_writable(Path const&);
 // Forces the data of a file, or the names in a folder, to disk.
 void synchronise(Path const&);
 // Gives a synchronised temporary its name, replacing what had it.

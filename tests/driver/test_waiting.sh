@@ -14,7 +14,7 @@ for ((r = 0; r < 3; r++)); do
   finish
   ((code == 7 && SECONDS < 30)) || { cat output; die "exit code $code after $SECONDS s with rank $r stopped"; }
   [[ $(status_of stopped$r) == 7 ]] || die "the status does not say 7"
-  grep -q "rank $r .*has not answered" stopped$r/run.status.json || { cat stopped$r/run.status.json; die "rank $r is not named"; }
+  grep -q "rank $r on [^ ]* does not answer" stopped$r/run.status.json || { cat stopped$r/run.status.json; die "rank $r is not named"; }
   grep -q 'last collective calls of this rank' output || die "no collective calls are shown"
 done
 on 3 run "${small_well[@]}" --set sampler.steps=2000000 --set sampler.thin=100000 --set run.output=suspended || { cat output; die "the quiet run"; }
