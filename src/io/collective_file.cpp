@@ -73,6 +73,7 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
     // Emptied first: the others may have it open, and on a full disk the run's status needs room.
     if (failure.leave() == Leave::at_once) std::filesystem::resize_file(temporary, 0, ignored);
     if (ranks.is_root() || failure.leave() == Leave::at_once) std::filesystem::remove(temporary, ignored);
+    if (failure.where() == FailedOn::all_ranks && failure.leave() == Leave::in_order) ranks.barrier();  // gone for every rank
     throw;
   }
 }

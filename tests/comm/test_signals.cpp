@@ -17,10 +17,14 @@
 namespace partita {
 namespace {
 
-// To this process, as a launcher sends it; returns once some thread has taken it.
+// Returns once some thread has taken what was sent to this process.
+void await_taken(int kind) {
+  for (sigset_t pending; sigpending(&pending) == 0 && sigismember(&pending, kind) == 1;) std::this_thread::yield();
+}
+// To this process, as a launcher sends it.
 void send(int kind) {
   kill(getpid(), kind);
-  for (sigset_t pending; sigpending(&pending) == 0 && sigismember(&pending, kind) == 1;) std::this_thread::yield();
+  await_taken(kind);
 }
 // The handler may still be running.
 bool comes_to_be(int kind) {
@@ -109,6 +113,7 @@ TEST(SignalThread, keeps_foreign_handlers_off_the_computing_thread) {
   auto const end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (elsewhere < 20 && std::chrono::steady_clock::now() < end) continue;  // it computes
   setitimer(ITIMER_PROF, &never, nullptr);
+  await_taken(SIGPROF);  // the last one would end the process where nothing handles it
   sigaction(SIGPROF, &old, nullptr);
   EXPECT_EQ(here, 0);
   EXPECT_GE(elsewhere, 20);
