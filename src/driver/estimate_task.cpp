@@ -7,7 +7,7 @@
 
 namespace partita {
 
-std::vector<Metric> estimate(RunContext const& c) {
+Results estimate(RunContext const& c) {
   Timers::Scope const scope(c.timers, "estimators");
   std::unique_ptr<Model> model;
   if (auto const* block = c.deck.find("model"); block && block->given) {

@@ -14,16 +14,16 @@ namespace partita {
 namespace {
 
 // `samples` is null where there are none to look at.
-std::vector<Metric> compute(Evaluation const& evaluation, SampleSet const* samples) {
-  std::vector<Metric> out;
+Results compute(Evaluation const& evaluation, SampleSet const* samples) {
+  Results out;
   SampleSet const none{evaluation.context.ranks, {}, {}, 0, 0, {}, {}};
   for (deck::Block const* block : evaluation.context.deck.all("estimator")) {
     EstimatorEntry const& entry = estimator_named(block->type);
     if (entry.looks_at == LooksAt::samples && !samples) {
-      log::warning("[[estimator]] {} looks at samples, and there are none: left out", block->type);
+      out.warnings.push_back(fmt::format("[[estimator]] {} looks at samples, and there are none: left out", block->type));
       continue;
     }
-    for (Metric& m : entry.compute({evaluation, samples ? *samples : none}, *block)) out.push_back(std::move(m));
+    for (Metric& m : entry.compute({evaluation, samples ? *samples : none}, *block)) out.metrics.push_back(std::move(m));
   }
   return out;
 }
@@ -118,7 +118,7 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
   return squared_energy_distance(ranks, chains, items, d);
 }
 
-std::vector<Metric> Evaluation::of_run(Tiling const& tiling, Index draws) const {
+Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
   if (context.deck.all("estimator").empty()) return {};
   bool const has_samples = context.ranks.all(std::filesystem::exists(context.directory.all_samples()));
   if (!has_samples) return compute(*this, nullptr);
@@ -127,7 +127,7 @@ std::vector<Metric> Evaluation::of_run(Tiling const& tiling, Index draws) const 
   return compute(*this, &samples);
 }
 
-std::vector<Metric> Evaluation::of_input() const {
+Results Evaluation::of_input() const {
   deck::Block const* block = context.deck.find("input");
   if (!block || !block->given) return compute(*this, nullptr);
   auto const o = block->as<InputOptions>();

@@ -33,9 +33,9 @@ struct Evaluation {
 
   // On the samples that this run has just written, whose chains are tiled so; the last `draws` of them, 0: all. Estimators that look at
   // the model alone run where there are none. Collective.
-  std::vector<Metric> of_run(Tiling const&, Index draws = 0) const;
+  Results of_run(Tiling const&, Index draws = 0) const;
   // On the points of [input], where the deck has it.
-  std::vector<Metric> of_input() const;
+  Results of_input() const;
 };
 
 }  // namespace partita

@@ -37,14 +37,15 @@ class GenerateTask : public Task {
   void flush(Index step) override { generator_->require_finite(step); }
   std::string progress() override { return ""; }
 
-  std::vector<Metric> finish() override {
+  Results finish() override {
     auto const values = generator_->samples();
     generator_->require_finite(total());
     samples_->append(total(), values, statistics(values.front()));
     samples_->write_pending();
-    std::vector<Metric> out;
-    for (auto const& r : generator_->results()) out.push_back({r.name, r.value, {}, r.definition});
-    for (Metric& m : Evaluation{context_, model_.get(), nullptr, data_.get()}.of_run(generator_->tiling())) out.push_back(std::move(m));
+    Results out = Evaluation{context_, model_.get(), nullptr, data_.get()}.of_run(generator_->tiling());
+    std::vector<Metric> of_generator;
+    for (auto const& r : generator_->results()) of_generator.push_back({r.name, r.value, {}, r.definition});
+    out.metrics.insert(out.metrics.begin(), of_generator.begin(), of_generator.end());
     return out;
   }
 

@@ -1,6 +1,7 @@
 #include "driver/run.hpp"
 
 #include <cmath>
+#include <cmath>
 #include <filesystem>
 
 #include "comm/phase_table.hpp"
@@ -160,10 +161,11 @@ class Loop {
 };
 
 Json metrics_json(std::vector<Metric> const& metrics) {
+  auto const number = [](double x) { return std::isfinite(x) ? Json(x) : Json{}; };
   Json::Object out;
   for (Metric const& m : metrics) {
-    out.emplace_back(m.name, m.value);
-    if (m.error) out.emplace_back(m.name + "_error", *m.error);
+    out.emplace_back(m.name, number(m.value));
+    if (m.error) out.emplace_back(m.name + "_error", number(*m.error));
   }
   return out;
 }
@@ -177,15 +179,30 @@ Json phases_json(PhaseTable const& table) {
 }
 
 void log_metrics(std::vector<Metric> const& metrics) {
-  for (Metric const& m : metrics) {
-    if (m.error) log::info("  {:<34} {:>14.7g} +- {:<10.3g} {}", m.name, m.value, *m.error, m.definition);
-    else log::info("  {:<34} {:>14.7g}    {:<10} {}", m.name, m.value, "", m.definition);
-  }
+  auto const number = [](double x, int digits) { return std::isnan(x) ? "unknown" : fmt::format("{:.{}g}", x, digits); };
+  for (Metric const& m : metrics)
+    log::info("  {:<34} {:>14} {} {:<10} {}", m.name, number(m.value, 7), m.error ? "+-" : "  ", m.error ? number(*m.error, 3) : "",
+              m.definition);
+}
+
+// The verdict: all that is known to be wrong with the results, of the whole first.
+std::vector<std::string> warnings(Results const& results) {
+  std::vector<std::string> all = results.warnings;
+  for (Metric const& m : results.metrics)
+    if (!m.warning.empty()) all.push_back(m.name + ": " + m.warning);
+  return all;
+}
+
+void log_verdict(std::vector<std::string> const& warnings) {
+  if (warnings.empty()) return log::info("\nverdict: nothing was found wrong with these results");
+  log::info("\nverdict: {} warning{}", warnings.size(), warnings.size() > 1 ? "s" : "");
+  for (std::string const& w : warnings) log::warning("{}", w);
 }
 
 // What the run measured, said and written.
 void summarise(RunContext const& c, std::string const& status, Index step, double chain_steps, double analytic_flops,
-               std::vector<Metric> const& metrics) {
+               Results const& results) {
+  std::vector<Metric> const& metrics = results.metrics;
   PhaseTable const table = phase_table(c.timers, c.ranks);
   double const flops = c.ranks.all_reduce(matrix_product_flops(), Reduction::sum) + analytic_flops;
   double const seconds = std::max(table.wall_seconds, 1e-9);
@@ -197,6 +214,8 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
     log::info("\nmetrics");
     log_metrics(metrics);
   }
+  auto const found = warnings(results);
+  if (status == "done") log_verdict(found);
   Json::Object definitions;
   for (Metric const& m : metrics) definitions.emplace_back(m.name, m.definition);
   on_root(c.ranks, [&] {
@@ -212,7 +231,8 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
                                            {"machine", machine_identity()},
                                            {"phases", phases_json(table)},
                                            {"metrics", metrics_json(metrics)},
-                                           {"definitions", definitions}});
+                                           {"definitions", definitions},
+                                           {"warnings", Json::Array(found.begin(), found.end())}});
   });
 }
 
@@ -232,13 +252,13 @@ int run_steps(RunContext const& context, std::optional<CheckpointFile> const& fr
   if (from) loop.restore(*from);
   else task->restored(0);
   bool const done = loop.run();
-  std::vector<Metric> metrics;
+  Results results;
   if (done) {
     Timers::Scope const scope(context.timers, "estimators");
-    metrics = task->finish();
+    results = task->finish();
   }
   last_words.end();
-  summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, metrics);
+  summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, results);
   ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
   status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
   if (!done)
@@ -295,9 +315,9 @@ int run(Arguments const& a, Communicator const& ranks) {
   });
   try {
     if (options.task != "estimate") return run_steps(context, from, status, last_words);
-    auto const metrics = estimate(context);
+    Results const results = estimate(context);
     last_words.end();
-    summarise(context, "done", 0, 0, 0, metrics);
+    summarise(context, "done", 0, 0, 0, results);
     status.write("done", ExitCode::done, "", 0);
     log::info("results are in {}", directory.root().string());
     return static_cast<int>(ExitCode::done);

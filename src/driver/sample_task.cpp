@@ -106,13 +106,14 @@ class SampleTask : public Task {
     return out;
   }
 
-  std::vector<Metric> finish() override {
+  Results finish() override {
     samples_.write_pending();
     history_.flush();
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
-    std::vector<Metric> out;
-    for (auto const& r : sampler_->results()) out.push_back({r.name, r.value, {}, r.definition});
-    for (Metric& m : evaluation.of_run(tiling_)) out.push_back(std::move(m));
+    Results out = evaluation.of_run(tiling_);
+    std::vector<Metric> of_sampler;
+    for (auto const& r : sampler_->results()) of_sampler.push_back({r.name, r.value, {}, r.definition});
+    out.metrics.insert(out.metrics.begin(), of_sampler.begin(), of_sampler.end());
     return out;
   }
 

@@ -36,7 +36,7 @@ class Task {
   virtual void describe_state(State&) = 0;
   virtual void restored(Index /*step*/) {}   // after the state was read from a checkpoint of this step
   virtual void flush(Index step) = 0;        // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
-  virtual std::vector<Metric> finish() = 0;  // final files, and the estimators
+  virtual Results finish() = 0;              // final files, and the estimators
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;
@@ -47,7 +47,7 @@ std::unique_ptr<Task> make_sample_task(RunContext const&);
 std::unique_ptr<Task> make_train_task(RunContext const&);
 std::unique_ptr<Task> make_generate_task(RunContext const&);
 // The task "estimate" has no steps: it reads files and gives numbers.
-std::vector<Metric> estimate(RunContext const&);
+Results estimate(RunContext const&);
 
 // Memory that a task will need, a line for each kind; nothing is allocated.
 std::string memory_estimate(deck::Document const&, Communicator const&);

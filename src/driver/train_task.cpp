@@ -126,7 +126,7 @@ class TrainTask : public Task {
   }
 
   // The chains go on with the parameters of samples and estimates, each for as many steps as the estimators ask, and are kept as draws.
-  std::vector<Metric> finish() override {
+  Results finish() override {
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     Kokkos::deep_copy(model_->parameters(), estimate_);
     model_->parameters_changed();

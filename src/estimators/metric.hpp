@@ -2,14 +2,23 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace partita {
 
+// What is not known is NaN, null in summary.json, and `warning` says why.
 struct Metric {
   std::string name;
   double value = 0;
   std::optional<double> error = {};  // standard error, where the value is an estimate
   std::string definition = {};       // one line
+  std::string warning = {};          // what is wrong with this number, and what to do; a sentence without its full stop; empty: nothing
+};
+
+// What a run ends with.
+struct Results {
+  std::vector<Metric> metrics;
+  std::vector<std::string> warnings;  // about the whole, in the form of Metric::warning
 };
 
 }  // namespace partita
