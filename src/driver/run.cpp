@@ -1,7 +1,6 @@
 #include "driver/run.hpp"
 
 #include <cmath>
-#include <cmath>
 #include <filesystem>
 
 #include "comm/phase_table.hpp"
@@ -160,12 +159,16 @@ class Loop {
   std::string reason_;
 };
 
+constexpr double few_degrees_of_freedom = 30;  // below it the quantiles of an error differ from a normal law's by 4 % or more
+
 Json metrics_json(std::vector<Metric> const& metrics) {
   auto const number = [](double x) { return std::isfinite(x) ? Json(x) : Json{}; };
   Json::Object out;
   for (Metric const& m : metrics) {
     out.emplace_back(m.name, number(m.value));
     if (m.error) out.emplace_back(m.name + "_error", number(*m.error));
+    if (m.error && m.degrees_of_freedom < few_degrees_of_freedom)
+      out.emplace_back(m.name + "_error_degrees_of_freedom", m.degrees_of_freedom);
   }
   return out;
 }
@@ -180,9 +183,11 @@ Json phases_json(PhaseTable const& table) {
 
 void log_metrics(std::vector<Metric> const& metrics) {
   auto const number = [](double x, int digits) { return std::isnan(x) ? "unknown" : fmt::format("{:.{}g}", x, digits); };
-  for (Metric const& m : metrics)
-    log::info("  {:<34} {:>14} {} {:<10} {}", m.name, number(m.value, 7), m.error ? "+-" : "  ", m.error ? number(*m.error, 3) : "",
-              m.definition);
+  for (Metric const& m : metrics) {
+    bool const few = m.error && std::isfinite(*m.error) && m.degrees_of_freedom < few_degrees_of_freedom;
+    log::info("  {:<34} {:>14} {} {:<10} {}{}", m.name, number(m.value, 7), m.error ? "+-" : "  ", m.error ? number(*m.error, 3) : "",
+              m.definition, few ? fmt::format(" ({:.0f} degrees of freedom)", m.degrees_of_freedom) : "");
+  }
 }
 
 // The verdict: all that is known to be wrong with the results, of the whole first.

@@ -44,6 +44,20 @@ using Metrics = std::vector<Metric>;
 
 std::string numbered(std::string const& stem, Index i, Index of) { return of == 1 ? stem : fmt::format("{}_{}", stem, i); }
 
+Metric metric(std::string name, Estimate const& e, std::string definition) {
+  return {std::move(name), e.value, e.error, std::move(definition), {}, e.degrees_of_freedom};
+}
+
+// Says once, for all metrics of an estimator, why they have no error.
+Metrics with_reason(Metrics metrics, std::string const& reason) {
+  auto const unknown = [](Metric const& m) { return m.error && std::isnan(*m.error); };
+  auto const first = std::find_if(metrics.begin(), metrics.end(), unknown);
+  if (first == metrics.end()) return metrics;
+  auto const others = std::count_if(first + 1, metrics.end(), unknown);
+  first->warning = fmt::format("its error is not known{}: {}", others ? fmt::format(", nor are those of {} more", others) : "", reason);
+  return metrics;
+}
+
 Metrics moments(Subject const& s, deck::Block const& block) {
   Index const d = s.samples.dimension, shown = std::min(d, block.as<MomentsOptions>().coordinates);
   auto const first = expectations(s.samples, shown + 1, [&](float const* x, double energy, double* out) {
@@ -57,12 +71,14 @@ Metrics moments(Subject const& s, deck::Block const& block) {
   Metrics out;
   for (Index i = 0; i < shown; i++) {
     auto const k = static_cast<std::size_t>(i);
-    out.push_back(
-        {numbered("mean", i, d), first[k].value, first[k].error, fmt::format("mean of x_{}; standard error from independent chains", i)});
-    out.push_back({numbered("variance", i, d), second[k].value, second[k].error, fmt::format("variance of x_{}", i)});
+    out.push_back(metric(numbered("mean", i, d), first[k],
+                         fmt::format("mean of x_{}; standard error from {}", i,
+                                     s.samples.tiling.chains > 1 ? "independent chains" : "the chain's effective sample size")));
+    out.push_back(metric(numbered("variance", i, d), second[k], fmt::format("variance of x_{}", i)));
   }
-  if (s.samples.has_energy) out.push_back({"mean_energy", first.back().value, first.back().error, "mean of E(x)"});
-  return out;
+  if (s.samples.has_energy) out.push_back(metric("mean_energy", first.back(), "mean of E(x)"));
+  return with_reason(std::move(out), s.samples.tiling.chains > 1 ? "it is the same number in all chains"
+                                                                 : "the single chain has too few draws, or they are all the same");
 }
 
 Metrics probability(Subject const& s, deck::Block const& block) {
@@ -70,7 +86,8 @@ Metrics probability(Subject const& s, deck::Block const& block) {
   require_all(o.coordinate < s.samples.dimension, ExitCode::usage, "estimator.coordinate = {}, but x has {} coordinates, counted from 0",
               o.coordinate, s.samples.dimension);
   auto const e = expectations(s.samples, 1, [&](float const* x, double, double* out) { out[0] = x[o.coordinate] < o.below; });
-  return {{"probability_below", e[0].value, e[0].error, fmt::format("P(x_{} < {})", o.coordinate, o.below)}};
+  return with_reason({metric("probability_below", e[0], fmt::format("P(x_{} < {})", o.coordinate, o.below))},
+                     "the share below is the same in all chains; if it is 0 or 1 the samples bound it, and more of them are needed");
 }
 
 Metrics covariance(Subject const& s, deck::Block const& block) {
@@ -90,30 +107,88 @@ Metrics covariance(Subject const& s, deck::Block const& block) {
       {"covariance_error_max", test.largest_error, {}, "largest absolute difference of a covariance entry"}};
 }
 
-Metrics convergence(Subject const& s, deck::Block const& block) {
-  Index const shown = std::min(s.samples.dimension, block.as<ConvergenceOptions>().coordinates), first = s.samples.has_energy ? -1 : 0;
-  Communicator const& ranks = s.samples.ranks;
-  double rhat = 0, bulk = std::numeric_limits<double>::infinity(), tail = bulk;
-  for (Index i = first; i < shown; i++) {  // -1: the energy; each series is one rank's work
-    ChainSeries const series{s.samples.tiling.chains, s.samples.draws,
-                             gather_series(s.samples, [i](float const* x, double energy) { return i < 0 ? energy : x[i]; })};
-    if ((i - first) % ranks.ranks() != ranks.rank()) continue;
-    rhat = std::max(rhat, rank_rhat(series));
-    bulk = std::min(bulk, bulk_ess(series));
-    tail = std::min(tail, tail_ess(series));
+// What is monitored, and how far: a name for x_i, or for the energy.
+struct Diagnosis {
+  std::string of;
+  double rhat, bulk, tail;
+  std::string unknown;  // why, where they are
+};
+
+// Of the energy, where it is known, and the first `coordinates`; each series is one rank's work.
+std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
+  Index const first = s.has_energy ? -1 : 0, number = coordinates - first;
+  std::vector<double> numbers(static_cast<std::size_t>(3 * number));
+  std::vector<Diagnosis> out;
+  for (Index i = first; i < coordinates; i++) {  // -1: the energy
+    ChainSeries const series{s.tiling.chains, s.draws,
+                             gather_series(s, [i](float const* x, double energy) { return i < 0 ? energy : x[i]; })};
+    out.push_back({i < 0 ? "the energy" : fmt::format("x_{}", i), 0, 0, 0, why_unknown(series)});
+    if ((i - first) % s.ranks.ranks() != s.ranks.rank()) continue;
+    double* const of = numbers.data() + 3 * (i - first);
+    of[0] = rank_rhat(series), of[1] = bulk_ess(series), of[2] = tail_ess(series);
   }
-  std::string const over = fmt::format("over the energy and {} coordinates", shown);
-  return {{"rhat", ranks.all_reduce(rhat, Reduction::maximum), {}, "largest rank-normalised split R-hat " + over},
-          {"ess_bulk", ranks.all_reduce(bulk, Reduction::minimum), {}, "smallest bulk effective sample size " + over},
-          {"ess_tail", ranks.all_reduce(tail, Reduction::minimum), {}, "smallest tail effective sample size " + over}};
+  s.ranks.all_reduce(numbers, Reduction::sum);  // a number and zeros
+  for (std::size_t k = 0; k < out.size(); k++) {
+    out[k].rhat = numbers[3 * k], out[k].bulk = numbers[3 * k + 1], out[k].tail = numbers[3 * k + 2];
+    if (out[k].unknown.empty() && !std::isfinite(out[k].rhat)) out[k].unknown = "no chain moves, and they differ";
+  }
+  return out;
 }
 
-// Up to `count` points of a file, the same on every rank: the last draw of every chain first, as in gather_points.
-std::vector<double> points_of(Communicator const& ranks, std::string const& path, std::string const& dataset, Index dimension,
-                              Index count) {
+constexpr double most_rhat = 1.01, least_ess = 400;  // Vehtari et al. 2021
+
+// The worst of one number; one that is not known is worse than any.
+Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnosis::*number, bool largest, std::string const& what) {
+  Metric m{std::move(name), std::numeric_limits<double>::quiet_NaN(), {}, what + ": nothing is monitored"};
+  for (Diagnosis const& d : all) {
+    double const x = d.*number;
+    if (!d.unknown.empty() || !std::isfinite(x)) {
+      m.value = std::numeric_limits<double>::quiet_NaN();
+      m.definition = fmt::format("{}, over the energy and coordinates", what);
+      m.warning = fmt::format("not known, because of {}: {}", d.of, d.unknown);
+      return m;
+    }
+    if (&d != &all.front() && !(largest ? x > m.value : x < m.value)) continue;
+    m.value = x;
+    m.definition = fmt::format("{}, that of {}, over {} quantities", what, d.of, all.size());
+  }
+  return m;
+}
+
+Metrics convergence_metrics(SampleSet const& s, Index coordinates) {
+  auto const all = diagnose(s, std::min(s.dimension, coordinates));
+  Metric rhat = worst("rhat", all, &Diagnosis::rhat, true, "largest rank-normalised split R-hat"),
+         bulk = worst("ess_bulk", all, &Diagnosis::bulk, false, "smallest bulk effective sample size"),
+         tail = worst("ess_tail", all, &Diagnosis::tail, false, "smallest tail effective sample size");
+  if (rhat.value > most_rhat)
+    rhat.warning = fmt::format(
+        "{:.4g} is above {}: the chains have not forgotten where they started, or are stuck apart; run longer "
+        "(sampler.steps, sampler.warmup), or use a sampler that passes between the modes",
+        rhat.value, most_rhat);
+  if (bulk.value < least_ess || tail.value < least_ess)
+    (bulk.value < least_ess ? bulk : tail).warning =
+        fmt::format("draws worth {:.0f} independent ones are fewer than the {} that R-hat and errors need; take more draws or more chains",
+                    std::min(bulk.value, tail.value), least_ess);
+  if (std::isnan(rhat.value)) bulk.warning = tail.warning = "";  // said once
+  return {rhat, bulk, tail};
+}
+
+Metrics convergence(Subject const& s, deck::Block const& block) {
+  return convergence_metrics(s.samples, block.as<ConvergenceOptions>().coordinates);
+}
+
+struct Reference {
+  std::vector<double> points;  // (point, dimension), the last draw of every chain first, as in gather_points
+  Index chains;                // that they came from; independent points count as chains of their own
+};
+
+// Up to `count` points of a file, the same on every rank.
+Reference points_of(Communicator const& ranks, std::string const& path, std::string const& dataset, Index dimension, Index count) {
   std::vector<double> points;
+  Index chains = 0;
   together(ranks, [&] {
     SampleReader const reader(path, dataset);
+    chains = reader.chains();
     require(reader.dimension() == dimension, ExitCode::data, "{}: points of dimension {}, and the samples have {}", reader.where(),
             reader.dimension(), dimension);
     auto const values = reader.read<double>(0, reader.chains());
@@ -123,40 +198,45 @@ std::vector<double> points_of(Communicator const& ranks, std::string const& path
         points.insert(points.end(), point, point + dimension);
       }
   });
-  return points;
+  return {std::move(points), chains};
 }
 
 // What samples are compared with: another file, or held-out data of a training run.
-std::vector<double> reference_points(Subject const& s, std::string const& path, std::string const& dataset, Index count,
-                                     std::string const& type) {
+Reference reference_points(Subject const& s, std::string const& path, std::string const& dataset, Index count, std::string const& type) {
   if (!path.empty()) return points_of(s.samples.ranks, path, dataset, s.samples.dimension, count);
   require_all(s.evaluation.data != nullptr, ExitCode::usage,
               "estimator.type = \"{}\" needs something to compare with; set estimator.reference to a sample file or run", type);
-  return s.evaluation.data->held_out(0, count);
+  return {s.evaluation.data->held_out(0, count), count};
 }
 
-std::vector<double> sample_points(Subject const& s, Index count) {
-  auto points = gather_points(s.samples, count);
-  auto const found = static_cast<Index>(points.size()) / s.samples.dimension;
-  if (found < count) log::warning("{} samples where the estimator asks for {} points", found, count);
-  return points;
-}
+// As many samples as points to compare them with, and how both may be left out in groups.
+struct Compared {
+  std::vector<double> x, y;
+  Index points;
+  Groups of_x, of_y;
+};
 
-void trim_to_same_size(std::vector<double>& a, std::vector<double>& b) {
-  auto const n = std::min(a.size(), b.size());
-  a.resize(n), b.resize(n);
+Compared compared_points(Subject const& s, Index count, std::string const& reference, std::string const& dataset, std::string const& type) {
+  Index const d = s.samples.dimension, there = std::min(count, s.samples.tiling.chains * s.samples.draws);
+  if (there < count) log::warning("{} samples where the estimator asks for {} points", there, count);
+  std::vector<double> const x = gather_points(s.samples, count);
+  Reference const y = reference_points(s, reference, dataset, count, type);
+  Index const n = std::min(there, static_cast<Index>(y.points.size()) / d);
+  require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, and there is {}", type, n);
+  return {{x.begin(), x.begin() + n * d},
+          {y.points.begin(), y.points.begin() + n * d},
+          n,
+          Groups::of_draws(n, s.samples.tiling.chains),
+          Groups::of_draws(n, y.chains)};
 }
 
 Metrics energy_distance(Subject const& s, deck::Block const& block) {
   auto const o = block.as<DistanceOptions>();
-  auto x = sample_points(s, o.points), y = reference_points(s, o.reference, o.reference_dataset, o.points, block.type);
-  trim_to_same_size(x, y);
-  Index const d = s.samples.dimension, points = static_cast<Index>(x.size()) / d;
-  double const distance = squared_energy_distance(s.samples.ranks, x, y, d);
-  Metrics out{{"energy_distance",
-               distance,
-               {},
-               fmt::format("squared energy distance (V-statistic) of {} samples and as many held-out points", points)}};
+  Index const d = s.samples.dimension;
+  auto const [x, y, points, of_x, of_y] = compared_points(s, o.points, o.reference, o.reference_dataset, block.type);
+  Estimate const distance = squared_energy_distance(s.samples.ranks, x, y, d, of_x, of_y);
+  Metrics out{metric("energy_distance", distance,
+                     fmt::format("squared energy distance (V-statistic) of {} samples and as many held-out points", points))};
   if (!s.evaluation.data || !o.reference.empty()) return out;
   double sum = 0, square = 0;
   for (Index k = 0; k < o.splits; k++) {
@@ -165,20 +245,23 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
     sum += e, square += e * e;
   }
   double const n = static_cast<double>(o.splits), mean = sum / n, spread = std::sqrt(std::max(0., square / n - mean * mean) / (n - 1));
-  out.push_back({"energy_distance_data", mean, spread, fmt::format("mean of the same between two data sets, {} pairs", o.splits)});
-  out.push_back({"energy_distance_ratio", distance / mean, {}, "energy_distance over energy_distance_data; 1: as near as data to data"});
+  out.push_back(
+      metric("energy_distance_data", {mean, spread, n - 1}, fmt::format("mean of the same between two data sets, {} pairs", o.splits)));
+  double const ratio = distance.value / mean;
+  out.push_back(metric("energy_distance_ratio",
+                       {ratio, ratio * std::hypot(distance.error / distance.value, spread / mean), distance.degrees_of_freedom},
+                       "energy_distance over energy_distance_data; 1: as near as data to data"));
   return out;
 }
 
 Metrics wasserstein(Subject const& s, deck::Block const& block) {
   auto const o = block.as<WassersteinOptions>();
-  auto x = sample_points(s, o.points), y = reference_points(s, o.reference, o.reference_dataset, o.points, block.type);
-  trim_to_same_size(x, y);
+  auto const c = compared_points(s, o.points, o.reference, o.reference_dataset, block.type);
   auto const distance = [&](int p) {
-    return sliced_wasserstein(s.samples.ranks, x, y, s.samples.dimension, p, o.projections, s.evaluation.context.key);
+    return sliced_wasserstein(s.samples.ranks, c.x, c.y, s.samples.dimension, p, o.projections, s.evaluation.context.key, c.of_x, c.of_y);
   };
-  return {{"sliced_wasserstein_1", distance(1), {}, fmt::format("mean Wasserstein-1 distance over {} directions", o.projections)},
-          {"sliced_wasserstein_2", distance(2), {}, "root mean square of the Wasserstein-2 distances"}};
+  return {metric("sliced_wasserstein_1", distance(1), fmt::format("mean Wasserstein-1 distance over {} directions", o.projections)),
+          metric("sliced_wasserstein_2", distance(2), "root mean square of the Wasserstein-2 distances")};
 }
 
 }  // namespace

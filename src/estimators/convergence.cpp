@@ -1,5 +1,7 @@
 #include "estimators/convergence.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,6 +14,10 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
 double at(ChainSeries const& s, Index chain, Index draw) { return s.values[static_cast<std::size_t>(chain * s.draws + draw)]; }
+
+bool constant(std::vector<double> const& values) {
+  return std::all_of(values.begin(), values.end(), [&](double v) { return v == values.front(); });
+}
 
 // Each chain as two halves; an odd draw in the middle is left out.
 ChainSeries split(ChainSeries const& s) {
@@ -70,8 +76,6 @@ double rhat(ChainSeries const& s) {  // Gelman and Rubin 1992
 double ess(ChainSeries const& s) {
   Index const n = s.draws;
   double const draws = static_cast<double>(n), chains = static_cast<double>(s.chains);
-  auto const [low, high] = std::minmax_element(s.values.begin(), s.values.end());
-  if (*low == *high) return chains * draws;
   std::vector<double> means;
   for (Index c = 0; c < s.chains; c++) means.push_back(chain_mean(s, c));
   auto const autocovariance = [&](Index lag) {  // mean over chains
@@ -120,12 +124,12 @@ double quantile_ess(ChainSeries const& s, double p) {
   double const q = quantile(s.values, p);
   ChainSeries below = s;
   for (double& v : below.values) v = v <= q ? 1 : 0;
+  // Of few values one may hold more than 1 - p: then the quantile is known, and every draw says the same of it.
+  if (constant(below.values)) return static_cast<double>(s.values.size());
   return ess(split(below));
 }
 
-bool usable(ChainSeries const& s) {
-  return s.draws >= 4 && std::all_of(s.values.begin(), s.values.end(), [](double v) { return std::isfinite(v); });
-}
+bool usable(ChainSeries const& s) { return why_unknown(s).empty(); }
 
 }  // namespace
 
@@ -141,6 +145,13 @@ double normal_quantile(double p) {
   return p < 0.5 ? x : -x;
 }
 
+std::string why_unknown(ChainSeries const& s) {
+  if (s.draws < 4) return fmt::format("{} draws a chain are fewer than the 4 that it takes", s.draws);
+  if (!std::all_of(s.values.begin(), s.values.end(), [](double v) { return std::isfinite(v); })) return "a draw is not a finite number";
+  if (constant(s.values)) return "all draws of all chains are the same number";
+  return "";
+}
+
 double split_rhat(ChainSeries const& s) { return usable(s) ? rhat(split(s)) : nan; }
 
 double rank_rhat(ChainSeries const& s) {
@@ -149,7 +160,10 @@ double rank_rhat(ChainSeries const& s) {
   ChainSeries folded = halves;
   double const centre = median(halves.values);
   for (double& v : folded.values) v = std::abs(v - centre);
-  return std::max(rhat(rank_normalised(halves)), rhat(rank_normalised(folded)));
+  double const location = rhat(rank_normalised(halves));
+  if (constant(folded.values)) return location;  // two values: their scale is one number
+  double const scale = rhat(rank_normalised(folded));
+  return std::isnan(scale) || scale > location ? scale : location;
 }
 
 double effective_sample_size(ChainSeries const& s) { return usable(s) ? ess(split(s)) : nan; }

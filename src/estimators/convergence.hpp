@@ -1,17 +1,23 @@
 // Have the chains converged, and how many independent draws are they worth: split R-hat and effective sample size with rank normalisation
 // (Vehtari, Gelman, Simpson, Carpenter, Buerkner, Bayesian Analysis 16, 667 (2021)), defined as in ArviZ.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "core/types.hpp"
 
 namespace partita {
 
-// (chain, draw), row-major. At least 4 draws; fewer, and values that are not finite, give NaN. One chain will do: its halves are compared.
+// (chain, draw), row-major. One chain will do: its halves are compared. All that follows is NaN where why_unknown says so; R-hat is
+// infinite where no chain moves and they differ.
 struct ChainSeries {
   Index chains = 0, draws = 0;
   std::vector<double> values;
 };
+
+// Empty, or why neither R-hat nor an effective sample size is defined: fewer than 4 draws, values that are not finite, nothing but one
+// value.
+std::string why_unknown(ChainSeries const&);
 
 double split_rhat(ChainSeries const&);             // classical, on split chains
 double rank_rhat(ChainSeries const&);              // the larger of the rank-normalised and the folded one

@@ -1,5 +1,6 @@
 // A named number of a run, as in summary.json.
 #pragma once
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@ struct Metric {
   std::optional<double> error = {};  // standard error, where the value is an estimate
   std::string definition = {};       // one line
   std::string warning = {};          // what is wrong with this number, and what to do; a sentence without its full stop; empty: nothing
+  double degrees_of_freedom = std::numeric_limits<double>::infinity();  // of the error, whose quantiles are Student's
 };
 
 // What a run ends with.

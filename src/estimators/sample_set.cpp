@@ -1,9 +1,11 @@
 #include "estimators/sample_set.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "comm/tile_sums.hpp"
+#include "estimators/convergence.hpp"
 
 namespace partita {
 
@@ -12,6 +14,43 @@ Index SampleSet::chains_here() const {
   for (Index t = mine.first; t < mine.end(); t++) n += tiling.chains_in(t);
   return n;
 }
+
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+
+// Rounding of the mean of equal numbers is no spread.
+Estimate with_error(double mean, double error, double degrees_of_freedom) {
+  return {mean, error > 1e-13 * std::abs(mean) ? error : nan, degrees_of_freedom};
+}
+
+// Of the mean of one chain's values: their spread over the root of the number of independent draws they are worth.
+Estimate from_one_chain(double mean, std::vector<double> const& values) {
+  double squares = 0;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  auto const draws = static_cast<Index>(values.size());
+  double const worth = effective_sample_size({1, draws, values});
+  return with_error(mean, std::sqrt(squares / static_cast<double>(draws - 1) / worth), std::max(1., worth - 1));
+}
+
+// The only chain's values of each function, on every rank.
+std::vector<Estimate> expectations_of_one_chain(SampleSet const& s, std::vector<double> const& means, Functions const& f,
+                                                Communicator::Place at) {
+  auto const width = means.size();
+  std::vector<double> mine(static_cast<std::size_t>(s.chains_here() * s.draws) * width);
+  for (std::size_t d = 0; d * width < mine.size(); d++)
+    f(s.point(0, static_cast<Index>(d)), s.energy_of(0, static_cast<Index>(d)), mine.data() + d * width);
+  auto const all = s.ranks.all_gather(mine, at);
+  std::vector<Estimate> out;
+  for (std::size_t k = 0; k < width; k++) {
+    std::vector<double> values;
+    for (std::size_t n = k; n < all.size(); n += width) values.push_back(all[n]);
+    out.push_back(from_one_chain(means[k], values));
+  }
+  return out;
+}
+
+}  // namespace
 
 std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f, Communicator::Place at) {
   auto const width = static_cast<std::size_t>(n);
@@ -37,10 +76,10 @@ std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const&
   double const chains = static_cast<double>(s.tiling.chains);
   std::vector<double> means = total({});
   for (double& m : means) m /= chains;
+  if (s.tiling.chains == 1) return expectations_of_one_chain(s, means, f, at);
   std::vector<double> const squares = total(means);
-  std::vector<Estimate> out(width);
-  for (std::size_t k = 0; k < width; k++)
-    out[k] = {means[k], chains > 1 ? std::sqrt(squares[k] / (chains - 1) / chains) : std::numeric_limits<double>::quiet_NaN()};
+  std::vector<Estimate> out;
+  for (std::size_t k = 0; k < width; k++) out.push_back(with_error(means[k], std::sqrt(squares[k] / (chains - 1) / chains), chains - 1));
   return out;
 }
 

@@ -24,11 +24,14 @@ struct SampleSet {
 
 struct Estimate {
   double value = 0;
-  double error = 0;  // standard error; NaN for a single chain
+  double error = 0;               // standard error; NaN where it is not known
+  double degrees_of_freedom = 0;  // of the error: (value - truth) / error follows about Student's law with so many
 };
 
 // Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages
-// gives standard errors without any assumption on the correlation along a chain. Collective; the same bits on any number of ranks.
+// gives standard errors without any assumption on the correlation along a chain; a single chain's come from its effective sample size. A
+// function that is the same for all chains has no error: nothing moved, or what it counts was never met. Collective; the same bits on any
+// number of ranks.
 using Functions = std::function<void(float const* x, double energy, double* values)>;
 std::vector<Estimate> expectations(SampleSet const&, Index n, Functions const&, Communicator::Place = Communicator::Place::current());
 
