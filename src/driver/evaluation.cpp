@@ -28,6 +28,29 @@ Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   return out;
 }
 
+bool asks_for_convergence(deck::Document const& deck) {
+  auto const blocks = deck.all("estimator");
+  return std::any_of(blocks.begin(), blocks.end(), [](deck::Block const* b) { return b->type == "convergence"; });
+}
+bool looks_at_samples(deck::Document const& deck) {
+  auto const blocks = deck.all("estimator");
+  return std::any_of(blocks.begin(), blocks.end(),
+                     [](deck::Block const* b) { return estimator_named(b->type).looks_at == LooksAt::samples; });
+}
+
+// As many chains as say whether all have converged, of a run that is not read back otherwise: a limit to time and memory.
+Tiling first_chains(Communicator const& ranks, RunDirectory const& directory, Tiling const& tiling) {
+  constexpr Index most_numbers = Index{1} << 24, most_draws = Index{1} << 19;
+  Index chains = 0;
+  together(ranks, [&] {
+    SampleReader const reader(directory.root());
+    Index const of_numbers = most_numbers / std::max<Index>(1, reader.draws() * reader.dimension()),
+                of_draws = most_draws / std::max<Index>(1, reader.draws());
+    chains = std::clamp(std::min(of_numbers, of_draws), std::min<Index>(4, tiling.chains), tiling.chains);
+  });
+  return {chains, tiling.width};
+}
+
 // This rank's chains of a file, (chain, draw, dimension), the last `draws` of them.
 SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Tiling const& tiling, Index draws) {
   SampleSet s{ranks, tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), reader.draws(), reader.dimension(), {}, {}};
@@ -119,12 +142,33 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
 }
 
 Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
-  if (context.deck.all("estimator").empty()) return {};
+  bool const samples_chains = context.options.task == "sample";
+  if (context.deck.all("estimator").empty() && !samples_chains) return {};
   bool const has_samples = context.ranks.all(std::filesystem::exists(context.directory.all_samples()));
-  if (!has_samples) return compute(*this, nullptr);
+  if (!has_samples) {
+    Results out = compute(*this, nullptr);
+    if (samples_chains)
+      out.warnings.insert(out.warnings.begin(),
+                          "0 draws were kept: sampler.thin steps must pass after sampler.warmup; raise sampler.steps");
+    return out;
+  }
   SampleSet samples{context.ranks, {}, {}, 0, 0, {}, {}};
-  together(context.ranks, [&] { samples = read_samples(context.ranks, SampleReader(context.directory.root()), tiling, draws); });
-  return compute(*this, &samples);
+  auto const read = [&](Tiling const& part) {
+    together(context.ranks, [&] { samples = read_samples(context.ranks, SampleReader(context.directory.root()), part, draws); });
+  };
+  Results out;
+  if (looks_at_samples(context.deck)) {
+    read(tiling);
+    out = compute(*this, &samples);
+  } else {
+    out = compute(*this, nullptr);
+  }
+  if (samples_chains && !asks_for_convergence(context.deck)) {
+    if (!looks_at_samples(context.deck)) read(first_chains(context.ranks, context.directory, tiling));
+    for (std::string& w : convergence_warnings(samples, static_cast<double>(tiling.chains) / static_cast<double>(samples.tiling.chains)))
+      out.warnings.push_back(std::move(w));
+  }
+  return out;
 }
 
 Results Evaluation::of_input() const {

@@ -155,8 +155,10 @@ Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnos
   return m;
 }
 
-Metrics convergence_metrics(SampleSet const& s, Index coordinates) {
-  auto const all = diagnose(s, std::min(s.dimension, coordinates));
+// `copies`: of how many chains each one here stands.
+Metrics convergence_metrics(SampleSet const& s, Index coordinates, double copies = 1) {
+  auto all = diagnose(s, std::min(s.dimension, coordinates));
+  for (Diagnosis& d : all) d.bulk *= copies, d.tail *= copies;
   Metric rhat = worst("rhat", all, &Diagnosis::rhat, true, "largest rank-normalised split R-hat"),
          bulk = worst("ess_bulk", all, &Diagnosis::bulk, false, "smallest bulk effective sample size"),
          tail = worst("ess_tail", all, &Diagnosis::tail, false, "smallest tail effective sample size");
@@ -265,6 +267,13 @@ Metrics wasserstein(Subject const& s, deck::Block const& block) {
 }
 
 }  // namespace
+
+std::vector<std::string> convergence_warnings(SampleSet const& s, double copies) {
+  std::vector<std::string> out;
+  for (Metric const& m : convergence_metrics(s, ConvergenceOptions{}.coordinates, copies))
+    if (!m.warning.empty()) out.push_back(m.name + ": " + m.warning);
+  return out;
+}
 
 std::vector<EstimatorEntry> sample_estimators() {
   using M = MomentsOptions;

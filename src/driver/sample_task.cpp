@@ -12,11 +12,13 @@
 #include "io/samples.hpp"
 #include "samplers/finite_chains.hpp"
 #include "samplers/gibbs.hpp"
+#include "samplers/rejection_runs.hpp"
 
 namespace partita {
 namespace {
 
 constexpr Index adaptation_interval = 20;  // steps between two adaptations of the step size during the warm-up
+constexpr Index still_proposals = 100;     // rejected in a row by a chain of the warm-up for which the step is too long where it is
 
 class SampleTask : public Task {
  public:
@@ -33,6 +35,7 @@ class SampleTask : public Task {
         chains_("chains", tiling_, mine_, model_->dimension()),
         energy_("energy", mine_.count, tiling_.pitch()),
         acceptance_("acceptance", mine_.count, tiling_.pitch()),
+        rejections_(tiling_, mine_),
         history_(c.directory, c.ranks, c.provenance),
         samples_(c.directory, c.ranks, format(), c.provenance) {
     random::check_budget(tiling_.tiles() * tiling_.width, options_.steps, divide_up(model_->dimension(), 4));
@@ -42,8 +45,12 @@ class SampleTask : public Task {
       log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width",
                    tiling_.tiles(), tiling_.width, c.ranks.ranks());
     model_->reserve(tiles_in_flight(mine_.count), tiling_.width);
-    start_chains(*model_, chains_, {.key = c.key, .stream = random::Stream::initial_state}, options_.distribution());
+    auto const start = [this](Chains const& chains, random::Key key) {
+      start_chains(*model_, chains, {.key = key, .stream = random::Stream::initial_state}, options_.distribution());
+    };
+    start(chains_, c.key);
     if (auto const* block = c.deck.find("clamp"); block && block->given) clamp(chains_, *model_, data_.get(), block->as<ClampOptions>());
+    sampler_->start_rungs_by(start);
     sampler_->prepare(*model_, chains_, c.key);
     if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
     history_.define("acceptance", "share of proposals accepted since the last adaptation or draw");
@@ -76,9 +83,12 @@ class SampleTask : public Task {
     require_finite_chains(context_.ranks, {chains_}, step, last_energy_);
     if (row) record(step);
     if (step <= options_.warmup && step > 0 && step % adaptation_interval == 0 && sampler_->adapts()) {
-      sampler_->adapt(acceptance());
+      double const accepted = acceptance();
       reset_counts();
+      // A chain far out, where the step is too long, must come in before the step settles on what suits the others.
+      sampler_->adapt(sampler_->adjusted() && rejections_.still(context_.ranks, still_proposals) > 0 ? 0 : accepted);
     }
+    if (step == options_.warmup) rejections_.forget();
     if (draw) keep_draw(step);
   }
 
@@ -86,6 +96,7 @@ class SampleTask : public Task {
     chains_.describe_state(state, "chains");
     sampler_->describe_state(state);
     state.add_scalar("chains/steps_since_reset", since_reset_);
+    if (sampler_->adjusted()) rejections_.describe_state(state);
     samples_.describe_state(state);
   }
 
@@ -114,6 +125,7 @@ class SampleTask : public Task {
     std::vector<Metric> of_sampler;
     for (auto const& r : sampler_->results()) of_sampler.push_back({r.name, r.value, {}, r.definition});
     out.metrics.insert(out.metrics.begin(), of_sampler.begin(), of_sampler.end());
+    for (std::string& w : warnings_of_rejections()) out.warnings.push_back(std::move(w));
     return out;
   }
 
@@ -155,11 +167,12 @@ class SampleTask : public Task {
   double acceptance() {
     if (!sampler_->adjusted()) return 1;
     if (since_reset_ == 0) return last_acceptance_;
-    Index const all = context_.ranks.all_reduce(count_acceptance(chains_).accepted, Reduction::sum);
+    Index const all = context_.ranks.all_reduce(count_acceptance(chains_), Reduction::sum);
     return last_acceptance_ = static_cast<double>(all) / (static_cast<double>(tiling_.chains) * static_cast<double>(since_reset_));
   }
 
   void reset_counts() {
+    if (sampler_->adjusted()) rejections_.add(chains_, since_reset_);
     Kokkos::deep_copy(chains_.accepted, 0);
     Kokkos::deep_copy(chains_.diverging, 0);
     since_reset_ = 0;
@@ -188,20 +201,26 @@ class SampleTask : public Task {
     std::vector<TileScalarStorage> statistics{rate, flags};
     if (energy_model_) statistics.insert(statistics.begin(), energy_);
     samples_.append(step, {chains_.x}, statistics);
-    if (step + options_.thin > options_.steps) warn_of_stuck_chains();
     reset_counts();
   }
 
-  // Adjusted chains in a far tail can reject every proposal; averages over them are wrong although each step was exact.
-  void warn_of_stuck_chains() const {
-    if (!sampler_->adjusted() || since_reset_ < 100) return;
-    Index const stuck = context_.ranks.all_reduce(count_acceptance(chains_).stuck, Reduction::sum);
-    if (stuck > 0)
-      log::warning(
-          "{} of {} chains accepted none of the last {} proposals: they are stuck, and averages over them are biased; start them nearer to "
-          "the bulk (sampler.initial_scale) or use a smaller "
-          "sampler.step_size with target_acceptance = 0",
-          stuck, tiling_.chains, since_reset_);
+  std::vector<std::string> warnings_of_rejections() const {
+    if (!sampler_->adjusted() || draws() == 0) return {};
+    auto const found = rejections_.find(context_.ranks);
+    std::vector<std::string> out;
+    if (found.stuck > 0)
+      out.push_back(
+          fmt::format("{} of {} chains rejected {} proposals or more one after the other (acceptance {:.3g}): they were stuck, and "
+                      "every average over chains is biased; take a longer sampler.warmup, start nearer to the bulk "
+                      "(sampler.initial_scale), or use a smaller sampler.step_size with target_acceptance = 0",
+                      found.stuck, tiling_.chains, found.length, found.acceptance));
+    if (found.diverging > 0)
+      out.push_back(
+          fmt::format("{} of {} chains had proposals whose energy error was huge or no number after the warm-up (diverging in "
+                      "sample_stats): there is a region that the step is too long for, and averages may lack it; raise "
+                      "sampler.target_acceptance or use a smaller sampler.step_size",
+                      found.diverging, tiling_.chains));
+    return out;
   }
 
   RunContext const& context_;
@@ -215,6 +234,7 @@ class SampleTask : public Task {
   TileRange mine_;
   Chains chains_;
   TileScalarStorage energy_, acceptance_, diverging_values_{"diverging values", acceptance_.extent(0), acceptance_.extent(1)};
+  RejectionRuns rejections_;  // since the warm-up, before the counts that chains_ holds
   History history_;
   SampleWriter samples_;
   double last_energy_ = 0, last_acceptance_ = std::numeric_limits<double>::quiet_NaN();

@@ -59,7 +59,7 @@ class AnnealedTile {
     posterior_.set_beta(beta);
     HamiltonianScheme const scheme{static_cast<Real>(leapfrog), 1, leapfrogs};
     advance(scheme, posterior_, chains_, work_, key_, {0, 1}, step, 1);
-    Index const before = std::exchange(accepted_, count_acceptance(chains_).accepted);
+    Index const before = std::exchange(accepted_, count_acceptance(chains_));
     return static_cast<double>(accepted_ - before) / static_cast<double>(real_);
   }
 

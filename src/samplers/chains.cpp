@@ -93,20 +93,17 @@ Index first_nonfinite_chain(TileStorage const& x, Tiling const& tiling, TileRang
   return first < all ? first : -1;
 }
 
-AcceptanceCounts count_acceptance(Chains const& chains) {
+Index count_acceptance(Chains const& chains) {
   auto const accepted = chains.accepted;
   Index const width = chains.tiling.width, all = chains.tiling.chains, first = chains.mine.first;
-  AcceptanceCounts counts;
+  Index count = 0;
   Kokkos::parallel_reduce(
       "partita::count_acceptance", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count),
-      KOKKOS_LAMBDA(Index tile, Index & sum, Index & stuck) {
-        for (Index l = 0; l < width && (first + tile) * width + l < all; l++) {
-          sum += accepted(tile, l);
-          stuck += accepted(tile, l) == 0 ? 1 : 0;
-        }
+      KOKKOS_LAMBDA(Index tile, Index & sum) {
+        for (Index l = 0; l < width && (first + tile) * width + l < all; l++) sum += accepted(tile, l);
       },
-      counts.accepted, counts.stuck);
-  return counts;
+      count);
+  return count;
 }
 
 }  // namespace partita

@@ -59,11 +59,8 @@ void initialise(Chains const&, random::Key, random::Stream, Index step, InitialD
 // The same for a random share of the chains, each with probability `fraction`.
 void restart_some(Chains const&, random::Key, Index step, InitialDistribution const&, double fraction);
 
-// Over this rank's real chains since the last reset: accepted proposals, and chains that accepted none.
-struct AcceptanceCounts {
-  Index accepted = 0, stuck = 0;
-};
-AcceptanceCounts count_acceptance(Chains const&);
+// Proposals that this rank's real chains have accepted since the last reset.
+Index count_acceptance(Chains const&);
 
 // The first chain with an entry of x (tile, dimension, pitch) that is not finite, over this rank's real chains; -1 if none.
 Index first_nonfinite_chain(TileStorage const& x, Tiling const&, TileRange mine);

@@ -190,7 +190,7 @@ std::vector<Generator::Result> FlowMetropolis::results() const {
   std::vector<Result> out{
       {"flow_acceptance", communicator_.all_reduce(here, Reduction::sum) / proposals, "share of the flow's proposals that were accepted"}};
   if (sampler_ && sampler_->adjusted() && options_.sampler_steps > 0) {
-    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(chains_).accepted, Reduction::sum));
+    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(chains_), Reduction::sum));
     out.push_back({"sampler_acceptance", moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),
                    "share of the sampler's proposals that were accepted"});
   }

@@ -151,7 +151,9 @@ void LadderSampler::prepare(Model const& model, Chains& chains, random::Key key)
     set.rungs.push_back(std::move(rung));
     if (r > 0) from_coldest.emplace_back(0, r);
   }
-  copy_states(set, from_coldest, {0, chains.mine.count}, {});
+  if (start_)
+    for (Index r = 1; r < rungs_; r++) start_(set.rungs[static_cast<std::size_t>(r)].chains, key_of(key, r));
+  else copy_states(set, from_coldest, {0, chains.mine.count}, {});
   prepare_rung(0, model, chains, key);
   for (Index r = 1; r < rungs_; r++) prepare_rung(r, model, set.rungs[static_cast<std::size_t>(r)].chains, key_of(key, r));
 }
@@ -313,7 +315,7 @@ double LadderSampler::take_acceptance(Index r, Index steps) {
   Index sum = 0, chains = 0;
   for (auto& [number, set] : sets_) {
     Chains& c = set.rungs[static_cast<std::size_t>(r)].chains;
-    sum += count_acceptance(c).accepted;
+    sum += count_acceptance(c);
     chains += c.tiling.chains;
     Kokkos::deep_copy(c.accepted, 0);
   }

@@ -31,7 +31,10 @@ void subtract(TileScalars difference, ConstTileScalars other);
 
 class LadderSampler : public Sampler {
  public:
-  // Makes the further rungs of these chains, in the chains' present states. Sets of chains are told apart by their first_number.
+  // Rungs that start independently of each other free a chain that starts where it cannot move.
+  void start_rungs_by(Start const& start) override { start_ = start; }
+  // Makes the further rungs of these chains, where start_rungs_by says or in the chains' present states. Sets of chains are told apart by
+  // their first_number.
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   // Pairs swap after each step whose number plus one is a multiple of swap_every. Rungs that live across ranks advance all tiles at once,
@@ -101,6 +104,7 @@ class LadderSampler : public Sampler {
   Index rungs_, swap_every_;
   Placement placement_;
   Communicator ranks_;
+  Start start_;
   std::map<Index, Set> sets_;  // by first_number
   TileStorage incoming_;       // (column, dimension + 2, pitch): x, visited, difference from other ranks
 };

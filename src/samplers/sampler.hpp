@@ -1,6 +1,7 @@
 // A sampler: a pure function from (state, model, first step, number of steps) to state, with all randomness keyed.
 #pragma once
 #include <cmath>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,9 @@ class Sampler {
   double step_size() const { return step_size_; }
   void set_temperature(double t) { temperature_ = t; }  // of what it samples from now on: exp(-E/T), or the path of units at beta = 1/T
   virtual Index rungs() const { return 1; }             // sets of chains that it moves, those of its caller included
+  // How sets of chains beside the caller's start, keyed apart; to be said before prepare(). Unsaid: as the caller's.
+  using Start = std::function<void(Chains const&, random::Key)>;
+  virtual void start_rungs_by(Start const&) {}
   // Numbers about the run behind it. Collective.
   struct Result {
     std::string name;

@@ -79,8 +79,20 @@ TEST(Convergence, ShortestChains) {
   expect(series(4, 5, 0.5, 6), {1.1528323599672148, 1.1513816456501826, most, most, most});
   expect(series(2, 8, 0.5, 7), {0.8848563954512164, 1.1158063785504313, most, most, most});
 }
-TEST(Convergence, ConstantChainsHaveNoRhat) {
-  expect(series(2, 10, 0, 5, [](double, Index, Index) { return 3.; }), {nan, nan, 20, 20, 20});
+TEST(Convergence, OfOneNumberNothingIsKnown) {  // as Stan's posterior package has it; ArviZ gives an ESS of all draws
+  ChainSeries const s = series(2, 10, 0, 5, [](double, Index, Index) { return 3.; });
+  expect(s, {nan, nan, nan, nan, nan});
+  EXPECT_EQ(why_unknown(s), "all draws of all chains are the same number");
+}
+TEST(Convergence, OfChainsThatNeverMoveRhatIsInfinite) {
+  ChainSeries const s = series(3, 10, 0, 5, [](double, Index c, Index) { return static_cast<double>(c); });
+  EXPECT_TRUE(std::isinf(split_rhat(s)));
+  EXPECT_TRUE(std::isinf(rank_rhat(s)));
+}
+TEST(Convergence, OfTwoValuesTheFoldedRhatSaysNothing) {  // half the draws are 1: |x - median| is one number
+  ChainSeries const s = series(2, 16, 0, 5, [](double, Index, Index d) { return d % 4 < 2 ? 0. : 1.; });
+  EXPECT_TRUE(std::isfinite(rank_rhat(s)));
+  EXPECT_EQ(tail_ess(s), 32);  // both quantiles are known: the values are 0 and 1
 }
 TEST(Convergence, OneChainIsComparedWithItself) {  // ArviZ wants two for R-hat
   ChainSeries const s = series(1, 100, 0.75, 8);
@@ -94,11 +106,13 @@ TEST(Convergence, OneChainIsComparedWithItself) {  // ArviZ wants two for R-hat
 }
 TEST(Convergence, TooFewDrawsAndNonFiniteValuesGiveNaN) {
   expect(series(4, 3, 0.5, 1), {nan, nan, nan, nan, nan});
+  EXPECT_EQ(why_unknown(series(4, 3, 0.5, 1)), "3 draws a chain are fewer than the 4 that it takes");
   ChainSeries s = series(4, 100, 0.5, 1);
   s.values[37] = std::numeric_limits<double>::infinity();
   expect(s, {nan, nan, nan, nan, nan});
   s.values[37] = nan;
   expect(s, {nan, nan, nan, nan, nan});
+  EXPECT_EQ(why_unknown(s), "a draw is not a finite number");
 }
 
 TEST(NormalQuantile, KnownValues) {  // mpmath at 40 digits

@@ -115,6 +115,54 @@ TEST(EnergyDistance, RefusesEmptySets) {
   EXPECT_THROW(squared_energy_distance(ranks(), {1, 2}, {}, 2), Failure);
 }
 
+TEST(Groups, OfChainsWhereThereAreEnoughElseOfStretchesOfDraws) {
+  Groups const chains = Groups::of_draws(100, 40);  // point p is of chain p % 40
+  EXPECT_EQ(chains.number, 20);
+  for (std::size_t p = 0; p < 100; p++) EXPECT_EQ(chains.of[p], static_cast<Index>(p) % 40 / 2) << p;
+  Groups const draws = Groups::of_draws(100, 3);
+  for (std::size_t p = 0; p < 100; p++) EXPECT_EQ(draws.of[p], static_cast<Index>(p) / 5) << p;
+  EXPECT_EQ(Groups::of_draws(7, 7).number, 7);
+}
+
+TEST(EnergyDistance, ErrorIsTheJackknifeOfItsGroups) {
+  Points const x = {0, 1, 3, 7}, y = {1, 2, 2, 5};
+  Groups const groups{2, {0, 1, 1, 0}};
+  auto const found = squared_energy_distance(ranks(), x, y, 1, groups, groups);
+  EXPECT_NEAR(found.value, squared_energy_distance(ranks(), x, y, 1), 1e-14);
+  double const a = squared_energy_distance(ranks(), {1, 3}, {2, 2}, 1), b = squared_energy_distance(ranks(), {0, 7}, {1, 5}, 1);
+  EXPECT_NEAR(found.error, std::abs(a - b) / 2, 1e-14);
+  EXPECT_EQ(found.degrees_of_freedom, 1);
+}
+
+// 40 pairs of sets whose laws differ; the draws of a chain are alike, x = 60 chains' positions + small noise. The mean of z^2 has a
+// standard deviation of sqrt(2/40) = .22, somewhat more with errors of 19 degrees of freedom.
+template <class F>
+void expect_calibrated(F const& estimate) {
+  constexpr Index sets = 40, chains = 60, draws = 5, n = chains * draws;
+  std::vector<Estimate> all;
+  double mean = 0, squares = 0;
+  for (Index k = 0; k < sets; k++) {
+    Points const at = normals(chains, 2, 2 * k);
+    Points x = normals(n, 2, 1000 + k), y = shifted(normals(n, 2, 2 * k + 1), {1, 0.5});
+    for (std::size_t i = 0; i < x.size(); i++) x[i] = 0.9 * at[i % at.size()] + 0.4 * x[i];
+    all.push_back(estimate(x, y, Groups::of_draws(n, chains), Groups::of_draws(n, n)));
+    mean += all.back().value / sets;
+  }
+  for (Estimate const& e : all) squares += (e.value - mean) * (e.value - mean) / (e.error * e.error) / (sets - 1);
+  EXPECT_GT(std::sqrt(squares), 0.75);
+  EXPECT_LT(std::sqrt(squares), 1.3);
+}
+TEST(EnergyDistance, ErrorHoldsForCorrelatedDraws) {
+  expect_calibrated([](Points const& x, Points const& y, Groups const& of_x, Groups const& of_y) {
+    return squared_energy_distance(ranks(), x, y, 2, of_x, of_y);
+  });
+}
+TEST(SlicedWasserstein, ErrorHoldsForCorrelatedDraws) {
+  expect_calibrated([](Points const& x, Points const& y, Groups const& of_x, Groups const& of_y) {
+    return sliced_wasserstein(ranks(), x, y, 2, 1, 20, {1, 2}, of_x, of_y);
+  });
+}
+
 TEST(SlicedWasserstein, InOneDimensionComparesSortedPoints) {
   // sorted: (0, 1, 4) and (-1, 3, 4.5), differences 1, 2, 0.5; all directions are +-1
   EXPECT_NEAR(sliced_wasserstein(ranks(), {4, 0, 1}, {3, 4.5, -1}, 1, 1, 7, {1, 2}), 3.5 / 3, 1e-15);

@@ -62,16 +62,56 @@ TEST(Expectations, ValueAndErrorAreThoseOfIndependentChains) {
     // The same bits, whatever the number of ranks.
     EXPECT_EQ(found[k].value, mean);
     EXPECT_EQ(found[k].error, std::sqrt(test::tree_sum(per_tile) / (chains - 1) / chains));
+    EXPECT_EQ(found[k].degrees_of_freedom, chains - 1);
   }
 }
 
-TEST(Expectations, OneChainHasNoError) {
+SampleSet one_chain(std::vector<float> const& values) {
   Communicator const ranks = Communicator::world();
-  SampleSet s{ranks, {1, 16}, share_of_tiles(1, ranks.rank(), ranks.ranks()), 2, 1, {}, {}};
-  if (s.mine.count == 1) s.x = {1, 2};
-  auto const found = expectations(s, 1, [](float const* x, double energy, double* v) { *v = x[0] + energy; });
+  SampleSet s{ranks, {1, 16}, share_of_tiles(1, ranks.rank(), ranks.ranks()), static_cast<Index>(values.size()), 1, {}, {}};
+  if (s.mine.count == 1) s.x = values;
+  return s;
+}
+std::vector<Estimate> mean_of(SampleSet const& s) {
+  return expectations(s, 1, [](float const* x, double energy, double* v) { *v = x[0] + energy; });
+}
+
+TEST(Expectations, OneChainOfTooFewDrawsHasNoError) {
+  auto const found = mean_of(one_chain({1, 2}));
   EXPECT_EQ(found[0].value, 1.5);  // energies that are not known count as 0
   EXPECT_TRUE(std::isnan(found[0].error));
+}
+
+TEST(Expectations, OfTheSameNumberInAllChainsNoErrorIsKnown) {
+  SampleSet s = samples();
+  std::fill(s.x.begin(), s.x.end(), 0.1f);
+  auto const found = expectations(s, 2, [](float const* x, double energy, double* v) { v[0] = x[0], v[1] = energy; });
+  EXPECT_NEAR(found[0].value, 0.1f, 1e-15);
+  EXPECT_TRUE(std::isnan(found[0].error));
+  EXPECT_FALSE(std::isnan(found[1].error));
+  EXPECT_TRUE(std::isnan(mean_of(one_chain(std::vector<float>(100, 0.1f)))[0].error));
+}
+
+// An autoregressive chain, x <- .8 x + xi, of mean 0: over 40 seeds the error holds. The mean of z^2 then has a standard deviation of
+// sqrt(2/40) = .22 or a little more, for the error itself is estimated; its root stays between .75 and 1.3 (bounds on z^2 of .56 and 1.69).
+TEST(Expectations, OneChainsErrorHolds) {
+  constexpr int seeds = 40, draws_of_one = 2000;
+  double squares = 0;
+  for (int seed = 0; seed < seeds; seed++) {
+    std::vector<float> values;
+    double x = 0;
+    for (int d = -50; d < draws_of_one; d++) {
+      auto const w = random::words({9, 9}, static_cast<std::uint64_t>(seed), random::Stream::test, static_cast<std::uint64_t>(d + 50), 0);
+      x = 0.8 * x + random::normal_pair(w.w[0], w.w[1], double()).a;
+      if (d >= 0) values.push_back(static_cast<float>(x));
+    }
+    auto const found = mean_of(one_chain(values));
+    EXPECT_GT(found[0].degrees_of_freedom, 50);
+    squares += found[0].value * found[0].value / (found[0].error * found[0].error);
+  }
+  double const rms = std::sqrt(squares / seeds);
+  EXPECT_GT(rms, 0.75);
+  EXPECT_LT(rms, 1.3);
 }
 
 TEST(Gather, PointsAreTheLastDrawsOfAllChains) {

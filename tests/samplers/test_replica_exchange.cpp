@@ -28,7 +28,7 @@ void run_with_warmup(Sampler& sampler, Model const& model, Chains& chains, Index
   for (Index step = 0; step < warmup; step += 20) {
     sampler.advance(model, chains, key, step, 20);
     if (!sampler.adapts()) continue;
-    Index const accepted = world().all_reduce(count_acceptance(chains).accepted, Reduction::sum);
+    Index const accepted = world().all_reduce(count_acceptance(chains), Reduction::sum);
     sampler.adapt(static_cast<double>(accepted) / static_cast<double>(20 * chains.tiling.chains));
     Kokkos::deep_copy(chains.accepted, 0);
   }

@@ -1,0 +1,65 @@
+#include "samplers/rejection_runs.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace partita {
+
+RejectionRuns::RejectionRuns(Tiling const& tiling, TileRange mine)
+    : tiling_(tiling), mine_(mine), counts_("rejection runs", mine.count, static_cast<int>(counters), tiling.pitch()) {}
+
+void RejectionRuns::add(Chains const& chains, Index proposals) {
+  proposals_ += proposals;
+  auto const counts = counts_;
+  auto const accepts = chains.accepted, diverges = chains.diverging;
+  auto const rejected = static_cast<std::int32_t>(proposals);
+  Kokkos::parallel_for(
+      "partita::rejection_runs",
+      Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>(
+          {0, 0}, {static_cast<std::int64_t>(accepts.extent(0)), static_cast<std::int64_t>(accepts.extent(1))}),
+      KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
+        counts(t, present, l) = accepts(t, l) > 0 ? 0 : counts(t, present, l) + rejected;
+        if (counts(t, present, l) > counts(t, longest, l)) counts(t, longest, l) = counts(t, present, l);
+        counts(t, accepted, l) += accepts(t, l);
+        counts(t, diverging, l) += diverges(t, l);
+      });
+}
+
+void RejectionRuns::forget() {
+  Kokkos::deep_copy(counts_, 0);
+  proposals_ = 0;
+}
+
+Index RejectionRuns::sum(Communicator const& ranks, std::function<Index(std::array<std::int32_t, counters> const&)> const& of_chain) const {
+  auto const counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), counts_);
+  Index total = 0;
+  for (Index t = 0; t < mine_.count; t++)
+    for (Index l = 0; l < tiling_.chains_in(mine_.first + t); l++)
+      total += of_chain({counts(t, present, l), counts(t, longest, l), counts(t, accepted, l), counts(t, diverging, l)});
+  return ranks.all_reduce(total, Reduction::sum);
+}
+
+Index RejectionRuns::still(Communicator const& ranks, Index proposals) const {
+  return sum(ranks, [proposals](auto const& chain) { return chain[present] >= proposals ? 1 : 0; });
+}
+
+RejectionRuns::Found RejectionRuns::find(Communicator const& ranks) const {
+  Found f;
+  f.proposals = proposals_;
+  double const chains = static_cast<double>(tiling_.chains), tries = static_cast<double>(proposals_);
+  f.acceptance = static_cast<double>(sum(ranks, [](auto const& chain) { return Index(chain[accepted]); })) / (chains * tries);
+  Index const usual = f.acceptance > 0 && f.acceptance < 1
+                          ? static_cast<Index>(std::ceil(std::log(1e-3 / (chains * tries)) / std::log1p(-f.acceptance)))
+                          : 1;
+  f.length = std::max(usual, std::min<Index>(100, proposals_));
+  f.stuck = sum(ranks, [&](auto const& chain) { return chain[longest] >= f.length ? 1 : 0; });
+  f.diverging = sum(ranks, [](auto const& chain) { return chain[diverging] > 0 ? 1 : 0; });
+  return f;
+}
+
+void RejectionRuns::describe_state(State& state) {
+  state.add_by_tile("rejection_runs/counts", counts_, mine_, tiling_.tiles());
+  state.add_scalar("rejection_runs/proposals", proposals_);
+}
+
+}  // namespace partita

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# What is known to be wrong with a result is said at its end and in summary.json, and what is not known is null.
+source "$(dirname "$0")/common.sh"
+
+metric() { sed -n "/\"metrics\"/,/}/s/^ *\"$2\": \([^,]*\),\{0,1\}$/\1/p" "$1/summary.json"; }
+is() { [[ $(metric "$1" "$2") == "$3" ]] || die "$1: $2 is $(metric "$1" "$2"), not $3"; }
+warns() { sed -n '/"warnings"/,/\]/p' "$1/summary.json" | grep -qF -- "$2" || die "no '$2' among the warnings of $1"; }
+faultless() { grep -q '"warnings": \[\]' "$1/summary.json" || die "$1 has warnings: $(sed -n '/"warnings"/,$p' "$1/summary.json")"; }
+near() {
+  awk -v x="$(metric "$1" "$2")" -v e="$(metric "$1" "$2_error")" -v want="$3" \
+    'BEGIN { d = x - want; exit !(x != "null" && d < 4 * e && -d < 4 * e) }' || die "$1: $2 is $(metric "$1" "$2") +- $(metric "$1" "$2_error"), not $3"
+}
+
+# A chain set that never moves: every proposal diverges.
+cat >still.toml <<'END'
+[run]
+task = "sample"
+output = "still"
+[model]
+type = "gaussian"
+dimension = 2
+[sampler]
+type = "hmc"
+chains = 64
+step_size = 1e6
+target_acceptance = 0
+steps = 300
+warmup = 100
+thin = 10
+initial = "zero"
+initial_centre = 3
+END
+cat >estimators.toml <<'END'
+[[estimator]]
+type = "moments"
+[[estimator]]
+type = "convergence"
+END
+cat still.toml estimators.toml >asked.toml
+
+expect 0 "verdict: 4 warnings" run asked.toml
+for name in rhat ess_bulk ess_tail mean_0_error variance_1_error mean_energy_error; do is still $name null; done
+is still mean_0 3
+warns still "64 of 64 chains rejected"
+warns still "64 of 64 chains had proposals"
+warns still "rhat: not known"
+warns still "mean_0: its error is not known, nor are those of 4 more"
+# The verdict does not wait to be asked for.
+expect 0 "rhat: not known" run still.toml --overwrite
+warns still "64 of 64 chains rejected"
+
+# Too few draws, and none.
+expect 0 "rhat: not known" run asked.toml --overwrite --set sampler.step_size=0.5 --set sampler.steps=130
+is still rhat null
+is still ess_bulk null
+expect 0 "0 draws were kept" run still.toml --overwrite --set sampler.step_size=0.5 --set sampler.steps=105
+
+# Chains that were not run for long enough: an R-hat, and a small effective sample size.
+cat >well.toml <<'END'
+[run]
+task = "sample"
+output = "well"
+seed = 1
+[model]
+type = "double_well"
+dimension = 1
+[sampler]
+type = "mala"
+chains = 4096
+tile_width = 256
+step_size = 0.05
+steps = 2000
+warmup = 1000
+thin = 10
+[[estimator]]
+type = "moments"
+[[estimator]]
+type = "convergence"
+END
+expect 0 "is above 1.01" run well.toml --overwrite --set sampler.warmup=10 --set sampler.steps=210 --set sampler.step_size=0.001 --set sampler.target_acceptance=0
+expect 0 "fewer than the 400" run still.toml --overwrite --set sampler.step_size=0.5 --set sampler.chains=2 --set sampler.thin=1
+
+# Chains that start far out, where the step is far too long: the warm-up brings them in; with a fixed step they are found whatever thin is,
+# on any number of ranks and after a restart. Exact variance 0.505730.
+on 1 run well.toml --overwrite
+near well variance 0.505730
+! grep -q "stuck" <(sed -n '/"warnings"/,$p' well/summary.json | grep rejected) || die "chains are stuck after an adapting warm-up"
+fixed=(run well.toml --overwrite --set sampler.target_acceptance=0)
+for thin in 10 50 99; do
+  on 1 "${fixed[@]}" --set sampler.thin=$thin
+  warns well "chains rejected"
+done
+on 1 "${fixed[@]}" --set run.output=one
+on 3 "${fixed[@]}" --set run.output=three
+[[ $(sed -n '/"metrics"/,$p' one/summary.json) == "$(sed -n '/"metrics"/,$p' three/summary.json)" ]] || die "another verdict on three ranks"
+on 1 "${fixed[@]}" --set run.output=whole --set sampler.steps=1500
+on 1 "${fixed[@]}" --set run.output=pieces --set sampler.steps=1200
+on 2 run well.toml --restart auto --set sampler.target_acceptance=0 --set run.output=pieces --set sampler.steps=1500
+[[ $(sed -n '/"metrics"/,$p' whole/summary.json) == "$(sed -n '/"metrics"/,$p' pieces/summary.json)" ]] || die "another verdict after a restart"
+
+# Rungs of a ladder start apart, so that swaps free a chain that starts in a tail.
+on 1 run well.toml --set run.output=ladder --set sampler.type=replica_exchange --set sampler.moves=mala --set sampler.rungs=5 --set sampler.lowest_beta=0.1 \
+  --set sampler.chains=512 --set sampler.steps=4000 --set sampler.warmup=1500 --set sampler.thin=5 --set run.seed=3
+near ladder variance 0.505730
+faultless ladder
+
+# One chain has errors, from its effective sample size.
+on 1 run well.toml --set run.output=single --set sampler.chains=1 --set sampler.steps=60000 --set sampler.initial_scale=0.1
+[[ $(metric single mean_error) != null ]] || die "a single chain without an error"
