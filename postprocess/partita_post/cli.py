@@ -47,6 +47,8 @@ def show(options):
         if not _is_error(name, metrics)
     ]
     print(_table(("metric", "value", "standard error"), rows))
+    for warning in run.summary.get("warnings", []):
+        print(f"warning: {warning}")
 
 
 def ratings(options):
@@ -58,7 +60,9 @@ def ratings(options):
 
 
 def _is_error(name, metrics):
-    return name.endswith("_error") and name.removesuffix("_error") in metrics
+    """Whether it is the standard error of another metric, or that error's degrees of freedom."""
+    of = name.removesuffix("_degrees_of_freedom").removesuffix("_error")
+    return of != name and of in metrics
 
 
 def _progress(run):
@@ -68,6 +72,8 @@ def _progress(run):
 
 
 def _number(value, digits=8):
+    if value is None:
+        return "unknown"
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 

@@ -1,3 +1,5 @@
+import json
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -51,6 +53,20 @@ def test_show_prints_values_with_their_errors(gaussian_run, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert ["mean", "0.012", "0.005"] in [line.split() for line in lines]
     assert ["energy_distance_ratio", "1.25"] in [line.split() for line in lines]
+
+
+def test_show_says_what_is_not_known_and_what_is_wrong(gaussian_run, capsys):
+    summary = json.loads((gaussian_run / "summary.json").read_text())
+    summary["metrics"] = {"rhat": None, "mean": 3.0, "mean_error": None, "area": 2.0, "area_error": 0.5, "area_error_degrees_of_freedom": 4.0}
+    summary["warnings"] = ["rhat: not known"]
+    (gaussian_run / "summary.json").write_text(json.dumps(summary))
+    assert main(["show", str(gaussian_run)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["rhat", "unknown"] in lines
+    assert ["mean", "3", "unknown"] in lines
+    assert ["area", "2", "0.5"] in lines
+    assert ["warning:", "rhat:", "not", "known"] in lines
+    assert not any("freedom" in word for line in lines for word in line)
 
 
 def test_show_before_the_end_says_how_far_the_run_is(gaussian_run, capsys):
