@@ -1,5 +1,5 @@
-// The energy of a fully connected network, E(x) = N(x; theta) + lambda/2 |x|^2, or N(x / sqrt(1 + sigma^2), log sigma; theta) / sigma +
-// lambda/2 |x|^2.
+// The energy of a fully connected network, E(x) = N(x; theta) + lambda/2 |x|^2, or conditioned on noise,
+// E(x) = N(x / sqrt(1 + sigma^2), log sigma; theta) / sigma + lambda_sigma/2 |x|^2.
 #pragma once
 #include "models/mlp_model.hpp"
 

@@ -3,7 +3,8 @@
 // Conditioned on the standard deviation sigma of noise, N takes x / sqrt(1 + sigma^2) and log sigma and its output counts in units of
 // 1 / sigma: what goes in and out is of order one at every noise, for data of order one (Song and Ermon 2020, "Improved techniques", eq. 6;
 // Karras et al. 2022, table 1). The quadratic term, the energy of a Gaussian of variance 1/lambda, is then that of this Gaussian with the
-// noise, lambda_sigma = lambda / (1 + lambda sigma^2).
+// noise, lambda_sigma = lambda / (1 + lambda sigma^2). Not conditioned, the model is one function of x, with the output N(x) as it is and
+// with lambda: set_noise changes nothing.
 #pragma once
 #include <cmath>
 #include <functional>
@@ -39,14 +40,14 @@ class MlpModel : public virtual ScoreModel {
   std::vector<ParameterBlock> parameter_blocks() const override;
 
   std::vector<double> noise_levels() const override { return noise_levels_; }
-  void set_noise(double sigma) const override { noise_ = {static_cast<Real>(sigma), {}}; }
-  void set_noise(ConstTileScalars sigma) const override { noise_ = {0, sigma}; }
+  void set_noise(double sigma) const override { take_noise({static_cast<Real>(sigma), {}}); }
+  void set_noise(ConstTileScalars sigma) const override { take_noise({0, sigma}); }
 
  protected:
   MlpModel(MlpOptions const&, Index outputs);
 
   struct Noise {
-    Real all = 1;
+    Real all = 1;             // of a network that is not conditioned on noise: its output counts as it is
     ConstTileScalars each{};  // (tile, lane); empty: `all`
     KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index tile, Index lane) const { return each.data() == nullptr ? all : each(tile, lane); }
     // Of x where it enters the network.
@@ -86,6 +87,10 @@ class MlpModel : public virtual ScoreModel {
   mutable Index taped_first_ = -1;  // first tile of the pass that the tape holds, -1: none
 
  private:
+  // A network that is not conditioned on noise is one function, whatever the noise of the data that it learns from.
+  void take_noise(Noise const& noise) const {
+    if (conditioned()) noise_ = noise;
+  }
   Index work_elements(Index tiles, Index lanes, int order) const;
   mutable Vector work_;           // tapes of the tiles in flight
   mutable TileStorage input_[2];  // x and v of the tiles in flight with their row of noise

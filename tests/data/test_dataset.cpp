@@ -67,6 +67,27 @@ TEST(Binarize, Threshold) {
   EXPECT_EQ(values(dataset(ramp(3), options), {2, 0}), (std::vector<double>{0, 1}));
 }
 
+TEST(Binarize, ThresholdItselfIsZero) {
+  DataOptions options;
+  options.binarize = "threshold";
+  options.threshold = 20;  // row 2 is (2, 20), row 3 (3, 30)
+  EXPECT_EQ(values(dataset(ramp(4), options), {2, 0}), (std::vector<double>{0, 0}));
+  EXPECT_EQ(values(dataset(ramp(4), options), {3, 0}), (std::vector<double>{0, 1}));
+}
+
+// Of the training items as they are shown, scaling included: mean and variance (over n, not n - 1) of 3 i + 1 and 30 i + 1.
+TEST(Moments, AreThoseOfTheTrainingItems) {
+  DataOptions options;
+  options.scaling = "affine";
+  options.scale = 3, options.offset = 1;
+  Dataset const data = dataset(ramp(7), options, 2);  // rows 0 .. 4 train: i has mean 2 and variance 2
+  auto const m = data.moments();
+  EXPECT_NEAR(m.mean[0], 7, 1e-12);
+  EXPECT_NEAR(m.mean[1], 61, 1e-12);
+  EXPECT_NEAR(m.variance[0], 9 * 2, 1e-12);
+  EXPECT_NEAR(m.variance[1], 900 * 2, 1e-10);
+}
+
 TEST(Binarize, StochasticIsKeyedByItemAndEpoch) {
   DataOptions options;
   options.binarize = "stochastic";

@@ -47,6 +47,24 @@ TEST(Flow, DivergenceIsThatOfGaussians) {
   EXPECT_NEAR(right.weighted.value, 0.5 * std::erfc(0.5 / std::sqrt(2.)), 4 * right.weighted.error);
 }
 
+// The error of a weighted probability is that of its spread over seeds: z-scores of 100 of them have a mean square of 1, with standard
+// deviation sqrt(2 / 100). A flow wider than its target, whose weights are bounded.
+TEST(Flow, ErrorOfAWeightedProbabilityIsItsSpread) {
+  constexpr int seeds = 100;
+  Nice flow = gaussian_flow(0.5, 1.3);
+  auto const target = make_gaussian({.dimension = 1});
+  double const exact = 0.5 * std::erfc(0.8 / std::sqrt(2.));
+  double squares = 0;
+  for (int seed = 0; seed < seeds; seed++) {
+    auto const found =
+        probability(draw_flow(flow, *target, 1000, Communicator::world(), random::make_key(static_cast<std::uint64_t>(seed))),
+                    [](float const* x) { return x[0] > 0.8f; })
+            .weighted;
+    squares += (found.value - exact) * (found.value - exact) / (found.error * found.error) / seeds;
+  }
+  EXPECT_NEAR(squares, 1, 4 * std::sqrt(2. / seeds));
+}
+
 TEST(Flow, PerfectFlowHasEqualWeights) {
   Nice flow = gaussian_flow(0, 1);
   auto const target = make_gaussian({.dimension = 1});

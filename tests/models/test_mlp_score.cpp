@@ -213,6 +213,62 @@ TYPED_TEST(Score, StartsAtTheLowestNoiseOfAGeometricLadder) {
   EXPECT_TRUE(make<TypeParam>(0).noise_levels().empty());
 }
 
+// A network that is not conditioned on noise is one function: the values and all derivatives keep their bits, whatever noise is set.
+TYPED_TEST(Score, WithoutLevelsOfNoiseNoiseChangesNothing) {
+  auto m = make<TypeParam>(0);
+  auto const x = storage(), v = storage();
+  fill(x, point), fill(v, direction);
+  auto const values = [&] {
+    auto const g = storage(), taped = storage();
+    auto const first = scalars(), second = scalars(), ones = scalars();
+    Kokkos::deep_copy(ones, Real(1));
+    Vector const along("along", m.parameters().extent(0)), of_gradient("of gradient", m.parameters().extent(0));
+    m.gradient(view(x), view(g));
+    m.directional_forward(view(x), view(v), 2, view(first), view(second));
+    m.directional_reverse(view(x), view(ones), view(ones), along);
+    m.gradient_forward(view(x), view(taped));
+    m.gradient_reverse(view(x), view(v), of_gradient);
+    std::vector<Real> all;
+    auto const add = [&](auto const& part) {
+      auto const at = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), part);
+      all.insert(all.end(), at.data(), at.data() + at.size());
+    };
+    add(g), add(taped), add(first), add(second), add(along), add(of_gradient);
+    return all;
+  };
+  auto const at_start = values();
+  m.set_noise(0.3);
+  EXPECT_EQ(values(), at_start);
+  m.set_noise(view(noise_of_lanes()));
+  EXPECT_EQ(values(), at_start);
+}
+
+// s(x) = W1 silu(W0 x + b0) + b1 - lambda x, once more in plain double.
+TEST(ScoreNetwork, IsItsOutputMinusTheQuadraticTerm) {
+  constexpr Index hidden = 6;
+  MlpScore m({.layers = {d, hidden, d}, .activation = "silu", .quadratic = quadratic});
+  auto const theta = Kokkos::create_mirror_view(m.parameters());
+  for (std::size_t k = 0; k < theta.extent(0); k++) theta(k) = static_cast<Real>(number(static_cast<Index>(k)));
+  Kokkos::deep_copy(m.parameters(), theta);
+  auto const at = [&](Index k) { return static_cast<double>(theta(static_cast<std::size_t>(k))); };
+  auto const x = storage(), g = storage();
+  fill(x, point);
+  m.set_noise(0.5);
+  m.gradient(view(x), view(g));
+  auto const got = host(g), where = host(x);
+  Index const b0 = hidden * d, w1 = b0 + hidden, b1 = w1 + d * hidden;
+  for (Index l = 0; l < lanes; l++)
+    for (Index i = 0; i < d; i++) {
+      double s = at(b1 + i) - quadratic * where(1, i, l);
+      for (Index k = 0; k < hidden; k++) {
+        double a = at(b0 + k);
+        for (Index j = 0; j < d; j++) a += at(k * d + j) * where(1, j, l);
+        s += at(w1 + i * hidden + k) * a / (1 + std::exp(-a));
+      }
+      EXPECT_NEAR(got(1, i, l), -s, 100 * std::numeric_limits<Real>::epsilon() * (1 + std::abs(s)));
+    }
+}
+
 // N(c x, log sigma) / sigma + lambda_sigma/2 |x|^2, c = 1 / sqrt(1 + sigma^2): the plain network on one more input, with the same
 // parameters.
 TEST(ConditionedEnergy, IsThePlainEnergyOfXAndLogSigmaOverSigma) {

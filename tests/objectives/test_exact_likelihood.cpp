@@ -52,6 +52,21 @@ TEST(ExactLikelihood, GradientIsThatOfTheReportedLikelihood) {
   }
 }
 
+// The penalty lambda/2 |W|^2 is of the weights alone.
+TEST(ExactLikelihood, WeightDecayAddsToTheGradientOfWeights) {
+  Communicator const ranks = Communicator::world();
+  Rbm model = small_rbm(9, 4, 0.5);
+  auto const data = bars();
+  data::Batches const batches(data, 14, key);
+  double const lambda = 0.3;
+  ExactLikelihood plain(model, batches, ranks, Summation::reproducible, {}),
+      decayed(model, batches, ranks, Summation::reproducible, {.weight_decay = lambda});
+  Timers timers;
+  auto const without = to_host(plain.gradient(0, timers)), with = to_host(decayed.gradient(0, timers)), theta = to_host(model.parameters());
+  for (std::size_t k = 0; k < theta.size(); k++)
+    EXPECT_NEAR(with[k], without[k] + (k < 9 * 4 ? lambda * theta[k] : 0), sizeof(Real) == 8 ? 1e-14 : 1e-6) << k;
+}
+
 TEST(ExactLikelihood, LearnsBarsAndStripes) {
   Communicator const ranks = Communicator::world();
   Rbm model = small_rbm(9, 8, 0.1);

@@ -33,6 +33,48 @@ TEST(ReverseKl, BetaRisesOverItsShareOfTheUpdates) {
   EXPECT_DOUBLE_EQ(objective(flow, 16, 16, {.beta_start = 0.2, .annealed_share = 0}).beta(0), 1);
 }
 
+// J_beta = mean beta U - log N(y | x) - log|det S|, which is the reported criterion + (beta - 1) mean U up to a constant; by fourth-order
+// central differences over the same latents (their error: tests/models/test_mlp_energy.cpp).
+TEST(ReverseKl, GradientIsThatOfTheAnnealedCriterion) {
+  constexpr bool in_double = sizeof(Real) == 8;
+  Timers timers;
+  Nice flow = make_flow(small);
+  auto o = objective(flow, 40, 16, {.beta_start = 0.2, .annealed_share = 0.5});
+  for (Index update : {0, 30, 60}) {
+    double const beta = o.beta(update);
+    auto const gradient = host(o.gradient(update, timers)), theta = host(flow.parameters());
+    double largest = 1;
+    for (double g : gradient) largest = std::max(largest, std::abs(g));
+    for (std::size_t k = 0; k < theta.size(); k += in_double ? 3 : 17) {
+      auto const loss = [&](double moved) {
+        auto at = theta;
+        at[k] += moved;
+        set(flow.parameters(), at);
+        flow.parameters_changed();
+        o.gradient(update, timers);
+        auto const reported = o.report(update + 1);
+        return reported[0] + (beta - 1) * reported[1];
+      };
+      double const h = in_double ? 1e-3 : 3e-2;
+      auto const central = [&](double s) { return (loss(s) - loss(-s)) / (2 * s); };
+      EXPECT_NEAR(gradient[k], (4 * central(h) - central(2 * h)) / 3, (in_double ? 1e-7 : 2e-2) * largest)
+          << "parameter " << k << ", beta " << beta;
+    }
+    set(flow.parameters(), theta);
+    flow.parameters_changed();
+  }
+}
+
+// At constant beta nothing but the latents differs between two updates.
+TEST(ReverseKl, EachUpdateHasLatentsOfItsOwn) {
+  Timers timers;
+  Nice flow = make_flow(small);
+  auto o = objective(flow, 32, 16, {.beta_start = 1});
+  auto const first = host(o.gradient(0, timers)), second = host(o.gradient(1, timers));
+  EXPECT_NE(first, second);
+  EXPECT_EQ(first, host(o.gradient(0, timers)));
+}
+
 // All batches are the first of a larger one, so that a mean over 40 latents, on tiles with lanes that do not count, is known.
 TEST(ReverseKl, IsTheMeanOverTheBatchAlone) {
   Timers timers;

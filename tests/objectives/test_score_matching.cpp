@@ -106,11 +106,12 @@ struct Learning {
   Class objective;
   Timers timers;
 
-  Learning(Network& m, Index points, Index batch, Options... options)
+  Learning(Network& m, Index points, Index batch, Options... options, double data_noise = 0)
       : set(gaussian_data(points)),
         batches(set, batch, key),
         model(m),
-        objective(m, batches, Communicator::world(), Summation::reproducible, key, {.tile_width = 16}, options...) {}
+        objective(m, batches, Communicator::world(), Summation::reproducible, key, {.tile_width = 16, .data_noise = data_noise},
+                  options...) {}
   Values gradient(Index update = 3) { return host(objective.gradient(update, timers)); }
   double loss(Index update = 3) {
     gradient(update);
@@ -163,8 +164,8 @@ double difference(std::function<double(double)> const& f) {
 }
 
 template <class L>
-void expect_difference_of_loss(L&& learning) {
-  Values const gradient = learning.gradient();
+void expect_difference_of_loss(L&& learning, Index update = 3) {
+  Values const gradient = learning.gradient(update);
   double largest = 1;
   for (double g : gradient) largest = std::max(largest, std::abs(g));
   Vector const theta = learning.model.parameters();
@@ -174,7 +175,7 @@ void expect_difference_of_loss(L&& learning) {
     Real const kept = host(theta)[k];
     double const want = difference([&](double s) {
       Kokkos::deep_copy(entry, static_cast<Real>(kept + s));
-      return learning.loss();
+      return learning.loss(update);
     });
     Kokkos::deep_copy(entry, kept);
     ASSERT_NEAR(gradient[k], want, (in_double ? 1e-7 : 1e-2) * largest) << "parameter " << k;
@@ -200,7 +201,66 @@ TYPED_TEST(ScoreMatchingGradient, SlicedIsTheDifferenceOfItsLoss) {
 }
 TYPED_TEST(ScoreMatchingGradient, DenoisingIsTheDifferenceOfItsLoss) {
   expect_difference_of_loss(Denoising<TypeParam>(this->model, 60, batch, {.sigma = {0.4}}));
+  for (Index update : {0, 3}) expect_difference_of_loss(Denoising<TypeParam>(this->model, 60, batch, {.sigma = {1.5, 0.2}}), update);
   expect_difference_of_loss(Denoising<TypeParam>(this->conditioned, 60, batch, {}));
+}
+
+TYPED_TEST(ScoreMatchingGradient, WithNoiseOnTheDataIsTheDifferenceOfItsLoss) {
+  expect_difference_of_loss(Exact<TypeParam>(this->model, 60, batch, 0.3));
+  expect_difference_of_loss(Sliced<TypeParam>(this->model, 60, batch, {}, 0.3));
+}
+
+// A network that keeps what an objective asked of it last: the points, their noise and g = -s there.
+template <class Network>
+struct Watched : Network {
+  using Network::Network;
+  TileStorage x, g;
+  mutable TileScalarStorage sigma;
+  using Network::set_noise;
+  void set_noise(ConstTileScalars s) const override {
+    Network::set_noise(s);
+    sigma = TileScalarStorage("sigma", s.extent(0), s.extent(1));
+    Kokkos::deep_copy(sigma, s);
+  }
+  void gradient_forward(ConstTiles at, Tiles gradient) override {
+    Network::gradient_forward(at, gradient);
+    x = TileStorage("x", at.extent(0), at.extent(1), at.extent(2)), g = TileStorage("g", at.extent(0), at.extent(1), at.extent(2));
+    Kokkos::deep_copy(x, at), Kokkos::deep_copy(g, gradient);
+  }
+};
+
+Values all_of(TileStorage const& v) {
+  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  return {h.data(), h.data() + h.size()};
+}
+
+// What is learnt is what samplers and later runs have: a new network with the same parameters gives the scores that the updates worked
+// with, in training at the noise of the data where it is conditioned on that, and after an update as from the start.
+template <class Network>
+void expect_function_of_a_new_network(Index noise_levels, std::vector<double> const& sigma) {
+  MlpOptions const options = network(ScoreMatchingGradient<Network>::outputs, noise_levels);
+  auto learning_model = made<Watched<Network>>(options);
+  auto const fresh = made<Network>(options);
+  Denoising<Watched<Network>> learning(learning_model, 50, batch, {.sigma = sigma});
+  for (Index update : {0, 1, 2, 3}) {
+    learning.gradient(update);
+    TileStorage const& x = learning_model.x;
+    TileStorage const got("got", x.extent(0), x.extent(1), x.extent(2)), want("want", x.extent(0), x.extent(1), x.extent(2));
+    learning_model.gradient(x, got);
+    fresh.gradient(x, want);
+    EXPECT_EQ(all_of(got), all_of(want)) << "after update " << update;
+    if (noise_levels > 0) fresh.set_noise(ConstTileScalars(learning_model.sigma));
+    fresh.gradient(x, want);
+    if (noise_levels > 0) fresh.set_noise(fresh.noise_levels().back());
+    Values const a = all_of(learning_model.g), b = all_of(want);
+    for (std::size_t k = 0; k < a.size(); k++)
+      ASSERT_NEAR(a[k], b[k], 50 * std::numeric_limits<Real>::epsilon() * (1 + std::abs(b[k]))) << "in update " << update;
+  }
+}
+TYPED_TEST(ScoreMatchingGradient, IsOfTheFunctionThatANewNetworkHas) {
+  expect_function_of_a_new_network<TypeParam>(0, {0.4});
+  expect_function_of_a_new_network<TypeParam>(0, {1.5, 0.2});
+  expect_function_of_a_new_network<TypeParam>(4, {});
 }
 
 TYPED_TEST(ScoreMatchingGradient, SlicedAlongTheBasisIsExact) {
@@ -298,6 +358,67 @@ TEST(ScoreMatchingOfGaussians, DenoisingRecoversTheInverseOfTheNoisyCovariance) 
     double const least = 0.5 * sigma * sigma * (2 / (sigma * sigma) - inverse(noisy)(0, 0) - inverse(noisy)(1, 1));
     EXPECT_NEAR(learning.loss(1000), least, 4 * least * std::sqrt(2. / points));
   }
+}
+
+// Denoising on Gaussian data x ~ N(0, S) with s(y) = -H y, y = x + sigma z ~ N(0, D), D = S + sigma^2 I, and H symmetric. With
+// r = sigma H y - z an item's loss is J = |r|^2 / 2 and its derivative by H_ij, of the symmetric part of H, sigma (r_i y_j + r_j y_i) / 2.
+// r and y are Gaussian with
+//     C = Cov r = sigma^2 H D H - 2 sigma^2 H + I,    K = E[r y'] = sigma (H D - I),
+// since E[z y'] = sigma I. Moments of Gaussians (Isserlis) give
+//     E J = tr C / 2,     Var J = tr C^2 / 2,     E dJ/dH_ij = sigma (K_ij + K_ji) / 2,
+//     Var dJ/dH_ij = sigma^2 / 4 [ C_ii D_jj + C_jj D_ii + 2 C_ij D_ij + K_ij^2 + K_ji^2 + 2 K_ii K_jj ].
+// At the best H = D^-1: K = 0 and C = I - sigma^2 D^-1. The gradient vanishes as sigma where sigma does: the weight lambda = sigma^2 has
+// taken the 1/sigma^2 of the plain criterion's variance away.
+struct OfAnItem {
+  double mean, variance;
+};
+struct DenoisingMoments {
+  Matrix c{2, 2}, d{2, 2}, k{2, 2};
+  double sigma;
+  DenoisingMoments(Matrix const& h, double s) : sigma(s) {
+    d = covariance() + s * s * identity(2);
+    Matrix const hd = h * d;
+    c = s * s * (hd * h) + -2 * s * s * h + identity(2);
+    k = s * (hd + -1. * identity(2));
+  }
+  OfAnItem loss() const {
+    double squares = 0;
+    for (double v : c.values) squares += v * v;
+    return {0.5 * (c(0, 0) + c(1, 1)), 0.5 * squares};
+  }
+  OfAnItem gradient(Index i, Index j) const {
+    double const products =
+        c(i, i) * d(j, j) + c(j, j) * d(i, i) + 2 * c(i, j) * d(i, j) + k(i, j) * k(i, j) + k(j, i) * k(j, i) + 2 * k(i, i) * k(j, j);
+    return {0.5 * sigma * (k(i, j) + k(j, i)), 0.25 * sigma * sigma * products};
+  }
+};
+
+TEST(ScoreMatchingOfGaussians, DenoisingHasTheMomentsOfClosedForm) {
+  constexpr Index items = 32000, each = 16, updates = items / each;  // one epoch: every item once
+  for (double sigma : {0.05, 0.5, 2.})
+    for (bool best : {true, false}) {
+      QuadraticEnergy model;
+      Matrix const h = best ? inverse(covariance() + sigma * sigma * identity(2)) : covariance();
+      model.set(h);
+      Denoising<QuadraticEnergy> learning(model, items, each, {.sigma = {sigma}});
+      std::vector<Values> seen;  // by update: the loss, then the gradient
+      for (Index u = 0; u < updates; u++) {
+        seen.push_back(learning.gradient(u));
+        seen.back().insert(seen.back().begin(), learning.objective.report(u).front());
+      }
+      DenoisingMoments const expected(h, sigma);
+      for (std::size_t q = 0; q < 5; q++) {
+        OfAnItem const want = q == 0 ? expected.loss() : expected.gradient(static_cast<Index>(q - 1) / 2, static_cast<Index>(q - 1) % 2);
+        double mean = 0, variance = 0;
+        for (Values const& v : seen) mean += v[q] / updates;
+        for (Values const& v : seen) variance += (v[q] - mean) * (v[q] - mean) * each / updates;
+        EXPECT_NEAR(mean, want.mean, 4 * std::sqrt(want.variance / items)) << "quantity " << q << ", sigma " << sigma << ", best " << best;
+        // Of a mean of 16 quadratic forms, whose excess kurtosis is at most 12: Var of the sample variance is (2 + 12/16) / updates of its
+        // square.
+        EXPECT_NEAR(variance, want.variance, 4 * want.variance * std::sqrt(2.75 / updates))
+            << "quantity " << q << ", sigma " << sigma << ", best " << best;
+      }
+    }
 }
 
 // ---- Rules ----

@@ -28,6 +28,20 @@ TEST(Sgd, MomentumSumsPastGradients) {
   EXPECT_EQ(values_of(theta)[0], 3 - 0.5 * 1 - 0.25 * (mu - 2) - (mu * mu - 2 * mu + 0.5));  // all exact in binary
 }
 
+// v_k = mu_k v_k-1 + g_k, with the initial momentum in updates 0 and 1, and after them the other.
+TEST(Sgd, MomentumIsTheInitialOneDuringTheFirstUpdates) {
+  double const early = 0.5, late = 0.75;
+  Sgd sgd({.momentum = late, .initial_momentum = early, .initial_updates = 2}, 1);
+  Vector const theta = vector_of({0});
+  double v = 0, want = 0;
+  for (int k = 0; k < 5; k++) {
+    sgd.update(theta, vector_of({k + 1.}), 0.5);
+    v = (k < 2 ? early : late) * v + k + 1;
+    want -= 0.5 * v;
+    EXPECT_EQ(values_of(theta)[0], want) << k;  // all exact in binary
+  }
+}
+
 TEST(Sgd, ConstantGradientReachesTheTerminalVelocity) {
   double const mu = 0.9;
   Sgd sgd({.momentum = mu}, 1);

@@ -57,6 +57,38 @@ TEST(FlowMetropolis, SamplesTheTarget) {
   EXPECT_LT(acceptance, 0.5);
 }
 
+// A Gaussian N(0, s^2) as proposals for N(0, 1).
+FlowMetropolis gaussian_chains(Nice& flow, Index steps) {
+  return {flow, make_gaussian({.dimension = 1}), nullptr, {.steps = steps}, tiling, Communicator::world(), key};
+}
+Nice gaussian_flow(double s) {
+  Nice flow({.dimension = 1, .latent_dimension = 2, .couplings = 0, .hidden = {3}});
+  set_block(flow, "scale", {std::log(s), 0});
+  return flow;
+}
+
+// A flow that is its target has equal weights: all proposals are accepted, but for roundings of log w of 1e-6, and the first state is none.
+TEST(FlowMetropolis, AcceptsAllProposalsOfThePerfectFlow) {
+  Nice flow = gaussian_flow(1);
+  FlowMetropolis g = gaussian_chains(flow, 5);
+  g.advance(0, 5);
+  EXPECT_LE(g.results()[0].value, 1);
+  EXPECT_NEAR(g.results()[0].value, 1, 1e-4);
+}
+
+// For s > 1 the weight falls with |x|, and of x from the target and y from the flow min(1, w(y) / w(x)) has the mean 2 P(|y| < |x|) =
+// 4/pi arctan(1/s). Proposals 21 to 60, when the chains have forgotten their start; neighbouring ones are correlated over fewer than five.
+TEST(FlowMetropolis, AcceptanceOfGaussiansHasItsClosedForm) {
+  double const s = 1.5, want = 4 / M_PI * std::atan(1 / s);
+  Nice flow = gaussian_flow(s);
+  auto const accepted = [&](Index steps) {
+    FlowMetropolis g = gaussian_chains(flow, steps);
+    g.advance(0, steps);
+    return g.results()[0].value * static_cast<double>(steps);
+  };
+  EXPECT_NEAR((accepted(60) - accepted(20)) / 40, want, 4 * std::sqrt(5 * want * (1 - want) / (40. * chains)));
+}
+
 TEST(FlowMetropolis, DoesNotDependOnHowItsStepsAreCut) {
   Nice flow = wide();
   auto const run = [&](std::vector<Index> const& cuts) {
