@@ -77,6 +77,7 @@ class SampleTask : public Task {
     if (row) record(step);
     if (step <= options_.warmup && step > 0 && step % adaptation_interval == 0 && sampler_->adapts()) {
       sampler_->adapt(acceptance());
+      sampler_->adapt_to(chains_, context_.ranks);
       reset_counts();
     }
     if (draw) keep_draw(step);
@@ -114,6 +115,7 @@ class SampleTask : public Task {
     std::vector<Metric> of_sampler;
     for (auto const& r : sampler_->results()) of_sampler.push_back({r.name, r.value, {}, r.definition});
     out.metrics.insert(out.metrics.begin(), of_sampler.begin(), of_sampler.end());
+    if (auto const warning = warning_of_large_energies(); !warning.empty()) out.warnings.push_back(warning);
     return out;
   }
 
@@ -202,6 +204,20 @@ class SampleTask : public Task {
           "the bulk (sampler.initial_scale) or use a smaller "
           "sampler.step_size with target_acceptance = 0",
           stuck, tiling_.chains, since_reset_);
+  }
+
+  // Acceptance tests and swaps that differ from the exact ones by a twentieth in their exponent bias what is sampled.
+  std::string warning_of_large_energies() const {
+    constexpr double rounding = 0x1p-24, bound = 0.05;
+    bool const exact =
+        energy_model_ && energy_model_->sums_in_double() && !(sampler_->rungs() > 1 && dynamic_cast<GibbsModel*>(model_.get()));
+    if (!energy_model_ || exact || sizeof(Real) > sizeof(float) || !sampler_->compares_energies() ||
+        std::abs(last_energy_) * rounding <= bound)
+      return {};
+    return fmt::format(
+        "energies are near {:.3g}, which single precision knows to {:.2g}: what is accepted or swapped is decided by rounding, and samples "
+        "are biased; shift the origin so that energies are below {:.1g}, or build with PARTITA_DOUBLE",
+        last_energy_, std::abs(last_energy_) * rounding, bound / rounding);
   }
 
   RunContext const& context_;
