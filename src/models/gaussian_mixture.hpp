@@ -2,8 +2,8 @@
 #pragma once
 #include <limits>
 
-#include "core/lane_sums.hpp"
 #include "core/math.hpp"
+#include "core/strip.hpp"
 #include "deck/schema.hpp"
 
 namespace partita {
@@ -15,28 +15,25 @@ struct GaussianMixture {
   Kokkos::View<Real const**, Kokkos::LayoutRight, DeviceMemory> means;  // (component, dimension)
   ConstVector log_weights;                                              // (component)
 
+  // In Reals: the energy is at most some hundred where chains are, and doubles would cost half as much again in few dimensions.
   // One pass over the components with the running maximum of their exponents: no overflow before |x|^2 itself.
   KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
-    double largest[strip_lanes], squares[strip_lanes];
-    Real total[strip_lanes];
-    for (int l = 0; l < strip_lanes; l++) largest[l] = static_cast<double>(std::numeric_limits<Real>::lowest()), total[l] = 0;
+    Real largest[strip_lanes], total[strip_lanes], exponent[strip_lanes];
+    for (int l = 0; l < strip_lanes; l++) largest[l] = std::numeric_limits<Real>::lowest(), total[l] = 0;
     for (Index i = 0; i < dimension; i++)
       for (int l = 0; l < strip_lanes; l++) g[i][l] = 0;
     for (Index k = 0; k < components; k++) {
-      LaneSums sums(squares);
+      for (int l = 0; l < strip_lanes; l++) exponent[l] = 0;
       for (Index i = 0; i < dimension; i++) {
         Real const *xi = x[i], m = means(k, i);
-        Real* const sum = sums.next_row();
-#pragma GCC ivdep
-        for (int l = 0; l < strip_lanes; l++) sum[l] = std::fma(xi[l] - m, xi[l] - m, sum[l]);
+        for (int l = 0; l < strip_lanes; l++) exponent[l] = std::fma(xi[l] - m, xi[l] - m, exponent[l]);
       }
-      sums.finish();
       Real rescale[strip_lanes], weight[strip_lanes];
-      double const log_weight = static_cast<double>(log_weights(k)), slope = -0.5 * static_cast<double>(precision);
+      Real const log_weight = log_weights(k);
       for (int l = 0; l < strip_lanes; l++) {
-        double const e = std::fma(slope, squares[l], log_weight), top = e > largest[l] ? e : largest[l];
-        rescale[l] = math::exp(static_cast<Real>(largest[l] - top));
-        weight[l] = math::exp(static_cast<Real>(e - top));
+        Real const e = std::fma(Real(-0.5) * precision, exponent[l], log_weight), top = e > largest[l] ? e : largest[l];
+        rescale[l] = math::exp(largest[l] - top);
+        weight[l] = math::exp(e - top);
         total[l] = std::fma(total[l], rescale[l], weight[l]);
         largest[l] = top;
       }
@@ -47,7 +44,7 @@ struct GaussianMixture {
         for (int l = 0; l < strip_lanes; l++) gi[l] = std::fma(gi[l], rescale[l], weight[l] * (xi[l] - m));
       }
     }
-    for (int l = 0; l < strip_lanes; l++) energy[l] = -(largest[l] + static_cast<double>(math::log(total[l])));
+    for (int l = 0; l < strip_lanes; l++) energy[l] = static_cast<double>(-(largest[l] + math::log(total[l])));
     for (Index i = 0; i < dimension; i++)
       for (int l = 0; l < strip_lanes; l++) g[i][l] *= precision / total[l];
   }
