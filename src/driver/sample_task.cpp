@@ -87,6 +87,7 @@ class SampleTask : public Task {
       reset_counts();
       // A chain far out, where the step is too long, must come in before the step settles on what suits the others.
       sampler_->adapt(sampler_->adjusted() && rejections_.still(context_.ranks, still_proposals) > 0 ? 0 : accepted);
+      sampler_->adapt_to(chains_, context_.ranks);
     }
     if (step == options_.warmup) rejections_.forget();
     if (draw) keep_draw(step);
@@ -126,6 +127,7 @@ class SampleTask : public Task {
     for (auto const& r : sampler_->results()) of_sampler.push_back({r.name, r.value, {}, r.definition});
     out.metrics.insert(out.metrics.begin(), of_sampler.begin(), of_sampler.end());
     for (std::string& w : warnings_of_rejections()) out.warnings.push_back(std::move(w));
+    if (auto const warning = warning_of_large_energies(); !warning.empty()) out.warnings.push_back(warning);
     return out;
   }
 
@@ -221,6 +223,20 @@ class SampleTask : public Task {
                       "sampler.target_acceptance or use a smaller sampler.step_size",
                       found.diverging, tiling_.chains));
     return out;
+  }
+
+  // Acceptance tests and swaps that differ from the exact ones by a twentieth in their exponent bias what is sampled.
+  std::string warning_of_large_energies() const {
+    constexpr double rounding = 0x1p-24, bound = 0.05;
+    bool const exact =
+        energy_model_ && energy_model_->sums_in_double() && !(sampler_->rungs() > 1 && dynamic_cast<GibbsModel*>(model_.get()));
+    if (!energy_model_ || exact || sizeof(Real) > sizeof(float) || !sampler_->compares_energies() ||
+        std::abs(last_energy_) * rounding <= bound)
+      return {};
+    return fmt::format(
+        "energies are near {:.3g}, which single precision knows to {:.2g}: what is accepted or swapped is decided by rounding, and samples "
+        "are biased; shift the origin so that energies are below {:.1g}, or build with PARTITA_DOUBLE",
+        last_energy_, std::abs(last_energy_) * rounding, bound / rounding);
   }
 
   RunContext const& context_;

@@ -1,5 +1,6 @@
 // The Model of an analytic energy: evaluation in one kernel, and access to the functor for samplers that fuse it into theirs.
 #pragma once
+#include "core/lane_sums.hpp"
 #include "models/analytic_energies.hpp"
 #include "models/model.hpp"
 
@@ -7,19 +8,20 @@ namespace partita {
 
 // E and dE/dx of a strip, whichever kind the energy is. x and g may not overlap.
 template <class Energy>
-KOKKOS_FORCEINLINE_FUNCTION void evaluate(Energy const& e, Rows<Real const> x, Rows<Real> g, Real* energy) {
+KOKKOS_FORCEINLINE_FUNCTION void evaluate(Energy const& e, Rows<Real const> x, Rows<Real> g, double* energy) {
   if constexpr (Energy::separable) {
-    for (int l = 0; l < strip_lanes; l++) energy[l] = 0;
+    LaneSums sums(energy);
     for (Index i = 0; i < e.dimension; i++) {
       Real const* xi = x[i];
-      Real* gi = g[i];
+      Real *gi = g[i], *sum = sums.next_row();
       auto const coordinate = e.coordinate(i);
 #pragma GCC ivdep
       for (int l = 0; l < strip_lanes; l++) {
-        energy[l] += coordinate.energy(xi[l]);
+        sum[l] += coordinate.energy(xi[l]);
         gi[l] = coordinate.gradient(xi[l]);
       }
     }
+    sums.finish();
   } else {
     e.energy_and_gradient(x, g, energy);
   }
@@ -33,6 +35,9 @@ class AnalyticModel : public DifferentiableModel {
   std::vector<GaussianMoments> gaussian() const override;
   // Works in whole strips: rows of all three are stored up to a multiple of strip_lanes, and written there.
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
+  void precise_energy_and_gradient(ConstTiles x, TileEnergies energy, Tiles gradient) const override;
+  void precise_energy(ConstTiles x, TileEnergies energy) const override { precise_energy_and_gradient(x, energy, unused_gradient(x)); }
+  bool sums_in_double() const override { return true; }
 
  private:
   AnalyticEnergy energy_;

@@ -10,14 +10,14 @@ struct Banana {
   static constexpr bool separable = false;
   Index dimension = 2;
   Real scale = 1, bend = 0;  // a, b
-  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, Real* energy) const {
+  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
     Real const precision = 1 / (scale * scale), shift = scale * scale * bend;
     Real const *x0 = x[0], *x1 = x[1];
     Real *g0 = g[0], *g1 = g[1];
 #pragma GCC ivdep
     for (int l = 0; l < strip_lanes; l++) {
       Real const u = x0[l], w = std::fma(bend * u, u, x1[l] - shift);
-      energy[l] = Real(0.5) * std::fma(precision * u, u, w * w);
+      energy[l] = static_cast<double>(Real(0.5) * std::fma(precision * u, u, w * w));
       g0[l] = std::fma(2 * bend * u, w, precision * u);
       g1[l] = w;
     }

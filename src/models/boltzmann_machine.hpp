@@ -52,7 +52,7 @@ class BoltzmannMachine : public BoltzmannModel {
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;
-  bool binary() const override { return true; }
+  std::vector<double> unit_values() const override { return {0, 1}; }
   void set_reference(UnitMoments const&) override;
   double log_z_reference() const override;
 

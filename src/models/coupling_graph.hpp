@@ -25,15 +25,15 @@ class CouplingGraph {
   // The neighbours of unit i, in ascending order, are unit(n) by edge(n) for start(i) <= n < start(i + 1).
   struct Neighbours {
     DeviceVector<Index const> start, unit, edge;
-    // sum[l] += sum_j weight_ij x_j(l) over the neighbours j < end of unit i.
-    template <class Lanes>
-    KOKKOS_FORCEINLINE_FUNCTION void add(Index i, Index end, ConstVector const& weight, Rows<Real const> x, Lanes lanes, Real* sum) const {
+    // sum[l] += sum_j weight_ij x_j(l) over the neighbours j < end of unit i, in the precision of the sum.
+    template <class Lanes, class Sum>
+    KOKKOS_FORCEINLINE_FUNCTION void add(Index i, Index end, ConstVector const& weight, Rows<Real const> x, Lanes lanes, Sum* sum) const {
       Index const count = lanes;
       for (Index n = start(i); n < start(i + 1) && unit(n) < end; n++) {
-        Real const w = weight(edge(n));
+        Sum const w = static_cast<Sum>(weight(edge(n)));
         Real const* const row = x[unit(n)];
 #pragma GCC ivdep
-        for (Index l = 0; l < count; l++) sum[l] = std::fma(w, row[l], sum[l]);
+        for (Index l = 0; l < count; l++) sum[l] = std::fma(w, static_cast<Sum>(row[l]), sum[l]);
       }
     }
   };

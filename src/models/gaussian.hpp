@@ -2,7 +2,7 @@
 #pragma once
 #include <string>
 
-#include "core/strip.hpp"
+#include "core/lane_sums.hpp"
 #include "deck/schema.hpp"
 #include "models/model.hpp"
 
@@ -28,24 +28,25 @@ struct AutoregressiveGaussian {
   Index dimension = 1;
   Real correlation = 0;
   ConstVector mean;
-  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, Real* energy) const {
+  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
     Real const scale = 1 / (1 - correlation * correlation), off = -correlation * scale, inner = (1 + correlation * correlation) * scale;
     Index const last = dimension - 1;
-    for (int l = 0; l < strip_lanes; l++) energy[l] = 0;
+    LaneSums sums(energy);
     for (Index i = 0; i < dimension; i++) {
       Real const* here = x[i];
       Real const *before = x[i > 0 ? i - 1 : i], *after = x[i < last ? i + 1 : i];
       Real const m = mean(i), m_before = i > 0 ? mean(i - 1) : Real(0), m_after = i < last ? mean(i + 1) : Real(0);
       Real const to_before = i > 0 ? off : Real(0), to_after = i < last ? off : Real(0);
       Real const diagonal = dimension == 1 ? Real(1) : (i == 0 || i == last ? scale : inner);
-      Real* gi = g[i];
+      Real *gi = g[i], *sum = sums.next_row();
 #pragma GCC ivdep
       for (int l = 0; l < strip_lanes; l++) {
         Real const d = here[l] - m;
         gi[l] = std::fma(diagonal, d, std::fma(to_before, before[l] - m_before, to_after * (after[l] - m_after)));
-        energy[l] = std::fma(Real(0.5) * d, gi[l], energy[l]);
+        sum[l] = std::fma(Real(0.5) * d, gi[l], sum[l]);
       }
     }
+    sums.finish();
   }
   GaussianMoments moments() const;
 };

@@ -15,8 +15,9 @@ struct GaussianMixture {
   Kokkos::View<Real const**, Kokkos::LayoutRight, DeviceMemory> means;  // (component, dimension)
   ConstVector log_weights;                                              // (component)
 
+  // In Reals: the energy is at most some hundred where chains are, and doubles would cost half as much again in few dimensions.
   // One pass over the components with the running maximum of their exponents: no overflow before |x|^2 itself.
-  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, Real* energy) const {
+  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
     Real largest[strip_lanes], total[strip_lanes], exponent[strip_lanes];
     for (int l = 0; l < strip_lanes; l++) largest[l] = std::numeric_limits<Real>::lowest(), total[l] = 0;
     for (Index i = 0; i < dimension; i++)
@@ -43,7 +44,7 @@ struct GaussianMixture {
         for (int l = 0; l < strip_lanes; l++) gi[l] = std::fma(gi[l], rescale[l], weight[l] * (xi[l] - m));
       }
     }
-    for (int l = 0; l < strip_lanes; l++) energy[l] = -(largest[l] + math::log(total[l]));
+    for (int l = 0; l < strip_lanes; l++) energy[l] = static_cast<double>(-(largest[l] + math::log(total[l])));
     for (Index i = 0; i < dimension; i++)
       for (int l = 0; l < strip_lanes; l++) g[i][l] *= precision / total[l];
   }

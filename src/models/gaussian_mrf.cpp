@@ -102,7 +102,9 @@ std::vector<GaussianMoments> GaussianMrf::gaussian() const {
   return {{solve(j, g).values, j}};
 }
 
-void GaussianMrf::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
+// In double: far from 0 the quadratic and the linear part are large and nearly cancel.
+template <class Energies>
+void GaussianMrf::evaluate(ConstTiles x, Energies energy, Tiles gradient) const {
   Index const lanes = static_cast<Index>(x.extent(2)), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1));
   Index const units = dimension();
   ConstVector const weight = coupling_, diagonal = diagonal_, g = potential_;
@@ -115,21 +117,24 @@ void GaussianMrf::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gr
         Rows<Real const> const rows{&x(tile, 0, lane), pitch};
         double total[strip_lanes] = {};
         for (Index k = 0; k < units; k++) {
-          Real field[strip_lanes] = {};
+          double field[strip_lanes] = {};
           neighbours.add(k, units, weight, rows, here, field);
           Real const* const row = rows[k];
           Real* const out = &gradient(tile, k, lane);
-          Real const stiffness = diagonal(k), pull = g(k);
+          double const stiffness = static_cast<double>(diagonal(k)), pull = static_cast<double>(g(k));
 #pragma GCC ivdep
           for (Index l = 0; l < here; l++) {
-            Real const force = std::fma(stiffness, row[l], field[l] - pull);
-            out[l] = force;
-            total[l] += static_cast<double>(Real(0.5) * row[l] * (force - pull));
+            double const unit = static_cast<double>(row[l]), force = std::fma(stiffness, unit, field[l] - pull);
+            out[l] = static_cast<Real>(force);
+            total[l] = std::fma(0.5 * unit, force - pull, total[l]);
           }
         }
-        for (Index l = 0; l < here; l++) energy(tile, lane + l) = static_cast<Real>(total[l]);
+        for (Index l = 0; l < here; l++) energy(tile, lane + l) = static_cast<typename Energies::non_const_value_type>(total[l]);
       });
 }
+
+void GaussianMrf::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const { evaluate(x, energy, gradient); }
+void GaussianMrf::precise_energy_and_gradient(ConstTiles x, TileEnergies energy, Tiles gradient) const { evaluate(x, energy, gradient); }
 
 void GaussianMrf::sweep(Tiles x, Sweep const& sweep) const {
   ConstVector const diagonal = diagonal_, g = potential_, m = reference_mean_, t = reference_precision_;

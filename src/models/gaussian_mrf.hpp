@@ -39,6 +39,9 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
 
   void energy(ConstTiles x, TileScalars energy) const override { path_energy(x, 1, energy); }
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
+  void precise_energy_and_gradient(ConstTiles x, TileEnergies energy, Tiles gradient) const override;
+  void precise_energy(ConstTiles x, TileEnergies energy) const override { precise_energy_and_gradient(x, energy, unused_gradient(x)); }
+  bool sums_in_double() const override { return true; }
   double flops_per_evaluation() const override { return 4. * static_cast<double>(dimension() + graph_.edges()); }
 
   void sweep(Tiles x, Sweep const&) const override;
@@ -48,6 +51,9 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
   double log_z_reference() const override;
 
  private:
+  template <class Energies>
+  void evaluate(ConstTiles x, Energies, Tiles gradient) const;
+
   SparsePrecision precision_;
   std::vector<double> potential_host_;
   CouplingGraph graph_;

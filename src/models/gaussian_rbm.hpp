@@ -26,7 +26,7 @@ class GaussianRbm : public Rbm, public DifferentiableModel {
   // Means of v given h, (tile, hidden units, lane).
   void visible_means(ConstTiles hidden, Tiles mean) const;
 
-  bool binary() const override { return false; }
+  std::vector<double> unit_values() const override { return {}; }
   void set_reference(UnitMoments const&) override;  // the means alone
   double log_z_reference() const override;
   void centre(Vector gradient, ConstVector offsets) const override;

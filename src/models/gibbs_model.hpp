@@ -42,7 +42,9 @@ class GibbsModel : public virtual EnergyModel {
   // -log p_beta(x) up to its constant, (tile, lane); hidden units that are not in x are summed out at this beta.
   virtual void path_energy(ConstTiles x, double beta, TileScalars energy) const = 0;
   void energy(ConstTiles x, TileScalars out) const override { path_energy(x, 1, out); }
-  virtual bool binary() const { return false; }  // all units of x are 0 or 1
+  // The values of all units of x, the lower first, where they have two; empty where they are real numbers or of several kinds.
+  virtual std::vector<double> unit_values() const { return {}; }
+  bool binary() const { return unit_values() == std::vector<double>{0, 1}; }
 
   // A move of annealed importance sampling, from beta_before to sweep.beta: log_weight += log p*_beta(x) - log p*_beta_before(x), both
   // unnormalised, at the present x; then the sweep.

@@ -28,6 +28,7 @@ class Hopfield : public GibbsModel, public AssociativeMemory {
   explicit Hopfield(Index units, double beta = 1) : units_(units), beta_(beta) {}
 
   Index dimension() const override { return units_; }
+  std::vector<double> unit_values() const override { return {-1, 1}; }
   Index patterns() const override { return patterns_; }
   void remember(Vector patterns);                             // X (unit, pattern)
   void remember(std::vector<double> const& points) override;  // entries above 1/2 as 1, others as -1

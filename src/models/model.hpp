@@ -41,11 +41,26 @@ class Model {
   virtual std::size_t work_bytes(Index /*tiles*/, Index /*lanes*/) const { return 0; }
 };
 
+// Energies of lanes in double, (tile, lane), lane fastest.
+using TileEnergies = Kokkos::View<double**, Kokkos::LayoutStride, DeviceMemory>;
+using ConstTileEnergies = Kokkos::View<double const**, Kokkos::LayoutStride, DeviceMemory>;
+
 // A model whose -log p(x) can be computed up to a constant: its energy, or its free energy where there are hidden units.
 class EnergyModel : public virtual Model {
  public:
   // (tile, lane); each lane is independent of every other.
   virtual void energy(ConstTiles x, TileScalars energy) const = 0;
+  // The same for differences of energies that may be large. Exact to the rounding of single terms where sums_in_double(); of other models
+  // these are the numbers of energy(), which know E to about |E| 2^-24 in single precision.
+  virtual void precise_energy(ConstTiles x, TileEnergies energy) const;
+  virtual bool sums_in_double() const { return sizeof(Real) == sizeof(double); }
+
+ protected:
+  // Room for energies of tiles like x, kept between calls.
+  TileScalars narrow_energies(ConstTiles x) const;
+
+ private:
+  mutable TileScalarStorage narrow_energies_;
 };
 
 // An energy whose parameters learn from weighted sums of dE/dtheta over data and chains.
@@ -79,14 +94,19 @@ class DifferentiableModel : public virtual EnergyModel, public virtual ScoreMode
  public:
   // energy (tile, lane) = E(x), gradient = dE/dx. Each lane is independent of every other.
   virtual void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const = 0;
+  // With energies like those of precise_energy().
+  virtual void precise_energy_and_gradient(ConstTiles x, TileEnergies energy, Tiles gradient) const;
   void energy(ConstTiles x, TileScalars energy) const override;
   void gradient(ConstTiles x, Tiles gradient) const override;
   // Floating-point operations of one energy_and_gradient per chain, for the summary.
   virtual double flops_per_evaluation() const { return 0; }
 
+ protected:
+  // Room for a gradient that nobody wants, kept between calls.
+  Tiles unused_gradient(ConstTiles x) const;
+
  private:
   mutable TileStorage unused_gradient_;
-  mutable TileScalarStorage unused_energy_;
 };
 
 // A score that is learnt by score matching: with g = -s, its derivatives along a direction v (theory: score matching by jets).

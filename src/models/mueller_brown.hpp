@@ -10,7 +10,7 @@ struct MuellerBrown {
   static constexpr bool separable = false;
   Index dimension = 2;
   Real inverse_temperature = 1;
-  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, Real* energy) const {
+  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
     constexpr Real height[4] = {-200, -100, -170, 15}, a[4] = {-1, -1, -6.5, 0.7}, b[4] = {0, 0, 11, 0.6}, c[4] = {-10, -10, -6.5, 0.7};
     constexpr Real x0[4] = {1, 0, -0.5, -1}, y0[4] = {0, 0.5, 1.5, 1};
     Real const *xs = x[0], *ys = x[1];
@@ -25,7 +25,7 @@ struct MuellerBrown {
         ex += term * (2 * a[k] * u + b[k] * v);
         ey += term * (b[k] * u + 2 * c[k] * v);
       }
-      energy[l] = e, gx[l] = ex, gy[l] = ey;
+      energy[l] = static_cast<double>(e), gx[l] = ex, gy[l] = ey;
     }
   }
 };

@@ -2,7 +2,7 @@
 // Gabrie, Rotskoff, Vanden-Eijnden, PNAS 119 e2109420119 (2022): E = beta sum_i a/(2h) (phi_i - phi_{i-1})^2 + beta h/(4a) sum_i (1 -
 // phi_i^2)^2.
 #pragma once
-#include "core/strip.hpp"
+#include "core/lane_sums.hpp"
 #include "deck/schema.hpp"
 
 namespace partita {
@@ -12,24 +12,26 @@ struct Phi4Chain {
   Index dimension = 2;
   Real stiffness = 1;  // beta a / h
   Real well = 1;       // beta h / (4 a)
-  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, Real* energy) const {
-    for (int l = 0; l < strip_lanes; l++) energy[l] = 0;
+  KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
+    LaneSums sums(energy);
     for (Index i = 0; i <= dimension; i++) {  // bond between sites i - 1 and i; sites -1 and d are the walls
       bool const left_wall = i == 0, right_wall = i == dimension;
       Real const *before = x[left_wall ? 0 : i - 1], *here = x[right_wall ? dimension - 1 : i];
       Real const has_before = left_wall ? 0 : 1, has_here = right_wall ? 0 : 1;
+      Real* const sum = sums.next_row();
       Real *g_before = g[left_wall ? 0 : i - 1], *g_here = g[right_wall ? dimension - 1 : i];
       for (int l = 0; l < strip_lanes; l++) {
         Real const difference = has_here * here[l] - has_before * before[l], pull = stiffness * difference;
-        energy[l] = std::fma(Real(0.5) * pull, difference, energy[l]);
+        sum[l] = std::fma(Real(0.5) * pull, difference, sum[l]);
         if (!left_wall) g_before[l] -= pull;
         if (!right_wall) {
           Real const s = 1 - here[l] * here[l];
-          energy[l] = std::fma(well * s, s, energy[l]);
+          sum[l] = std::fma(well * s, s, sum[l]);
           g_here[l] = pull - 4 * well * s * here[l];
         }
       }
     }
+    sums.finish();
   }
 };
 

@@ -9,11 +9,16 @@ namespace partita {
 
 // Work rows of the tiles in flight; kept by the sampler between calls.
 struct SamplerWork {
-  TileStorage rows;            // fused: (strip slot, rows, strip_lanes); otherwise (tile in flight, rows, pitch)
+  TileStorage rows;  // fused: (strip slot, rows, strip_lanes); otherwise (tile in flight, rows, pitch)
+  using Energies = Kokkos::View<double***, Kokkos::LayoutRight, DeviceMemory>;
+  Energies energies;           // likewise
   DeviceVector<Index> moving;  // coordinates that are not held, where some are
-  void resize(Index slots, Index row_count, Index lanes) {
-    auto const has = [&](unsigned axis, Index n) { return static_cast<Index>(rows.extent(axis)) == n; };
-    if (!has(0, slots) || !has(1, row_count) || !has(2, lanes)) rows = TileStorage("sampler work", slots, row_count, lanes);
+  void resize(Index slots, Index row_count, Index energy_rows, Index lanes) {
+    auto const has = [](auto const& view, Index a, Index b, Index c) {
+      return static_cast<Index>(view.extent(0)) == a && static_cast<Index>(view.extent(1)) == b && static_cast<Index>(view.extent(2)) == c;
+    };
+    if (!has(rows, slots, row_count, lanes)) rows = TileStorage("sampler work", slots, row_count, lanes);
+    if (!has(energies, slots, energy_rows, lanes)) energies = Energies("energies of a step", slots, energy_rows, lanes);
   }
 };
 
@@ -37,7 +42,9 @@ inline Moving moving_coordinates(Chains const& chains, SamplerWork& work) {
   return {static_cast<Index>(list.size()), work.moving.data()};
 }
 
-KOKKOS_FORCEINLINE_FUNCTION Rows<Real> rows_at(TileStorage const& storage, Index tile, Index lane, Index pitch) {
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION Rows<T> rows_at(Kokkos::View<T***, Kokkos::LayoutRight, DeviceMemory> const& storage, Index tile, Index lane,
+                                            Index pitch) {
   return {storage.data() == nullptr ? nullptr : &storage(tile, 0, 0) + lane, pitch};
 }
 
@@ -60,10 +67,11 @@ KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy cons
   auto const evaluate_here = [&] { evaluate(energy, Rows<Real const>{point.data, point.pitch}, gradient, scheme.energy(s)); };
   auto const run = [&](auto const& g, auto const& refresh) {
     for (Index step = first_step; step < first_step + steps; step++)
-      for (Index k = 0; k < scheme.evaluations(); k++) {
-        scheme.before(s, noise, k, step, g);
+      for (Index k = 0, count = scheme.evaluations(step); k < count; k++) {
+        Turn const turn{step, k, k + 1 == count};
+        scheme.before(s, noise, turn, g);
         refresh();
-        scheme.after(s, noise, k, step, g);
+        scheme.after(s, noise, turn, g);
       }
   };
   if constexpr (Energy::separable && Scheme::gradient_at_state) {
@@ -87,8 +95,9 @@ void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& cha
   Index const strips = local.count * strips_per_tile;
   Slots const slots;
   Index const rows = Scheme::work_rows(d), slot_count = runs_on_host ? static_cast<Index>(slots.size()) : strips;
-  work.resize(slot_count, rows, strip_lanes);
+  work.resize(slot_count, rows, Scheme::energy_rows, strip_lanes);
   auto const x = chains.x, velocity = chains.velocity, work_rows = work.rows;
+  auto const energies = work.energies;
   auto const accepted = chains.accepted, diverging = chains.diverging;
   auto const keys = random::round_keys(key);
   ChainNumbers const first_chain = chains.numbers();
@@ -98,7 +107,8 @@ void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& cha
         Index const slot = runs_on_host ? static_cast<Index>(slots.acquire()) : n;
         Strip const s{rows_at(x, tile, lane, pitch),
                       rows_at(velocity, tile, lane, pitch),
-                      {&work_rows(slot, 0, 0), strip_lanes},
+                      rows_at(work_rows, slot, 0, strip_lanes),
+                      rows_at(energies, slot, 0, strip_lanes),
                       &accepted(tile, lane),
                       &diverging(tile, lane),
                       d,
@@ -111,27 +121,38 @@ void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& cha
 
 // A scheme's stage on every strip of `count` tiles from local tile `first`.
 template <class Stage>
-void for_each_strip(char const* name, Chains const& chains, TileStorage const& work_rows, Moving moving, Index first, Index count,
+void for_each_strip(char const* name, Chains const& chains, SamplerWork const& work, Moving moving, Index first, Index count,
                     Stage const& stage) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
   ChainNumbers const first_chain = chains.numbers();
-  auto const x = chains.x, velocity = chains.velocity;
+  auto const x = chains.x, velocity = chains.velocity, work_rows = work.rows;
+  auto const energies = work.energies;
   auto const accepted = chains.accepted, diverging = chains.diverging;
   Kokkos::parallel_for(
       name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count * strips_per_tile), KOKKOS_LAMBDA(Index n) {
         Index const in_flight = n / strips_per_tile, tile = first + in_flight, lane = n % strips_per_tile * strip_lanes;
         stage(Strip{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch),
-                    &accepted(tile, lane), &diverging(tile, lane), d, moving, first_chain.of(tile, lane)});
+                    rows_at(energies, in_flight, lane, pitch), &accepted(tile, lane), &diverging(tile, lane), d, moving,
+                    first_chain.of(tile, lane)});
       });
 }
 
 // The tiles [first, first + count) of this rank, all with `lanes` lanes, advanced together.
 template <class Scheme>
-void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& chains, TileStorage const& work_rows, Moving moving,
+void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& chains, SamplerWork const& work, Moving moving,
                    random::RoundKeys const& keys, Index first, Index count, Index lanes, Index first_step, Index steps) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = Scheme::work_rows(d);
   // Views of the rows where the scheme has its evaluations: the same offsets as in any strip.
-  Strip const whole{{&chains.x(first, 0, 0), pitch}, {nullptr, pitch}, {&work_rows(0, 0, 0), pitch}, nullptr, nullptr, d, moving, 0};
+  auto const work_rows = work.rows;
+  Strip const whole{rows_at(chains.x, first, 0, pitch),
+                    {nullptr, pitch},
+                    rows_at(work_rows, 0, 0, pitch),
+                    rows_at(work.energies, 0, 0, pitch),
+                    nullptr,
+                    nullptr,
+                    d,
+                    moving,
+                    0};
   auto const tile_stride = [&](Real const* p) {
     return p >= work_rows.data() && p < work_rows.data() + work_rows.size() ? rows * pitch : d * pitch;
   };
@@ -141,35 +162,37 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
                                               static_cast<std::size_t>(pitch), static_cast<std::size_t>(lanes), 1));
   };
   Tiles const point = view(scheme.point(whole)), gradient = view(scheme.gradient(whole));
-  TileScalars const energy(
-      scheme.energy(whole),
-      Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(rows * pitch), static_cast<std::size_t>(lanes), 1));
+  TileEnergies const energy(scheme.energy(whole),
+                            Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(Scheme::energy_rows * pitch),
+                                                 static_cast<std::size_t>(lanes), 1));
   auto const evaluate_here = [&] {
-    if constexpr (Scheme::needs_energy) dynamic_cast<DifferentiableModel const&>(model).energy_and_gradient(point, energy, gradient);
+    if constexpr (Scheme::needs_energy)
+      dynamic_cast<DifferentiableModel const&>(model).precise_energy_and_gradient(point, energy, gradient);
     else model.gradient(point, gradient);
   };
   if constexpr (Scheme::carries_gradient) {
     for_each_strip(
-        "partita::scheme_start", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
+        "partita::scheme_start", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
     evaluate_here();
   }
   for_each_strip(
-      "partita::scheme_begin", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
+      "partita::scheme_begin", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
         StripNoise noise(keys, Scheme::stream, s.first_chain);
         scheme.begin(s, noise, first_step);
       });
   for (Index step = first_step; step < first_step + steps; step++)
-    for (Index k = 0; k < scheme.evaluations(); k++) {
+    for (Index k = 0, evaluations = scheme.evaluations(step); k < evaluations; k++) {
+      Turn const turn{step, k, k + 1 == evaluations};
       for_each_strip(
-          "partita::scheme_before", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
+          "partita::scheme_before", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
             StripNoise noise(keys, Scheme::stream, s.first_chain);
-            scheme.before(s, noise, k, step, StoredGradient{scheme.gradient(s)});
+            scheme.before(s, noise, turn, StoredGradient{scheme.gradient(s)});
           });
       evaluate_here();
       for_each_strip(
-          "partita::scheme_after", chains, work_rows, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
+          "partita::scheme_after", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
             StripNoise noise(keys, Scheme::stream, s.first_chain);
-            scheme.after(s, noise, k, step, StoredGradient{scheme.gradient(s)});
+            scheme.after(s, noise, turn, StoredGradient{scheme.gradient(s)});
           });
     }
 }
@@ -183,20 +206,22 @@ void advance(Scheme const& scheme, Model const& model, Chains const& chains, Sam
              Index first_step, Index steps) {
   Moving const moving = detail::moving_coordinates(chains, work);
   if (local.count == 0 || steps == 0 || moving.count == 0) return;
-  if (auto const* analytic = dynamic_cast<AnalyticModel const*>(&model))
-    return std::visit(
-        [&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, moving, key, local, first_step, steps); },
-        analytic->analytic());
+  if (auto const* analytic = dynamic_cast<AnalyticModel const*>(&model)) {
+    std::visit([&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, moving, key, local, first_step, steps); },
+               analytic->analytic());
+    return repeat_last_chain(chains, local);
+  }
   Index const flight = tiles_in_flight(chains.mine.count), rows = Scheme::work_rows(chains.dimension), pitch = chains.tiling.pitch();
-  work.resize(flight, rows, pitch);
+  work.resize(flight, rows, Scheme::energy_rows, pitch);
   auto const keys = random::round_keys(key);
   for (Index first = local.first; first < local.end();) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);
     Index count = 1;  // neighbours of the same width, as many as fit in flight
     while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
-    detail::advance_tiles(scheme, score_of(model), chains, work.rows, moving, keys, first, count, lanes, first_step, steps);
+    detail::advance_tiles(scheme, score_of(model), chains, work, moving, keys, first, count, lanes, first_step, steps);
     first += count;
   }
+  repeat_last_chain(chains, local);
 }
 
 }  // namespace partita

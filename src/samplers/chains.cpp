@@ -37,6 +37,36 @@ Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension
   return std::min(std::clamp(fits, pitch_quantum, widest), round_up(chains, lane_quantum));
 }
 
+namespace {
+
+// Of a View (tile, rows, pitch), or (tile, pitch).
+template <class View>
+void repeat_last(View const& values, Tiling const& tiling, TileRange mine, TileRange local) {
+  Index const last = tiling.tiles() - 1, tile = last - mine.first;
+  if (values.size() == 0 || tile < local.first || tile >= local.end()) return;
+  Index const real = tiling.chains_in(last), pitch = tiling.pitch();
+  Index const rows = static_cast<Index>(values.size() / values.extent(0)) / pitch;
+  auto* const from = values.data() + tile * rows * pitch;
+  Kokkos::parallel_for(
+      "partita::repeat_last_chain", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, rows), KOKKOS_LAMBDA(Index row) {
+        auto* const lanes = from + row * pitch;
+        for (Index l = real; l < pitch; l++) lanes[l] = lanes[real - 1];
+      });
+}
+
+}  // namespace
+
+void repeat_last_chain(Chains const& c, TileRange local) {
+  repeat_last(c.x, c.tiling, c.mine, local);
+  repeat_last(c.velocity, c.tiling, c.mine, local);
+  repeat_last(c.accepted, c.tiling, c.mine, local);
+  repeat_last(c.diverging, c.tiling, c.mine, local);
+}
+
+void repeat_last_chain(TileStorage const& values, Tiling const& tiling, TileRange mine, TileRange local) {
+  repeat_last(values, tiling, mine, local);
+}
+
 void place(TileStorage const& x, ChainNumbers number, StartKey const& start, InitialDistribution const& initial) {
   auto const extent = [&x](unsigned axis) { return static_cast<Index>(x.extent(axis)); };
   Index const tiles = extent(0), d = extent(1), blocks = divide_up(d, 4), pitch = extent(2), group = start.group;

@@ -38,6 +38,12 @@ struct Chains {
 // core's L2 cache. Depends on global numbers only.
 Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension);
 
+// The lanes of the last tile past the last chain repeat it, where it is among the local tiles [range): what they did on their own, leave
+// the numbers, say, is seen by nothing that follows, be it a sum with weight 0 or a checkpoint.
+void repeat_last_chain(Chains const&, TileRange local);
+// The same of a quantity of chains so tiled, (tile, rows, pitch).
+void repeat_last_chain(TileStorage const&, Tiling const&, TileRange mine, TileRange local);
+
 // Where chains start, each coordinate independent: centre + scale N(0, 1), centre + scale U(-1, 1), or centre.
 enum class InitialState { normal, uniform, zero };
 struct InitialDistribution {

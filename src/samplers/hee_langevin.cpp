@@ -45,6 +45,11 @@ std::vector<double> relaxation_times(std::vector<double> const& tau, Index layer
   return all;
 }
 
+void HeeChains::repeat_last_chain(TileRange local) const {
+  for (auto const* set : {&x, &v, &u})
+    for (auto const& layer : *set) partita::repeat_last_chain(layer, tiling, mine, local);
+}
+
 void HeeChains::describe_state(State& state, std::string const& group) const {
   auto const add = [&](char const* name, std::vector<TileStorage> const& layers, std::size_t first) {
     for (std::size_t l = 0; l < layers.size(); l++)
@@ -607,11 +612,13 @@ void HeeLangevin::advance(HeeChains const& chains, random::Key key, TileRange lo
     Flight(model_, options_, tau_, chains, key, {first, count}, visible, group, {}, work_).advance(first_step, steps);
     first += count;
   }
+  chains.repeat_last_chain(local);
 }
 
 void HeeLangevin::advance_and_learn(HeeChains const& chains, random::Key key, Index local_tile, Index first_step, Index steps,
                                     Vector drive) {
   if (steps > 0) Flight(model_, options_, tau_, chains, key, {local_tile, 1}, Visible::clamped, 1, drive, work_).advance(first_step, steps);
+  chains.repeat_last_chain({local_tile, 1});
 }
 
 }  // namespace partita

@@ -46,6 +46,7 @@ struct HeeChains {
   std::vector<TileStorage> v;  // [l-1], l = 1 .. L, of second order; else empty
   std::vector<TileStorage> u;  // [l], fast neurons of layers 0 .. L-1 (to L where A' has no closed form): (tile, K n_l, pitch), replica
                                // by replica; only for aprime = interneuron
+  void repeat_last_chain(TileRange local) const;  // see chains.hpp; of all its quantities
   void describe_state(State&, std::string const& group) const;
   std::size_t bytes() const;
 };

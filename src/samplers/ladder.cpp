@@ -12,6 +12,9 @@ random::Key key_of(random::Key key, Index rung) {
 }
 
 Vector values(Real* first, Index count) { return Vector(first, static_cast<std::size_t>(count)); }
+// Doubles travel between ranks as so many Reals each, bit by bit.
+constexpr Index reals_of_a_double = sizeof(double) / sizeof(Real);
+Vector bits(double* first, Index count) { return values(reinterpret_cast<Real*>(first), count * reals_of_a_double); }
 
 using LaneCounts = Kokkos::View<std::int32_t**, Kokkos::LayoutStride, DeviceMemory>;
 
@@ -57,7 +60,8 @@ void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& 
         bool accept[strip_lanes];
         for (Index l = 0; l < count; l++) {
           Real const u = random::uniform(random::words(key, number.of(0, lane + l), random::Stream::swaps, step, draw).w[0]);
-          accept[l] = math::log(u) < a.difference[lane + l] + b.difference[lane + l];  // false where one is not a number
+          accept[l] =
+              static_cast<double>(math::log(u)) < a.difference[lane + l] + b.difference[lane + l];  // false where one is not a number
           if (attempts != nullptr) attempts[lane + l]++, successes[lane + l] += accept[l] ? 1 : 0;
         }
         auto const exchange_row = [&](Real* p, Real* q) {
@@ -92,9 +96,10 @@ void mark_hottest(TileScalarStorage visited, TileRange tiles) {
 
 }  // namespace
 
-void subtract(TileScalars difference, ConstTileScalars other) {
+void subtract(ConstTileScalars one, ConstTileScalars other, TileEnergies difference) {
   Kokkos::parallel_for(
-      "partita::compare_rungs", Lanes(0, static_cast<Index>(other.extent(1))), KOKKOS_LAMBDA(Index l) { difference(0, l) -= other(0, l); });
+      "partita::compare_rungs", Lanes(0, static_cast<Index>(other.extent(1))),
+      KOKKOS_LAMBDA(Index l) { difference(0, l) = static_cast<double>(one(0, l)) - static_cast<double>(other(0, l)); });
 }
 
 std::vector<deck::Key> ladder_keys() {
@@ -146,7 +151,7 @@ void LadderSampler::prepare(Model const& model, Chains& chains, random::Key key)
     rung.chains.held = chains.held;
     Index const tiles = rung.chains.mine.count, pitch = chains.tiling.pitch();
     rung.visited = TileScalarStorage("ends visited", tiles, pitch);
-    rung.difference = TileScalarStorage("rung against neighbour", tiles, pitch);
+    rung.difference = decltype(rung.difference)("rung against neighbour", tiles, pitch);
     rung.counts = Counts("swaps", tiles, 3, pitch);
     set.rungs.push_back(std::move(rung));
     if (r > 0) from_coldest.emplace_back(0, r);
@@ -220,18 +225,18 @@ std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pa
       if (of_a != of_b) absent.push_back({meetings.size(), of_a == here ? of_b : of_a, of_a != here});
       meetings.push_back(m);
     }
-  if (incoming_.extent(0) < absent.size() || static_cast<Index>(incoming_.extent(1)) < d + 2 ||
+  Index const rows = d + 1 + reals_of_a_double;
+  if (incoming_.extent(0) < absent.size() || static_cast<Index>(incoming_.extent(1)) < rows ||
       static_cast<Index>(incoming_.extent(2)) != pitch)
-    incoming_ = TileStorage("columns of other ranks", absent.size(), d + 2, pitch);
+    incoming_ = TileStorage("columns of other ranks", absent.size(), rows, pitch);
   std::vector<Slice> sends, receives;
   for (std::size_t n = 0; n < absent.size(); n++) {
     Meeting& m = meetings[absent[n].meeting];
     auto const tile = static_cast<Index>(n);
-    LadderColumn const buffer{&incoming_(tile, 0, 0), &incoming_(tile, d, 0), &incoming_(tile, d + 1, 0)};
+    LadderColumn const buffer{&incoming_(tile, 0, 0), &incoming_(tile, d, 0), reinterpret_cast<double*>(&incoming_(tile, d + 1, 0))};
     LadderColumn const mine = absent[n].is_a ? m.b : m.a;
     auto const add = [&](std::vector<Slice>& to, LadderColumn const& c) {
-      for (auto const& v : {values(c.x, d * pitch), values(c.visited, pitch), values(c.difference, pitch)})
-        to.push_back({absent[n].rank, v});
+      for (auto const& v : {values(c.x, d * pitch), values(c.visited, pitch), bits(c.difference, pitch)}) to.push_back({absent[n].rank, v});
     };
     add(sends, mine);
     add(receives, buffer);

@@ -23,11 +23,12 @@ std::vector<deck::Key> ladder_keys();
 
 // What two rungs of a tile need of one another: here, or in a buffer with what came from the other rank. Rows are a pitch apart.
 struct LadderColumn {
-  Real *x, *visited, *difference;
+  Real *x, *visited;
+  double* difference;
 };
 
-// difference -= other, for energies of the lanes of one tile, (1, lane).
-void subtract(TileScalars difference, ConstTileScalars other);
+// difference = one - other, for energies of the lanes of one tile, (1, lane).
+void subtract(ConstTileScalars one, ConstTileScalars other, TileEnergies difference);
 
 class LadderSampler : public Sampler {
  public:
@@ -41,6 +42,7 @@ class LadderSampler : public Sampler {
   // and that is collective.
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index rungs() const override { return rungs_; }
+  bool compares_energies() const override { return true; }
   // Swap rates of neighbours and completed round trips.
   std::vector<Result> results() const override;
   void describe_state(State&) override;
@@ -54,7 +56,7 @@ class LadderSampler : public Sampler {
   virtual void prepare_rung(Index rung, Model const&, Chains&, random::Key) = 0;
   virtual void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
   // difference = U_rung(x) - U_neighbour(x), (tile, lane).
-  virtual void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileScalars difference) const = 0;
+  virtual void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const = 0;
   // Called before the chains advance; collective where the chains' advance() is.
   virtual void before_advance(Model const&, Index /*first_step*/) {}
 
@@ -78,8 +80,8 @@ class LadderSampler : public Sampler {
     Chains chains;  // of rung 0: the caller's
     // What travels with a state, (tile, pitch): 0, or 1 once it has been coldest, 2 when it has been hottest since.
     TileScalarStorage visited;
-    TileScalarStorage difference;  // (tile, pitch), of compare()
-    Counts counts;                 // (tile, Counter, pitch): swaps with the hotter neighbour; at rung 0 round trips
+    Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> difference;  // (tile, pitch), of compare()
+    Counts counts;  // (tile, Counter, pitch): swaps with the hotter neighbour; at rung 0 round trips
   };
   struct Set {
     std::vector<Rung> rungs;
@@ -106,7 +108,7 @@ class LadderSampler : public Sampler {
   Communicator ranks_;
   Start start_;
   std::map<Index, Set> sets_;  // by first_number
-  TileStorage incoming_;       // (column, dimension + 2, pitch): x, visited, difference from other ranks
+  TileStorage incoming_;       // (column, dimension + 1 + reals_of_a_double, pitch): x, visited, difference from other ranks
 };
 
 }  // namespace partita

@@ -25,6 +25,7 @@ class LangevinGibbs : public AdjustedSampler {
   explicit LangevinGibbs(LangevinGibbsOptions const& o) : AdjustedSampler(o.step_size, 1, o.target_acceptance), options_(o) {}
   // Failure(usage) for other models.
   void prepare(Model const&, Chains&, random::Key) override;
+  bool compares_energies() const override { return false; }  // its ratios are sums of differences, unit by unit
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool adjusted() const override { return options_.adjusted; }

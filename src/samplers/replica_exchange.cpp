@@ -38,7 +38,7 @@ std::vector<Move> const& moves() {
        [](Options const& o, double t) { return std::make_unique<Ula>(UlaOptions{.step_size = o.step_size, .temperature = t}); }},
       {"hmc", true,
        [](Options const& o, double t) {
-         return std::make_unique<Hmc>(HmcOptions{o.step_size * std::sqrt(t), o.leapfrogs, t, target<HmcOptions>(o)});
+         return std::make_unique<Hmc>(HmcOptions{o.step_size * std::sqrt(t), o.leapfrogs, t, target<HmcOptions>(o), o.random_length});
        }},
   };
   return table;
@@ -60,7 +60,7 @@ std::vector<double> first_betas(Options const& o) {
   return out;
 }
 
-void scale(TileScalars values, Real by) {
+void scale(TileEnergies values, double by) {
   Kokkos::parallel_for(
       "partita::scale_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(1))),
       KOKKOS_LAMBDA(Index l) { values(0, l) *= by; });
@@ -81,7 +81,9 @@ deck::Schema replica_exchange_schema() {
                  "acceptance that the warm-up adapts mala's and hmc's steps to; 0: they stay; unset: the default of the moves")
            .at_least(0)
            .below(1),
-       deck::key("leapfrogs", &O::leapfrogs, "leapfrog steps of an hmc trajectory").at_least(1),
+       deck::key("leapfrogs", &O::leapfrogs, "leapfrog steps of an hmc trajectory; their mean where random_length = true").at_least(1),
+       deck::key("random_length", &O::random_length,
+                 "hmc: each trajectory has a number of leapfrog steps of its own, uniform on 1 to 2 leapfrogs - 1"),
        deck::key("rungs", &O::rungs, "temperatures, that of the samples included").at_least(2),
        deck::key("lowest_beta", &O::lowest_beta, "1/T of the hottest rung; 0, independent draws, for gibbs alone").at_least(0).below(1),
        deck::key("betas", &O::betas, "all 1/T from 1 downwards, in place of rungs and lowest_beta")
@@ -142,19 +144,19 @@ void ReplicaExchange::advance_rung(Index rung, Model const& model, Chains& chain
   move.advance(model, chains, key, local, first_step, steps);
 }
 
-void ReplicaExchange::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileScalars difference) const {
-  auto const lanes = x.extent(2);
+void ReplicaExchange::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileEnergies difference) const {
+  auto const lanes = std::pair(std::size_t{0}, x.extent(2));
   auto const* units = dynamic_cast<Gibbs const*>(moves_.front().get()) ? &units_of(model) : nullptr;
-  if (energy_.extent(1) < lanes) energy_ = TileScalarStorage("energy at the neighbour", 1, lanes);
-  TileScalars const other = Kokkos::subview(energy_, Kokkos::ALL, std::pair(std::size_t{0}, lanes));
   // Of units the hidden ones are summed out at each beta anew; other energies are E at all of them.
   if (units) {
-    units->path_energy(x, beta(rung), difference);
+    if (energy_.extent(1) < lanes.second) energy_ = TileScalarStorage("energies at both betas", 2, lanes.second);
+    TileScalars const one = Kokkos::subview(energy_, std::pair(0, 1), lanes), other = Kokkos::subview(energy_, std::pair(1, 2), lanes);
+    units->path_energy(x, beta(rung), one);
     units->path_energy(x, beta(neighbour), other);
-    subtract(difference, other);
+    subtract(one, other, difference);
   } else {
-    dynamic_cast<EnergyModel const&>(model).energy(x, difference);
-    scale(difference, static_cast<Real>(beta(rung) - beta(neighbour)));
+    dynamic_cast<EnergyModel const&>(model).precise_energy(x, difference);
+    scale(difference, beta(rung) - beta(neighbour));
   }
 }
 

@@ -10,6 +10,7 @@ struct ReplicaExchangeOptions {
   double step_size = 0;
   double target_acceptance = -1;
   Index leapfrogs = 10;
+  bool random_length = true;
   Index rungs = 8;
   double lowest_beta = 0.1;
   std::vector<double> betas;
@@ -39,7 +40,7 @@ class ReplicaExchange : public LadderSampler {
   std::vector<Index> order() const override;
   void prepare_rung(Index rung, Model const&, Chains&, random::Key) override;
   void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileScalars difference) const override;
+  void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const override;
 
  private:
   double beta(Index rung) const { return betas_(static_cast<std::size_t>(rung)); }
@@ -49,7 +50,7 @@ class ReplicaExchange : public LadderSampler {
   Kokkos::View<double*, Kokkos::LayoutRight, Kokkos::HostSpace> betas_;
   std::vector<std::unique_ptr<Sampler>> moves_;           // of each rung
   Index adaptations_ = 0, reached_ = 0, adapted_at_ = 0;  // calls of adapt(); the step after the last, and that of the last call
-  mutable TileScalarStorage energy_;
+  mutable TileScalarStorage energy_;                      // (2, pitch): of units at both betas
 };
 
 // New betas between the same ends, between which rejections are shared out evenly: the communication barrier, the sum of rejection rates

@@ -15,6 +15,8 @@
 
 namespace partita {
 
+class Communicator;
+
 class Sampler {
  public:
   virtual ~Sampler() = default;
@@ -27,9 +29,12 @@ class Sampler {
     advance(m, c, key, {0, c.mine.count}, first_step, steps);
   }
 
-  virtual bool adjusted() const { return false; }  // has an acceptance test
-  virtual bool adapts() const { return false; }    // tunes its step size during warm-up
-  virtual void adapt(double /*acceptance*/) {}     // called with the acceptance of all chains since the last call
+  virtual bool adjusted() const { return false; }           // has an acceptance test
+  virtual bool compares_energies() const { return false; }  // what it accepts or swaps depends on small differences of energies
+  virtual bool adapts() const { return false; }             // tunes its step size during warm-up
+  virtual void adapt(double /*acceptance*/) {}              // called with the acceptance of all chains since the last call
+  // Called after adapt() with all chains, for what a sampler learns of the target from where they are. Collective.
+  virtual void adapt_to(Chains const&, Communicator const&) {}
   virtual double evaluations_per_step() const { return 1; }
   virtual Index work_rows(Index dimension) const = 0;  // rows of work memory, gradient included
   virtual bool keeps_velocity() const { return false; }
@@ -65,8 +70,10 @@ class Sampler {
 class AdjustedSampler : public Sampler {
  public:
   bool adjusted() const override { return true; }
+  bool compares_energies() const override { return true; }
   bool adapts() const override { return target_ > 0; }
   void adapt(double acceptance) override {
+    if (target_ <= 0) return;
     adaptations_++;
     step_size_ *= std::exp(2 * std::pow(static_cast<double>(adaptations_), -0.6) * (acceptance - target_));
   }

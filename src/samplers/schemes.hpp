@@ -1,9 +1,11 @@
 // The time steps of the Langevin samplers, written once for a strip of lanes and used by fused kernels and by large models alike.
-// A step makes `evaluations()` energy evaluations; before(k) and after(k) are what happens around evaluation k.
+// A step makes `evaluations(step)` energy evaluations, the same in all lanes; before() and after() are what happens around each.
 //   needs_energy       it accepts or rejects: models without an energy will not do
 //   carries_gradient   begin() finds E and dE/dx of the present x in energy() and gradient() when a block of steps starts
-//   point(), gradient(), energy()   where an evaluation is taken and where its results go
+//   point(), gradient(), energy()   where an evaluation is taken and where its results go; energies are doubles, for what decides is the
+//                    small difference of large ones
 #pragma once
+#include "core/lane_sums.hpp"
 #include "core/math.hpp"
 #include "samplers/strip_noise.hpp"
 
@@ -16,9 +18,16 @@ struct Moving {
   KOKKOS_FORCEINLINE_FUNCTION Index operator[](Index k) const { return list ? list[k] : k; }
 };
 
+// An evaluation of a step, counted from 0, and whether it is the step's last.
+struct Turn {
+  Index step, evaluation;
+  bool last;
+};
+
 // What a scheme sees of a strip.
 struct Strip {
   Rows<Real> x, velocity, work;  // work: the scheme's work_rows(dimension) rows
+  Rows<double> energies;         // its energy_rows rows
   std::int32_t *accepted, *diverging;
   Index dimension;
   Moving moving;
@@ -56,23 +65,24 @@ struct SeparableGradient {
 // Unadjusted Langevin: x <- x - eta dE/dx + sqrt(2 eta) xi.
 struct UlaScheme {
   static constexpr bool needs_energy = false, carries_gradient = false, gradient_at_state = true, keeps_velocity = false;
+  static constexpr Index energy_rows = 1;
   static constexpr random::Stream stream = random::Stream::langevin_noise;
   Real step_size, amplitude;
 
-  KOKKOS_FUNCTION static Index work_rows(Index d) { return d + 1; }
-  KOKKOS_FUNCTION Index evaluations() const { return 1; }
+  KOKKOS_FUNCTION static Index work_rows(Index d) { return d; }
+  KOKKOS_FUNCTION Index evaluations(Index) const { return 1; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(Strip const& s) const { return s.x; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(Strip const& s) const { return s.work; }
-  KOKKOS_FORCEINLINE_FUNCTION Real* energy(Strip const& s) const { return s.work[s.dimension]; }
+  KOKKOS_FORCEINLINE_FUNCTION double* energy(Strip const& s) const { return s.energies[0]; }
 
   KOKKOS_FORCEINLINE_FUNCTION void begin(Strip const&, StripNoise&, Index) const {}
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const&, StripNoise&, Index, Index, Gradient const&) const {}
+  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const&, StripNoise&, Turn, Gradient const&) const {}
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
+  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Turn turn, Gradient const& g) const {
     auto const x = s.x;
     Real const eta = step_size, a = amplitude;
-    s.each_moving_row(noise, step, [=](Index i) {
+    s.each_moving_row(noise, turn.step, [=](Index i) {
       Real* const row = x[i];
       return [=, slope = g.row(i)](Index l, Real xi) { row[l] = std::fma(a, xi, std::fma(-eta, slope(l, row[l]), row[l])); };
     });
@@ -82,14 +92,15 @@ struct UlaScheme {
 // Leimkuhler and Matthews (AMRX 2013, 34): x <- x - eta dE/dx + sqrt(2 eta) (xi_n + xi_{n+1}) / 2; exact covariance on Gaussians.
 struct LeimkuhlerMatthewsScheme {
   static constexpr bool needs_energy = false, carries_gradient = false, gradient_at_state = true, keeps_velocity = false;
+  static constexpr Index energy_rows = 1;
   static constexpr random::Stream stream = random::Stream::langevin_noise;
   Real step_size, amplitude;  // amplitude = sqrt(2 eta) / 2
 
-  KOKKOS_FUNCTION static Index work_rows(Index d) { return 2 * d + 1; }  // gradient, xi_n, energy
-  KOKKOS_FUNCTION Index evaluations() const { return 1; }
+  KOKKOS_FUNCTION static Index work_rows(Index d) { return 2 * d; }  // gradient, xi_n
+  KOKKOS_FUNCTION Index evaluations(Index) const { return 1; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(Strip const& s) const { return s.x; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(Strip const& s) const { return s.work; }
-  KOKKOS_FORCEINLINE_FUNCTION Real* energy(Strip const& s) const { return s.work[2 * s.dimension]; }
+  KOKKOS_FORCEINLINE_FUNCTION double* energy(Strip const& s) const { return s.energies[0]; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> previous(Strip const& s) const { return {s.work[s.dimension], s.work.pitch}; }
 
   KOKKOS_FORCEINLINE_FUNCTION void begin(Strip const& s, StripNoise& noise, Index step) const {
@@ -97,12 +108,12 @@ struct LeimkuhlerMatthewsScheme {
     s.each_moving_row(noise, step, [=](Index i) { return [row = earlier[i]](Index l, Real xi) { row[l] = xi; }; });
   }
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const&, StripNoise&, Index, Index, Gradient const&) const {}
+  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const&, StripNoise&, Turn, Gradient const&) const {}
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
+  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Turn turn, Gradient const& g) const {
     auto const x = s.x, earlier = previous(s);
     Real const eta = step_size, a = amplitude;
-    s.each_moving_row(noise, step + 1, [=](Index i) {
+    s.each_moving_row(noise, turn.step + 1, [=](Index i) {
       Real *const row = x[i], *const before = earlier[i];
       return [=, slope = g.row(i)](Index l, Real xi) {
         row[l] = std::fma(a, before[l] + xi, std::fma(-eta, slope(l, row[l]), row[l]));
@@ -115,21 +126,22 @@ struct LeimkuhlerMatthewsScheme {
 // BAOAB (Leimkuhler and Matthews 2013): kick h/2, drift h/2, Ornstein-Uhlenbeck h, drift h/2, kick h/2.
 struct BaoabScheme {
   static constexpr bool needs_energy = false, carries_gradient = true, gradient_at_state = true, keeps_velocity = true;
+  static constexpr Index energy_rows = 1;
   static constexpr random::Stream stream = random::Stream::langevin_noise;
   Real half_kick, half_step, decay, amplitude;  // h / (2 m), h / 2, e^{-gamma h}, sqrt((1 - decay^2) T / m)
 
-  KOKKOS_FUNCTION static Index work_rows(Index d) { return d + 1; }
-  KOKKOS_FUNCTION Index evaluations() const { return 1; }
+  KOKKOS_FUNCTION static Index work_rows(Index d) { return d; }
+  KOKKOS_FUNCTION Index evaluations(Index) const { return 1; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(Strip const& s) const { return s.x; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(Strip const& s) const { return s.work; }
-  KOKKOS_FORCEINLINE_FUNCTION Real* energy(Strip const& s) const { return s.work[s.dimension]; }
+  KOKKOS_FORCEINLINE_FUNCTION double* energy(Strip const& s) const { return s.energies[0]; }
 
   KOKKOS_FORCEINLINE_FUNCTION void begin(Strip const&, StripNoise&, Index) const {}
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const& s, StripNoise& noise, Index, Index step, Gradient const& g) const {
+  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const& s, StripNoise& noise, Turn turn, Gradient const& g) const {
     auto const x = s.x, v = s.velocity;
     Real const kick = half_kick, drift = half_step, c = decay, a = amplitude;
-    s.each_moving_row(noise, step, [=](Index i) {
+    s.each_moving_row(noise, turn.step, [=](Index i) {
       Real *const position = x[i], *const velocity = v[i];
       return [=, slope = g.row(i)](Index l, Real xi) {
         Real const kicked = std::fma(-kick, slope(l, position[l]), velocity[l]), middle = std::fma(drift, kicked, position[l]);
@@ -140,7 +152,7 @@ struct BaoabScheme {
     });
   }
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise&, Index, Index, Gradient const& g) const {
+  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise&, Turn, Gradient const& g) const {
     for (Index k = 0; k < s.moving.count; k++) {
       Index const i = s.moving[k];
       Real *const v = s.velocity[i], *const x = s.x[i];
@@ -151,80 +163,99 @@ struct BaoabScheme {
   }
 };
 
-// Hybrid Monte Carlo (Duane et al. 1987): fresh velocities, `leapfrogs` leapfrog steps of length `step`, Metropolis test.
-// With one leapfrog of length sqrt(2 eta) it is the Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996).
+// Hybrid Monte Carlo (Duane et al. 1987): fresh velocities, leapfrog steps of length `step`, Metropolis test. With one leapfrog of length
+// sqrt(2 eta) it is the Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996).
+//
+// A trajectory of fixed length returns a mode of which it is nearly a half or a whole period to where it was, for ever (Mackenzie 1989). Of
+// random length, its leapfrogs are uniform on 1 .. 2 leapfrogs - 1, keyed by the step alone: `leapfrogs` on average, all lanes alike.
 struct HamiltonianScheme {
   static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = false;
+  static constexpr Index energy_rows = 3;  // E(x), E(proposal), kinetic energy at the start
   static constexpr random::Stream stream = random::Stream::momentum;
   Real step, beta;  // leapfrog length, inverse temperature
   Index leapfrogs;
+  // (dimension): leapfrog lengths are step times these, as with masses of one over their squares; null: all 1.
+  Real const* scales = nullptr;
+  bool random_length = false;
+  random::Key key = {};  // of the random lengths
 
-  // Rows: gradient at x | velocity | proposal | gradient at the proposal | E(x), E(proposal), kinetic energy at the start
-  KOKKOS_FUNCTION static Index work_rows(Index d) { return 4 * d + 3; }
-  KOKKOS_FUNCTION Index evaluations() const { return leapfrogs; }
+  // Rows: gradient at x | velocity | proposal | gradient at the proposal
+  KOKKOS_FUNCTION static Index work_rows(Index d) { return 4 * d; }
+  KOKKOS_FUNCTION Index evaluations(Index n) const {
+    if (!random_length) return leapfrogs;
+    auto const w = random::words(key, 0, random::Stream::trajectory_length, static_cast<std::uint64_t>(n), 0);
+    return 1 + static_cast<Index>(random::below(w.w[0], static_cast<std::uint32_t>(2 * leapfrogs - 1)));
+  }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> section(Strip const& s, Index k) const { return {s.work[k * s.dimension], s.work.pitch}; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(Strip const& s) const { return section(s, 2); }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(Strip const& s) const { return section(s, 3); }
-  KOKKOS_FORCEINLINE_FUNCTION Real* energy(Strip const& s) const { return s.work[4 * s.dimension + 1]; }
+  KOKKOS_FORCEINLINE_FUNCTION double* energy(Strip const& s) const { return s.energies[1]; }
+  KOKKOS_FORCEINLINE_FUNCTION Real scale(Index i) const { return scales ? scales[i] : Real(1); }
 
   // The evaluation that started the block was made at the proposal's place, where x was copied to.
   KOKKOS_FORCEINLINE_FUNCTION void begin(Strip const& s, StripNoise&, Index) const {
     auto const g = section(s, 0), from = gradient(s);
     for (Index i = 0; i < s.dimension; i++)
       for (Index l = 0; l < strip_lanes; l++) g[i][l] = from[i][l];
-    Real *e = s.work[4 * s.dimension], *evaluated = energy(s);
+    double *e = s.energies[0], *evaluated = energy(s);
     for (Index l = 0; l < strip_lanes; l++) e[l] = evaluated[l];
   }
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const& s, StripNoise& noise, Index k, Index n, Gradient const&) const {
+  KOKKOS_FORCEINLINE_FUNCTION void before(Strip const& s, StripNoise& noise, Turn turn, Gradient const&) const {
     auto const g = section(s, 0), v = section(s, 1), y = section(s, 2), x = s.x;
     Real const h = step, half = Real(0.5) * step * beta;
-    if (k == 0) {
-      Real* kinetic = s.work[4 * s.dimension + 2];
-      for (Index l = 0; l < strip_lanes; l++) kinetic[l] = 0;
-      s.each_moving_row(noise, n, [=](Index i) {
-        Real *gi = g[i], *vi = v[i], *yi = y[i], *xi = x[i];
+    if (turn.evaluation == 0) {
+      LaneSums kinetic(s.energies[2]);
+      s.each_moving_row(noise, turn.step, [=, this, &kinetic](Index i) {
+        Real *gi = g[i], *vi = v[i], *yi = y[i], *xi = x[i], *sum = kinetic.next_row();
+        Real const kick = half * scale(i), drift = h * scale(i);
         return [=](Index l, Real normal) {
-          kinetic[l] = std::fma(Real(0.5) * normal, normal, kinetic[l]);
-          Real const kicked = std::fma(-half, gi[l], normal);
+          sum[l] = std::fma(Real(0.5) * normal, normal, sum[l]);
+          Real const kicked = std::fma(-kick, gi[l], normal);
           vi[l] = kicked;
-          yi[l] = std::fma(h, kicked, xi[l]);
+          yi[l] = std::fma(drift, kicked, xi[l]);
         };
       });
+      kinetic.finish();
     } else {
       for (Index m = 0; m < s.moving.count; m++) {
-        Real *yi = y[s.moving[m]], *vi = v[s.moving[m]];
+        Index const i = s.moving[m];
+        Real *yi = y[i], *vi = v[i];
+        Real const drift = h * scale(i);
 #pragma GCC ivdep
-        for (Index l = 0; l < strip_lanes; l++) yi[l] = std::fma(h, vi[l], yi[l]);
+        for (Index l = 0; l < strip_lanes; l++) yi[l] = std::fma(drift, vi[l], yi[l]);
       }
     }
   }
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Index k, Index n, Gradient const&) const {
+  KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Turn turn, Gradient const&) const {
     auto const v = section(s, 1), gy = section(s, 3);
-    bool const last = k + 1 == leapfrogs;
-    Real const kick = (last ? Real(0.5) : Real(1)) * step * beta;
-    Real kinetic[strip_lanes];
-    for (Index l = 0; l < strip_lanes; l++) kinetic[l] = 0;
+    Real const whole = (turn.last ? Real(0.5) : Real(1)) * step * beta;
+    double kinetic[strip_lanes];
+    LaneSums sums(kinetic);
     for (Index m = 0; m < s.moving.count; m++) {
-      Real *vi = v[s.moving[m]], *gi = gy[s.moving[m]];
+      Index const i = s.moving[m];
+      Real *vi = v[i], *gi = gy[i], *sum = sums.next_row();
+      Real const kick = whole * scale(i);
 #pragma GCC ivdep
       for (Index l = 0; l < strip_lanes; l++) {
         vi[l] = std::fma(-kick, gi[l], vi[l]);
-        kinetic[l] = std::fma(Real(0.5) * vi[l], vi[l], kinetic[l]);
+        sum[l] = std::fma(Real(0.5) * vi[l], vi[l], sum[l]);
       }
     }
-    if (last) metropolis(s, noise.uniform_words(random::Stream::metropolis, n), kinetic);
+    sums.finish();
+    if (turn.last) metropolis(s, noise.uniform_words(random::Stream::metropolis, turn.step), kinetic);
   }
 
  private:
-  KOKKOS_FORCEINLINE_FUNCTION void metropolis(Strip const& s, std::uint32_t const* words, Real const* kinetic) const {
+  KOKKOS_FORCEINLINE_FUNCTION void metropolis(Strip const& s, std::uint32_t const* words, double const* kinetic) const {
     auto const x = s.x, g = section(s, 0), y = section(s, 2), gy = section(s, 3);
-    Real *e = s.work[4 * s.dimension], *ey = s.work[4 * s.dimension + 1], *kinetic_before = s.work[4 * s.dimension + 2];
+    double *e = s.energies[0], *ey = s.energies[1], *kinetic_before = s.energies[2];
+    double const inverse_temperature = static_cast<double>(beta);
     std::int32_t accept[strip_lanes];
 #pragma GCC ivdep
     for (Index l = 0; l < strip_lanes; l++) {
-      Real const error = std::fma(beta, ey[l] - e[l], kinetic[l] - kinetic_before[l]);
+      Real const error = static_cast<Real>(inverse_temperature * (ey[l] - e[l]) + (kinetic[l] - kinetic_before[l]));
       // A NaN error compares false twice: rejected, and counted as diverging.
       accept[l] = math::log(random::uniform(words[l])) < -error ? 1 : 0;
       s.accepted[l] += accept[l];

@@ -71,13 +71,13 @@ void TrajectoryTempering::energy(Index rung, Model const& present, ConstTiles x,
   (rung == 0 ? units_of(present) : copy(rung)).path_energy(x, rung == 1 ? 0 : 1, out);
 }
 
-void TrajectoryTempering::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileScalars difference) const {
-  auto const lanes = x.extent(2);
-  if (energy_.extent(1) < lanes) energy_ = TileScalarStorage("energy at the neighbour", 1, lanes);
-  TileScalars const other = Kokkos::subview(energy_, Kokkos::ALL, std::pair(std::size_t{0}, lanes));
-  energy(rung, model, x, difference);
+void TrajectoryTempering::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileEnergies difference) const {
+  auto const lanes = std::pair(std::size_t{0}, x.extent(2));
+  if (energy_.extent(1) < lanes.second) energy_ = TileScalarStorage("energies of a rung and its neighbour", 2, lanes.second);
+  TileScalars const one = Kokkos::subview(energy_, std::pair(0, 1), lanes), other = Kokkos::subview(energy_, std::pair(1, 2), lanes);
+  energy(rung, model, x, one);
   energy(neighbour, model, x, other);
-  subtract(difference, other);
+  subtract(one, other, difference);
 }
 
 void TrajectoryTempering::before_advance(Model const& model, Index first_step) {

@@ -37,7 +37,7 @@ class TrajectoryTempering : public LadderSampler {
   std::vector<Index> order() const override;
   void prepare_rung(Index, Model const&, Chains&, random::Key) override {}
   void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileScalars difference) const override;
+  void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const override;
   void before_advance(Model const&, Index first_step) override;
 
  private:
@@ -52,7 +52,7 @@ class TrajectoryTempering : public LadderSampler {
   Load load_;
   std::vector<std::unique_ptr<GibbsModel>> machines_;  // of rungs 1, the start, to the newest
   Index copies_ = 1, next_measurement_ = 0;
-  mutable TileScalarStorage energy_;
+  mutable TileScalarStorage energy_;  // (2, pitch): of a rung and of its neighbour
 };
 
 }  // namespace partita

@@ -112,6 +112,41 @@ expect 0 "results are in" run real.toml --set run.output=same --set model.from=m
 expect 3 "its weights are scaled otherwise than those of model.parametrisation = \"A\"" run real.toml --set run.output=other --set model.from=machine_B \
   --set model.parametrisation=A
 
+# A Hopfield network has signs: items of 0 and 1 are shown as -1 and 1, constants are these.
+cat >hopfield.toml <<'END'
+[run]
+task = "sample"
+seed = 5
+output = "signs"
+[data]
+type = "csv"
+path = "items.csv"
+test_fraction = 0.25
+[model]
+type = "hopfield"
+units = 3
+[sampler]
+type = "gibbs"
+chains = 30
+steps = 20
+warmup = 10
+thin = 1
+[clamp]
+units = [0, 1]
+END
+expect 0 "results are in" run hopfield.toml
+expect 0 "results are in" run items.toml --set run.output=zeros_and_ones --set clamp.units=[0,1] --set clamp.items=0 --set sampler.chains=30 \
+  --set sampler.steps=20 --set sampler.warmup=10 --set sampler.thin=1
+paste -d' ' <(numbers signs/samples/part-000000.h5 /posterior/x) <(numbers zeros_and_ones/samples/part-000000.h5 /posterior/x) |
+  awk 'NR % 3 != 0 { n++; shown[$1]++; if ($1 != 2 * $2 - 1) exit 1 } END { exit !(n == 600 && shown[-1] > 0 && shown[1] > 0) }' ||
+  die "a Hopfield network does not hold its items as -1 and 1"
+expect 0 "results are in" run hopfield.toml --set run.output=minus --set clamp.values=[-1]
+[[ $(numbers minus/samples/part-000000.h5 /posterior/x | awk 'NR % 3 != 0' | sort -u) == -1 ]] || die "held units are not -1"
+expect 2 "clamp.values has 0, and the units of this model are -1 or 1" run hopfield.toml --set run.output=zero --set clamp.values=[0]
+expect 2 "clamp.values has 0.5, and the units of this model are 0 or 1" run held.toml --set run.output=half --set clamp.values=[0.5]
+sed 's/1/0.25/g' items.csv >grey.csv
+expect 3 "shows 0.25 to unit 0" run items.toml --set run.output=grey --set data.path=grey.csv
+
 # What is refused.
 expect 2 "the visible units of this model are 0 to 2" run gaussian.toml --set run.output=bad --set clamp.units=[2,3]
 expect 2 "they are pairs of a first and a last unit" run gaussian.toml --set run.output=bad1 --set clamp.units=[1]

@@ -1,7 +1,29 @@
 #!/usr/bin/env bash
 # The same bits on 1, 2 and 3 ranks: samples of two decks, and the parameters after 200 training updates of five others.
 source "$(dirname "$0")/common.sh"
+cat >masses.toml <<'END'
+[run]
+task = "sample"
+output = "masses"
+[model]
+type = "gaussian"
+dimension = 6
+diagonal = [1, 0.01]
+[sampler]
+type = "hmc"
+adapt_mass = true
+step_size = 0.5
+leapfrogs = 3
+chains = 200
+tile_width = 16
+steps = 400
+warmup = 200
+thin = 20
+[[estimator]]
+type = "moments"
+END
 for ranks in 1 2 3; do
+  on "$ranks" run masses.toml --set run.output=masses$ranks || { cat output; die "hmc with masses on $ranks ranks"; }
   on "$ranks" run "${small_gaussian[@]}" --set run.output=gaussian$ranks || { cat output; die "gaussian on $ranks ranks"; }
   on "$ranks" run "${small_well[@]}" --set run.output=well$ranks || { cat output; die "double well on $ranks ranks"; }
   on "$ranks" run "${small_moons[@]}" --set run.output=moons$ranks || { cat output; die "two moons on $ranks ranks"; }
@@ -12,7 +34,7 @@ for ranks in 1 2 3; do
   on "$ranks" run "${small_images[@]}" --set run.output=images$ranks --set model.from=hee1 || { cat output; die "hee generation on $ranks ranks"; }
 done
 for ranks in 2 3; do
-  for run in gaussian well moons bars images flow; do
+  for run in masses gaussian well moons bars images flow; do
     [[ $run == flow ]] || same_samples ${run}1 $run$ranks
     [[ $(metrics ${run}1) == "$(metrics $run$ranks)" ]] || die "metrics of $run differ on $ranks ranks"
   done
@@ -23,4 +45,15 @@ for ranks in 2 3; do
   same "$(newest_checkpoint flow1)" "$(newest_checkpoint flow$ranks)" /model/parameters /optimizer/mean /average/parameters
   same flow1/estimates/flow_histogram.h5 flow$ranks/estimates/flow_histogram.h5 /density_direct /density_weighted
 done
+
+# One chain is one chain: 15 others fill up its tile, of which some leave the numbers from starts so wide; the run is as if they were not there.
+for chains in 1 16; do
+  printf '[run]\ntask = "sample"\n[model]\ntype = "double_well"\n[sampler]\ntype = "ula"\nstep_size = 0.02\nsteps = 200\nwarmup = 100\nthin = 10\n' >wide.toml
+  code=0
+  on 1 run wide.toml --set run.output=wide$chains --set sampler.chains=$chains --set sampler.initial_scale=3 || code=$?
+  ((code == (chains == 1 ? 0 : 5))) || { cat output; die "$chains chains from wide starts: exit code $code"; }
+  on 1 run wide.toml --set run.output=near$chains --set sampler.chains=$chains || { cat output; die "$chains chains"; }
+done
+first_chain() { h5dump -A 0 -m %.9g -d /posterior/x -s 0,0,0 -c 1,10,1 "$1/samples/part-000000.h5" | grep '^ *('; }
+[[ $(first_chain near1) == "$(first_chain near16)" ]] || die "a chain on its own is not chain 0 of many"
 echo "same bits on 1, 2 and 3 ranks"

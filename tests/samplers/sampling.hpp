@@ -22,6 +22,9 @@ class Hidden : public DifferentiableModel {
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override {
     shown_.energy_and_gradient(x, energy, gradient);
   }
+  void precise_energy_and_gradient(ConstTiles x, TileEnergies energy, Tiles gradient) const override {
+    shown_.precise_energy_and_gradient(x, energy, gradient);
+  }
 
  private:
   DifferentiableModel const& shown_;

@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "models/rbm.hpp"
+#include "samplers/gibbs.hpp"
+#include "samplers/mala.hpp"
+#include "samplers/ula.hpp"
+#include "samplers/underdamped.hpp"
 #include "sampling.hpp"
 
 namespace {
@@ -76,6 +81,70 @@ TEST(FirstNonfiniteChain, NamesTheFirstOfTheRealChains) {
   EXPECT_EQ(first_nonfinite_chain(second), -1);
   set(second, 100, 1, NAN);  // the number is global
   EXPECT_EQ(first_nonfinite_chain(second), 100);
+}
+
+// 37 chains in tiles of 32: 11 lanes of the second are chains that nobody asked for, and the rest of its rows is unused.
+TEST(PaddingLanes, RepeatTheLastChain) {
+  auto const model = analytic(make_double_well({.dimension = 2}));
+  Ula ula({.step_size = 0.02});
+  Mala mala({.step_size = 0.02});
+  Underdamped underdamped({.step_size = 0.1});
+  auto const host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
+  for (Sampler* sampler : {static_cast<Sampler*>(&ula), static_cast<Sampler*>(&mala), static_cast<Sampler*>(&underdamped)}) {
+    auto const moved = [&](Real padding) {
+      Chains c = make_chains(37, 2, {InitialState::uniform, 1}, key, 32);
+      sampler->prepare(*model, c, key);
+      Kokkos::deep_copy(Kokkos::subview(c.x, 1, Kokkos::ALL, std::pair(5, static_cast<int>(c.tiling.pitch()))), padding);
+      sampler->advance(*model, c, key, 0, 20);
+      auto const x = host(c.x);
+      for (Index i = 0; i < 2; i++)
+        for (Index l = 5; l < c.tiling.pitch(); l++) EXPECT_EQ(x(1, i, l), x(1, i, 4));
+      if (sampler->keeps_velocity()) {
+        auto const v = host(c.velocity);
+        for (Index l = 5; l < c.tiling.pitch(); l++) EXPECT_EQ(v(1, 1, l), v(1, 1, 4));
+      }
+      return states(c);
+    };
+    EXPECT_EQ(moved(Real(1e30)), moved(Real(0)));
+    EXPECT_EQ(moved(NAN), moved(Real(0)));
+  }
+  // A rank that does not have the last tile has no such lanes.
+  Chains const first = make_chains(37, 2, {}, key, 32, {0, 1});
+  auto const before = host(first.x);
+  repeat_last_chain(first, {0, 1});
+  auto const after = host(first.x);
+  for (std::size_t n = 0; n < before.size(); n++) EXPECT_EQ(after.data()[n], before.data()[n]);
+}
+
+TEST(PaddingLanes, AreNotCounted) {
+  auto const model = analytic(make_double_well({}));
+  Chains c = make_chains(37, 1, {InitialState::uniform, 1.5}, key, 48);
+  Mala cautious({.step_size = 1e-9});
+  cautious.advance(*model, c, key, 0, 25);
+  EXPECT_EQ(count_acceptance(c).accepted, 37 * 25);
+  EXPECT_EQ(count_acceptance(c).stuck, 0);
+  Kokkos::deep_copy(c.accepted, 0);
+  EXPECT_EQ(count_acceptance(c).stuck, 37);
+}
+
+// Units start anew with the probability asked for, each chain as a whole; the others keep every unit.
+TEST(RestartSome, TakesThatShareOfChainsOfUnits) {
+  constexpr Index n = 1 << 14;
+  Rbm const machine(RbmOptions{.visible = 3, .hidden = 2});
+  auto const restarted = [&](double fraction) {
+    Chains const c = make_chains(n, 3, {InitialState::zero, 0, 7}, key);  // no value of a unit
+    start_chains(machine, c, {.key = key, .stream = random::Stream::restart_state, .step = 3, .fraction = fraction}, {});
+    double taken = 0;
+    for (Point const& x : states(c)) {
+      bool const now = x[0] != 7;
+      for (double v : x) EXPECT_TRUE(now ? v == 0 || v == 1 : v == 7);
+      taken += now ? 1 : 0;
+    }
+    return taken;
+  };
+  EXPECT_EQ(restarted(0), 0);
+  EXPECT_EQ(restarted(1), n);
+  EXPECT_NEAR(restarted(0.2), 0.2 * n, 4 * std::sqrt(n * 0.2 * 0.8));  // binomial
 }
 
 TEST(TileWidth, FitsTheCacheAndTheChains) {

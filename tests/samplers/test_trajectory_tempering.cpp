@@ -51,6 +51,27 @@ TEST(TrajectoryTempering, FollowsTheLawOfTheMachineAsItLearns) {
   EXPECT_GT(result(results, "swap_rate_lowest"), 0.3);
 }
 
+// A copy of the parameters comes with the states that go with them: the new rung starts where the coldest one is.
+TEST(TrajectoryTempering, ANewRungStartsAtTheColdest) {
+  Training t(Ranks::shared, "together");
+  Index update = 0;
+  Saved before;
+  auto const rungs = [&] { return save(state_of(t.chains, t.sampler)); };
+  // Copies are made before the chains advance: with no steps to go, nothing moves afterwards.
+  while (t.sampler.copies() == 1 && update < updates) {
+    learn(*t.machine, update);
+    before = rungs();
+    t.sampler.advance(*t.machine, t.chains, key, update * steps_per_update, 0);
+    if (t.sampler.copies() == 1) t.sampler.advance(*t.machine, t.chains, key, update * steps_per_update, steps_per_update);
+    update++;
+  }
+  ASSERT_EQ(t.sampler.copies(), 2);
+  auto const after = rungs();
+  EXPECT_EQ(after.at("chains/x"), before.at("chains/x"));
+  EXPECT_EQ(after.at("sampler/set/0000/rung/002/x"), after.at("chains/x"));
+  EXPECT_NE(after.at("sampler/set/0000/rung/001/x"), after.at("chains/x"));
+}
+
 // With fewer rungs than the training would keep, copies go where the ladder is densest, and the law stays right.
 TEST(TrajectoryTempering, ThinsOutAFullLadder) {
   Training t(Ranks::shared, "together", {.rungs = 4, .freeze_below = 0.7, .measure_every = 3}, {2000, 256});
