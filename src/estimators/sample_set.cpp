@@ -13,6 +13,14 @@ Index SampleSet::chains_here() const {
   return n;
 }
 
+Estimate mean_and_error(std::vector<double> const& values) {
+  auto const n = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (double v : values) mean += v / n;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  return {mean, std::sqrt(squares / (n - 1) / n)};
+}
+
 std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f, Communicator::Place at) {
   auto const width = static_cast<std::size_t>(n);
   Index const here = s.chains_here();

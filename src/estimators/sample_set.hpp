@@ -27,6 +27,9 @@ struct Estimate {
   double error = 0;  // standard error; NaN for a single chain
 };
 
+// Mean of independent numbers with its standard error, NaN for one number.
+Estimate mean_and_error(std::vector<double> const&);
+
 // Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages
 // gives standard errors without any assumption on the correlation along a chain. Collective; the same bits on any number of ranks.
 using Functions = std::function<void(float const* x, double energy, double* values)>;
