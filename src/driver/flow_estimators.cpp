@@ -26,24 +26,15 @@ struct FlowOptions {
 
 using Metrics = std::vector<Metric>;
 
-constexpr Index least_samples = 100000;  // below it a flow that misses a mode often shows a perfect effective sample size
+constexpr std::size_t least_samples = 100000;
 constexpr double least_covered = 0.97;
 
 // The mass of a reference that the weighted samples reach, and what that reference is.
 struct Reached {
   double mass;
   std::string of;
+  bool well() const { return mass >= least_covered; }
 };
-
-void warn_where_missed(Reached const& r) {
-  if (r.mass >= least_covered) return;
-  log::warning(
-      "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_c, ess_fraction and every weighted "
-      "average "
-      "are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add couplings or redundant "
-      "latents",
-      r.mass, r.of);
-}
 
 // For pictures, estimates/flow_histogram.h5: bin centres `x` with the target's U(x) in `energy`, its `density` by quadrature, and the
 // flow's, `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_c, by quadrature.
@@ -92,16 +83,65 @@ Reached compare_with_samples(Subject const& s, WeightedSamples const& samples, F
   return {worst.covered, fmt::format("of {} in coordinates {} and {}, the worst pair", o.reference, worst.first, worst.second)};
 }
 
-void warn_of_blindness(FlowOptions const& o, bool compares) {
-  if (o.samples < least_samples)
-    log::warning(
-        "estimator.samples = {}: with less than {} the effective sample size of a flow that misses a mode looks perfect more often than "
-        "not",
-        o.samples, least_samples);
-  if (!compares)
-    log::warning(
-        "[[estimator]] flow has nothing independent to compare with: modes that the flow misses leave no trace in its weights; set "
-        "estimator.reference to a run of the target");
+// What the samples reach of the target, as far as anything independent of the flow tells.
+Metric coverage_metric(std::optional<Reached> const& reached) {
+  Metric m{"coverage", std::numeric_limits<double>::quiet_NaN(), {}, "mass of the target that the weighted samples reach"};
+  if (!reached) {
+    m.warning =
+        "nothing independent to compare with: modes that the flow misses leave no trace in its weights; set estimator.reference to a run "
+        "of "
+        "the target";
+    return m;
+  }
+  m.value = reached->mass, m.definition += ", " + reached->of;
+  if (!reached->well())
+    m.warning = fmt::format(
+        "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_c, ess_fraction and every "
+        "weighted "
+        "average are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add couplings or "
+        "redundant latents",
+        reached->mass, reached->of);
+  return m;
+}
+
+char const* const train_longer =
+    "train the flow until it covers its target: more updates, a slower annealing, more couplings or redundant latents";
+
+// log C by the weights: no error of theirs holds where they miss a part of the target.
+Metric log_c_metric(LogMean const& log_c, std::optional<Reached> const& reached) {
+  Metric m{"log_c", log_c.value, log_c.error(), fmt::format("log of the mean weight of {} samples", log_c.count),
+           doubt(log_c, train_longer)};
+  if (reached && !reached->well()) m.error = std::numeric_limits<double>::quiet_NaN();
+  return m;
+}
+
+// Where nothing independent says that the flow covers its target, what its samples visit in less than one of a hundred cases may be rare
+// in the target or a mode that is missed: the weights there look alike in both.
+Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct, std::string const& event,
+                             std::optional<Reached> const& reached) {
+  Metric m{"p_right_weighted", share.value, share.error, event + " by their weights"};
+  if (!share.doubt.empty()) {
+    m.warning = share.doubt + "; " + train_longer;
+  } else if (reached && !reached->well()) {
+    m.error = std::numeric_limits<double>::quiet_NaN();  // coverage has the warning
+  } else if (!reached && std::min(direct.value, 1 - direct.value) < 0.01) {
+    m.error = std::numeric_limits<double>::quiet_NaN();
+    m.warning =
+        "less than 1 % of the samples lie on one side of the event, and nothing independent of the flow tells whether the target's mass is "
+        "as "
+        "rare there; set estimator.reference to a run of the target";
+  }
+  return m;
+}
+
+// With fewer samples a flow that misses a mode often shows a perfect effective sample size.
+Metric ess_metric(LogMean const& log_c) {
+  Metric m{"ess_fraction", log_c.effective / static_cast<double>(log_c.count), {}, "(sum w)^2 / (N sum w^2)"};
+  if (log_c.count < least_samples)
+    m.warning =
+        fmt::format("of a flow that misses a mode it looks perfect more often than not with less than {} samples; raise estimator.samples",
+                    least_samples);
+  return m;
 }
 
 Metrics flow(Subject const& s, deck::Block const& block) {
@@ -113,13 +153,13 @@ Metrics flow(Subject const& s, deck::Block const& block) {
   require_all(o.lowest < o.highest, ExitCode::usage,
               "estimator.lowest = {} is not below estimator.highest = {}; the target's mass lies between them", o.lowest, o.highest);
   bool const one_dimension = d == 1, compares = one_dimension || !o.reference.empty();
-  warn_of_blindness(o, compares);
   auto const target = make_target(run, d);
   auto const samples = draw_flow(model, *target, o.samples, run.ranks, random::derived_key(run.key, random::Stream::flow_latents, 3));
   auto const weights = importance(samples);
   auto const right = probability(samples, [&](float const* x) { return static_cast<double>(x[o.coordinate]) > o.threshold; });
 
   double log_c = weights.log_c.value;
+  bool const log_c_known = one_dimension || !std::isnan(o.log_c_exact);
   std::string log_c_of = "the estimated log C";
   std::optional<Reached> reached;
   if (one_dimension) {
@@ -132,18 +172,19 @@ Metrics flow(Subject const& s, deck::Block const& block) {
   if (!std::isnan(o.log_c_exact)) log_c = o.log_c_exact, log_c_of = "estimator.log_c_exact";
 
   std::string const event = fmt::format("P(x_{} > {})", o.coordinate, o.threshold);
-  Metrics out{{"kl_bound", weights.criterion.value + log_c, weights.criterion.error,
-               "J = KL(P || target) of (x, y), at least that of x alone; with " + log_c_of},
-              {"log_c", weights.log_c.value, weights.log_c.error, fmt::format("log of the mean weight of {} samples", o.samples)},
-              {"ess_fraction", weights.ess_fraction, {}, "(sum w)^2 / (N sum w^2)"},
-              {"criterion", weights.criterion.value, weights.criterion.error,
-               "J - log C = mean of -log w: what to choose latent_dimension by, the smaller the better"},
-              {"p_right", right.direct.value, right.direct.error, event + " of the flow's samples"},
-              {"p_right_weighted", right.weighted.value, right.weighted.error, event + " by their weights"}};
-  if (!reached) return out;
-  out.push_back({"coverage", reached->mass, {}, "mass that the weighted samples reach, " + reached->of});
-  warn_where_missed(*reached);
-  return out;
+  Metric const log_c_estimate = log_c_metric(weights.log_c, reached);
+  double const error = log_c_known                         ? weights.criterion.error
+                       : std::isnan(*log_c_estimate.error) ? *log_c_estimate.error
+                                                           : weights.divergence.error;
+  return {{"kl_bound", weights.criterion.value + log_c, error, "J = KL(P || target) of (x, y), at least that of x alone; with " + log_c_of},
+          log_c_estimate,
+          ess_metric(weights.log_c),
+          {"pareto_k", weights.log_c.tail_index, {}, "tail index of the weights; above 0.7 no mean of them has a known error"},
+          {"criterion", weights.criterion.value, weights.criterion.error,
+           "J - log C = mean of -log w: what to choose latent_dimension by, the smaller the better"},
+          {"p_right", right.direct.value, right.direct.error, event + " of the flow's samples"},
+          weighted_share_metric(right.weighted, right.direct, event, reached),
+          coverage_metric(reached)};
 }
 
 }  // namespace

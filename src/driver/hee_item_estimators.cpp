@@ -114,24 +114,18 @@ Metrics exactly(Subject const& s, Items const& items) {
 
 Metrics by_annealing(Subject const& s, Items const& items, AnnealingOptions const& o) {
   auto const found = annealed_likelihood(model_of(s), items.points, o, s.samples.ranks, s.evaluation.context.key);
-  std::vector<double> values;
-  double variance = 0, effective = 0;
-  auto const n = static_cast<double>(items.count);
-  for (auto const& p : found.points) {
-    values.push_back(p.log_likelihood);
-    variance += p.error * p.error / n / n, effective += p.effective_chains / static_cast<double>(o.chains) / n;
-  }
-  auto const mean = mean_and_error(values);
-  double const own_error = std::sqrt(variance);
-  return {{"log_likelihood_" + items.split, mean.value, items.count > 1 ? mean.error : own_error,
+  auto const mean = mean_of_logs(found.points);
+  return {{"log_likelihood_" + items.split, mean.value.value, mean.value.error,
            fmt::format("mean log p(x_0) of {} items in nats by annealed importance sampling, which is too low on average; error over "
                        "items, that of the sampling included",
-                       items.count)},
-          {"log_likelihood_sampling_error", own_error, {}, "the part of that error that more chains or temperatures reduce"},
+                       items.count),
+           doubt(mean, "use more estimator.temperatures or estimator.chains")},
+          {"log_likelihood_sampling_error", mean.sampling_error, {}, "the part of that error that more chains or temperatures reduce"},
           {"log_likelihood_effective_chains",
-           effective,
+           mean.effective,
            {},
            fmt::format("share of the {} chains an item that count in its weights; near 1 / {}: too few temperatures", o.chains, o.chains)},
+          {"log_likelihood_pareto_k", mean.tail_index, {}, "tail index of the items' weights, on average; above 0.7 no error is known"},
           {"log_likelihood_acceptance", found.acceptance, {}, "of the steps between temperatures"}};
 }
 

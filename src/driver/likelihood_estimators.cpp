@@ -2,15 +2,13 @@
 #include <array>
 #include <cmath>
 
-#include "core/log.hpp"
+#include "comm/tile_sums.hpp"
 #include "core/require.hpp"
 #include "driver/estimator.hpp"
-#include "estimators/annealing.hpp"
 #include "estimators/dbn_likelihood.hpp"
 #include "estimators/enumeration.hpp"
 #include "estimators/item_energies.hpp"
-#include "samplers/gibbs.hpp"
-#include "samplers/replica_exchange.hpp"
+#include "estimators/log_z.hpp"
 
 namespace partita {
 namespace {
@@ -92,18 +90,17 @@ void add_free_energies(std::vector<OfSplit> const& found, Metrics& out) {
 }
 
 // log_likelihood_<split><kind> for a log Z.
-void add_likelihoods(std::vector<OfSplit> const& free_energy, Estimate const& log_z, std::string const& kind, std::string const& how,
-                     Metrics& out) {
+void add_likelihoods(std::vector<OfSplit> const& free_energy, double log_z, std::string const& kind, std::string const& how, Metrics& out) {
   for (auto const& f : free_energy)
-    out.push_back({"log_likelihood_" + f.split + kind, -f.value.value - log_z.value, std::hypot(f.value.error, log_z.error),
-                   fmt::format("mean log p(v) of the {} items in nats, {}; error over items, that of log Z included", f.split, how)});
+    out.push_back({"log_likelihood_" + f.split + kind, -f.value.value - log_z, f.value.error,
+                   fmt::format("mean log p(v) of the {} items in nats, {}; error over items", f.split, how)});
 }
 
 // ---- log Z ----
 
 void add_exact(double log_z, std::vector<OfSplit> const& free_energy, Metrics& out) {
   out.push_back({"log_z_exact", log_z, {}, "log Z by enumeration"});
-  add_likelihoods(free_energy, {log_z, 0}, "_exact", "exact", out);
+  add_likelihoods(free_energy, log_z, "_exact", "exact", out);
 }
 
 Metrics exact_log_z(Subject const& s, deck::Block const&) {
@@ -112,149 +109,177 @@ Metrics exact_log_z(Subject const& s, deck::Block const&) {
   return out;
 }
 
-// Chains at the model, from which the way back starts, and where they come from.
-struct Starts {
-  Chains chains;
-  std::string made_by;
-  Metrics metrics;
-};
-
-// Chains of the reference at beta = 0 that have swapped with others at all temperatures; the first half of the burn-in adapts the ladder.
-Starts tempered(Subject const& s, GibbsModel& model, AnnealingOptions const& o, Chains chains, random::Key key) {
-  constexpr Index interval = 10;  // steps between two looks at the ladder
-  ReplicaExchange sampler({.moves = "gibbs", .rungs = o.rungs, .lowest_beta = 0}, {}, ranks_of(s));
-  start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
-  sampler.prepare(model, chains, key);
-  for (Index step = 0; step < o.burn_in; step += interval) {
-    sampler.advance(model, chains, key, step, std::min(interval, o.burn_in - step));
-    if (2 * step < o.burn_in) sampler.adapt(1);
-  }
-  Metrics metrics;
-  for (auto const& r : sampler.results())
-    if (r.name == "swap_rate_lowest" || r.name == "round_trips") metrics.push_back({"tempering_" + r.name, r.value, {}, r.definition});
-  return {std::move(chains),
-          fmt::format("approximate: replica exchange over {} temperatures from beta = 0 to 1, started at independent units, {} sweeps of "
-                      "each",
-                      o.rungs, o.burn_in),
-          metrics};
-}
-
-// Narrow tiles: there are few chains, and all ranks shall have some.
-Tiling annealing_tiling(Index chains) { return {chains, std::min(pitch_quantum, round_up(chains, lane_quantum))}; }
-
-// What is known of a model's log Z, and how.
-struct LogZ {
-  Estimate forward, reverse, ratio;
-  std::optional<double> exact;
-  Metrics metrics = {};
-};
-
-// Whether the two ends lie within a nat, as far as two standard errors can tell: few weights that count must not agree by chance.
-bool has_converged(LogZ const& z) {
-  return std::abs(z.forward.value - z.reverse.value) + 2 * std::hypot(z.forward.error, z.reverse.error) <= 1;
-}
-
-void warn_of_width(LogZ const& z, bool exact_starts) {
-  if (!has_converged(z))
-    log::warning(
-        "log Z has NOT CONVERGED: {:.2f} +- {:.2f} by forward and {:.2f} +- {:.2f} by reverse annealing, not within a nat of one another; "
-        "no likelihood that rests on either counts. Use more estimator.temperatures or chains{}",
-        z.forward.value, z.forward.error, z.reverse.value, z.reverse.error,
-        exact_starts ? "" : ", or a longer estimator.burn_in with more estimator.rungs");
-}
-
-void write_weights(Subject const& s, Schedule const& betas, std::vector<double> const& forward, std::vector<double> const& reverse,
-                   double log_z_reference, std::string const& starts) {
+void write_weights(Subject const& s, LogZ const& z, Schedule const& betas) {
   write_estimate(s, "log_likelihood", [&](hdf5::File const& file) {
     file.write("beta", betas);
-    file.write("log_weight_forward", forward)
+    file.write("log_weight_forward", z.forward)
         .set_attribute("definition", std::string("log Z / Z_0 is below the log of the mean of exp of these"));
-    auto const back = file.write("log_weight_reverse", reverse);
-    back.set_attribute("definition", std::string("and above minus the log of the mean of exp of these, from exact starts"));
-    back.set_attribute("starts", starts);
-    file.set_attribute("log_z_reference", log_z_reference);
+    for (std::size_t i = 0; i < z.back.size(); i++) {
+      auto const back = file.write(i == 0 ? "log_weight_reverse" : "log_weight_reverse_tempered", z.back[i].log_weights);
+      back.set_attribute("definition", std::string("and above minus the log of the mean of exp of these, from exact starts"));
+      back.set_attribute("starts", z.back[i].starts);
+    }
+    file.set_attribute("log_z_reference", z.reference);
   });
 }
 
 void add_weights(LogMean const& w, std::string const& direction, Metrics& out) {
   out.push_back({"effective_chains_" + direction, w.effective, {}, "chains that count in the mean of the weights, (sum w)^2 / sum w^2"});
   out.push_back({"largest_weight_" + direction, w.largest_share, {}, "share of the largest weight in their sum"});
+  out.push_back({"pareto_k_" + direction, w.tail_index, {}, "tail index of the weights; above 0.7 no mean of them has a known error"});
 }
 
-// By annealing there and back; what it is called in messages and metrics ends on `name`.
-LogZ annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o) {
-  Communicator const& ranks = ranks_of(s);
-  Schedule const betas = o.schedule();
-  auto const key = [&](std::uint64_t which) { return random::derived_key(s.evaluation.context.key, random::Stream::annealing, which); };
-  Tiling const tiling = annealing_tiling(o.chains);
-  log::info("annealed importance sampling of log Z: {} chains, {} temperatures", o.chains, betas.size() - 1);
-  auto const forward = forward_log_weights(model, betas, tiling, ranks, key(0));
+Metric converged(LogZ const& z) {
+  Metric m{"converged",
+           z.converged(),
+           {},
+           "1 where log_z_forward lies within 1 nat of log Z from every set of starts at the model, two standard errors of both included; "
+           "unknown where no starts are independent of the path"};
+  if (std::isnan(m.value))
+    m.warning =
+        "it is UNKNOWN whether log Z has converged: without [data], and with too many units to enumerate, both directions follow one path "
+        "from "
+        "the reference and can miss the same mode, whatever agrees; give [data], from whose items the way back can start";
+  else if (m.value == 0) {
+    m.warning = fmt::format("log Z has NOT CONVERGED: {:.2f} +- {:.2f} by forward", z.up().value, z.up().error);
+    for (WayBack const& way : z.back)
+      m.warning +=
+          fmt::format(", {:.2f} +- {:.2f} by reverse annealing from starts that are {}", z.down(way).value, z.down(way).error, way.starts);
+    m.warning += fmt::format(
+        ", not within a nat of one another as far as two standard errors tell; no likelihood that rests on either counts. Use more "
+        "estimator.temperatures or chains{}",
+        z.exact ? "" : ", or a longer estimator.burn_in with more estimator.rungs");
+  }
+  return m;
+}
 
-  std::optional<double> exact;
-  Chains at_model("chains at the model", tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), model.dimension());
-  Starts const starts = [&]() -> Starts {
-    if (!Enumeration::possible(model)) return tempered(s, model, o, at_model, key(2));
-    Enumeration const all(model, ranks);
-    exact = all.log_z();
-    all.draw(at_model, key(2));
-    return {at_model, "exact: draws by enumeration", {}};
-  }();
-  log::info("and back, from starts at the model ({})", starts.made_by);
-  auto const reverse = reverse_log_weights(model, betas, starts.chains, ranks, key(1));
+// Training items from which the way back starts, one a chain, evenly spread.
+ItemTiles spread_over(data::Dataset const& data, Index chains) {
+  return {chains, [&data, chains, count = data.size(data::Split::train)](TileStorage to, Tiling const& tiling, TileRange tiles) {
+            data.fill(to, tiling, tiles, [&](Index chain) { return data.item(data::Split::train, chain * count / chains); });
+          }};
+}
 
-  double const start = model.log_z_reference();
-  auto const up = log_mean_exp(forward), down = log_mean_exp(reverse);
-  auto const between = acceptance_ratio(forward, reverse);
-  LogZ z{{start + up.value, up.error}, {start - down.value, down.error}, {start + between.value, between.error}, exact};
-  warn_of_width(z, exact.has_value());
-  write_weights(s, betas, forward, reverse, start, starts.made_by);
-  z.metrics = {
-      {"log_z_forward", z.forward.value, z.forward.error, "log Z by annealed importance sampling; too low on average"},
-      {"log_z_reverse", z.reverse.value, z.reverse.error,
-       "log Z by annealing from the model to the reference; too high on average where its starts are exact; they are " + starts.made_by},
-      {"log_z_bar", z.ratio.value, z.ratio.error, "log Z by Bennett's acceptance ratio of the two"},
-      {"converged",
-       has_converged(z) ? 1. : 0.,
-       {},
-       "1 where log_z_forward and log_z_reverse are within 1 nat, two standard errors included"}};
-  add_weights(up, "forward", z.metrics);
-  add_weights(down, "reverse", z.metrics);
-  z.metrics.insert(z.metrics.end(), starts.metrics.begin(), starts.metrics.end());
-  return z;
+// By annealing there and back, from `starts` where they are given, and what is to be said of it.
+struct Annealed {
+  LogZ z;
+  Metrics metrics;
+};
+Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o, std::optional<ItemTiles> const& starts) {
+  LogZOptions const options{.betas = o.schedule(), .chains = o.chains, .rungs = o.rungs, .burn_in = o.burn_in};
+  LogZ z = estimate_log_z(model, options, starts, ranks_of(s), s.evaluation.context.key);
+  write_weights(s, z, options.betas);
+  std::string const advice = "use more estimator.temperatures or chains";
+  auto const &reverse = z.back.front(), &last = z.back.back();
+  auto const ratio = z.ratio();
+  Metrics out{
+      {"log_z_forward", z.up().value, z.up().error, "log Z by annealed importance sampling; too low on average",
+       doubt(z.forward_mean, advice)},
+      {"log_z_reverse", z.down(reverse).value, z.down(reverse).error,
+       "log Z by annealing from the model to the reference; too high on average where its starts are exact; they are " + reverse.starts,
+       doubt(reverse.mean, advice)}};
+  if (z.back.size() > 1)
+    out.push_back({"log_z_reverse_tempered", z.down(last).value, z.down(last).error, "the same from starts that are " + last.starts,
+                   doubt(last.mean, advice)});
+  out.insert(out.end(), {{"log_z_bar", ratio.value, ratio.error, "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"},
+                         {"log_z_lower", z.lower(), {}, "lower end of the bracket of log Z: log_z_forward less two standard errors"},
+                         {"log_z_upper", z.upper(), {}, "upper end: the highest log Z by annealing back, and two standard errors"},
+                         converged(z)});
+  add_weights(z.forward_mean, "forward", out);
+  add_weights(reverse.mean, "reverse", out);
+  if (z.back.size() > 1) add_weights(last.mean, "reverse_tempered", out);
+  for (auto const& r : z.tempering)
+    if (r.name == "swap_rate_lowest" || r.name == "round_trips") out.push_back({"tempering_" + r.name, r.value, {}, r.definition});
+  return {std::move(z), std::move(out)};
 }
 
 Metrics annealed_log_z(Subject const& s, deck::Block const& block) {
-  LogZ const z = annealed(s, model_of(s), block.as<AnnealingOptions>());
-  auto const free_energy = free_energies(s);
-  Metrics out = z.metrics;
+  auto const o = block.as<AnnealingOptions>();
+  auto const free_energy = free_energies(s);  // first: it looks whether the data fit the model
+  auto const* data = s.evaluation.data;
+  auto const starts = data ? std::optional(spread_over(*data, o.chains)) : std::nullopt;
+  auto [z, out] = annealed(s, model_of(s), o, starts);
   if (z.exact) add_exact(*z.exact, free_energy, out);
-  add_likelihoods(free_energy, z.forward, "_optimistic", "with log_z_forward", out);
-  add_likelihoods(free_energy, z.reverse, "_conservative", "with log_z_reverse", out);
+  add_likelihoods(free_energy, z.lower(), "_optimistic", "with log_z_lower", out);
+  add_likelihoods(free_energy, z.upper(), "_conservative", "with log_z_upper", out);
   add_free_energies(free_energy, out);
   return out;
 }
 
 // ---- Belief networks ----
 
+// The items as the top machine sees them: each with a draw of the layers in between.
+ItemTiles below_top(DeepBeliefNetwork const& model, ItemTiles const& bottom, random::Key key) {
+  return {bottom.count, [&model, bottom, key](TileStorage to, Tiling const& tiling, TileRange tiles) {
+            auto const whole = [](TileStorage const& x) {
+              return Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, static_cast<Index>(x.extent(2))));
+            };
+            std::vector<TileStorage> storage{TileStorage("items", to.extent(0), static_cast<std::size_t>(model.dimension()), to.extent(2))};
+            bottom.fill(storage[0], tiling, tiles);
+            std::vector<Tiles> layers;
+            for (Index k = 1; k + 1 < model.machines(); k++) {
+              storage.emplace_back("layer", to.extent(0), static_cast<std::size_t>(model.machine(k).dimension()), to.extent(2));
+              layers.push_back(whole(storage.back()));
+            }
+            layers.push_back(whole(to));
+            model.draw_upwards(whole(storage[0]), layers, {.key = key, .chains = ChainNumbers(tiling, tiles)});
+          }};
+}
+
+// Means of the first `units` units over items.
+UnitMoments unit_moments(ItemTiles const& items, Index units, Communicator const& ranks) {
+  Tiling const tiling{items.count, std::min(pitch_quantum, round_up(items.count, lane_quantum))};
+  TileRange const mine = share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks());
+  TileStorage const x("units of items", mine.count, units, tiling.pitch());
+  items.fill(x, tiling, mine);
+  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);
+  std::vector<double> sums(static_cast<std::size_t>(mine.count * units));
+  for (Index t = 0; t < mine.count; t++)
+    for (Index i = 0; i < units; i++)
+      for (Index l = 0; l < tiling.chains_in(mine.first + t); l++)
+        sums[static_cast<std::size_t>(t * units + i)] += static_cast<double>(host(t, i, l));
+  UnitMoments out{sum_over_tiles(ranks, mine, tiling.tiles(), sums, units), {}, items.count};
+  for (double& m : out.mean) m /= static_cast<double>(items.count);
+  return out;
+}
+
+// The importance estimate lies below log p(v) on average, as log_z_lower does below log Z: with that one it is no end of a bracket, and not
+// called optimistic. With log_z_upper both err to one side.
 Metrics belief_network(Subject const& s, deck::Block const& block) {
   auto const& model = dynamic_cast<DeepBeliefNetwork const&>(*s.evaluation.model);
+  auto const& data = *s.evaluation.data;
   auto const o = block.as<BeliefOptions>();
-  LogZ const z = annealed(s, model.top(), block.as<AnnealingOptions>());
-  auto const key = random::derived_key(s.evaluation.context.key, random::Stream::annealing, 3);
-  Metrics out = z.metrics;
+  auto const annealing = block.as<AnnealingOptions>();
+  require_all(data.dimension() == model.dimension(), ExitCode::usage,
+              "the data have {} numbers an item ({}) and the model takes {}; set model.layers accordingly", data.dimension(), data.source(),
+              model.dimension());
+  auto const key = [&](std::uint64_t which) { return random::derived_key(s.evaluation.context.key, random::Stream::annealing, which); };
+  constexpr Index items_of_reference = 1000;
+  model.top().reserve(1, pitch_quantum);
+  model.top().set_reference(
+      unit_moments(below_top(model, items(data, data::Split::train, items_of_reference), key(6)), model.top().dimension(), ranks_of(s)));
+  auto [z, out] = annealed(s, model.top(), annealing, below_top(model, spread_over(data, annealing.chains), key(7)));
   for (auto const& [name, split] : splits) {
-    auto const& data = *s.evaluation.data;
     if (data.size(split) == 0) continue;
-    auto const found = dbn_likelihood(model, items(data, split, o.items), o.draws, ranks_of(s), key);
-    auto const add = [&](Estimate const& value, Estimate const& log_z, std::string const& kind, std::string const& how) {
-      out.push_back({"log_likelihood_" + std::string(name) + kind, value.value - log_z.value, std::hypot(value.error, log_z.error),
-                     fmt::format("mean over {} items in nats: {}", name, how)});
+    auto const found = dbn_likelihood(model, items(data, split, o.items), o.draws, ranks_of(s), key(3));
+    auto const add = [&](Estimate const& value, double log_z, std::string const& kind, std::string const& how, std::string const& warning) {
+      out.push_back({"log_likelihood_" + std::string(name) + kind, value.value - log_z, value.error,
+                     fmt::format("mean over {} items in nats: {}; error over items, that of the draws included", name, how), warning});
     };
-    add(found.bound, z.forward, "_bound_optimistic", "variational lower bound of log p(v), with log_z_forward of the top machine");
-    add(found.bound, z.reverse, "_bound_conservative", "the same with log_z_reverse");
-    add(found.importance, z.forward, "_importance_optimistic",
-        fmt::format("importance sampling with {} draws of the hidden layers, with log_z_forward", o.draws));
-    add(found.importance, z.reverse, "_importance_conservative", "the same with log_z_reverse");
+    std::string const draws = fmt::format("importance sampling with {} draws of the hidden layers, too low on average, with ", o.draws),
+                      warning = doubt(found.importance, "use more estimator.draws");
+    add(found.bound, z.lower(), "_bound_forward", "variational lower bound of log p(v), with log_z_lower of the top machine", {});
+    add(found.bound, z.upper(), "_bound_conservative", "the same with log_z_upper", {});
+    add(found.importance.value, z.lower(), "_importance_forward", draws + "log_z_lower: neither end of a bracket", warning);
+    add(found.importance.value, z.upper(), "_importance_conservative", draws + "log_z_upper", {});
+    out.push_back({fmt::format("log_likelihood_{}_sampling_error", name),
+                   found.importance.sampling_error,
+                   {},
+                   "the part of the importance estimate's error that more draws reduce"});
+    out.push_back({fmt::format("pareto_k_{}", name),
+                   found.importance.tail_index,
+                   {},
+                   "tail index of the items' weights, on average; above 0.7 no error is known"});
   }
   return out;
 }
@@ -279,15 +304,17 @@ Metrics pseudo_likelihood(Subject const& s, deck::Block const& block) {
 std::vector<deck::Key> annealing_keys() {
   using A = AnnealingOptions;
   return {
-      deck::key("chains", &A::chains, "of each direction").at_least(2),
+      deck::key("chains", &A::chains, "of each direction, and of each set of starts of the way back").at_least(2),
       deck::key("temperatures", &A::temperatures, "so many steps of beta, equally spaced; 0: the schedule of ends and steps")
           .at_least(0)
           .excludes({"schedule_ends", "schedule_steps"}),
       deck::key("schedule_ends", &A::schedule_ends, "stretches of the way from beta = 0 to 1 end here, the last at 1").above(0).at_most(1),
       deck::key("schedule_steps", &A::schedule_steps, "step of beta on each of them").above(0),
-      deck::key("rungs", &A::rungs, "temperatures of the tempered chains from which the way back starts, where nothing is enumerated")
+      deck::key("rungs", &A::rungs, "temperatures of the tempered chains from which a way back starts, where nothing is enumerated")
           .at_least(2),
-      deck::key("burn_in", &A::burn_in, "sweeps of each of them before it starts").at_least(1)};
+      deck::key("burn_in", &A::burn_in,
+                "sweeps of each of them, and of the chains that start from items of [data], before a way back starts")
+          .at_least(1)};
 }
 
 deck::Schema belief_schema() {

@@ -42,13 +42,6 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
   return all;
 }
 
-double log_sum_exp(std::vector<double> const& v) {
-  double const top = *std::max_element(v.begin(), v.end());
-  double sum = 0;
-  for (double x : v) sum += std::exp(x - top);
-  return top + std::log(sum);
-}
-
 }  // namespace
 
 Schedule uniform_schedule(Index temperatures) {
@@ -85,28 +78,6 @@ std::vector<double> forward_log_weights(GibbsModel& model, Schedule const& betas
 std::vector<double> reverse_log_weights(GibbsModel& model, Schedule const& betas, Chains const& chains, Communicator const& ranks,
                                         random::Key key) {
   return log_weights_along({betas.rbegin(), betas.rend()}, model, chains, ranks, key);
-}
-
-LogMean log_mean_exp(std::vector<double> const& log_weights) {
-  auto const n = static_cast<double>(log_weights.size());
-  double const log_sum = log_sum_exp(log_weights);
-  double squares = 0, mean = 0, deviation = 0;
-  std::size_t const top = static_cast<std::size_t>(std::max_element(log_weights.begin(), log_weights.end()) - log_weights.begin());
-  std::vector<double> without;  // log of the sum of all other weights
-  for (std::size_t i = 0; i < log_weights.size(); i++) {
-    double const share = std::exp(log_weights[i] - log_sum);
-    squares += share * share;
-    if (i != top) {
-      without.push_back(log_sum + std::log1p(-share));
-      continue;
-    }
-    auto others = log_weights;  // summed anew: the largest may be all that counts
-    others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-    without.push_back(log_sum_exp(others));
-  }
-  for (double w : without) mean += w / n;
-  for (double w : without) deviation += (w - mean) * (w - mean);
-  return {log_sum - std::log(n), std::sqrt(deviation * (n - 1) / n), 1 / squares, std::exp(log_weights[top] - log_sum)};
 }
 
 Estimate acceptance_ratio(std::vector<double> const& forward, std::vector<double> const& reverse) {

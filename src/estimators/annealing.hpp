@@ -28,15 +28,6 @@ std::vector<double> forward_log_weights(GibbsModel&, Schedule const&, Tiling con
 // Of these chains, draws of the model, which end as draws of the reference.
 std::vector<double> reverse_log_weights(GibbsModel&, Schedule const&, Chains const&, Communicator const&, random::Key);
 
-// The logarithm of the mean of exp(log_weight) over independent chains, two at least.
-struct LogMean {
-  double value;
-  double error;          // of the jackknife; meaningless where few weights count
-  double effective;      // chains that count, (sum w)^2 / sum w^2
-  double largest_share;  // of the sum of weights
-};
-LogMean log_mean_exp(std::vector<double> const& log_weights);
-
 // log(Z / Z_0) from the log weights of both directions, with its asymptotic standard error (Bennett, J. Comput. Phys. 22, 1976; Shirts and
 // Chodera, J. Chem. Phys. 129, 2008).
 Estimate acceptance_ratio(std::vector<double> const& forward, std::vector<double> const& reverse);

@@ -1,9 +1,9 @@
 #include "estimators/dbn_likelihood.hpp"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 
-#include "comm/tile_sums.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 
@@ -79,37 +79,28 @@ DbnLikelihood dbn_likelihood(DeepBeliefNetwork const& model, ItemTiles const& it
   Tiling const tiling{items.count, std::min(width, round_up(items.count, lane_quantum))};
   TileRange const mine = share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks());
   Tower tower(model);
-  std::vector<double> sums;  // of the bounds, of the importance estimates and of the squares of both
+  std::vector<double> bounds, means;  // (item), and (item, numbers of a LogMean)
   for (Index tile = mine.first; tile < mine.end(); tile++) {
     items.fill(tower.items(), tiling, {tile, 1});
-    Index const lanes = tiling.lanes(tile);
-    std::vector<double> mean(static_cast<std::size_t>(lanes)), largest(mean.size(), -std::numeric_limits<double>::infinity()),
-        sum(mean.size());
+    Index const lanes = tiling.lanes(tile), real = tiling.chains_in(tile);
+    std::vector<std::vector<double>> log_weights(static_cast<std::size_t>(real));
     for (Index d = 0; d < draws; d++) {
       auto const w = tower.draw(lanes, {.key = key, .chains = ChainNumbers(tiling, {tile, 1}), .step = d});
-      for (std::size_t l = 0; l < w.size(); l++) {
-        double const peak = std::max(largest[l], w[l]);
-        sum[l] = sum[l] * std::exp(largest[l] - peak) + std::exp(w[l] - peak);
-        largest[l] = peak;
-        mean[l] += w[l] / static_cast<double>(draws);
-      }
+      for (std::size_t l = 0; l < log_weights.size(); l++) log_weights[l].push_back(w[l]);
     }
-    double total[4] = {};
-    for (Index l = 0; l < tiling.chains_in(tile); l++) {
-      auto const i = static_cast<std::size_t>(l);
-      double const bound = mean[i], importance = largest[i] + std::log(sum[i] / static_cast<double>(draws));
-      total[0] += bound, total[1] += importance, total[2] += bound * bound, total[3] += importance * importance;
+    for (auto const& of_item : log_weights) {
+      bounds.push_back(std::accumulate(of_item.begin(), of_item.end(), 0.) / static_cast<double>(draws));
+      auto const m = std::isfinite(bounds.back()) ? log_mean_exp(of_item) : LogMean{};  // refused below
+      means.insert(means.end(), {m.value, m.tail_index, m.effective, m.largest_share, m.seen, m.unseen});
     }
-    sums.insert(sums.end(), total, total + 4);
   }
-  auto const all = sum_over_tiles(ranks, mine, tiling.tiles(), sums, 4);
-  auto const n = static_cast<double>(items.count);
-  auto const estimate = [&](std::size_t k) {
-    double const mean = all[k] / n;
-    return Estimate{mean, std::sqrt(std::max(0., all[k + 2] / n - mean * mean) / (n - 1))};
-  };
-  require_all(std::isfinite(all[1]), ExitCode::numerical, "a weight of the items is not finite; are the model's parameters?");
-  return {estimate(0), estimate(1)};
+  bounds = ranks.all_gather(bounds), means = ranks.all_gather(means);
+  require_all(std::all_of(bounds.begin(), bounds.end(), [](double b) { return std::isfinite(b); }), ExitCode::numerical,
+              "a weight of the items is not finite; are the model's parameters?");
+  std::vector<LogMean> of_items;
+  for (double const* m = means.data(); m != means.data() + means.size(); m += 6)
+    of_items.push_back({m[0], static_cast<std::size_t>(draws), m[1], m[2], m[3], m[4], m[5]});
+  return {mean_and_error(bounds), mean_of_logs(of_items)};
 }
 
 }  // namespace partita

@@ -55,35 +55,22 @@ WeightedSamples draw_flow(Nice& flow, DifferentiableModel& target, Index samples
 }
 
 Importance importance(WeightedSamples const& s) {
-  double largest = 0;
-  auto const w = relative_weights(s, largest);
-  double const n = static_cast<double>(s.samples.tiling.chains);
-  auto const at = [](Index i) { return static_cast<std::size_t>(i); };
-  auto const sums =
-      total(s.samples, 3, [&](Index i, double* sum) { sum[0] += w[at(i)], sum[1] += w[at(i)] * w[at(i)], sum[2] -= s.log_weight[at(i)]; });
-  double const mean = sums[0] / n, criterion = sums[2] / n;
-  auto const spread = total(s.samples, 2, [&](Index i, double* sum) {
-    sum[0] += (w[at(i)] - mean) * (w[at(i)] - mean);
-    sum[1] += (-s.log_weight[at(i)] - criterion) * (-s.log_weight[at(i)] - criterion);
-  });
-  auto const error = [n](double squares) { return std::sqrt(squares / (n - 1) / n); };
-  return {{largest + std::log(mean), error(spread[0]) / mean}, {criterion, error(spread[1])}, sums[0] * sums[0] / (n * sums[1])};
+  auto const log_weights = s.samples.ranks.all_gather(s.log_weight);
+  auto const log_w = mean_and_error(log_weights);
+  auto const log_c = log_mean_exp(log_weights);
+  auto differences = log_weights;  // w / mean w - log w, whose mean is 1 + KL - log C
+  for (double& w : differences) w = std::exp(w - log_c.value) - w;
+  double const error = log_c.trusted() ? std::hypot(mean_and_error(differences).error, log_c.unseen) : log_c.error();
+  return {log_c, {-log_w.value, log_w.error}, {log_c.value - log_w.value, error}};
 }
 
 Probability probability(WeightedSamples const& s, std::function<bool(float const*)> const& holds) {
-  double largest = 0;
-  auto const w = relative_weights(s, largest);
-  double const n = static_cast<double>(s.samples.tiling.chains);
-  auto const sums = total(s.samples, 4, [&](Index i, double* sum) {
-    double const wi = w[static_cast<std::size_t>(i)], in = holds(s.samples.point(i, 0)) ? 1 : 0;
-    sum[0] += in, sum[1] += wi, sum[2] += wi * in, sum[3] += wi * wi * in;
-  });
-  auto const squares =
-      total(s.samples, 1, [&](Index i, double* sum) { sum[0] += w[static_cast<std::size_t>(i)] * w[static_cast<std::size_t>(i)]; })[0];
-  double const direct = sums[0] / n, weighted = sums[2] / sums[1];
-  // Variance of a ratio of means: sum w^2 (1_A - p)^2 / (sum w)^2.
-  double const variance = sums[3] * (1 - 2 * weighted) + weighted * weighted * squares;
-  return {{direct, std::sqrt(direct * (1 - direct) / n)}, {weighted, std::sqrt(variance) / sums[1]}};
+  std::vector<double> mine;
+  for (Index i = 0; i < s.samples.chains_here(); i++) mine.push_back(holds(s.samples.point(i, 0)) ? 1 : 0);
+  auto const all = s.samples.ranks.all_gather(mine);
+  double const n = static_cast<double>(all.size()), count = std::accumulate(all.begin(), all.end(), 0.), p = (count + 2) / (n + 4);
+  return {{count / n, std::sqrt(p * (1 - p) / (n + 4))},
+          weighted_share(s.samples.ranks.all_gather(s.log_weight), {all.begin(), all.end()})};
 }
 
 Masses masses(WeightedSamples const& s, Index n, std::function<Index(float const*)> const& cell) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "estimators/importance.hpp"
 #include "estimators/sample_set.hpp"
 #include "samplers/flow_generator.hpp"
 
@@ -16,18 +17,19 @@ struct WeightedSamples {
 // Collective.
 WeightedSamples draw_flow(Nice&, DifferentiableModel& target, Index samples, Communicator, random::Key);
 
-// From mean w -> C; errors by the delta method, honest where the weights' variance is seen by the samples.
 struct Importance {
-  Estimate log_c;
-  Estimate criterion;       // -mean log w = KL(P || target) - log C, redundant latents included: what to compare flows and choose D by
-  double ess_fraction = 0;  // (sum w)^2 / (N sum w^2)
+  LogMean log_c;        // mean w -> C
+  Estimate criterion;   // -mean log w = KL(P || target) - log C, redundant latents included: what to compare flows and choose D by
+  Estimate divergence;  // KL(P || target), by both: they are means over the same samples, and their errors cancel in part
 };
 // Collective, like all below; the same bits on any number of ranks.
 Importance importance(WeightedSamples const&);
 
-// P of a set, as the share of samples and by their weights.
+// P of a set, as the share of samples and by their weights. The first has the error of Agresti and Coull (The American Statistician 52,
+// 1998), two samples in and two out added: none in the set is not the certainty that none would be.
 struct Probability {
-  Estimate direct, weighted;
+  Estimate direct;
+  WeightedShare weighted;
 };
 Probability probability(WeightedSamples const&, std::function<bool(float const* x)> const& holds);
 

@@ -79,18 +79,6 @@ class AnnealedTile {
   Index accepted_ = 0;
 };
 
-AnnealedLikelihood::Point summarise(double const* log_weights, Index chains) {
-  double const top = *std::max_element(log_weights, log_weights + chains), n = static_cast<double>(chains);
-  double sum = 0, squares = 0;
-  for (Index c = 0; c < chains; c++) {
-    double const w = std::exp(log_weights[c] - top);
-    sum += w, squares += w * w;
-  }
-  double const effective = sum * sum / squares;
-  // Var(log mean w) = Var(w) / (n mean^2), and mean(w^2) / mean(w)^2 = n / effective.
-  return {top + std::log(sum / n), std::sqrt((n / effective - 1) / (n - 1)), effective};
-}
-
 }  // namespace
 
 AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> const& points, AnnealingOptions const& o,
@@ -135,7 +123,10 @@ AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> con
               "the importance weight of chain {} of item {} is not finite; are the model's parameters?",
               (bad - log_weights.begin()) % o.chains, (bad - log_weights.begin()) / o.chains);
   AnnealedLikelihood out;
-  for (Index i = 0; i < count; i++) out.points.push_back(summarise(&log_weights[static_cast<std::size_t>(i * o.chains)], o.chains));
+  for (Index i = 0; i < count; i++) {
+    auto const of_item = log_weights.begin() + i * o.chains;
+    out.points.push_back(log_mean_exp({of_item, of_item + o.chains}));
+  }
   double const moves = static_cast<double>(chains) * static_cast<double>(o.temperatures - 1);
   out.acceptance = static_cast<double>(ranks.all_reduce(accepted, Reduction::sum)) / moves;
   return out;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "estimators/importance.hpp"
 #include "models/hee.hpp"
 
 namespace partita {
@@ -15,13 +16,8 @@ struct AnnealingOptions {
 };
 
 struct AnnealedLikelihood {
-  struct Point {
-    double log_likelihood;
-    double error;             // standard error from the spread of the weights; meaningless where few of them count
-    double effective_chains;  // (sum w)^2 / sum w^2
-  };
-  std::vector<Point> points;
-  double acceptance;  // of all steps
+  std::vector<LogMean> points;  // log p(x_0) of each
+  double acceptance;            // of all steps
 };
 
 // Of points (point, n_0). The length of the leapfrogs at each temperature is found by the chains of the first tile in a run of their own,

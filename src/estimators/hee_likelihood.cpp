@@ -101,14 +101,6 @@ MultivariateNormal posterior(std::vector<Hee::Layer> const& layers, std::vector<
   return {sum(mean, covariance * pull), covariance};
 }
 
-Estimate mean_and_error(std::vector<double> const& values) {
-  auto const n = static_cast<double>(values.size());
-  double mean = 0, squares = 0;
-  for (double v : values) mean += v / n;
-  for (double v : values) squares += (v - mean) * (v - mean);
-  return {mean, std::sqrt(squares / (n - 1) / n)};
-}
-
 std::vector<double> log_density(MultivariateNormal const& law, std::vector<double> const& points) {
   Matrix const factor = cholesky(law.covariance);
   double log_determinant_of_factor = 0;

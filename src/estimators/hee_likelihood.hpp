@@ -24,9 +24,6 @@ Matrix posterior_precision(std::vector<Hee::Layer> const&);
 // p(x_1:L | x_0).
 MultivariateNormal posterior(std::vector<Hee::Layer> const&, std::vector<double> const& x0);
 
-// Mean of independent numbers with its standard error, NaN for one number.
-Estimate mean_and_error(std::vector<double> const&);
-
 // log p in nats of each point, (point, dimension) row-major, and its mean over them.
 std::vector<double> log_density(MultivariateNormal const&, std::vector<double> const& points);
 Estimate mean_log_density(MultivariateNormal const&, std::vector<double> const& points);

@@ -52,6 +52,14 @@ std::vector<Estimate> expectations_of_one_chain(SampleSet const& s, std::vector<
 
 }  // namespace
 
+Estimate mean_and_error(std::vector<double> const& values) {
+  auto const n = static_cast<double>(values.size());
+  double mean = 0, squares = 0;
+  for (double v : values) mean += v / n;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  return {mean, std::sqrt(squares / (n - 1) / n), n - 1};
+}
+
 std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f, Communicator::Place at) {
   auto const width = static_cast<std::size_t>(n);
   Index const here = s.chains_here();

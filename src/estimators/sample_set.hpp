@@ -28,6 +28,9 @@ struct Estimate {
   double degrees_of_freedom = 0;  // of the error: (value - truth) / error follows about Student's law with so many
 };
 
+// Mean of independent numbers with its standard error, NaN for one number.
+Estimate mean_and_error(std::vector<double> const&);
+
 // Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages
 // gives standard errors without any assumption on the correlation along a chain; a single chain's come from its effective sample size. A
 // function that is the same for all chains has no error: nothing moved, or what it counts was never met. Collective; the same bits on any

@@ -36,7 +36,7 @@ for kind in exact tempered; do
     same ${kind}1/estimates/log_likelihood.h5 $kind$ranks/estimates/log_likelihood.h5 /beta /log_weight_forward /log_weight_reverse
   done
 done
-for name in log_z_exact log_z_forward log_z_bar_error log_likelihood_train_exact log_likelihood_test_optimistic log_likelihood_validation_conservative \
+for name in log_z_exact log_z_forward log_z_lower log_z_upper log_z_bar_error log_likelihood_train_exact log_likelihood_test_optimistic log_likelihood_validation_conservative \
   mean_negative_free_energy_test free_energy_gap log_pseudo_likelihood_test; do
   metrics exact1 | grep -q "\"$name\"" || die "no metric $name"
 done
@@ -46,6 +46,12 @@ done
   die "log Z by enumeration depends on the annealing"
 on 1 run deck.toml --set run.output=coarse --set estimator.0.temperatures=2 --set model.initial_scale=4 || { cat output; die "coarse"; }
 grep -q "log Z has NOT CONVERGED" output || die "no warning of an interval wider than a nat"
+# Without data nothing tells whether both directions miss the same mode.
+sed '/^\[data\]/,/^test_fraction/d; /pseudo_likelihood/d' deck.toml | sed '$d' >blind.toml
+on 1 run blind.toml --set run.output=blind --set model.hidden=30 --set model.visible=36 || { cat output; die "without data"; }
+metrics blind | grep -q '"converged": null' || die "log Z is said to have converged, or not, where nothing tells"
+metrics blind | grep -q '"log_z_upper": null' || die "an upper end of log Z without starts that are independent of the path"
+grep -q 'it is UNKNOWN whether log Z has converged' output || die "no warning without data"
 sed '/^temperatures/d' deck.toml >schedule.toml
 sed '/^type = "ais"/,/^burn_in/c type = "exact_log_z"' deck.toml >exact.toml
 expect 0 "log_likelihood_test_exact" run exact.toml --set run.output=enumerated

@@ -61,7 +61,7 @@ TEST(DbnLikelihood, BoundAndImportanceEstimateAreThoseOfEnumeration) {
   // importance estimate is biased by - var(w) / 2 / 4000 of its mean, .001 at most.
   auto const found = dbn_likelihood(model, all_states(4), 4000, Communicator::world(), small::key);
   EXPECT_NEAR(found.bound.value, exact.bound, 0.024);
-  EXPECT_NEAR(found.importance.value, exact.likelihood, 0.024);
+  EXPECT_NEAR(found.importance.value.value, exact.likelihood, 0.024);
   EXPECT_LT(exact.bound, exact.likelihood);
 }
 
@@ -70,7 +70,7 @@ TEST(DbnLikelihood, TheBoundIsNeverAboveTheImportanceEstimate) {
   small::randomise(model, 1.5);
   for (Index draws : {1, 2, 5, 50}) {
     auto const found = dbn_likelihood(model, all_states(6), draws, Communicator::world(), small::key);
-    EXPECT_LE(found.bound.value, found.importance.value + small::rounding) << draws;
+    EXPECT_LE(found.bound.value, found.importance.value.value + small::rounding) << draws;
   }
 }
 
@@ -93,7 +93,7 @@ TEST(DbnLikelihood, ATopMachineUpsideDownLeavesTheLikelihoodOfTheMachineBelow) {
   // q is then the exact posterior, every draw has the same weight, and bound and estimate are the likelihood itself.
   auto const found = dbn_likelihood(model, all_states(5), 3, Communicator::world(), small::key);
   EXPECT_NEAR(found.bound.value, of_machine, 20 * small::rounding);
-  EXPECT_NEAR(found.importance.value, of_machine, 20 * small::rounding);
+  EXPECT_NEAR(found.importance.value.value, of_machine, 20 * small::rounding);
 }
 
 }  // namespace

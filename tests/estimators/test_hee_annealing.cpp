@@ -17,8 +17,8 @@ AnnealedLikelihood anneal(Hee const& model, std::vector<double> const& points, A
 TEST(HeeAnnealing, ReferenceLogLikelihood) {
   Hee const model = reference_model();
   auto const found = anneal(model, reference_x0, {.temperatures = 100, .chains = 256}).points.front();
-  EXPECT_LT(found.error, 0.01);
-  EXPECT_NEAR(found.log_likelihood, -2.479524313146, 4 * found.error);
+  EXPECT_LT(found.error(), 0.01);
+  EXPECT_NEAR(found.value, -2.479524313146, 4 * found.error());
 }
 
 // One-dimensional members by quadrature (theory): W = 1.5, b_0 = .3, b_1 = .4.
@@ -32,8 +32,8 @@ TEST(HeeAnnealing, NonlinearMembers) {
     Hee model({.widths = {1, 1}, .f = c.f, .phi = c.phi, .g = c.g}, key);
     set_parameters(model, {1.5, .3, .4});
     auto const found = anneal(model, {c.x0}, {.temperatures = 50, .chains = 256}).points.front();
-    EXPECT_LT(found.error, 0.02) << c.f << c.phi << c.g;
-    EXPECT_NEAR(found.log_likelihood, c.log_density, 4 * found.error) << c.f << c.phi << c.g;
+    EXPECT_LT(found.error(), 0.02) << c.f << c.phi << c.g;
+    EXPECT_NEAR(found.value, c.log_density, 4 * found.error()) << c.f << c.phi << c.g;
   }
 }
 
@@ -48,10 +48,10 @@ TEST(HeeAnnealing, ManyPointsOfALargerModel) {
   EXPECT_NEAR(found.acceptance, 0.7, 0.05);
   double squares = 0, mean = 0, variance = 0;
   for (std::size_t i = 0; i < exact.size(); i++) {
-    double const off = found.points[i].log_likelihood - exact[i];
-    EXPECT_GT(found.points[i].effective_chains, 8);
-    squares += off * off / found.points[i].error / found.points[i].error / count;
-    mean += off / count, variance += found.points[i].error * found.points[i].error / count / count;
+    double const off = found.points[i].value - exact[i];
+    EXPECT_GT(found.points[i].effective, 8);
+    squares += off * off / found.points[i].error() / found.points[i].error() / count;
+    mean += off / count, variance += found.points[i].error() * found.points[i].error() / count / count;
   }
   EXPECT_NEAR(squares, 1, 4 * std::sqrt(2. / count));
   EXPECT_NEAR(mean, 0, 4 * std::sqrt(variance));
@@ -66,9 +66,9 @@ TEST(HeeAnnealing, SameBitsWhateverTheRank) {
   auto const all = anneal(model, points, o);  // three tiles of four points
   points.resize(8 * 6);
   auto const some = anneal(model, points, o);
-  for (std::size_t i = 0; i < 8; i++) EXPECT_EQ(some.points[i].log_likelihood, all.points[i].log_likelihood);
-  for (double other : Communicator::world().all_gather(std::vector<double>{all.points.back().log_likelihood}))
-    EXPECT_EQ(other, all.points.back().log_likelihood);
+  for (std::size_t i = 0; i < 8; i++) EXPECT_EQ(some.points[i].value, all.points[i].value);
+  for (double other : Communicator::world().all_gather(std::vector<double>{all.points.back().value}))
+    EXPECT_EQ(other, all.points.back().value);
 }
 
 }  // namespace

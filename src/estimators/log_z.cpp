@@ -1,0 +1,115 @@
+#include "estimators/log_z.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/log.hpp"
+#include "estimators/enumeration.hpp"
+#include "samplers/gibbs.hpp"
+#include "samplers/replica_exchange.hpp"
+
+namespace partita {
+namespace {
+
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+// Which of the estimate's random numbers: keys derived from that of the run.
+enum Part : std::uint64_t { forth, back, starts, back_from_others = 4, other_starts = 5 };  // 3: the draws of a belief network's layers
+
+// Narrow tiles: there are few chains, and all ranks shall have some.
+Tiling annealing_tiling(Index chains) { return {chains, std::min(pitch_quantum, round_up(chains, lane_quantum))}; }
+
+// Chains of the reference at beta = 0 that have swapped with others at all temperatures; the first half of the burn-in adapts the ladder.
+std::string temper(GibbsModel& model, LogZOptions const& o, Chains& chains, Communicator const& ranks, random::Key key, LogZ& out) {
+  constexpr Index interval = 10;  // steps between two looks at the ladder
+  ReplicaExchange sampler({.moves = "gibbs", .rungs = o.rungs, .lowest_beta = 0}, {}, ranks);
+  start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
+  sampler.prepare(model, chains, key);
+  for (Index step = 0; step < o.burn_in; step += interval) {
+    sampler.advance(model, chains, key, step, std::min(interval, o.burn_in - step));
+    if (2 * step < o.burn_in) sampler.adapt(1);
+  }
+  out.tempering = sampler.results();
+  return fmt::format(
+      "approximate: replica exchange over {} temperatures from beta = 0 to 1, started at independent units, {} sweeps of each", o.rungs,
+      o.burn_in);
+}
+
+// Chains at items of data, hidden units drawn given them, that then move freely.
+std::string start_at(ItemTiles const& items, GibbsModel& model, LogZOptions const& o, Chains& chains, random::Key key) {
+  Index const seen = model.visible_dimension(), hidden = model.dimension() - seen, settling = hidden > 0 ? 10 : 0;
+  start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
+  TileStorage const visible("items", chains.x.extent(0), static_cast<std::size_t>(seen), chains.x.extent(2));
+  items.fill(visible, chains.tiling, chains.mine);
+  Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, std::pair(Index{0}, seen), Kokkos::ALL), visible);
+  Gibbs sampler;
+  if (hidden > 0) {
+    DeviceVector<std::uint8_t> const held("units of the items", static_cast<std::size_t>(model.dimension()));
+    Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, seen)), std::uint8_t{1});
+    chains.held = held;
+    sampler.advance(model, chains, key, 0, settling);
+    chains.held = {};
+  }
+  sampler.advance(model, chains, key, settling, o.burn_in);
+  return fmt::format("items of [data], {} sweeps on", o.burn_in);
+}
+
+}  // namespace
+
+Estimate LogZ::ratio() const {
+  auto const between = acceptance_ratio(forward, back.front().log_weights);
+  bool const known = forward_mean.trusted() && back.front().mean.trusted();
+  return {reference + between.value, known ? between.error : unknown};
+}
+
+double LogZ::lower() const { return up().value - 2 * up().error; }
+
+double LogZ::upper() const {
+  double highest = independent ? -std::numeric_limits<double>::infinity() : unknown;
+  for (WayBack const& way : back) {
+    double const end = down(way).value + 2 * down(way).error;
+    if (!(end <= highest)) highest = std::isnan(highest) ? highest : end;  // NaN stays
+  }
+  return highest;
+}
+
+double LogZ::converged() const {
+  if (!independent) return unknown;
+  for (WayBack const& way : back)
+    if (!(std::abs(up().value - down(way).value) + 2 * (up().error + down(way).error) <= 1)) return 0;
+  return 1;
+}
+
+LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemTiles> const& items, Communicator const& ranks,
+                    random::Key key) {
+  auto const part = [key](Part p) { return random::derived_key(key, random::Stream::annealing, p); };
+  Tiling const tiling = annealing_tiling(o.chains);
+  Chains chains("chains at the model", tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), model.dimension());
+  LogZ out{};
+  log::info("annealed importance sampling of log Z: {} chains, {} temperatures", o.chains, o.betas.size() - 1);
+  out.forward = forward_log_weights(model, o.betas, tiling, ranks, part(forth));
+  out.forward_mean = log_mean_exp(out.forward);
+  out.reference = model.log_z_reference();
+  auto const go_back = [&](std::string const& made_by, Part with) {
+    log::info("and back, from starts at the model ({})", made_by);
+    WayBack way{made_by, reverse_log_weights(model, o.betas, chains, ranks, part(with)), {}};
+    way.mean = log_mean_exp(way.log_weights);
+    out.back.push_back(std::move(way));
+  };
+  if (Enumeration::possible(model)) {
+    Enumeration const all(model, ranks);
+    all.draw(chains, part(starts));
+    out.exact = all.log_z(), out.independent = true;
+    go_back("exact: draws by enumeration", back);
+    return out;
+  }
+  if (items) {
+    out.independent = true;
+    go_back(start_at(*items, model, o, chains, part(other_starts)), back_from_others);
+  }
+  go_back(temper(model, o, chains, ranks, part(starts), out), back);
+  return out;
+}
+
+}  // namespace partita
