@@ -37,7 +37,7 @@ TEST(HeeAnnealing, NonlinearMembers) {
   }
 }
 
-// Data far sharper than the prior, of many points: every point is found, and the errors are those that the points show.
+// Data far sharper than the prior, of many points: every point is found, and errors that are known are those that the points show.
 TEST(HeeAnnealing, ManyPointsOfALargerModel) {
   Hee const model({.widths = {30, 12, 6}, .initial_scale = 2}, key);
   Index const count = 40;
@@ -46,14 +46,17 @@ TEST(HeeAnnealing, ManyPointsOfALargerModel) {
   auto const exact = log_density(layer_marginals(model.host_layers()).front(), points);
   auto const found = anneal(model, points, {.temperatures = 400, .chains = 32});
   EXPECT_NEAR(found.acceptance, 0.7, 0.05);
-  double squares = 0, mean = 0, variance = 0;
+  // Of 32 weights the tail is known roughly: by chance it is too heavy for an error at a few points.
+  double squares = 0, mean = 0, variance = 0, known = 0;
   for (std::size_t i = 0; i < exact.size(); i++) {
-    double const off = found.points[i].value - exact[i];
+    double const off = found.points[i].value - exact[i], error = found.points[i].error();
     EXPECT_GT(found.points[i].effective, 8);
-    squares += off * off / found.points[i].error() / found.points[i].error() / count;
-    mean += off / count, variance += found.points[i].error() * found.points[i].error() / count / count;
+    if (std::isnan(error)) continue;
+    squares += off * off / error / error;
+    mean += off, variance += error * error, known++;
   }
-  EXPECT_NEAR(squares, 1, 4 * std::sqrt(2. / count));
+  EXPECT_GE(known, 30);
+  EXPECT_NEAR(squares / known, 1, 4 * std::sqrt(2. / known));
   EXPECT_NEAR(mean, 0, 4 * std::sqrt(variance));
 }
 
