@@ -89,16 +89,15 @@ Metric coverage_metric(std::optional<Reached> const& reached) {
   if (!reached) {
     m.warning =
         "nothing independent to compare with: modes that the flow misses leave no trace in its weights; set estimator.reference to a run "
-        "of "
-        "the target";
+        "of the target";
     return m;
   }
   m.value = reached->mass, m.definition += ", " + reached->of;
   if (!reached->well())
     m.warning = fmt::format(
         "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_c, ess_fraction and every "
-        "weighted "
-        "average are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add couplings or "
+        "weighted average are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add "
+        "couplings or "
         "redundant latents",
         reached->mass, reached->of);
   return m;
@@ -128,8 +127,7 @@ Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct,
     m.error = std::numeric_limits<double>::quiet_NaN();
     m.warning =
         "less than 1 % of the samples lie on one side of the event, and nothing independent of the flow tells whether the target's mass is "
-        "as "
-        "rare there; set estimator.reference to a run of the target";
+        "as rare there; set estimator.reference to a run of the target";
   }
   return m;
 }

@@ -43,9 +43,7 @@ class GenerateTask : public Task {
     samples_->append(total(), values, statistics(values.front()));
     samples_->write_pending();
     Results out = Evaluation{context_, model_.get(), nullptr, data_.get()}.of_run(generator_->tiling());
-    std::vector<Metric> of_generator;
-    for (auto const& r : generator_->results()) of_generator.push_back({r.name, r.value, {}, r.definition});
-    out.metrics.insert(out.metrics.begin(), of_generator.begin(), of_generator.end());
+    out.put_first(generator_->results());
     return out;
   }
 

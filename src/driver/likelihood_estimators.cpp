@@ -138,8 +138,7 @@ Metric converged(LogZ const& z) {
   if (std::isnan(m.value))
     m.warning =
         "it is UNKNOWN whether log Z has converged: without [data], and with too many units to enumerate, both directions follow one path "
-        "from "
-        "the reference and can miss the same mode, whatever agrees; give [data], from whose items the way back can start";
+        "from the reference and can miss the same mode, whatever agrees; give [data], from whose items the way back can start";
   else if (m.value == 0) {
     m.warning = fmt::format("log Z has NOT CONVERGED: {:.2f} +- {:.2f} by forward", z.up().value, z.up().error);
     for (WayBack const& way : z.back)

@@ -123,9 +123,7 @@ class SampleTask : public Task {
     history_.flush();
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
     Results out = evaluation.of_run(tiling_);
-    std::vector<Metric> of_sampler;
-    for (auto const& r : sampler_->results()) of_sampler.push_back({r.name, r.value, {}, r.definition});
-    out.metrics.insert(out.metrics.begin(), of_sampler.begin(), of_sampler.end());
+    out.put_first(sampler_->results());
     for (std::string& w : warnings_of_rejections()) out.warnings.push_back(std::move(w));
     if (auto const warning = warning_of_large_energies(); !warning.empty()) out.warnings.push_back(warning);
     return out;
@@ -231,11 +229,11 @@ class SampleTask : public Task {
     bool const exact =
         energy_model_ && energy_model_->sums_in_double() && !(sampler_->rungs() > 1 && dynamic_cast<GibbsModel*>(model_.get()));
     if (!energy_model_ || exact || sizeof(Real) > sizeof(float) || !sampler_->compares_energies() ||
-        std::abs(last_energy_) * rounding <= bound)
+        !(std::abs(last_energy_) * rounding > bound))
       return {};
     return fmt::format(
         "energies are near {:.3g}, which single precision knows to {:.2g}: what is accepted or swapped is decided by rounding, and samples "
-        "are biased; shift the origin so that energies are below {:.1g}, or build with PARTITA_DOUBLE",
+        "are biased; shift the origin so that energies are below {:.1g}, or build in double precision (cmake --preset double)",
         last_energy_, std::abs(last_energy_) * rounding, bound / rounding);
   }
 

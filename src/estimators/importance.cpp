@@ -94,8 +94,7 @@ std::string why_unknown(double tail_index, double effective, std::size_t n) {
   if (tail_index > largest_tail_index)
     return fmt::format(
         "PARETO k = {:.2f} OF THE IMPORTANCE WEIGHTS IS ABOVE {}: a few of the {} samples carry the sum, which is too small more often "
-        "than "
-        "not, and it has no error that they could show",
+        "than not, and it has no error that they could show",
         tail_index, largest_tail_index, n);
   if (effective < fewest_effective) return fmt::format("only {:.2g} of {} importance weights count", effective, n);
   return {};

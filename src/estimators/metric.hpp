@@ -21,6 +21,14 @@ struct Metric {
 struct Results {
   std::vector<Metric> metrics;
   std::vector<std::string> warnings;  // about the whole, in the form of Metric::warning
+
+  // What a sampler or generator says of itself comes before the estimators' numbers.
+  template <class Result>
+  void put_first(std::vector<Result> const& results) {
+    std::vector<Metric> first;
+    for (Result const& r : results) first.push_back({r.name, r.value, {}, r.definition});
+    metrics.insert(metrics.begin(), first.begin(), first.end());
+  }
 };
 
 }  // namespace partita
