@@ -134,8 +134,13 @@ Metric converged(LogZ const& z) {
            z.converged(),
            {},
            "1 where log_z_forward lies within 1 nat of log Z from every set of starts at the model, two standard errors of both included; "
-           "unknown where no starts are independent of the path"};
-  if (std::isnan(m.value))
+           "unknown where an error is, or no starts are independent of the path"};
+  if (std::isnan(m.value) && z.independent)
+    m.warning =
+        "it is UNKNOWN whether log Z has converged: both directions agree within a nat, but the weights of one are too few, or carried by "
+        "too "
+        "few, for an error; use more estimator.temperatures or chains";
+  else if (std::isnan(m.value))
     m.warning =
         "it is UNKNOWN whether log Z has converged: without [data], and with too many units to enumerate, both directions follow one path "
         "from the reference and can miss the same mode, whatever agrees; give [data], from whose items the way back can start";

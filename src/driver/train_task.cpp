@@ -133,14 +133,14 @@ class TrainTask : public Task {
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
     if (!has_chains()) {
       history_->flush();
-      return evaluation.of_run({});
+      return with_warnings(evaluation.of_run({}));
     }
     objective_->settle(options_.updates, final_steps(context_.deck));
     for (Chains const& chains : objective_->chains()) keep_snapshot(options_.updates, chains);
     objective_->require_finite(options_.updates);
     samples_->write_pending();
     history_->flush();
-    return evaluation.of_run(tiling(), static_cast<Index>(objective_->chains().size()));
+    return with_warnings(evaluation.of_run(tiling(), static_cast<Index>(objective_->chains().size())));
   }
 
  private:
@@ -158,6 +158,19 @@ class TrainTask : public Task {
     auto const shape = data_ ? data_->shape() : std::vector<Index>{};
     return {tiling(),   objective_->chains().front().mine, variables,
             statistics, std::max<Index>(1, per_part),      shape.size() >= 2 ? shape : std::vector<Index>{}};
+  }
+
+  // What the history tells against the training comes before what the estimators say; the root has the history and the last word.
+  Results with_warnings(Results results) const {
+    std::vector<std::vector<double>> reports;
+    for (std::size_t row = 0; row < history_->steps().size(); row++) {
+      std::vector<double> report;
+      for (Series const& s : series_) report.push_back(history_->series(s.name)[row]);
+      if (!std::isnan(report.front())) reports.push_back(std::move(report));  // rows of validation alone have none
+    }
+    auto const found = objective_->warnings(reports);
+    results.warnings.insert(results.warnings.begin(), found.begin(), found.end());
+    return results;
   }
 
   std::size_t phase_of(Index update) const {

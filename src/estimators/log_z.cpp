@@ -76,9 +76,13 @@ double LogZ::upper() const {
 
 double LogZ::converged() const {
   if (!independent) return unknown;
-  for (WayBack const& way : back)
-    if (!(std::abs(up().value - down(way).value) + 2 * (up().error + down(way).error) <= 1)) return 0;
-  return 1;
+  double apart = 0;  // the largest distance, two standard errors included; NaN where one is not known
+  for (WayBack const& way : back) {
+    double const between = std::abs(up().value - down(way).value), at_most = between + 2 * (up().error + down(way).error);
+    if (between > 1) return 0;
+    if (!(at_most <= apart)) apart = std::isnan(apart) ? apart : at_most;
+  }
+  return std::isnan(apart) ? unknown : apart <= 1;
 }
 
 LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemTiles> const& items, Communicator const& ranks,

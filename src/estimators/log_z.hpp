@@ -46,8 +46,8 @@ struct LogZ {
   // and the upper one where no starts are independent of the path.
   double lower() const;
   double upper() const;
-  // 1 where every way back lies within a nat of the way forth, two standard errors of both included, else 0, as where an error is not
-  // known; NaN without independent starts, whatever agrees.
+  // 1 where every way back lies within a nat of the way forth, two standard errors of both included, else 0; NaN where what agrees has
+  // unknown errors, and without independent starts, whatever agrees.
   double converged() const;
 };
 

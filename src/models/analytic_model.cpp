@@ -32,6 +32,15 @@ std::vector<GaussianMoments> AnalyticModel::gaussian() const {
       energy_);
 }
 
+bool AnalyticModel::sums_in_double() const {
+  auto const of_energy = [](auto const& e) {
+    using Energy = std::decay_t<decltype(e)>;
+    if constexpr (Energy::separable) return true;
+    else return Energy::sums_in_double;
+  };
+  return EnergyModel::sums_in_double() || std::visit(of_energy, energy_);
+}
+
 void AnalyticModel::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
   std::visit([&](auto const& e) { evaluate_tiles(e, x, energy, gradient); }, energy_);
 }

@@ -37,7 +37,7 @@ class AnalyticModel : public DifferentiableModel {
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
   void precise_energy_and_gradient(ConstTiles x, TileEnergies energy, Tiles gradient) const override;
   void precise_energy(ConstTiles x, TileEnergies energy) const override { precise_energy_and_gradient(x, energy, unused_gradient(x)); }
-  bool sums_in_double() const override { return true; }
+  bool sums_in_double() const override;
 
  private:
   AnalyticEnergy energy_;

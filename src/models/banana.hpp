@@ -7,7 +7,7 @@
 namespace partita {
 
 struct Banana {
-  static constexpr bool separable = false;
+  static constexpr bool separable = false, sums_in_double = false;
   Index dimension = 2;
   Real scale = 1, bend = 0;  // a, b
   KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {

@@ -8,7 +8,7 @@
 namespace partita {
 
 struct Funnel {
-  static constexpr bool separable = false;
+  static constexpr bool separable = false, sums_in_double = true;
   Index dimension = 2;
   Real precision = 1;  // 1 / sigma^2 of v
   KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {

@@ -24,7 +24,7 @@ struct DiagonalGaussian {
 // Stationary AR(1) chain of unit variance, correlation phi between neighbours: H = tridiagonal(-phi, 1 + phi^2, -phi) / (1 - phi^2), 1 at
 // both ends.
 struct AutoregressiveGaussian {
-  static constexpr bool separable = false;
+  static constexpr bool separable = false, sums_in_double = true;
   Index dimension = 1;
   Real correlation = 0;
   ConstVector mean;

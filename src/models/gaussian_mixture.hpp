@@ -9,7 +9,7 @@
 namespace partita {
 
 struct GaussianMixture {
-  static constexpr bool separable = false;
+  static constexpr bool separable = false, sums_in_double = false;
   Index dimension = 2, components = 1;
   Real precision = 1;                                                   // 1 / sigma^2
   Kokkos::View<Real const**, Kokkos::LayoutRight, DeviceMemory> means;  // (component, dimension)

@@ -7,7 +7,7 @@
 namespace partita {
 
 struct MuellerBrown {
-  static constexpr bool separable = false;
+  static constexpr bool separable = false, sums_in_double = false;
   Index dimension = 2;
   Real inverse_temperature = 1;
   KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {

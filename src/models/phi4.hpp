@@ -8,7 +8,7 @@
 namespace partita {
 
 struct Phi4Chain {
-  static constexpr bool separable = false;
+  static constexpr bool separable = false, sums_in_double = true;
   Index dimension = 2;
   Real stiffness = 1;  // beta a / h
   Real well = 1;       // beta h / (4 a)

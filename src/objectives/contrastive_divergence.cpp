@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/log.hpp"
 #include "core/require.hpp"
 #include "samplers/gibbs.hpp"
 
@@ -16,9 +17,26 @@ std::size_t generation(random::Key key, Index update, std::size_t generations) {
   return random::below(w.w[0], static_cast<std::uint32_t>(generations));
 }
 
-}  // namespace
+constexpr Index updates_between_checks = 10;  // of the step size: a check evaluates dE/dx once, an update sampler_steps times
 
-namespace {
+// What is far, and a drift, of the energy gap in standard deviations of the chains' energies. A gap of half a deviation between data and
+// chains is seen by the eye in histograms of their energies.
+constexpr double far_gap = 0.5, drift_of_gap = 0.25;
+
+enum Reported : std::size_t { gap, data, chains, spread };  // places of series()
+
+double mean_of(std::vector<std::vector<double>> const& rows, std::size_t first, std::size_t end, Reported which) {
+  double sum = 0;
+  for (std::size_t r = first; r < end; r++) sum += rows[r][which];
+  return sum / static_cast<double>(end - first);
+}
+
+double squared_error_of_mean(std::vector<std::vector<double>> const& rows, std::size_t first, std::size_t end, Reported which) {
+  double const mean = mean_of(rows, first, end, which), n = static_cast<double>(end - first);
+  double sum = 0;
+  for (std::size_t r = first; r < end; r++) sum += (rows[r][which] - mean) * (rows[r][which] - mean);
+  return sum / (n * (n - 1));
+}
 
 // Keys of both objectives.
 std::vector<deck::Key> contrastive_keys() {
@@ -86,7 +104,8 @@ ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sa
       sums_(communicator, summation, tiling_.tiles(), mine_,
             static_cast<Index>(model.parameters().extent(0)) + (machine_ ? machine_->unit_count() : 0)),
       offsets_("offsets", machine_ && options.centred ? machine_->unit_count() : 0),
-      energy_sums_("energy sums", static_cast<std::size_t>(mine_.count), 2) {
+      step_size_asked_(sampler.step_size()),
+      energy_sums_("energy sums", static_cast<std::size_t>(mine_.count), 3) {
   Index const batch = batches.batch(), generations = start == ChainStart::persistent ? divide_up(persistent.chains, batch) : 1;
   require_all(start == ChainStart::at_data || persistent.chains == generations * batch, ExitCode::usage,
               "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
@@ -186,25 +205,27 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
   TileScalars const energy = whole(energy_), weight = whole(weight_);
   model_.energy_forward(here, energy);
   auto const parameters = static_cast<Index>(model_.parameters().extent(0));
+  double total = 0, squares = 0;  // of the energies
   auto const weigh = [&](Real linear, Real quadratic) {
-    double total = 0;
     Kokkos::parallel_reduce(
         "partita::contrastive_weights", Range(0, lanes),
-        KOKKOS_LAMBDA(Index l, double& s) {
+        KOKKOS_LAMBDA(Index l, double& s, double& s2) {
           // Lanes past the batch only fill up the vectors.
           weight(0, l) = l < real ? std::fma(quadratic, energy(0, l), linear) : Real(0);
-          if (l < real) s += static_cast<double>(energy(0, l));
+          double const e = l < real ? static_cast<double>(energy(0, l)) : 0.;
+          s += e;
+          s2 += e * e;
         },
-        total);
-    return total;
+        total, squares);
   };
   if (machine_ && sign > 0) {
     weigh(static_cast<Real>(scale), 0);
     machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, static_cast<Index>(sum.extent(0)))));
   }
-  double const total = weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
+  weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
   model_.energy_reverse(here, weight, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
   energy_sums_(static_cast<std::size_t>(tile), column) += total * scale;
+  if (sign < 0) energy_sums_(static_cast<std::size_t>(tile), 2) += squares * scale;
 }
 
 void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) {
@@ -248,6 +269,7 @@ Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
     draw_hidden_given_data(update);
     chains = chains_for(update);
     for (Chains* c : chains) sampler_.advance(model_, *c, key_, update * options_.sampler_steps, options_.sampler_steps);
+    keep_step_stable(update);
   }
   {
     Timers::Scope const scope(timers, "parameter gradient");
@@ -288,21 +310,37 @@ double ContrastiveDivergence::mean_gradient_step() {
   return sampler_.step_size() * sum_over_tiles(communicator_, mine_, tiling_.tiles(), totals, 1)[0] / static_cast<double>(batches_.batch());
 }
 
+void ContrastiveDivergence::keep_step_stable(Index update) {
+  if (!differentiable_ || update % updates_between_checks != 0) return;
+  double const bound = sampler_.longest_gradient_step(model_.dimension());
+  if (!std::isfinite(bound)) return;
+  double const step = mean_gradient_step();
+  if (!(step > bound)) return;
+  sampler_.set_step_size(sampler_.step_size() / 2);
+  log::warning(
+      "sampler.step_size halved to {:.4g} at update {}: the chains' mean gradient step was {:.3g}, and above {:.3g} the sampler nears its "
+      "bound of stability",
+      sampler_.step_size(), update, step, bound);
+}
+
 TrainingHealth ContrastiveDivergence::health() {
   std::vector<double> mine(energy_sums_.data(), energy_sums_.data() + energy_sums_.size());
-  auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 2);
+  auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 3);
   double const evaluated = static_cast<double>(std::max<Index>(updates_since_report_, 1));
   Kokkos::deep_copy(energy_sums_, 0.);
   updates_since_report_ = 0;
-  TrainingHealth h{sums[0] / evaluated, sums[1] / evaluated, 0, differentiable_ ? mean_gradient_step() : 0};
+  TrainingHealth h{.energy_data = sums[0] / evaluated, .energy_chains = sums[1] / evaluated};
   h.energy_gap = h.energy_data - h.energy_chains;
+  h.energy_spread = std::sqrt(std::max(0., sums[2] / evaluated - h.energy_chains * h.energy_chains));
+  if (differentiable_) h.gradient_step = mean_gradient_step();
   return h;
 }
 
 std::vector<Series> ContrastiveDivergence::series() const {
   std::vector<Series> out{{"d_s", "mean E(data) - mean E(chains), averaged over the updates since the last row", true},
                           {"energy_data", "mean E(data) over the updates since the last row"},
-                          {"energy_chains", "mean E(chains) over the updates since the last row"}};
+                          {"energy_chains", "mean E(chains) over the updates since the last row"},
+                          {"energy_spread", "standard deviation of E(chains) over the updates since the last row"}};
   if (differentiable_) out.push_back({"r_s", "mean length of the chains' gradient step eta |dE/dx| at this update", true});
   return out;
 }
@@ -314,10 +352,42 @@ std::vector<double> ContrastiveDivergence::report(Index update) {
   require_all(
       std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
       "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
-      "optimizer.learning_rate, more objective.sampler_steps or some objective.energy_penalty, and continue from the last checkpoint",
+      "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty, and continue from the "
+      "last checkpoint",
       h.energy_gap, options_.divergence_bound, update);
-  std::vector<double> out{h.energy_gap, h.energy_data, h.energy_chains};
+  std::vector<double> out{h.energy_gap, h.energy_data, h.energy_chains, h.energy_spread};
   if (differentiable_) out.push_back(h.gradient_step);
+  return out;
+}
+
+// Of the last third of the reports, where the training should have come to rest.
+std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector<double>> const& reports) const {
+  std::vector<std::string> out;
+  if (sampler_.step_size() < step_size_asked_ && !sampler_.adjusted())
+    out.push_back(fmt::format(
+        "sampler.step_size was halved from {:.4g} to {:.4g}, since the chains neared the bound where the sampler is unstable: the model is "
+        "narrower in some direction than such steps can sample; start with the smaller step, add objective.data_noise, or use mala",
+        step_size_asked_, sampler_.step_size()));
+  std::size_t const end = reports.size(), first = end - (end + 2) / 3, middle = (first + end) / 2;
+  if (end == 0) return out;
+  double const gap_now = mean_of(reports, first, end, gap), deviation = mean_of(reports, first, end, spread);
+  if (std::abs(gap_now) > far_gap * deviation)
+    out.push_back(fmt::format(
+        "d_s, the energy gap of data and chains, is {:.4g} in the last third of the training, {:.2g} standard deviations of the chains' "
+        "energies from 0: {}",
+        gap_now, std::abs(gap_now) / deviation,
+        gap_now < 0 ? "the chains lag behind the model; use more objective.sampler_steps or a smaller optimizer.learning_rate"
+                    : "the chains go where no data are; train longer, with more objective.chains or persistent_cd"));
+  constexpr std::size_t fewest = 10;  // reports in each half, for errors of their means
+  if (middle - first < fewest) return out;
+  double const drift = mean_of(reports, middle, end, gap) - mean_of(reports, first, middle, gap);
+  double const error = std::sqrt(squared_error_of_mean(reports, first, middle, gap) + squared_error_of_mean(reports, middle, end, gap));
+  if (std::abs(drift) > drift_of_gap * deviation && std::abs(drift) > 4 * error)
+    out.push_back(
+        fmt::format("d_s, the energy gap of data and chains, still drifts: by {:.4g} between the halves of the last third of the training "
+                    "(standard deviation of the chains' energies: {:.4g}); it is not converged, or on its way to diverge: look at d_s in "
+                    "history.h5, train longer or with a smaller optimizer.learning_rate",
+                    drift, deviation));
   return out;
 }
 

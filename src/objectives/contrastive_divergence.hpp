@@ -2,6 +2,10 @@
 // CD-k (Hinton 2002): chains start at the minibatch. PCD-k (Tieleman 2008; Du and Mordatch 2019): chains persist in a replay buffer.
 // For neural energies and for Boltzmann machines alike. Of machines, hidden units that are not summed out are drawn given the data in each
 // update's positive phase, and the gradient can be centred, decayed and made sparse.
+//
+// Chains of an unadjusted sampler are wider than exp(-E): of Langevin steps eta at least 2 eta in variance. Where the data are narrower
+// than that in some direction, no energy has chains like them, and E steepens until the chains run away. The step is therefore halved
+// whenever the chains' gradients say that it nears its bound of stability, which the log and the verdict tell.
 #pragma once
 #include "comm/tile_sums.hpp"
 #include "data/batches.hpp"
@@ -38,6 +42,7 @@ enum class ChainStart { at_data, persistent };
 struct TrainingHealth {
   double energy_data = 0, energy_chains = 0;
   double energy_gap = 0;     // d_s = mean E(data) - mean E(chains)
+  double energy_spread = 0;  // standard deviation of E(chains)
   double gradient_step = 0;  // r_s = mean length of the chains' gradient step eta |dE/dx|, at the last update; where the energy has one
 };
 
@@ -56,6 +61,7 @@ class ContrastiveDivergence : public Objective {
   TrainingHealth health();  // since the last call; collective
   std::vector<Series> series() const override;
   std::vector<double> report(Index update) override;
+  std::vector<std::string> warnings(std::vector<std::vector<double>> const& reports) const override;
   void require_finite(Index update) const override { require_finite_chains(communicator_, buffer_, update, last_energy_); }
   std::vector<Chains> const& chains() const override { return buffer_; }
   void settle(Index updates, Index steps) override;
@@ -67,6 +73,7 @@ class ContrastiveDivergence : public Objective {
  private:
   void add_data_noise(Index update);
   double mean_gradient_step();
+  void keep_step_stable(Index update);
   void draw_hidden_given_data(Index update);
   std::vector<Chains*> chains_for(Index update);  // moved to where this update starts
   // Adds to `sum` what a tile's chains contribute, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale, and their energies times scale to
@@ -99,7 +106,8 @@ class ContrastiveDivergence : public Objective {
   TileSums sums_;
   Vector offsets_;  // of a centred machine: running means of its units
   Index offset_updates_ = 0;
-  // Per tile: sums of the data's and of the chains' energies since the last report.
+  double step_size_asked_;
+  // Per tile: sums of the data's energies, of the chains' and of their squares since the last report.
   Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums_;
   Index updates_since_report_ = 0;
   double last_energy_ = 0;  // of the chains, for messages

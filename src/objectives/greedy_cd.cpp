@@ -126,6 +126,17 @@ std::vector<double> GreedyCd::report(Index update) {
   return out;
 }
 
+std::vector<std::string> GreedyCd::warnings(std::vector<std::vector<double>> const& reports) const {
+  std::vector<std::string> out;
+  for (std::size_t k = 0; k < learners_.size(); k++) {
+    std::vector<std::vector<double>> of_machine;
+    for (auto const& r : reports)
+      if (r.back() == static_cast<double>(k)) of_machine.push_back(r);
+    for (auto const& w : learners_[k]->warnings(of_machine)) out.push_back(fmt::format("machine {}: {}", k, w));
+  }
+  return out;
+}
+
 std::size_t GreedyCd::bytes() const {
   std::size_t total = 0;
   for (auto const& l : learners_) total += l->bytes();

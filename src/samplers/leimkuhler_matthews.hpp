@@ -16,6 +16,7 @@ class LeimkuhlerMatthews : public Sampler {
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  double longest_gradient_step(Index d) const override { return gradient_step_at(1 / step_size_, d); }  // unstable from H = 2 / eta on
   Index work_rows(Index d) const override { return LeimkuhlerMatthewsScheme::work_rows(d); }
 
  private:

@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -45,6 +46,11 @@ class Sampler {
     return c;
   }
   double step_size() const { return step_size_; }
+  void set_step_size(double eta) { step_size_ = eta; }
+  // The length of step_size |dE/dx| in this dimension from which on an unadjusted sampler of exp(-E/T) nears its bound of stability;
+  // infinite where none is known. In equilibrium E|dE/dx|^2 is T times the mean trace of the Hessian, by parts: the mean length of the
+  // gradient tells of the mean curvature H. Bounds are taken at half the curvature where the sampler would be unstable.
+  virtual double longest_gradient_step(Index /*dimension*/) const { return std::numeric_limits<double>::infinity(); }
   void set_temperature(double t) { temperature_ = t; }  // of what it samples from now on: exp(-E/T), or the path of units at beta = 1/T
   virtual Index rungs() const { return 1; }             // sets of chains that it moves, those of its caller included
   // How sets of chains beside the caller's start, keyed apart; to be said before prepare(). Unsaid: as the caller's.
@@ -61,6 +67,11 @@ class Sampler {
 
  protected:
   Sampler(double step_size, double temperature) : step_size_(step_size), temperature_(temperature) {}
+  // step_size |dE/dx| where the mean curvature is H; infinite at T = 0, where nothing is sampled.
+  double gradient_step_at(double curvature, Index dimension) const {
+    if (temperature_ == 0) return std::numeric_limits<double>::infinity();
+    return step_size_ * std::sqrt(temperature_ * curvature * static_cast<double>(dimension));
+  }
   double step_size_, temperature_;
   SamplerWork work_;
 };

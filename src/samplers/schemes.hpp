@@ -5,7 +5,6 @@
 //   point(), gradient(), energy()   where an evaluation is taken and where its results go; energies are doubles, for what decides is the
 //                    small difference of large ones
 #pragma once
-#include "core/lane_sums.hpp"
 #include "core/math.hpp"
 #include "samplers/strip_noise.hpp"
 
@@ -170,7 +169,7 @@ struct BaoabScheme {
 // random length, its leapfrogs are uniform on 1 .. 2 leapfrogs - 1, keyed by the step alone: `leapfrogs` on average, all lanes alike.
 struct HamiltonianScheme {
   static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = false;
-  static constexpr Index energy_rows = 3;  // E(x), E(proposal), kinetic energy at the start
+  static constexpr Index energy_rows = 2;  // E(x), E(proposal)
   static constexpr random::Stream stream = random::Stream::momentum;
   Real step, beta;  // leapfrog length, inverse temperature
   Index leapfrogs;
@@ -179,8 +178,9 @@ struct HamiltonianScheme {
   bool random_length = false;
   random::Key key = {};  // of the random lengths
 
-  // Rows: gradient at x | velocity | proposal | gradient at the proposal
-  KOKKOS_FUNCTION static Index work_rows(Index d) { return 4 * d; }
+  // Rows: gradient at x | velocity | proposal | gradient at the proposal | half the change of the kinetic energy, summed kick by kick and
+  // coordinate by coordinate, so that its digits do not depend on how large the energy is
+  KOKKOS_FUNCTION static Index work_rows(Index d) { return 4 * d + 1; }
   KOKKOS_FUNCTION Index evaluations(Index n) const {
     if (!random_length) return leapfrogs;
     auto const w = random::words(key, 0, random::Stream::trajectory_length, static_cast<std::uint64_t>(n), 0);
@@ -205,18 +205,17 @@ struct HamiltonianScheme {
     auto const g = section(s, 0), v = section(s, 1), y = section(s, 2), x = s.x;
     Real const h = step, half = Real(0.5) * step * beta;
     if (turn.evaluation == 0) {
-      LaneSums kinetic(s.energies[2]);
-      s.each_moving_row(noise, turn.step, [=, this, &kinetic](Index i) {
-        Real *gi = g[i], *vi = v[i], *yi = y[i], *xi = x[i], *sum = kinetic.next_row();
-        Real const kick = half * scale(i), drift = h * scale(i);
+      Real* const change = half_kinetic_change(s);
+      for (Index l = 0; l < strip_lanes; l++) change[l] = 0;
+      s.each_moving_row(noise, turn.step, [=, this](Index i) {
+        Real *gi = g[i], *vi = v[i], *yi = y[i], *xi = x[i];
+        Real const half_kick = Real(-0.5) * half * scale(i), drift = h * scale(i);
         return [=](Index l, Real normal) {
-          sum[l] = std::fma(Real(0.5) * normal, normal, sum[l]);
-          Real const kicked = std::fma(-kick, gi[l], normal);
+          Real const kicked = kick_and_count(half_kick * gi[l], normal, change[l]);
           vi[l] = kicked;
           yi[l] = std::fma(drift, kicked, xi[l]);
         };
       });
-      kinetic.finish();
     } else {
       for (Index m = 0; m < s.moving.count; m++) {
         Index const i = s.moving[m];
@@ -231,31 +230,34 @@ struct HamiltonianScheme {
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Turn turn, Gradient const&) const {
     auto const v = section(s, 1), gy = section(s, 3);
     Real const whole = (turn.last ? Real(0.5) : Real(1)) * step * beta;
-    double kinetic[strip_lanes];
-    LaneSums sums(kinetic);
+    Real* const change = half_kinetic_change(s);
     for (Index m = 0; m < s.moving.count; m++) {
       Index const i = s.moving[m];
-      Real *vi = v[i], *gi = gy[i], *sum = sums.next_row();
-      Real const kick = whole * scale(i);
+      Real *vi = v[i], *gi = gy[i];
+      Real const half_kick = Real(-0.5) * whole * scale(i);
 #pragma GCC ivdep
-      for (Index l = 0; l < strip_lanes; l++) {
-        vi[l] = std::fma(-kick, gi[l], vi[l]);
-        sum[l] = std::fma(Real(0.5) * vi[l], vi[l], sum[l]);
-      }
+      for (Index l = 0; l < strip_lanes; l++) vi[l] = kick_and_count(half_kick * gi[l], vi[l], change[l]);
     }
-    sums.finish();
-    if (turn.last) metropolis(s, noise.uniform_words(random::Stream::metropolis, turn.step), kinetic);
+    if (turn.last) metropolis(s, noise.uniform_words(random::Stream::metropolis, turn.step));
   }
 
  private:
-  KOKKOS_FORCEINLINE_FUNCTION void metropolis(Strip const& s, std::uint32_t const* words, double const* kinetic) const {
+  KOKKOS_FORCEINLINE_FUNCTION Real* half_kinetic_change(Strip const& s) const { return s.work[4 * s.dimension]; }
+  // The velocity after a kick, of which `half` is given; half of the kinetic energy that it brings, the kick's half times the velocity in
+  // its middle, is added to `change`.
+  KOKKOS_FORCEINLINE_FUNCTION static Real kick_and_count(Real half, Real velocity, Real& change) {
+    Real const middle = velocity + half;
+    change = std::fma(half, middle, change);
+    return middle + half;
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void metropolis(Strip const& s, std::uint32_t const* words) const {
     auto const x = s.x, g = section(s, 0), y = section(s, 2), gy = section(s, 3);
-    double *e = s.energies[0], *ey = s.energies[1], *kinetic_before = s.energies[2];
-    double const inverse_temperature = static_cast<double>(beta);
+    double *e = s.energies[0], *ey = s.energies[1];
+    Real const* kinetic = half_kinetic_change(s);
     std::int32_t accept[strip_lanes];
 #pragma GCC ivdep
     for (Index l = 0; l < strip_lanes; l++) {
-      Real const error = static_cast<Real>(inverse_temperature * (ey[l] - e[l]) + (kinetic[l] - kinetic_before[l]));
+      Real const error = std::fma(beta, static_cast<Real>(ey[l] - e[l]), 2 * kinetic[l]);
       // A NaN error compares false twice: rejected, and counted as diverging.
       accept[l] = math::log(random::uniform(words[l])) < -error ? 1 : 0;
       s.accepted[l] += accept[l];

@@ -18,6 +18,11 @@ class Ula : public Sampler {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
+  // Unstable from H = 2 / eta on; at half of that its chains are twice as wide as exp(-E), and with the gradient sqrt(2) times as long.
+  // With less noise they are not meant to sample exp(-E).
+  double longest_gradient_step(Index d) const override {
+    return noise_scale_ == 1 ? gradient_step_at(2 / step_size_, d) : Sampler::longest_gradient_step(d);
+  }
   // s^2 T (H - eta H^2 / 2)^-1 with s the noise scale: for H = I an overshoot of 2 / (2 - eta).
   Matrix stationary_covariance(Matrix const& precision) const override;
 

@@ -20,6 +20,9 @@ class Underdamped : public Sampler {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool keeps_velocity() const override { return true; }
+  double longest_gradient_step(Index d) const override {  // unstable from H = 4 m / h^2 on
+    return gradient_step_at(2 * options_.mass / (step_size_ * step_size_), d);
+  }
   Index work_rows(Index d) const override { return BaoabScheme::work_rows(d); }
 
  private:

@@ -107,3 +107,86 @@ faultless ladder
 # One chain has errors, from its effective sample size.
 on 1 run well.toml --set run.output=single --set sampler.chains=1 --set sampler.steps=60000 --set sampler.initial_scale=0.1
 [[ $(metric single mean_error) != null ]] || die "a single chain without an error"
+
+# Energies of which single precision knows no tenths: accepting is decided by rounding.
+cat >cold.toml <<'END'
+[run]
+task = "sample"
+output = "cold"
+[model]
+type = "mueller_brown"
+temperature = 1e-4
+[sampler]
+type = "mala"
+chains = 64
+step_size = 1e-8
+steps = 200
+warmup = 100
+thin = 10
+initial_scale = 0.001
+END
+expect 0 "which single precision knows to" run cold.toml
+expect 0 "verdict:" run cold.toml --overwrite --set model.temperature=10 --set sampler.step_size=0.001
+! sed -n '/"warnings"/,$p' cold/summary.json | grep -q "single precision" || die "small energies are called too large"
+
+# Training whose chains do not have the energies of the data, and one that is on its way.
+cat >bars.toml <<'END'
+[run]
+task = "train"
+output = "bars"
+[data]
+type = "bars_and_stripes"
+copies = 40
+[model]
+type = "rbm"
+visible = 9
+hidden = 8
+[objective]
+type = "contrastive_divergence"
+sampler_steps = 1
+[sampler]
+type = "gibbs"
+[optimizer]
+type = "sgd"
+learning_rate = 0.05
+[train]
+batch = 128
+updates = 600
+END
+on 1 run bars.toml
+faultless bars
+on 1 run bars.toml --overwrite --set train.updates=60 --set model.initial_scale=3
+warns bars "d_s, the energy gap of data and chains, is "
+warns bars "d_s, the energy gap of data and chains, still drifts"
+
+# Steps that no energy as narrow as the data can take: they are halved until the chains are stable, and the training comes to its end. The
+# same after a restart.
+cat >moons.toml <<'END'
+[run]
+task = "train"
+output = "moons"
+reproducible = true
+[data]
+type = "two_moons"
+points = 5000
+[model]
+type = "mlp"
+layers = [2, 16, 16, 1]
+[objective]
+type = "persistent_cd"
+chains = 512
+[sampler]
+type = "ula"
+step_size = 0.1
+[train]
+batch = 128
+updates = 2000
+[output]
+history_every = 10
+END
+on 1 run moons.toml
+warns moons "sampler.step_size was halved from 0.1 to "
+on 1 run moons.toml --set run.output=moons_in_pieces --set train.updates=1100
+on 2 run moons.toml --set run.output=moons_in_pieces --restart auto
+[[ $(sed -n '/"metrics"/,$p' moons/summary.json) == "$(sed -n '/"metrics"/,$p' moons_in_pieces/summary.json)" ]] || die "another verdict of a training after a restart"
+same moons/history.h5 moons_in_pieces/history.h5 /d_s /r_s

@@ -95,11 +95,11 @@ TEST(LogZ, ExactStartsAreTakenWhereThereAreSome) {
   EXPECT_NEAR(z.ratio().value, *z.exact, 4 * z.ratio().error);
 }
 
-// Few chains, whose weights have no error: nothing good is said.
+// Few chains, whose weights have no error: nothing is known.
 TEST(LogZ, WithoutErrorsNothingHasConverged) {
   Rbm model = small::rbm(6, 5, 0.1);
   LogZ const z = estimate_log_z(model, {.betas = uniform_schedule(10), .chains = 8}, {}, ranks(), small::key);
-  EXPECT_EQ(z.converged(), 0);
+  EXPECT_TRUE(std::isnan(z.converged()));
   EXPECT_TRUE(std::isnan(z.lower()));
   EXPECT_TRUE(std::isnan(z.upper()));
   EXPECT_TRUE(std::isnan(z.ratio().error));

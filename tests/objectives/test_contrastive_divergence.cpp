@@ -8,8 +8,10 @@
 #include "../estimators/tree.hpp"
 #include "../optimizers/copy_state.hpp"
 #include "core/require.hpp"
+#include "learning.hpp"
 #include "models/mlp_energy.hpp"
 #include "objectives/contrastive_divergence.hpp"
+#include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
 
@@ -323,19 +325,104 @@ TEST(TrainingHealth, AveragesOverTheUpdatesSinceTheLastReport) {
     Values const theta = t.theta();
     t.gradient(0);
     t.objective.health();
-    double of_data = 0, of_chains = 0;
+    double of_data = 0, of_chains = 0, squares = 0;
     for (Index update : {1, 2}) {
       t.gradient(update);
       of_data += mean_energy(theta, t.data(update)) / 2;
       of_chains += mean_energy(theta, t.chains()) / 2;
+      squares += mean_over(t.chains(), [&](double const* x) { return std::pow(energy(theta, x).value, 2); }) / 2;
     }
     TrainingHealth const h = t.objective.health();
     EXPECT_NEAR(h.energy_data, of_data, 10 * rounding);
     EXPECT_NEAR(h.energy_chains, of_chains, 10 * rounding);
     EXPECT_EQ(h.energy_gap, h.energy_data - h.energy_chains);
+    EXPECT_NEAR(h.energy_spread, std::sqrt(squares - of_chains * of_chains), 100 * rounding);
     double const slope = mean_over(t.chains(), [&](double const* x) { return energy(theta, x).slope; });
     EXPECT_NEAR(h.gradient_step, options.step_size * slope, 10 * rounding * options.step_size);
   }
+}
+
+// The mean gradient step of the chains is compared with the length of the noise, sqrt(2 eta T d): Langevin steps of eta on a curvature of
+// 1 / eta are as long as that, and from 2 / eta on they are unstable.
+TEST(UnadjustedSteps, AreHalvedWhereTheChainsOvershoot) {
+  int halved = 0, kept = 0;
+  for (double eta : {1e-4, 1e-3, 0.01, 0.1, 0.3, 1.})
+    for (double temperature : {0.5, 1.}) {
+      Training<Ula> t({.batch = 100, .contrastive = {.sampler_steps = 1}}, UlaOptions{.step_size = eta, .temperature = temperature});
+      Values theta = t.theta();
+      for (double& v : theta) v *= 3;
+      test::set_parameters(t.energy_model, theta);
+      t.gradient(0);
+      double const step = eta * mean_over(t.chains(), [&](double const* x) { return energy(theta, x).slope; });
+      double const noise = std::sqrt(2 * eta * temperature * dimension);
+      ASSERT_GT(std::abs(step / noise - 1), 1e-3) << "too near to tell";
+      EXPECT_EQ(t.sampler.step_size(), step > noise ? eta / 2 : eta) << "step " << step << ", noise " << noise;
+      (step > noise ? halved : kept)++;
+      EXPECT_EQ(t.objective.warnings({}).size(), step > noise ? 1u : 0u);
+    }
+  EXPECT_GT(halved, 0);
+  EXPECT_GT(kept, 0);
+}
+
+// Chains without noise, or with less than exp(-E/T) asks for, are meant to follow the gradient.
+TEST(UnadjustedSteps, AreKeptWhereNothingIsSampled) {
+  for (UlaOptions const& o : {UlaOptions{.step_size = 1, .temperature = 0}, UlaOptions{.step_size = 1, .noise_scale = 0.1}}) {
+    Training<Ula> t({.batch = 100, .contrastive = {.sampler_steps = 1}}, o);
+    t.gradient(0);
+    EXPECT_EQ(t.sampler.step_size(), 1);
+  }
+}
+
+// Underdamped steps h are unstable from a curvature of 4 m / h^2 on: at half of that h |dE/dx| is sqrt(2 m T d).
+TEST(UnadjustedSteps, OfUnderdampedChainsHaveTheirOwnBound) {
+  EXPECT_NEAR(Underdamped({.step_size = 0.3, .mass = 2, .temperature = 0.5}).longest_gradient_step(8), 4, 1e-12);
+  EXPECT_NEAR(LeimkuhlerMatthews({.step_size = 0.02}).longest_gradient_step(4), 0.02 * std::sqrt(50. * 4), 1e-12);
+}
+
+// What reports tell, by reports that are made: rows of d_s, the energies of data and chains, their standard deviation, and r_s.
+struct MadeReports {
+  Training<Ula> training{Deck{}, frozen};
+  // `count` rows of gap(i); noise makes d_s uncertain from row to row.
+  Values rows(int count, std::function<double(int)> const& gap, double noise = 0.05) {
+    Values gaps;
+    for (int i = 0; i < count; i++) gaps.push_back(gap(i) + noise * normals(77, count)[static_cast<std::size_t>(i)]);
+    return gaps;
+  }
+  std::vector<std::string> warnings(Values const& gaps, double deviation) {
+    std::vector<Values> reports;
+    for (double g : gaps) reports.push_back({g, 0, -g, deviation, 0});
+    return training.objective.warnings(reports);
+  }
+};
+
+TEST(EnergyGap, NearZeroIsNoWarning) {
+  MadeReports m;
+  EXPECT_TRUE(m.warnings(m.rows(90, [](int i) { return i < 50 ? 30. : 0.; }), 1).empty()) << "what the training came from does not count";
+  EXPECT_TRUE(m.warnings(m.rows(90, [](int) { return 0.4; }), 1).empty());
+  EXPECT_TRUE(m.warnings(m.rows(90, [](int) { return 40.; }), 100).empty()) << "in standard deviations of the energies";
+  EXPECT_TRUE(m.warnings({}, 1).empty());
+}
+
+TEST(EnergyGap, FarFromZeroSaysOnWhichSide) {
+  MadeReports m;
+  for (int count : {1, 5, 90}) {
+    auto const lagging = m.warnings(m.rows(count, [](int) { return -0.7; }), 1),
+               wandering = m.warnings(m.rows(count, [](int) { return 0.7; }), 1);
+    ASSERT_EQ(lagging.size(), 1u);
+    EXPECT_THAT(lagging.front(), testing::HasSubstr("the chains lag behind the model"));
+    ASSERT_EQ(wandering.size(), 1u);
+    EXPECT_THAT(wandering.front(), testing::HasSubstr("the chains go where no data are"));
+  }
+}
+
+TEST(EnergyGap, DriftsAreToldFromNoise) {
+  MadeReports m;
+  auto const slope = [](int i) { return (i - 75) * 0.03; };  // by .45 between the halves of the last 30 rows, which are near 0 on average
+  auto const drifting = m.warnings(m.rows(90, slope), 1);
+  ASSERT_EQ(drifting.size(), 1u);
+  EXPECT_THAT(drifting.front(), testing::HasSubstr("still drifts"));
+  EXPECT_TRUE(m.warnings(m.rows(90, slope, 2), 1).empty()) << "within four standard errors";
+  EXPECT_TRUE(m.warnings(m.rows(90, slope), 3).empty()) << "small beside the spread of the energies";
 }
 
 TEST(ContrastiveDivergence, CountsItsChainStepsAndBytes) {
@@ -361,6 +448,7 @@ TEST(ObjectiveState, RestoredTrainingContinuesWithTheSameBits) {
   auto const same_health = [](TrainingHealth const& a, TrainingHealth const& b) {
     EXPECT_EQ(a.energy_data, b.energy_data);
     EXPECT_EQ(a.energy_chains, b.energy_chains);
+    EXPECT_EQ(a.energy_spread, b.energy_spread);
     EXPECT_EQ(a.gradient_step, b.gradient_step);
   };
   same_health(first.objective.health(), second.objective.health());

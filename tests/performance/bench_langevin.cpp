@@ -2,6 +2,8 @@
 #include <benchmark/benchmark.h>
 
 #include "comm/environment.hpp"
+#include "models/analytic_model.hpp"
+#include "models/double_well.hpp"
 #include "models/gaussian.hpp"
 #include "samplers/mala.hpp"
 #include "samplers/ula.hpp"
@@ -31,29 +33,49 @@ void normals(benchmark::State& state) {
   state.counters["ns_per_normal"] = benchmark::Counter(made * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-void ula_gaussian(benchmark::State& state) {
-  Index const d = state.range(0), chains = 1024, steps = 200;
-  GaussianOptions options;
-  options.dimension = d;
-  options.diagonal = {1, 0.1};
-  auto const model = make_gaussian(options);
+template <class Sampler, class Energy>
+void run_chains(benchmark::State& state, Sampler& sampler, Energy const& model, Index dimension) {
+  Index const chains = 1024, steps = 200;
   auto const key = random::make_key(1);
-  Tiling const tiling{chains, state.range(1) ? state.range(1) : default_tile_width(chains, d, 2)};
-  Chains set("bench", tiling, {0, tiling.tiles()}, d);
-  Ula sampler({.step_size = 0.01});
-  sampler.prepare(*model, set, key);
+  Tiling const tiling{chains, default_tile_width(chains, dimension, 2)};
+  Chains set("bench", tiling, {0, tiling.tiles()}, dimension);
+  sampler.prepare(model, set, key);
   Index step = 0;
   for (auto _ : state) {
-    sampler.advance(*model, set, key, step, steps);
+    sampler.advance(model, set, key, step, steps);
     step += steps;
   }
-  report(state, chains, steps, d);
+  report(state, chains, steps, dimension);
+}
+
+std::unique_ptr<Model> gaussian(Index dimension) {
+  GaussianOptions options;
+  options.dimension = dimension;
+  options.diagonal = {1, 0.1};
+  return make_gaussian(options);
+}
+
+void ula_gaussian(benchmark::State& state) {
+  Ula sampler({.step_size = 0.01});
+  run_chains(state, sampler, *gaussian(state.range(0)), state.range(0));
+}
+
+void mala_gaussian(benchmark::State& state) {
+  Mala sampler({.step_size = 0.3});
+  run_chains(state, sampler, *gaussian(state.range(0)), state.range(0));
+}
+
+void mala_double_well(benchmark::State& state) {
+  Mala sampler({.step_size = 0.02});
+  run_chains(state, sampler, AnalyticModel(make_double_well({.dimension = state.range(0)})), state.range(0));
 }
 
 }  // namespace
 
 BENCHMARK(normals);
-BENCHMARK(ula_gaussian)->ArgNames({"d", "width"})->ArgsProduct({{2, 32, 128}, {0}});
+BENCHMARK(ula_gaussian)->ArgName("d")->Arg(2)->Arg(32)->Arg(128);
+BENCHMARK(mala_gaussian)->ArgName("d")->Arg(2)->Arg(32)->Arg(128);
+BENCHMARK(mala_double_well)->ArgName("d")->Arg(1)->Arg(2)->Arg(32);
 
 int main(int argc, char** argv) {
   partita::Environment const environment(argc, argv);
