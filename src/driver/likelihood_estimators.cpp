@@ -137,9 +137,8 @@ Metric converged(LogZ const& z) {
            "unknown where an error is, or no starts are independent of the path"};
   if (std::isnan(m.value) && z.independent)
     m.warning =
-        "it is UNKNOWN whether log Z has converged: both directions agree within a nat, but the weights of one are too few, or carried by "
-        "too "
-        "few, for an error; use more estimator.temperatures or chains";
+        "it is UNKNOWN whether log Z has converged: both directions agree within a nat, but the weights of one are too few, or a few "
+        "carry them, so that it has no error; use more estimator.temperatures or chains";
   else if (std::isnan(m.value))
     m.warning =
         "it is UNKNOWN whether log Z has converged: without [data], and with too many units to enumerate, both directions follow one path "

@@ -240,18 +240,13 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
   Metrics out{metric("energy_distance", distance,
                      fmt::format("squared energy distance (V-statistic) of {} samples and as many held-out points", points))};
   if (!s.evaluation.data || !o.reference.empty()) return out;
-  double sum = 0, square = 0;
-  for (Index k = 0; k < o.splits; k++) {
-    double const e = squared_energy_distance(s.samples.ranks, s.evaluation.data->held_out(2 * k + 2, points),
-                                             s.evaluation.data->held_out(2 * k + 3, points), d);
-    sum += e, square += e * e;
-  }
-  double const n = static_cast<double>(o.splits), mean = sum / n, spread = std::sqrt(std::max(0., square / n - mean * mean) / (n - 1));
-  out.push_back(
-      metric("energy_distance_data", {mean, spread, n - 1}, fmt::format("mean of the same between two data sets, {} pairs", o.splits)));
-  double const ratio = distance.value / mean;
-  out.push_back(metric("energy_distance_ratio",
-                       {ratio, ratio * std::hypot(distance.error / distance.value, spread / mean), distance.degrees_of_freedom},
+  std::vector<double> of_pairs;
+  for (Index k = 0; k < o.splits; k++)
+    of_pairs.push_back(squared_energy_distance(s.samples.ranks, s.evaluation.data->held_out(2 * k + 2, points),
+                                               s.evaluation.data->held_out(2 * k + 3, points), d));
+  Estimate const of_data = mean_and_error(of_pairs);
+  out.push_back(metric("energy_distance_data", of_data, fmt::format("mean of the same between two data sets, {} pairs", o.splits)));
+  out.push_back(metric("energy_distance_ratio", quotient(distance, of_data),
                        "energy_distance over energy_distance_data; 1: as near as data to data"));
   return out;
 }

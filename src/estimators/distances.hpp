@@ -23,7 +23,9 @@ struct Groups {
 // between two samples of one distribution.
 double squared_energy_distance(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension);
 // With its standard error, by leaving out the points of one group after the other from both sets (delete-a-group jackknife; Kott 2001):
-// both sets in equally many groups, of which there are two or more.
+// both sets in equally many groups, of which there are two or more. The distance is a square: between laws of one or two dimensions that
+// are two or three errors apart, values too small by chance have too small an error, and z = (value - truth) / error is 1.7 in root mean
+// square; it is 1 between equal laws and between laws farther apart (tests/estimators/test_calibration.cpp).
 Estimate squared_energy_distance(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension,
                                  Groups const& of_x, Groups const& of_y);
 

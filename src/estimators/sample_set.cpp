@@ -60,6 +60,11 @@ Estimate mean_and_error(std::vector<double> const& values) {
   return {mean, std::sqrt(squares / (n - 1) / n), n - 1};
 }
 
+Estimate quotient(Estimate const& a, Estimate const& b) {
+  double const value = a.value / b.value;
+  return {value, std::hypot(a.error, value * b.error) / std::abs(b.value), a.degrees_of_freedom};
+}
+
 std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f, Communicator::Place at) {
   auto const width = static_cast<std::size_t>(n);
   Index const here = s.chains_here();

@@ -30,6 +30,8 @@ struct Estimate {
 
 // Mean of independent numbers with its standard error, NaN for one number.
 Estimate mean_and_error(std::vector<double> const&);
+// a / b of independent estimates, by linearisation, with the degrees of freedom of a; b should be many of its errors from 0.
+Estimate quotient(Estimate const& a, Estimate const& b);
 
 // Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages
 // gives standard errors without any assumption on the correlation along a chain; a single chain's come from its effective sample size. A

@@ -9,8 +9,15 @@
 #include <cstdio>
 #include <functional>
 
+#include "../models/flow.hpp"
+#include "estimators/distances.hpp"
+#include "estimators/flow.hpp"
+#include "estimators/hee_relaxation.hpp"
 #include "estimators/importance.hpp"
 #include "estimators/log_z.hpp"
+#include "estimators/ratings.hpp"
+#include "hee_reference.hpp"
+#include "models/gaussian.hpp"
 #include "small_machines.hpp"
 
 namespace partita {
@@ -28,21 +35,22 @@ struct Calibration : testing::Test {
 
 double normal(int seed, Index i, std::uint64_t which) { return small::normal(i + (Index{1} << 24) * seed, 100 + which); }
 
-// What one seed gives; an error of NaN: no error was given, which most seeds must not have.
-void calibrated(char const* what, double truth, std::function<Estimate(int seed)> const& of) {
+// What one seed gives; an error of NaN: no error was given, which most seeds must not have. With nu degrees of freedom z follows Student's
+// law, whose variance nu / (nu - 2) is taken out.
+void calibrated(char const* what, double truth, std::function<Estimate(int seed)> const& of, double largest = highest) {
   double squares = 0, bias = 0;
   int given = 0;
   for (int seed = 0; seed < seeds; seed++) {
     Estimate const e = of(seed);
     if (std::isnan(e.error)) continue;
-    double const z = (e.value - truth) / e.error;
+    double const nu = e.degrees_of_freedom, z = (e.value - truth) / e.error * (nu > 2 ? std::sqrt((nu - 2) / nu) : 1);
     given++, squares += z * z, bias += z;
   }
   double const rms = std::sqrt(squares / given);
   std::printf("%-60s rms z %.2f, mean z %+.2f, errors given in %d of %d\n", what, rms, bias / given, given, seeds);
   EXPECT_GT(given, seeds / 2) << what;
   EXPECT_GT(rms, lowest) << what;
-  EXPECT_LT(rms, highest) << what;
+  EXPECT_LT(rms, largest) << what;
 }
 
 // Log weights of a Gaussian target, N(0, 1) in each of d dimensions, by draws of N(0, s^2): k = 1 - s^2 where s < 1.
@@ -124,6 +132,179 @@ TEST_F(Calibration, AnnealedLogZ) {
     row("back", [](LogZ const& z) { return z.down(z.back.front()); });
     row("by Bennett's ratio", [](LogZ const& z) { return z.ratio(); });
   }
+}
+
+// ---- Samples of chains ----
+
+// `chains` of `draws` of x <- .8 x + .6 xi, of the standard normal law.
+SampleSet correlated(int seed, Index chains, Index draws) {
+  constexpr Index burn_in = 50;
+  Tiling const tiling{chains, pitch_quantum};
+  SampleSet s{Communicator::world(), tiling, {0, tiling.tiles()}, draws, 1, {}, {}};
+  for (Index c = 0; c < chains; c++) {
+    double x = 0;
+    for (Index d = -burn_in; d < draws; d++) {
+      x = 0.8 * x + 0.6 * normal(seed, c * (draws + burn_in) + d + burn_in, 10);
+      if (d >= 0) s.x.push_back(static_cast<float>(x));
+    }
+  }
+  return s;
+}
+Estimate mean_of(SampleSet const& s, std::function<double(float x)> const& f) {
+  return expectations(s, 1, [&](float const* x, double, double* out) { out[0] = f(*x); }).front();
+}
+
+TEST_F(Calibration, ExpectationsOverChains) {
+  auto const itself = [](float x) { return static_cast<double>(x); };
+  auto const square = [](float x) { return static_cast<double>(x) * static_cast<double>(x); };
+  auto const below = [](float x) { return x < 1 ? 1. : 0.; };
+  double const share = 0.5 * std::erfc(-1 / std::sqrt(2.));
+  for (Index chains : {1, 8, 64}) {
+    Index const draws = chains == 1 ? 2000 : 100;
+    auto const row = [&](char const* name, double truth, std::function<double(float x)> const& f) {
+      std::string const what = fmt::format("{} of {} chain{} of {} correlated draws", name, chains, chains > 1 ? "s" : "", draws);
+      calibrated(what.c_str(), truth, [&](int seed) { return mean_of(correlated(seed, chains, draws), f); });
+    };
+    row("mean", 0, itself);
+    row("second moment", 1, square);
+    row("P(x < 1)", share, below);
+  }
+}
+
+TEST_F(Calibration, MeanOfIndependentNumbers) {
+  for (int n : {10, 200}) {
+    std::string const what = fmt::format("mean of {} independent numbers", n);
+    calibrated(what.c_str(), 0, [n](int seed) {
+      std::vector<double> x;
+      for (int i = 0; i < n; i++) x.push_back(normal(seed, i, 11));
+      return mean_and_error(x);
+    });
+  }
+}
+
+// ---- Distances between samples ----
+
+std::vector<double> shifted(int seed, Index n, double by, std::uint64_t which) {
+  std::vector<double> x;
+  for (Index i = 0; i < n; i++) x.push_back(by + normal(seed, i, which));
+  return x;
+}
+
+constexpr Index compared = 200;  // points on each side
+Groups groups() { return Groups::of_draws(compared, compared); }
+Estimate distance_apart(int seed, double by) {
+  return squared_energy_distance(Communicator::world(), shifted(seed, compared, by, 12), shifted(seed, compared, 0, 13), 1, groups(),
+                                 groups());
+}
+// Of the V-statistic between samples of N(by, 1) and N(0, 1), which counts each point's distance to itself (test_distances.cpp).
+double expected_distance(double by) {
+  double const across = 2 / std::sqrt(M_PI) * std::exp(-by * by / 4) + by * std::erf(by / 2), within = 2 / std::sqrt(M_PI);
+  return 2 * across - 2 * within * (1 - 1. / static_cast<double>(compared));
+}
+
+TEST_F(Calibration, EnergyDistances) {
+  auto const row = [](double by, double largest) {
+    std::string const what = fmt::format("energy distance of N({}, 1) and N(0, 1), 200 points each", by);
+    calibrated(
+        what.c_str(), expected_distance(by), [by](int seed) { return distance_apart(seed, by); }, largest);
+  };
+  row(1, highest);
+  row(0, highest);
+  // A square near its zero: a distance that is too small by chance has an error that is too small as well (estimators/distances.hpp).
+  row(0.3, 2);
+  // Over that between two sets of the second law, 20 pairs of them, as a run prints it.
+  for (double by : {1., 0.}) {
+    std::string const what = fmt::format("and over that of N(0, 1) and itself, N({}, 1)", by);
+    calibrated(what.c_str(), expected_distance(by) / expected_distance(0), [by](int seed) {
+      std::vector<double> of_pairs;
+      for (std::uint64_t k = 0; k < 20; k++)
+        of_pairs.push_back(squared_energy_distance(Communicator::world(), shifted(seed, compared, 0, 20 + 2 * k),
+                                                   shifted(seed, compared, 0, 21 + 2 * k), 1));
+      return quotient(distance_apart(seed, by), mean_and_error(of_pairs));
+    });
+  }
+}
+
+TEST_F(Calibration, SlicedWasserstein) {
+  for (int p : {1, 2}) {
+    std::string const what = fmt::format("sliced Wasserstein-{} distance of N(1.5, 1) and N(0, 1), 200 points each", p);
+    calibrated(what.c_str(), 1.5, [p](int seed) {
+      return sliced_wasserstein(Communicator::world(), shifted(seed, compared, 1.5, 14), shifted(seed, compared, 0, 15), 1, p, 2,
+                                small::key, groups(), groups());
+    });
+  }
+}
+
+// ---- Flows ----
+
+// A flow that makes N(0.5, 1.2^2), and y ~ N(0, 1) beside it, for the target exp(-x^2 / 2).
+TEST_F(Calibration, Flows) {
+  constexpr double centre = 0.5, s = 1.2;
+  Nice flow({.dimension = 1, .latent_dimension = 2, .couplings = 2, .hidden = {3}});
+  test::set_block(flow, "scale", {std::log(s), 0});
+  test::set_block(flow, "coupling1/layer1/bias", {centre / s});
+  auto const target = make_gaussian({.dimension = 1});
+  double const log_c = 0.5 * std::log(2 * M_PI), kl = 0.5 * (s * s + centre * centre - 1) - std::log(s);
+  auto const drawn = [&](int seed) {
+    return draw_flow(flow, *target, 1000, Communicator::world(), random::make_key(static_cast<std::uint64_t>(seed)));
+  };
+  calibrated("log C by a flow, 1000 samples", log_c, [&](int seed) { return estimate(importance(drawn(seed)).log_c); });
+  calibrated("criterion of a flow", kl - log_c, [&](int seed) { return importance(drawn(seed)).criterion; });
+  calibrated("its Kullback-Leibler divergence", kl, [&](int seed) { return importance(drawn(seed)).divergence; });
+  auto const right = [&](int seed) { return probability(drawn(seed), [](float const* x) { return x[0] > 1.f; }); };
+  calibrated("P(x > 1) by its samples", 0.5 * std::erfc(0.5 / s / std::sqrt(2.)), [&](int seed) { return right(seed).direct; });
+  calibrated("P(x > 1) by their weights", 0.5 * std::erfc(1 / std::sqrt(2.)), [&](int seed) {
+    auto const found = right(seed).weighted;
+    return Estimate{found.value, found.error};
+  });
+}
+
+// ---- Ratings ----
+
+// Errors of a prediction: an offset of the user, of deviation 1/2, and noise of deviation 1; of another one half of them.
+TEST_F(Calibration, PredictionErrors) {
+  constexpr Index users = 60, of_each = 10;
+  struct Predicted {
+    std::vector<Rating> truth;
+    std::vector<double> first, second;
+  };
+  auto const predicted = [](int seed) {
+    Predicted p;
+    for (Index u = 0; u < users; u++)
+      for (Index i = 0; i < of_each; i++) {
+        p.truth.push_back({u, i, 3});
+        double const error = 0.5 * normal(seed, u, 16) + normal(seed, u * of_each + i, 17);
+        p.first.push_back(3 + error);
+        p.second.push_back(3 + error / 2);
+      }
+    return p;
+  };
+  double const size = std::sqrt(1.25);
+  calibrated("root mean square error of ratings, 60 users", size, [&](int seed) {
+    auto const p = predicted(seed);
+    return prediction_errors(p.truth, p.first).root_mean_square;
+  });
+  calibrated("mean absolute error of ratings, 60 users", size * std::sqrt(2 / M_PI), [&](int seed) {
+    auto const p = predicted(seed);
+    return prediction_errors(p.truth, p.first).mean_absolute;
+  });
+  calibrated("difference of two root mean square errors", size / 2, [&](int seed) {
+    auto const p = predicted(seed);
+    return error_difference(p.truth, p.first, p.second);
+  });
+}
+
+// ---- Relaxation ----
+
+TEST_F(Calibration, IntegratedTime) {
+  Hee const model = reference_model();
+  auto const mode = slowest_mode(model, reference_x0);
+  RelaxationOptions const o{.step_size = 0.05, .duration = 60, .chains = 64};
+  double const exact = exact_integrated_time(mode.curvature, 1, o.tau_v, o.step_size);
+  calibrated("integrated autocorrelation time, 64 chains", exact, [&](int seed) {
+    return relaxation(model, mode, reference_x0, 1, o, Communicator::world(), random::make_key(static_cast<std::uint64_t>(seed)))
+        .integrated_time;
+  });
 }
 
 }  // namespace
