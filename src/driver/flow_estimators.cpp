@@ -84,12 +84,13 @@ Reached compare_with_samples(Subject const& s, WeightedSamples const& samples, F
 }
 
 // What the samples reach of the target, as far as anything independent of the flow tells.
-Metric coverage_metric(std::optional<Reached> const& reached) {
+Metric coverage_metric(std::optional<Reached> const& reached, bool compares) {
   Metric m{"coverage", std::numeric_limits<double>::quiet_NaN(), {}, "mass of the target that the weighted samples reach"};
   if (!reached) {
-    m.warning =
-        "nothing independent to compare with: modes that the flow misses leave no trace in its weights; set estimator.reference to a run "
-        "of the target";
+    m.warning = compares ? "not known: no cell is expected to hold ten of so few samples or points of the reference; raise "
+                           "estimator.samples, or take a longer reference"
+                         : "nothing independent to compare with: modes that the flow misses leave no trace in its weights; set "
+                           "estimator.reference to a run of the target";
     return m;
   }
   m.value = reached->mass, m.definition += ", " + reached->of;
@@ -97,8 +98,7 @@ Metric coverage_metric(std::optional<Reached> const& reached) {
     m.warning = fmt::format(
         "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_c, ess_fraction and every "
         "weighted average are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add "
-        "couplings or "
-        "redundant latents",
+        "couplings or redundant latents",
         reached->mass, reached->of);
   return m;
 }
@@ -167,6 +167,7 @@ Metrics flow(Subject const& s, deck::Block const& block) {
   } else if (compares) {
     reached = compare_with_samples(s, samples, o);
   }
+  if (reached && std::isnan(reached->mass)) reached.reset();
   if (!std::isnan(o.log_c_exact)) log_c = o.log_c_exact, log_c_of = "estimator.log_c_exact";
 
   std::string const event = fmt::format("P(x_{} > {})", o.coordinate, o.threshold);
@@ -174,15 +175,15 @@ Metrics flow(Subject const& s, deck::Block const& block) {
   double const error = log_c_known                         ? weights.criterion.error
                        : std::isnan(*log_c_estimate.error) ? *log_c_estimate.error
                                                            : weights.divergence.error;
-  return {{"kl_bound", weights.criterion.value + log_c, error, "J = KL(P || target) of (x, y), at least that of x alone; with " + log_c_of},
+  return {metric("kl_bound", {weights.criterion.value + log_c, error, weights.criterion.degrees_of_freedom},
+                 "J = KL(P || target) of (x, y), at least that of x alone; with " + log_c_of),
           log_c_estimate,
           ess_metric(weights.log_c),
           {"pareto_k", weights.log_c.tail_index, {}, "tail index of the weights; above 0.7 no mean of them has a known error"},
-          {"criterion", weights.criterion.value, weights.criterion.error,
-           "J - log C = mean of -log w: what to choose latent_dimension by, the smaller the better"},
-          {"p_right", right.direct.value, right.direct.error, event + " of the flow's samples"},
+          metric("criterion", weights.criterion, "J - log C = mean of -log w: what to choose latent_dimension by, the smaller the better"),
+          metric("p_right", right.direct, event + " of the flow's samples"),
           weighted_share_metric(right.weighted, right.direct, event, reached),
-          coverage_metric(reached)};
+          coverage_metric(reached, compares)};
 }
 
 }  // namespace

@@ -93,21 +93,19 @@ void compare_with_optimum(Subject const& s, Items const& items, std::vector<doub
   auto const optimum = log_density(likelihood_optimum(training_moments(s), model.width(1)), items.points);
   std::vector<double> gap;
   for (std::size_t i = 0; i < optimum.size(); i++) gap.push_back(learnt[i] - optimum[i]);
-  auto const best = mean_and_error(optimum), difference = mean_and_error(gap);
-  out.push_back(
-      {"log_likelihood_optimum_" + items.split, best.value, best.error,
-       fmt::format(
-           "the same under the best Gaussian with noise 1/2 and {} factors for the training items' mean and covariance (probabilistic PCA)",
-           model.width(1))});
-  out.push_back({"log_likelihood_gap", difference.value, difference.error, "learnt less optimum, nats an item"});
+  out.push_back(metric(
+      "log_likelihood_optimum_" + items.split, mean_and_error(optimum),
+      fmt::format(
+          "the same under the best Gaussian with noise 1/2 and {} factors for the training items' mean and covariance (probabilistic PCA)",
+          model.width(1))));
+  out.push_back(metric("log_likelihood_gap", mean_and_error(gap), "learnt less optimum, nats an item"));
 }
 
 Metrics exactly(Subject const& s, Items const& items) {
   Hee const& model = model_of(s);
   auto const values = log_density(layer_marginals(model.host_layers()).front(), items.points);
-  auto const mean = mean_and_error(values);
-  Metrics out{{"log_likelihood_" + items.split, mean.value, mean.error,
-               fmt::format("mean log p(x_0) of {} items in nats, exact; error over items", items.count)}};
+  Metrics out{metric("log_likelihood_" + items.split, mean_and_error(values),
+                     fmt::format("mean log p(x_0) of {} items in nats, exact; error over items", items.count))};
   if (model.gaussian_conditionals()) compare_with_optimum(s, items, values, out);
   return out;
 }
@@ -115,11 +113,11 @@ Metrics exactly(Subject const& s, Items const& items) {
 Metrics by_annealing(Subject const& s, Items const& items, AnnealingOptions const& o) {
   auto const found = annealed_likelihood(model_of(s), items.points, o, s.samples.ranks, s.evaluation.context.key);
   auto const mean = mean_of_logs(found.points);
-  return {{"log_likelihood_" + items.split, mean.value.value, mean.value.error,
-           fmt::format("mean log p(x_0) of {} items in nats by annealed importance sampling, which is too low on average; error over "
-                       "items, that of the sampling included",
-                       items.count),
-           doubt(mean, "use more estimator.temperatures or estimator.chains")},
+  return {metric("log_likelihood_" + items.split, mean.value,
+                 fmt::format("mean log p(x_0) of {} items in nats by annealed importance sampling, which is too low on average; error over "
+                             "items, that of the sampling included",
+                             items.count),
+                 doubt(mean, "use more estimator.temperatures or estimator.chains")),
           {"log_likelihood_sampling_error", mean.sampling_error, {}, "the part of that error that more chains or temperatures reduce"},
           {"log_likelihood_effective_chains",
            mean.effective,
@@ -177,9 +175,9 @@ Metrics reconstruction(Subject const& s, deck::Block const& block) {
   });
   auto const error = mean_square(residual, d), baseline = mean_square(deviation, d);
   std::string const what = model.phi() == Statistic::tanh ? "phi(x_0)" : "x_0";
-  return {{"reconstruction_error", error.value, error.error,
-           fmt::format("mean square per coordinate of {} - E[A'(eta_0) | x_0], over {} {} items", what, items.count, items.split)},
-          {"reconstruction_baseline", baseline.value, baseline.error, "the same of their deviation from the training mean"}};
+  return {metric("reconstruction_error", error,
+                 fmt::format("mean square per coordinate of {} - E[A'(eta_0) | x_0], over {} {} items", what, items.count, items.split)),
+          metric("reconstruction_baseline", baseline, "the same of their deviation from the training mean")};
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ std::array<HessianSpectrum<Number>, 3> in_order(HeeHessians<Number> const& h) {
   return {h.joint, h.posterior, h.marginal};
 }
 Metric number(std::string const& name, double value) { return {name, value}; }
-Metric number(std::string const& name, Estimate const& e) { return {name, e.value, e.error}; }
+Metric number(std::string const& name, Estimate const& e) { return metric(name, e, {}); }
 
 template <class Number>
 Metrics hessian_metrics(HeeHessians<Number> const& hessians, std::string const& suffix) {
@@ -140,18 +140,17 @@ Metrics hee_relaxation(Subject const& s, deck::Block const& block) {
   }
   write_relaxation(s, mode, o, strengths, runs, exact);
   Estimate const first = runs[0].integrated_time;
-  Metrics out{{"tau_int_first", first.value, first.error,
-               fmt::format("integrated autocorrelation time of the slowest posterior mode (curvature {:.4g}), first order; exact for this "
-                           "step size: {:.4g}",
-                           mode.curvature, exact[0])}};
+  Metrics out{metric("tau_int_first", first,
+                     fmt::format("integrated autocorrelation time of the slowest posterior mode (curvature {:.4g}), first order; exact for "
+                                 "this step size: {:.4g}",
+                                 mode.curvature, exact[0]))};
   for (std::size_t k = 1; k < runs.size(); k++) {
     Estimate const second = runs[k].integrated_time;
-    double const speedup = first.value / second.value;
-    out.push_back({fmt::format("tau_int_second_m{:g}", strengths[k]), second.value, second.error,
-                   fmt::format("the same, second order; exact: {:.4g}", exact[k])});
     out.push_back(
-        {fmt::format("speedup_m{:g}", strengths[k]), speedup, speedup * std::hypot(first.error / first.value, second.error / second.value),
-         fmt::format("tau_int_first over it; exact: {:.4g}, in continuous time 1 + m = {:g}", exact[0] / exact[k], 1 + strengths[k])});
+        metric(fmt::format("tau_int_second_m{:g}", strengths[k]), second, fmt::format("the same, second order; exact: {:.4g}", exact[k])));
+    out.push_back(metric(
+        fmt::format("speedup_m{:g}", strengths[k]), quotient(first, second),
+        fmt::format("tau_int_first over it; exact: {:.4g}, in continuous time 1 + m = {:g}", exact[0] / exact[k], 1 + strengths[k])));
   }
   return out;
 }

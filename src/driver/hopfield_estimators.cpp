@@ -91,17 +91,16 @@ Metrics retrieval(Subject const& s, deck::Block const& block) {
   Metrics out;
   for (double beta : o.beta) {
     auto found = retrieve(*model, {.beta = beta, .queries = queries, .noise = o.noise}, s.evaluation.context.key, ranks_of(s));
-    std::vector<double> near;
-    for (double d : found.distance) near.push_back(d < o.within ? 1 : 0);
-    auto const report = [&](char const* what, std::vector<double> const& values, std::string const& meaning) {
-      Estimate const e = mean_of(values);
+    auto const near = std::count_if(found.distance.begin(), found.distance.end(), [&](double d) { return d < o.within; });
+    auto const report = [&](char const* what, Estimate const& e, std::string const& meaning) {
       out.push_back(
-          {fmt::format("{}_beta_{:g}", what, beta), e.value, e.error,
-           fmt::format("{} after one update from noise {}, over {} of {} patterns", meaning, o.noise, queries, model->patterns())});
+          metric(fmt::format("{}_beta_{:g}", what, beta), e,
+                 fmt::format("{} after one update from noise {}, over {} of {} patterns", meaning, o.noise, queries, model->patterns())));
     };
-    report("retrieved", near, fmt::format("share of results within {} |pattern| of the pattern", o.within));
-    report("overlap", found.overlap, "mean cosine between result and pattern");
-    report("distance", found.distance, "mean |result - pattern| / |pattern|");
+    report("retrieved", share_and_error(static_cast<double>(near), static_cast<double>(found.distance.size())),
+           fmt::format("share of results within {} |pattern| of the pattern", o.within));
+    report("overlap", mean_and_error(found.overlap), "mean cosine between result and pattern");
+    report("distance", mean_and_error(found.distance), "mean |result - pattern| / |pattern|");
     overlaps.push_back(std::move(found.overlap)), distances.push_back(std::move(found.distance));
   }
   write_estimate(s, "modern_retrieval", [&](hdf5::File const& file) {

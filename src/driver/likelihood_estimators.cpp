@@ -81,19 +81,21 @@ std::vector<OfSplit> free_energies(Subject const& s) {
 
 void add_free_energies(std::vector<OfSplit> const& found, Metrics& out) {
   for (auto const& f : found)
-    out.push_back({"mean_negative_free_energy_" + f.split, -f.value.value, f.value.error,
-                   fmt::format("mean -F(v) = log p(v) + log Z over the {} items; error over items", f.split)});
+    out.push_back(metric("mean_negative_free_energy_" + f.split, {-f.value.value, f.value.error, f.value.degrees_of_freedom},
+                         fmt::format("mean -F(v) = log p(v) + log Z over the {} items; error over items", f.split)));
   if (found.size() < 2) return;
   auto const &train = found[0], &held_out = found[1];
-  out.push_back({"free_energy_gap", train.value.value - held_out.value.value, std::hypot(train.value.error, held_out.value.error),
-                 fmt::format("mean F(train) - mean F({}); falls where a model learns its training items by heart", held_out.split)});
+  out.push_back(metric("free_energy_gap",
+                       {train.value.value - held_out.value.value, std::hypot(train.value.error, held_out.value.error),
+                        std::min(train.value.degrees_of_freedom, held_out.value.degrees_of_freedom)},
+                       fmt::format("mean F(train) - mean F({}); falls where a model learns its training items by heart", held_out.split)));
 }
 
 // log_likelihood_<split><kind> for a log Z.
 void add_likelihoods(std::vector<OfSplit> const& free_energy, double log_z, std::string const& kind, std::string const& how, Metrics& out) {
   for (auto const& f : free_energy)
-    out.push_back({"log_likelihood_" + f.split + kind, -f.value.value - log_z, f.value.error,
-                   fmt::format("mean log p(v) of the {} items in nats, {}; error over items", f.split, how)});
+    out.push_back(metric("log_likelihood_" + f.split + kind, {-f.value.value - log_z, f.value.error, f.value.degrees_of_freedom},
+                         fmt::format("mean log p(v) of the {} items in nats, {}; error over items", f.split, how)));
 }
 
 // ---- log Z ----
@@ -130,11 +132,12 @@ void add_weights(LogMean const& w, std::string const& direction, Metrics& out) {
 }
 
 Metric converged(LogZ const& z) {
-  Metric m{"converged",
-           z.converged(),
-           {},
-           "1 where log_z_forward lies within 1 nat of log Z from every set of starts at the model, two standard errors of both included; "
-           "unknown where an error is, or no starts are independent of the path"};
+  Metric m{
+      "converged",
+      z.converged(),
+      {},
+      "1 where log_z_forward lies within 1 nat of log Z from every set of starts at the model, two errors of the weights' spread included; "
+      "unknown where an error is, or no starts are independent of the path"};
   if (std::isnan(m.value) && z.independent)
     m.warning =
         "it is UNKNOWN whether log Z has converged: both directions agree within a nat, but the weights of one are too few, or a few "
@@ -174,17 +177,14 @@ Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o
   write_weights(s, z, options.betas);
   std::string const advice = "use more estimator.temperatures or chains";
   auto const &reverse = z.back.front(), &last = z.back.back();
-  auto const ratio = z.ratio();
-  Metrics out{
-      {"log_z_forward", z.up().value, z.up().error, "log Z by annealed importance sampling; too low on average",
-       doubt(z.forward_mean, advice)},
-      {"log_z_reverse", z.down(reverse).value, z.down(reverse).error,
-       "log Z by annealing from the model to the reference; too high on average where its starts are exact; they are " + reverse.starts,
-       doubt(reverse.mean, advice)}};
+  Metrics out{metric("log_z_forward", z.up(), "log Z by annealed importance sampling; too low on average", doubt(z.forward_mean, advice)),
+              metric("log_z_reverse", z.down(reverse),
+                     "log Z by annealing from the model to the reference; too high on average where its starts are exact; they are " +
+                         reverse.starts,
+                     doubt(reverse.mean, advice))};
   if (z.back.size() > 1)
-    out.push_back({"log_z_reverse_tempered", z.down(last).value, z.down(last).error, "the same from starts that are " + last.starts,
-                   doubt(last.mean, advice)});
-  out.insert(out.end(), {{"log_z_bar", ratio.value, ratio.error, "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"},
+    out.push_back(metric("log_z_reverse_tempered", z.down(last), "the same from starts that are " + last.starts, doubt(last.mean, advice)));
+  out.insert(out.end(), {metric("log_z_bar", z.ratio(), "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"),
                          {"log_z_lower", z.lower(), {}, "lower end of the bracket of log Z: log_z_forward less two standard errors"},
                          {"log_z_upper", z.upper(), {}, "upper end: the highest log Z by annealing back, and two standard errors"},
                          converged(z)});
@@ -266,8 +266,9 @@ Metrics belief_network(Subject const& s, deck::Block const& block) {
     if (data.size(split) == 0) continue;
     auto const found = dbn_likelihood(model, items(data, split, o.items), o.draws, ranks_of(s), key(3));
     auto const add = [&](Estimate const& value, double log_z, std::string const& kind, std::string const& how, std::string const& warning) {
-      out.push_back({"log_likelihood_" + std::string(name) + kind, value.value - log_z, value.error,
-                     fmt::format("mean over {} items in nats: {}; error over items, that of the draws included", name, how), warning});
+      out.push_back(metric("log_likelihood_" + std::string(name) + kind, {value.value - log_z, value.error, value.degrees_of_freedom},
+                           fmt::format("mean over {} items in nats: {}; error over items, that of the draws included", name, how),
+                           warning));
     };
     std::string const draws = fmt::format("importance sampling with {} draws of the hidden layers, too low on average, with ", o.draws),
                       warning = doubt(found.importance, "use more estimator.draws");
@@ -299,8 +300,8 @@ Metrics pseudo_likelihood(Subject const& s, deck::Block const& block) {
   Index const most = block.as<PseudoLikelihoodOptions>().items;
   Metrics out;
   for (auto const& f : over_splits(s, most, [&](ItemTiles const& i) { return mean_pseudo_likelihood(model_of(s), i, ranks_of(s)); }))
-    out.push_back({"log_pseudo_likelihood_" + f.split, f.value.value, f.value.error,
-                   fmt::format("mean of sum_k log p(v_k | rest) over {} items, in nats; error over items", f.split)});
+    out.push_back(metric("log_pseudo_likelihood_" + f.split, f.value,
+                         fmt::format("mean of sum_k log p(v_k | rest) over {} items, in nats; error over items", f.split)));
   return out;
 }
 

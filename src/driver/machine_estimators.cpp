@@ -27,9 +27,8 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
     out[1] = std::abs(spins) / n;
     out[2] = spins / n;
   });
-  Metrics out{{"energy_per_spin", found[0].value, found[0].error, "<-J sum s_i s_j - theta sum s_i> / n, in units of kT"},
-              {"magnetisation_abs", found[1].value, found[1].error, "<|sum s_i|> / n"},
-              {"magnetisation", found[2].value, found[2].error, "<sum s_i> / n"}};
+  Metrics out{metric("energy_per_spin", found[0], "<-J sum s_i s_j - theta sum s_i> / n, in units of kT"),
+              metric("magnetisation_abs", found[1], "<|sum s_i|> / n"), metric("magnetisation", found[2], "<sum s_i> / n")};
   if (auto const exact = exact_ising(o)) {
     out.push_back({"energy_per_spin_exact", exact->energy, {}, "by transfer matrix"});
     if (exact->magnetisation_abs) out.push_back({"magnetisation_abs_exact", *exact->magnetisation_abs, {}, "by transfer matrix"});

@@ -204,13 +204,13 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
   Metrics out{{"held_out_ratings", static_cast<double>(problem.held_out.size()), {}, "ratings that the following are about"}};
   for (std::size_t m = 0; m < methods; m++) {
     auto const e = prediction_errors(problem.held_out, found.predictions[m]);
-    out.push_back({fmt::format("rmse_{}", names[m]), e.root_mean_square.value, e.root_mean_square.error,
-                   fmt::format("root mean square error of {}; error over users", what[m])});
+    out.push_back(metric(fmt::format("rmse_{}", names[m]), e.root_mean_square,
+                         fmt::format("root mean square error of {}; error over users", what[m])));
     if (m != rbm) {
       auto const gain = error_difference(problem.held_out, found.predictions[rbm], found.predictions[m]);
-      out.push_back({fmt::format("rmse_rbm_less_{}", names[m]), gain.value, gain.error, "the machine's less this one, error over users"});
+      out.push_back(metric(fmt::format("rmse_rbm_less_{}", names[m]), gain, "the machine's less this one, error over users"));
     }
-    out.push_back({fmt::format("mae_{}", names[m]), e.mean_absolute.value, e.mean_absolute.error, "mean absolute error of the same"});
+    out.push_back(metric(fmt::format("mae_{}", names[m]), e.mean_absolute, "mean absolute error of the same"));
   }
   std::string const candidates = o.candidates == "all" ? "all items that the user has not rated in training" : "the user's held-out items";
   constexpr std::array<char const*, 3> measures{"ndcg", "precision", "recall"};
@@ -220,12 +220,10 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
                  fmt::format("users with candidates ({}) that are rated {} or more and others, whom the following are about", candidates,
                              o.relevant_from)});
   for (std::size_t k = 0; k < Lists::count && !found.lists[0][0].empty(); k++)
-    for (std::size_t q = 0; q < measures.size(); q++) {
-      auto const mean = mean_and_error(found.lists[k][q]);
-      out.push_back({fmt::format("{}_{}", measures[q], Lists::name(k)), mean.value, mean.error,
-                     fmt::format("of the first {} candidates in the order of {}; error over users", o.cutoff,
-                                 k < Lists::by_rating.size() ? "these predictions" : "their numbers of training ratings")});
-    }
+    for (std::size_t q = 0; q < measures.size(); q++)
+      out.push_back(metric(fmt::format("{}_{}", measures[q], Lists::name(k)), mean_and_error(found.lists[k][q]),
+                           fmt::format("of the first {} candidates in the order of {}; error over users", o.cutoff,
+                                       k < Lists::by_rating.size() ? "these predictions" : "their numbers of training ratings")));
   return out;
 }
 

@@ -44,10 +44,6 @@ using Metrics = std::vector<Metric>;
 
 std::string numbered(std::string const& stem, Index i, Index of) { return of == 1 ? stem : fmt::format("{}_{}", stem, i); }
 
-Metric metric(std::string name, Estimate const& e, std::string definition) {
-  return {std::move(name), e.value, e.error, std::move(definition), {}, e.degrees_of_freedom};
-}
-
 // Says once, for all metrics of an estimator, why they have no error.
 Metrics with_reason(Metrics metrics, std::string const& reason) {
   auto const unknown = [](Metric const& m) { return m.error && std::isnan(*m.error); };
@@ -64,13 +60,15 @@ Metrics moments(Subject const& s, deck::Block const& block) {
     std::copy(x, x + shown, out);
     out[shown] = energy;
   });
-  auto const second = expectations(s.samples, shown, [&](float const* x, double, double* out) {
+  bool const single = s.samples.tiling.chains * s.samples.draws < 2;  // a single point has no variance
+  auto second = expectations(s.samples, shown, [&](float const* x, double, double* out) {
     for (Index i = 0; i < shown; i++)
       out[i] = (x[i] - first[static_cast<std::size_t>(i)].value) * (x[i] - first[static_cast<std::size_t>(i)].value);
   });
   Metrics out;
   for (Index i = 0; i < shown; i++) {
     auto const k = static_cast<std::size_t>(i);
+    if (single) second[k].value = std::numeric_limits<double>::quiet_NaN();
     out.push_back(metric(numbered("mean", i, d), first[k],
                          fmt::format("mean of x_{}; standard error from {}", i,
                                      s.samples.tiling.chains > 1 ? "independent chains" : "the chain's effective sample size")));

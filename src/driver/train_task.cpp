@@ -209,7 +209,7 @@ class TrainTask : public Task {
     Timers::Scope const scope(context_.timers, "validation");
     double const distance = validation_distance(context_.ranks, objective_->chains(), *data_, options_.validation_points);
     history_->record(update, {{"validation_distance", distance}});
-    if (distance >= best_distance_) return;
+    if (!(distance < best_distance_)) return;
     best_distance_ = distance;
     Kokkos::deep_copy(estimate_, average_);
   }

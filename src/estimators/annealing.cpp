@@ -107,7 +107,7 @@ Estimate acceptance_ratio(std::vector<double> const& forward, std::vector<double
   }
   double const c = (low + high) / 2;
   auto const m = at(c);
-  return {c, std::sqrt(std::max(0., m.first.relative_variance(n_f) + m.second.relative_variance(n_r)))};
+  return {c, std::sqrt(std::max(m.first.relative_variance(n_f) + m.second.relative_variance(n_r), 0.))};
 }
 
 }  // namespace partita

@@ -146,7 +146,7 @@ double normal_quantile(double p) {
 }
 
 std::string why_unknown(ChainSeries const& s) {
-  if (s.draws < 4) return fmt::format("{} draws a chain are fewer than the 4 that it takes", s.draws);
+  if (s.draws < 4) return fmt::format("{} draw{} of each chain, fewer than the 4 that it takes", s.draws, s.draws == 1 ? "" : "s");
   if (!std::all_of(s.values.begin(), s.values.end(), [](double v) { return std::isfinite(v); })) return "a draw is not a finite number";
   if (constant(s.values)) return "all draws of all chains are the same number";
   return "";

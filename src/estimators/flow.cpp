@@ -61,15 +61,14 @@ Importance importance(WeightedSamples const& s) {
   auto differences = log_weights;  // w / mean w - log w, whose mean is 1 + KL - log C
   for (double& w : differences) w = std::exp(w - log_c.value) - w;
   double const error = log_c.trusted() ? std::hypot(mean_and_error(differences).error, log_c.unseen) : log_c.error();
-  return {log_c, {-log_w.value, log_w.error}, {log_c.value - log_w.value, error}};
+  return {log_c, {-log_w.value, log_w.error, log_w.degrees_of_freedom}, {log_c.value - log_w.value, error, log_w.degrees_of_freedom}};
 }
 
 Probability probability(WeightedSamples const& s, std::function<bool(float const*)> const& holds) {
   std::vector<double> mine;
   for (Index i = 0; i < s.samples.chains_here(); i++) mine.push_back(holds(s.samples.point(i, 0)) ? 1 : 0);
   auto const all = s.samples.ranks.all_gather(mine);
-  double const n = static_cast<double>(all.size()), count = std::accumulate(all.begin(), all.end(), 0.), p = (count + 2) / (n + 4);
-  return {{count / n, std::sqrt(p * (1 - p) / (n + 4))},
+  return {share_and_error(std::accumulate(all.begin(), all.end(), 0.), static_cast<double>(all.size())),
           weighted_share(s.samples.ranks.all_gather(s.log_weight), {all.begin(), all.end()})};
 }
 
@@ -97,7 +96,7 @@ double covered(std::vector<double> const& reference, std::vector<double> const& 
     looked_at += reference[k];
     if (weighted[k] >= missed_below * reference[k]) found += reference[k];
   }
-  return looked_at > 0 ? found / looked_at : 1;
+  return looked_at > 0 ? found / looked_at : std::numeric_limits<double>::quiet_NaN();
 }
 
 Coverage coverage(WeightedSamples const& s, std::vector<double> const& reference, Index coordinates, Index cells) {
@@ -119,7 +118,7 @@ Coverage coverage(WeightedSamples const& s, std::vector<double> const& reference
     Index const a = along(static_cast<double>(x[i]), i), b = along(static_cast<double>(x[j]), j);
     return a < 0 || b < 0 ? Index{-1} : a * cells + b;
   };
-  Coverage worst;
+  Coverage worst{std::numeric_limits<double>::quiet_NaN()};
   for (Index j = 0; j < shown; j++)
     for (Index i = 0; i < std::max<Index>(j, d == 1 ? 1 : 0); i++) {
       std::vector<double> share(static_cast<std::size_t>(cells * cells));
@@ -128,7 +127,7 @@ Coverage coverage(WeightedSamples const& s, std::vector<double> const& reference
           share[static_cast<std::size_t>(at)] += 1 / static_cast<double>(n);
       auto const found = masses(s, cells * cells, [&](float const* x) { return cell(x, i, j); });
       double const c = covered(share, found.weighted, std::min(n, s.samples.tiling.chains));
-      if (c < worst.covered) worst = {c, i, j};
+      if (c < worst.covered || std::isnan(worst.covered)) worst = {c, i, j};
     }
   return worst;
 }

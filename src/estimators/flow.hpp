@@ -25,8 +25,7 @@ struct Importance {
 // Collective, like all below; the same bits on any number of ranks.
 Importance importance(WeightedSamples const&);
 
-// P of a set, as the share of samples and by their weights. The first has the error of Agresti and Coull (The American Statistician 52,
-// 1998), two samples in and two out added: none in the set is not the certainty that none would be.
+// P of a set, as the share of samples and by their weights.
 struct Probability {
   Estimate direct;
   WeightedShare weighted;
@@ -40,12 +39,14 @@ struct Masses {
 Masses masses(WeightedSamples const&, Index n, std::function<Index(float const* x)> const& cell);
 
 // A cell is missed where the weighted samples have less than a tenth of the reference's mass; cells of which `samples` samples of the
-// reference's law would hold fewer than ten on average are not looked at. The reference's mass that is not missed, of what is looked at.
+// reference's law would hold fewer than ten on average are not looked at. The reference's mass that is not missed, of what is looked at;
+// NaN where that is nothing.
 double covered(std::vector<double> const& reference, std::vector<double> const& weighted, Index samples);
 
-// The smallest of these over grids of cells x cells in every pair of the first `coordinates` coordinates, between the reference's extremes.
+// The smallest of these over grids of cells x cells in every pair of the first `coordinates` coordinates, between the reference's extremes;
+// of pairs in which some cells are looked at.
 struct Coverage {
-  double covered = 1;
+  double covered;
   Index first = 0, second = 0;  // the pair where
 };
 Coverage coverage(WeightedSamples const&, std::vector<double> const& reference, Index coordinates, Index cells);

@@ -85,7 +85,8 @@ Estimate ratio(std::vector<double> const& a, std::vector<double> const& b) {
   double const base = mean_and_error(b).value, value = mean_and_error(a).value / base;
   std::vector<double> residual;
   for (std::size_t c = 0; c < a.size(); c++) residual.push_back((a[c] - value * b[c]) / base);
-  return {value, mean_and_error(residual).error};
+  Estimate const of_residual = mean_and_error(residual);
+  return {value, of_residual.error, of_residual.degrees_of_freedom};
 }
 
 // From autocovariances (chain, lag).

@@ -39,14 +39,6 @@ Index overlap_sum(TileStorage const& a, TileStorage const& b, Index lanes) {
 
 }  // namespace
 
-Estimate mean_of(std::vector<double> const& values) {
-  double const n = static_cast<double>(values.size());
-  double sum = 0, squares = 0;
-  for (double v : values) sum += v;
-  for (double v : values) squares += (v - sum / n) * (v - sum / n);
-  return {sum / n, n > 1 ? std::sqrt(squares / (n * (n - 1))) : std::numeric_limits<double>::quiet_NaN()};
-}
-
 std::vector<Estimate> recall_overlaps(RecallOptions const& o, random::Key key, Index first_network, Communicator const& ranks) {
   Tiling const tiling{o.patterns, std::min(states_of_a_tile, round_up(o.patterns, lane_quantum))};
   auto const row = static_cast<std::size_t>(o.sweeps + 1);
@@ -77,7 +69,7 @@ std::vector<Estimate> recall_overlaps(RecallOptions const& o, random::Key key, I
     std::vector<double> of_networks;
     for (std::size_t k = sweep; k < sums.size(); k += row)
       of_networks.push_back(static_cast<double>(sums[k]) / static_cast<double>(o.units * o.patterns));
-    out.push_back(mean_of(of_networks));
+    out.push_back(mean_and_error(of_networks));
   }
   return out;
 }

@@ -30,7 +30,4 @@ struct Retrieval {
 // Collective; all queries on every rank, the same bits on any number of ranks. The model's work memory is reserved here.
 Retrieval retrieve(ModernHopfield&, RetrievalOptions const&, random::Key, Communicator const&);
 
-// Mean of independent numbers with its standard error, NaN for a single one.
-Estimate mean_of(std::vector<double> const&);
-
 }  // namespace partita

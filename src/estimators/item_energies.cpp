@@ -44,7 +44,7 @@ Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator
   auto const n = static_cast<double>(items.count);
   double const mean = total[0] / n;
   require_all(std::isfinite(mean), ExitCode::numerical, "the mean energy of the items is not finite; are the model's parameters?");
-  return {mean, std::sqrt(std::max(0., total[1] / n - mean * mean) / (n - 1))};
+  return {mean, std::sqrt(std::max(total[1] / n - mean * mean, 0.) / (n - 1)), n - 1};
 }
 
 // Free energies of tiles.

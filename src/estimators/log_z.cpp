@@ -76,13 +76,14 @@ double LogZ::upper() const {
 
 double LogZ::converged() const {
   if (!independent) return unknown;
-  double apart = 0;  // the largest distance, two standard errors included; NaN where one is not known
+  bool known = forward_mean.trusted(), near = true;
   for (WayBack const& way : back) {
-    double const between = std::abs(up().value - down(way).value), at_most = between + 2 * (up().error + down(way).error);
-    if (between > 1) return 0;
-    if (!(at_most <= apart)) apart = std::isnan(apart) ? apart : at_most;
+    double const apart = std::abs(up().value - down(way).value);
+    if (apart > 1) return 0;
+    known = known && way.mean.trusted();
+    near = near && apart + 2 * (forward_mean.seen + way.mean.seen) <= 1;
   }
-  return std::isnan(apart) ? unknown : apart <= 1;
+  return known ? near : unknown;
 }
 
 LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemTiles> const& items, Communicator const& ranks,

@@ -47,7 +47,8 @@ struct LogZ {
   double lower() const;
   double upper() const;
   // 1 where every way back lies within a nat of the way forth, two standard errors of both included, else 0; NaN where what agrees has
-  // unknown errors, and without independent starts, whatever agrees.
+  // unknown errors, and without independent starts, whatever agrees. The errors are those of the weights' spread alone: what the samples
+  // are too few to show moves the two ways apart.
   double converged() const;
 };
 

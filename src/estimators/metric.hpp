@@ -1,11 +1,19 @@
-// A named number of a run, as in summary.json.
+// Numbers with their errors, and their names in summary.json.
 #pragma once
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace partita {
+
+struct Estimate {
+  double value = 0;
+  double error = 0;  // standard error; NaN where it is not known
+  // Of the error: (value - truth) / error follows about Student's law with so many.
+  double degrees_of_freedom = std::numeric_limits<double>::infinity();
+};
 
 // What is not known is NaN, null in summary.json, and `warning` says why.
 struct Metric {
@@ -17,6 +25,10 @@ struct Metric {
   double degrees_of_freedom = std::numeric_limits<double>::infinity();  // of the error, whose quantiles are Student's
 };
 
+inline Metric metric(std::string name, Estimate const& e, std::string definition, std::string warning = {}) {
+  return {std::move(name), e.value, e.error, std::move(definition), std::move(warning), e.degrees_of_freedom};
+}
+
 // What a run ends with.
 struct Results {
   std::vector<Metric> metrics;
@@ -26,7 +38,7 @@ struct Results {
   template <class Result>
   void put_first(std::vector<Result> const& results) {
     std::vector<Metric> first;
-    for (Result const& r : results) first.push_back({r.name, r.value, {}, r.definition});
+    for (Result const& r : results) first.push_back({r.name, r.value, {}, r.definition, r.warning});
     metrics.insert(metrics.begin(), first.begin(), first.end());
   }
 };

@@ -16,7 +16,7 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 template <class Function>
 Estimate mean_over_users(std::vector<Rating> const& truth, Function const& f) {
   auto const n = static_cast<double>(truth.size());
-  Estimate out;
+  Estimate out{};
   for (std::size_t k = 0; k < truth.size(); k++) out.value += f(k) / n;
   double squares = 0, users = 0, deviation = 0;
   for (std::size_t k = 0; k < truth.size(); k++) {
@@ -24,6 +24,7 @@ Estimate mean_over_users(std::vector<Rating> const& truth, Function const& f) {
     if (k + 1 < truth.size() && truth[k + 1].user == truth[k].user) continue;
     squares += deviation * deviation, users++, deviation = 0;
   }
+  out.degrees_of_freedom = users - 1;
   out.error = users > 1 ? std::sqrt(squares * users / (users - 1)) / n : std::numeric_limits<double>::quiet_NaN();
   return out;
 }
@@ -47,7 +48,8 @@ PredictionErrors prediction_errors(std::vector<Rating> const& truth, std::vector
   auto const error = [&](std::size_t k) { return predictions[k] - truth[k].value; };
   Estimate const square = mean_over_users(truth, [&](std::size_t k) { return error(k) * error(k); });
   double const root = std::sqrt(square.value);
-  return {{root, root > 0 ? square.error / (2 * root) : 0}, mean_over_users(truth, [&](std::size_t k) { return std::abs(error(k)); })};
+  return {{root, root > 0 ? square.error / (2 * root) : 0, square.degrees_of_freedom},
+          mean_over_users(truth, [&](std::size_t k) { return std::abs(error(k)); })};
 }
 
 Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> const& a, std::vector<double> const& b) {
@@ -58,7 +60,8 @@ Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> 
     double const e = p[k] - truth[k].value;
     return whole > 0 ? e * e / (2 * whole) : 0;
   };
-  return {root_a - root_b, mean_over_users(truth, [&](std::size_t k) { return slope(a, root_a, k) - slope(b, root_b, k); }).error};
+  Estimate const change = mean_over_users(truth, [&](std::size_t k) { return slope(a, root_a, k) - slope(b, root_b, k); });
+  return {root_a - root_b, change.error, change.degrees_of_freedom};
 }
 
 ListQuality list_quality(std::vector<double> const& scores, std::vector<bool> const& relevant, Index cutoff) {

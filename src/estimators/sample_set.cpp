@@ -60,6 +60,11 @@ Estimate mean_and_error(std::vector<double> const& values) {
   return {mean, std::sqrt(squares / (n - 1) / n), n - 1};
 }
 
+Estimate share_and_error(double happened, double n) {
+  double const p = (happened + 2) / (n + 4);
+  return {happened / n, std::sqrt(p * (1 - p) / (n + 4))};
+}
+
 Estimate quotient(Estimate const& a, Estimate const& b) {
   double const value = a.value / b.value;
   return {value, std::hypot(a.error, value * b.error) / std::abs(b.value), a.degrees_of_freedom};

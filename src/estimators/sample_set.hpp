@@ -5,6 +5,7 @@
 
 #include "comm/communicator.hpp"
 #include "core/tiling.hpp"
+#include "estimators/metric.hpp"
 
 namespace partita {
 
@@ -22,14 +23,11 @@ struct SampleSet {
   double energy_of(Index chain, Index draw) const { return energy.empty() ? 0 : energy[static_cast<std::size_t>(chain * draws + draw)]; }
 };
 
-struct Estimate {
-  double value = 0;
-  double error = 0;               // standard error; NaN where it is not known
-  double degrees_of_freedom = 0;  // of the error: (value - truth) / error follows about Student's law with so many
-};
-
 // Mean of independent numbers with its standard error, NaN for one number.
 Estimate mean_and_error(std::vector<double> const&);
+// The share of n independent trials in which something happened, with the error of Agresti and Coull (The American Statistician 52, 1998),
+// two that happened and two that did not added: never is not the certainty that it never would.
+Estimate share_and_error(double happened, double n);
 // a / b of independent estimates, by linearisation, with the degrees of freedom of a; b should be many of its errors from 0.
 Estimate quotient(Estimate const& a, Estimate const& b);
 

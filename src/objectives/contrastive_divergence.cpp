@@ -331,7 +331,7 @@ TrainingHealth ContrastiveDivergence::health() {
   updates_since_report_ = 0;
   TrainingHealth h{.energy_data = sums[0] / evaluated, .energy_chains = sums[1] / evaluated};
   h.energy_gap = h.energy_data - h.energy_chains;
-  h.energy_spread = std::sqrt(std::max(0., sums[2] / evaluated - h.energy_chains * h.energy_chains));
+  h.energy_spread = std::sqrt(std::max(sums[2] / evaluated - h.energy_chains * h.energy_chains, 0.));
   if (differentiable_) h.gradient_step = mean_gradient_step();
   return h;
 }

@@ -1,5 +1,7 @@
 #include "samplers/flow_generator.hpp"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -178,17 +180,28 @@ std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
 
 std::vector<Generator::Result> FlowMetropolis::results() const {
   auto const accepted = accepted_;
-  double here = 0;  // whole numbers, so that the sum is exact in any order
+  double here = 0, stuck_here = 0;  // whole numbers, so that the sums are exact in any order
   for (Index tile = 0; tile < mine().count; tile++) {
-    double sum = 0;
+    double sum = 0, stuck = 0;
     Kokkos::parallel_reduce(
         "partita::count_acceptance", Range(0, tiling().chains_in(mine().first + tile)),
-        KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(accepted(tile, l)); }, sum);
-    here += sum;
+        KOKKOS_LAMBDA(Index l, double& s, double& none) {
+          s += static_cast<double>(accepted(tile, l));
+          none += accepted(tile, l) == 0 ? 1 : 0;
+        },
+        sum, stuck);
+    here += sum, stuck_here += stuck;
   }
-  double const proposals = static_cast<double>(tiling().chains) * static_cast<double>(options_.steps);
-  std::vector<Result> out{
-      {"flow_acceptance", communicator_.all_reduce(here, Reduction::sum) / proposals, "share of the flow's proposals that were accepted"}};
+  double const chains = static_cast<double>(tiling().chains), proposals = chains * static_cast<double>(options_.steps);
+  double const rate = communicator_.all_reduce(here, Reduction::sum) / proposals,
+               stuck = communicator_.all_reduce(stuck_here, Reduction::sum);
+  std::vector<Result> out{{"flow_acceptance", rate, "share of the flow's proposals that were accepted", {}}};
+  if (stuck > 0)
+    out.front().warning = fmt::format(
+        "{} of {} chains accepted none of {} proposals and are the flow's samples still, not the target's; use more generator.steps, or "
+        "train "
+        "the flow until it covers its target",
+        stuck, chains, options_.steps);
   if (sampler_ && sampler_->adjusted() && options_.sampler_steps > 0) {
     double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(chains_), Reduction::sum));
     out.push_back({"sampler_acceptance", moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),

@@ -41,6 +41,7 @@ class Generator {
     std::string name;
     double value;
     std::string definition;
+    std::string warning = {};  // as of a Metric
   };
   virtual std::vector<Result> results() const { return {}; }
 };

@@ -327,16 +327,31 @@ double LadderSampler::take_acceptance(Index r, Index steps) {
   return static_cast<double>(ranks_.all_reduce(sum, Reduction::sum)) / static_cast<double>(std::max<Index>(chains * steps, 1));
 }
 
+namespace {
+
+std::string warning_of_swaps(double lowest_rate) {
+  constexpr double few = 0.05;
+  if (std::isnan(lowest_rate))
+    return "not known: two rungs never tried to swap after the warm-up, so that the ladder did nothing; use a smaller sampler.swap_every "
+           "or more "
+           "sampler.steps";
+  if (lowest_rate < few)
+    return fmt::format("two rungs of the ladder swap {:.2g} of the time, so that states hardly pass; use more sampler.rungs", lowest_rate);
+  return {};
+}
+
+}  // namespace
+
 std::vector<Sampler::Result> LadderSampler::results() const {
   std::vector<Result> out;
   auto const swaps = count_swaps();
   double lowest = 1;
   for (std::size_t p = 0; p < swaps.size(); p++) {
-    lowest = std::min(lowest, swaps[p].rate());
-    out.push_back(
-        {fmt::format("swap_rate_{:02}", p + 1), swaps[p].rate(), fmt::format("share of accepted swaps of rungs {} and {}", p, p + 1)});
+    double const rate = swaps[p].rate();
+    if (!(rate >= lowest)) lowest = std::isnan(lowest) ? lowest : rate;  // NaN stays
+    out.push_back({fmt::format("swap_rate_{:02}", p + 1), rate, fmt::format("share of accepted swaps of rungs {} and {}", p, p + 1)});
   }
-  out.push_back({"swap_rate_lowest", lowest, "the lowest of these"});
+  out.push_back({"swap_rate_lowest", lowest, "the lowest of these", warning_of_swaps(lowest)});
   Index trips = 0, chains = 0;
   for (auto const& [number, set] : sets_) trips += count(set, 0, round_trips), chains += set.rungs[0].chains.tiling.chains;
   out.push_back({"round_trips",

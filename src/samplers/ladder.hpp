@@ -63,7 +63,7 @@ class LadderSampler : public Sampler {
   // Of each rung in use and its hotter neighbour, over all sets and ranks; collective.
   struct Swaps {
     Index attempted = 0, accepted = 0;
-    double rate() const { return attempted > 0 ? static_cast<double>(accepted) / static_cast<double>(attempted) : 1; }
+    double rate() const { return static_cast<double>(accepted) / static_cast<double>(attempted); }  // NaN where there was none
   };
   std::vector<Swaps> count_swaps() const;
   void forget_swaps();

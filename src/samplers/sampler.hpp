@@ -61,6 +61,7 @@ class Sampler {
     std::string name;
     double value;
     std::string definition;
+    std::string warning = {};  // as of a Metric
   };
   virtual std::vector<Result> results() const { return {}; }
   virtual void describe_state(State& state) { state.add_scalar("sampler/step_size", step_size_); }

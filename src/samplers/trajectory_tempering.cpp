@@ -99,12 +99,13 @@ void TrajectoryTempering::freeze(Model const& model) {
 // Where the neighbours of a copy swap best with it, they will swap best with one another without it.
 void TrajectoryTempering::thin_out() {
   if (copies_ == 1) fail(ExitCode::usage, "sampler.rungs = 1 keeps the start alone; use more");
-  auto const swaps = count_swaps();  // entry p: of order()[p] and order()[p + 1]
+  auto const swaps = count_swaps();                                                    // entry p: of order()[p] and order()[p + 1]
+  auto const rate_of = [](Swaps const& s) { return s.attempted > 0 ? s.rate() : 1; };  // untried ones are as good as none
   Index best = copies_;
   double highest = -1;
   for (Index r = copies_; r >= 2; r--) {
     auto const p = static_cast<std::size_t>(copies_ - r + 1);
-    double const rate = swaps[p - 1].rate() + swaps[p].rate();
+    double const rate = rate_of(swaps[p - 1]) + rate_of(swaps[p]);
     if (rate > highest) highest = rate, best = r;
   }
   for (Index r = best; r < copies_; r++) {

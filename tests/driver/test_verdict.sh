@@ -53,6 +53,8 @@ warns still "64 of 64 chains rejected"
 expect 0 "rhat: not known" run asked.toml --overwrite --set sampler.step_size=0.5 --set sampler.steps=130
 is still rhat null
 is still ess_bulk null
+expect 0 "rhat: not known" run asked.toml --overwrite --set sampler.step_size=0.5 --set sampler.chains=1 --set sampler.steps=110
+is still variance_0 null
 expect 0 "0 draws were kept" run still.toml --overwrite --set sampler.step_size=0.5 --set sampler.steps=105
 
 # Chains that were not run for long enough: an R-hat, and a small effective sample size.
@@ -190,3 +192,53 @@ on 1 run moons.toml --set run.output=moons_in_pieces --set train.updates=1100
 on 2 run moons.toml --set run.output=moons_in_pieces --restart auto
 [[ $(sed -n '/"metrics"/,$p' moons/summary.json) == "$(sed -n '/"metrics"/,$p' moons_in_pieces/summary.json)" ]] || die "another verdict of a training after a restart"
 same moons/history.h5 moons_in_pieces/history.h5 /d_s /r_s
+
+# A ladder that never swapped did nothing, and its swap rates are not known.
+on 1 run well.toml --set run.output=idle --set sampler.type=replica_exchange --set sampler.moves=mala --set sampler.rungs=3 --set sampler.lowest_beta=0.3 \
+  --set sampler.swap_every=5000 --set sampler.chains=64 --set sampler.steps=1200
+is idle swap_rate_lowest null
+warns idle "two rungs never tried to swap"
+
+# Chains of a flow that accepted nothing are the flow's; what none of few samples could miss is not covered.
+cat >flow.toml <<'END'
+[run]
+task = "generate"
+output = "flow"
+[model]
+type = "nice"
+dimension = 1
+latent_dimension = 2
+hidden = [4]
+[target]
+type = "double_well"
+[generator]
+type = "flow_metropolis"
+steps = 2
+samples = 100
+END
+on 1 run flow.toml
+warns flow "chains accepted none of 2 proposals"
+cat >coverage.toml <<'END'
+[run]
+task = "train"
+output = "coverage"
+[model]
+type = "nice"
+dimension = 1
+latent_dimension = 2
+hidden = [4]
+[target]
+type = "double_well"
+[objective]
+type = "reverse_kl"
+[train]
+batch = 16
+updates = 3
+[[estimator]]
+type = "flow"
+samples = 5
+END
+on 1 run coverage.toml
+is coverage coverage null
+warns coverage "coverage: not known"
+[[ $(metric coverage kl_bound_error_degrees_of_freedom) == 4 ]] || die "an error from five samples without its degrees of freedom"

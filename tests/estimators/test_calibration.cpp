@@ -43,7 +43,7 @@ void calibrated(char const* what, double truth, std::function<Estimate(int seed)
   for (int seed = 0; seed < seeds; seed++) {
     Estimate const e = of(seed);
     if (std::isnan(e.error)) continue;
-    double const nu = e.degrees_of_freedom, z = (e.value - truth) / e.error * (nu > 2 ? std::sqrt((nu - 2) / nu) : 1);
+    double const nu = e.degrees_of_freedom, z = (e.value - truth) / e.error * (nu > 2 && std::isfinite(nu) ? std::sqrt((nu - 2) / nu) : 1);
     given++, squares += z * z, bias += z;
   }
   double const rms = std::sqrt(squares / given);

@@ -110,6 +110,8 @@ TEST(Coverage, SeesAWellThatTheWeightsCannot) {
     return x[0] < -3 || x[0] >= 3 ? Index{-1} : static_cast<Index>(std::floor((x[0] + 3) * 10));
   });
   EXPECT_EQ(covered(law.masses, all.weighted, 100000), 1);
+  // With 20 samples no cell is expected to hold ten: nothing is seen, and nothing is said.
+  EXPECT_TRUE(std::isnan(covered(law.masses, all.weighted, 20)));
 }
 
 // Two coordinates that each have the right law, and not together: a pair of them tells.

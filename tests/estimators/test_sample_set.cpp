@@ -114,6 +114,23 @@ TEST(Expectations, OneChainsErrorHolds) {
   EXPECT_LT(rms, 1.3);
 }
 
+// As a test of 3 of 10 gives it: (5 / 14) (9 / 14) / 14 is the variance; and none of 10 is not for certain none.
+TEST(Shares, HaveAnErrorWhereNothingHappened) {
+  Estimate const some = share_and_error(3, 10), none = share_and_error(0, 10);
+  EXPECT_DOUBLE_EQ(some.value, 0.3);
+  EXPECT_NEAR(some.error, std::sqrt(45. / 14 / 14 / 14), 1e-15);
+  EXPECT_EQ(none.value, 0);
+  EXPECT_NEAR(none.error, std::sqrt(2. * 12 / 14 / 14 / 14), 1e-15);
+}
+
+TEST(Quotient, AddsRelativeErrorsInSquares) {
+  Estimate const q = quotient({-6, 0.3, 7}, {2, 0.2, 3});
+  EXPECT_DOUBLE_EQ(q.value, -3);
+  EXPECT_NEAR(q.error, 3 * std::hypot(0.05, 0.1), 1e-15);
+  EXPECT_EQ(q.degrees_of_freedom, 7);
+  EXPECT_DOUBLE_EQ(quotient({0, 0.3}, {2, 0.2}).error, 0.15);
+}
+
 TEST(Gather, PointsAreTheLastDrawsOfAllChains) {
   SampleSet const s = samples();
   for (Index count : {Index{1}, Index{50}, chains, Index{200}, chains * draws, Index{100000}}) {
