@@ -93,7 +93,7 @@ std::string why_unknown(double tail_index, double effective, std::size_t n) {
   if (std::isnan(tail_index)) return fmt::format("the tail of {} importance weights is too short to tell its index k", n);
   if (tail_index > largest_tail_index)
     return fmt::format(
-        "PARETO k = {:.2f} OF THE IMPORTANCE WEIGHTS IS ABOVE {}: a few of the {} samples carry the sum, which is too small more often "
+        "PARETO k = {:.3g} OF THE IMPORTANCE WEIGHTS IS ABOVE {}: a few of the {} samples carry the sum, which is too small more often "
         "than not, and it has no error that they could show",
         tail_index, largest_tail_index, n);
   if (effective < fewest_effective) return fmt::format("only {:.2g} of {} importance weights count", effective, n);
@@ -142,7 +142,7 @@ std::string doubt(MeanOfLogs const& m, std::string const& advice) {
   std::string const why = std::isnan(m.tail_index)
                               ? std::string("too few importance weights an item to tell the index k of their tail")
                               : fmt::format(
-                                    "PARETO k = {:.2f} OF THE IMPORTANCE WEIGHTS, ON AVERAGE OVER THE ITEMS, IS ABOVE {}: a few of them "
+                                    "PARETO k = {:.3g} OF THE IMPORTANCE WEIGHTS, ON AVERAGE OVER THE ITEMS, IS ABOVE {}: a few of them "
                                     "carry each sum, which is too small, by how much they cannot show",
                                     m.tail_index, largest_tail_index);
   return why + "; " + advice;

@@ -1,5 +1,6 @@
 // Numbers with their errors, and their names in summary.json.
 #pragma once
+#include <cmath>
 #include <limits>
 #include <optional>
 #include <string>
@@ -25,8 +26,9 @@ struct Metric {
   double degrees_of_freedom = std::numeric_limits<double>::infinity();  // of the error, whose quantiles are Student's
 };
 
+// A value that is not known has no error either.
 inline Metric metric(std::string name, Estimate const& e, std::string definition, std::string warning = {}) {
-  return {std::move(name), e.value, e.error, std::move(definition), std::move(warning), e.degrees_of_freedom};
+  return {std::move(name), e.value, std::isnan(e.value) ? e.value : e.error, std::move(definition), std::move(warning), e.degrees_of_freedom};
 }
 
 // What a run ends with.

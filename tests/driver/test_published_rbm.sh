@@ -41,9 +41,9 @@ for split in "test -86.1" "train -82.9"; do
     "$(awk -v f="$(value mean_negative_free_energy_$name)" -v z="$(value log_z_lower)" 'BEGIN { printf "%.10g", f - z }')" 1e-6
 done
 near converged 1 0
-# Too few temperatures flatter, and the run says so; few chains count, and log Z has an error of 0.7.
+# With too few temperatures a few chains carry the sums: what agrees by chance is not said to have converged.
 on 2 run "${deck[@]}" --set run.output=published --overwrite --set estimator.0.temperatures=1000 || { cat output; die "1,000 temperatures"; }
 near log_z_forward 450.16 1.4
-near converged 0 0
-grep -q 'log Z has NOT CONVERGED' output || die 'no warning'
+[[ $(value converged) != 1 ]] || die "log Z by 1,000 temperatures is said to have converged"
+grep -qE 'UNKNOWN whether log Z has converged|log Z has NOT CONVERGED' output || die 'no warning'
 echo "the published machine's log Z is that of its authors"
