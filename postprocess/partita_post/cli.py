@@ -42,13 +42,15 @@ def show(options):
     print("  ".join(f"{name} {_number(value)}" for name, value in facts.items()))
     metrics = run.summary.get("metrics", {})
     rows = [
-        (name, _number(value), _number(metrics.get(f"{name}_error", ""), 3))
+        (name, _number(value), _number(metrics.get(f"{name}_error", ""), 3), _number(metrics.get(f"{name}_error_degrees_of_freedom", ""), 3))
         for name, value in metrics.items()
         if not _is_error(name, metrics)
     ]
-    print(_table(("metric", "value", "standard error"), rows))
+    print(_table(("metric", "value", "standard error", "degrees of freedom, if few"), rows))
     for warning in run.summary.get("warnings", []):
         print(f"warning: {warning}")
+    for omission in run.summary.get("not_examined", []):
+        print(f"not examined: {omission}")
 
 
 def ratings(options):

@@ -41,8 +41,8 @@ std::vector<EstimatorEntry> const& estimators();  // all of them
 EstimatorEntry const& estimator_named(std::string const& type);
 
 // What the energy and the first coordinates say against the chains' convergence, as the estimator "convergence" has it; `copies`: of how
-// many chains each one here stands. Collective.
-std::vector<std::string> convergence_warnings(SampleSet const&, double copies);
+// many chains each one here stands. `model`: what was sampled, null where it is not known. Collective.
+std::vector<std::string> convergence_warnings(SampleSet const&, Model const* model, double copies);
 
 // estimates/<name>.h5 of the run, with its provenance, written by the root. Collective.
 void write_estimate(Subject const&, std::string const& name, std::function<void(hdf5::File const&)> const& content);

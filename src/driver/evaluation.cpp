@@ -67,6 +67,46 @@ SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Ti
   return last;
 }
 
+bool holds_units(deck::Document const& deck) {
+  deck::Block const* block = deck.find("clamp");
+  return block && block->given;
+}
+
+// The estimators of a run, and whether its chains have converged.
+Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
+  RunContext const& context = e.context;
+  bool const samples_chains = context.options.task == "sample";
+  if (context.deck.all("estimator").empty() && !samples_chains) return {};
+  bool const has_samples = context.ranks.all(std::filesystem::exists(context.directory.all_samples()));
+  if (!has_samples) {
+    Results out = compute(e, nullptr);
+    if (samples_chains)
+      out.warnings.insert(
+          out.warnings.begin(),
+          "0 draws were kept: sampler.thin steps must pass after sampler.warmup; use more sampler.steps, a smaller thin or a "
+          "shorter warmup");
+    return out;
+  }
+  SampleSet samples{context.ranks, {}, {}, 0, 0, {}, {}};
+  auto const read = [&](Tiling const& part) {
+    together(context.ranks, [&] { samples = read_samples(context.ranks, SampleReader(context.directory.root()), part, draws); });
+  };
+  Results out;
+  if (looks_at_samples(context.deck)) {
+    read(tiling);
+    out = compute(e, &samples);
+  } else {
+    out = compute(e, nullptr);
+  }
+  bool const judges = !holds_units(context.deck) && (!e.sampler || e.sampler->stationary());
+  if (samples_chains && !asks_for_convergence(context.deck) && judges) {
+    if (!looks_at_samples(context.deck)) read(first_chains(context.ranks, context.directory, tiling));
+    double const copies = static_cast<double>(tiling.chains) / static_cast<double>(samples.tiling.chains);
+    for (std::string& w : convergence_warnings(samples, e.model, copies)) out.warnings.push_back(std::move(w));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<EstimatorEntry> const& estimators() {
@@ -142,32 +182,14 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
 }
 
 Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
-  bool const samples_chains = context.options.task == "sample";
-  if (context.deck.all("estimator").empty() && !samples_chains) return {};
-  bool const has_samples = context.ranks.all(std::filesystem::exists(context.directory.all_samples()));
-  if (!has_samples) {
-    Results out = compute(*this, nullptr);
-    if (samples_chains)
-      out.warnings.insert(out.warnings.begin(),
-                          "0 draws were kept: sampler.thin steps must pass after sampler.warmup; raise sampler.steps");
-    return out;
-  }
-  SampleSet samples{context.ranks, {}, {}, 0, 0, {}, {}};
-  auto const read = [&](Tiling const& part) {
-    together(context.ranks, [&] { samples = read_samples(context.ranks, SampleReader(context.directory.root()), part, draws); });
-  };
-  Results out;
-  if (looks_at_samples(context.deck)) {
-    read(tiling);
-    out = compute(*this, &samples);
-  } else {
-    out = compute(*this, nullptr);
-  }
-  if (samples_chains && !asks_for_convergence(context.deck)) {
-    if (!looks_at_samples(context.deck)) read(first_chains(context.ranks, context.directory, tiling));
-    for (std::string& w : convergence_warnings(samples, static_cast<double>(tiling.chains) / static_cast<double>(samples.tiling.chains)))
-      out.warnings.push_back(std::move(w));
-  }
+  Results out = judge(*this, tiling, draws);
+  if (sampler && sampler->biased())
+    out.not_examined.push_back(
+        "the sampler has no acceptance test, and what its chains sample differs from exp(-E) by an amount that falls with "
+        "sampler.step_size; "
+        "compare with half the step, or with mala");
+  if (context.options.task == "sample" && holds_units(context.deck) && !asks_for_convergence(context.deck))
+    out.not_examined.push_back("convergence: chains with different units held follow different laws, and R-hat would compare them");
   return out;
 }
 

@@ -147,16 +147,27 @@ Metric converged(LogZ const& z) {
         "it is UNKNOWN whether log Z has converged: without [data], and with too many units to enumerate, both directions follow one path "
         "from the reference and can miss the same mode, whatever agrees; give [data], from whose items the way back can start";
   else if (m.value == 0) {
-    m.warning = fmt::format("log Z has NOT CONVERGED: {:.2f} +- {:.2f} by forward", z.up().value, z.up().error);
-    for (WayBack const& way : z.back)
-      m.warning +=
-          fmt::format(", {:.2f} +- {:.2f} by reverse annealing from starts that are {}", z.down(way).value, z.down(way).error, way.starts);
+    auto const with_error = [](Estimate const& e) {
+      return std::isnan(e.error) ? fmt::format("{:.2f} (error unknown)", e.value) : fmt::format("{:.2f} +- {:.2f}", e.value, e.error);
+    };
+    m.warning = fmt::format("log Z has NOT CONVERGED: {} by forward annealing", with_error(z.up()));
+    for (WayBack const& way : z.back) m.warning += fmt::format(", {} by reverse annealing from {}", with_error(z.down(way)), way.starts);
+    if (z.missed_mode())
+      m.warning += fmt::format(", and {} from {}: a mode that the others miss", with_error(z.down(*z.from_random)), z.from_random->starts);
+    if (z.exact) m.warning += fmt::format(", and {:.2f} exactly", *z.exact);
     m.warning += fmt::format(
-        ", not within a nat of one another as far as two standard errors tell; no likelihood that rests on either counts. Use more "
-        "estimator.temperatures or chains{}",
-        z.exact ? "" : ", or a longer estimator.burn_in with more estimator.rungs");
+        ". They do not agree as far as their errors tell, and no likelihood can rest on any of them. Use more estimator.temperatures or "
+        "chains{}",
+        z.exact ? "" : "; where the starts disagree, a longer estimator.burn_in with more estimator.rungs");
   }
   return m;
+}
+
+std::string wide_bracket(LogZ const& z) {
+  double const width = z.upper() - z.lower();
+  if (!(z.converged() == 1 && width > 1)) return {};
+  return fmt::format("the bracket of log Z, and of every likelihood, is {:.2g} nats wide; use more estimator.temperatures or chains",
+                     width);
 }
 
 // Training items from which the way back starts, one a chain, evenly spread.
@@ -184,10 +195,14 @@ Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o
                      doubt(reverse.mean, advice))};
   if (z.back.size() > 1)
     out.push_back(metric("log_z_reverse_tempered", z.down(last), "the same from starts that are " + last.starts, doubt(last.mean, advice)));
-  out.insert(out.end(), {metric("log_z_bar", z.ratio(), "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"),
-                         {"log_z_lower", z.lower(), {}, "lower end of the bracket of log Z: log_z_forward less two standard errors"},
-                         {"log_z_upper", z.upper(), {}, "upper end: the highest log Z by annealing back, and two standard errors"},
-                         converged(z)});
+  if (z.from_random)
+    out.push_back(metric("log_z_reverse_random", z.down(*z.from_random),
+                         "the same from " + z.from_random->starts + "; too low where they stay in modes of little mass"));
+  out.insert(out.end(),
+             {metric("log_z_bar", z.ratio(), "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"),
+              {"log_z_lower", z.lower(), {}, "lower end of the bracket of log Z: log_z_forward less two standard errors"},
+              {"log_z_upper", z.upper(), {}, "upper end: the highest log Z by reverse annealing, and two standard errors", wide_bracket(z)},
+              converged(z)});
   add_weights(z.forward_mean, "forward", out);
   add_weights(reverse.mean, "reverse", out);
   if (z.back.size() > 1) add_weights(last.mean, "reverse_tempered", out);

@@ -1,4 +1,8 @@
 // Estimators of samples of lattice machines.
+#include <fmt/format.h>
+
+#include <cmath>
+
 #include "driver/estimator.hpp"
 #include "driver/warm_start.hpp"
 #include "estimators/ising.hpp"
@@ -29,7 +33,18 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
   });
   Metrics out{metric("energy_per_spin", found[0], "<-J sum s_i s_j - theta sum s_i> / n, in units of kT"),
               metric("magnetisation_abs", found[1], "<|sum s_i|> / n"), metric("magnetisation", found[2], "<sum s_i> / n")};
+  auto const compare = [](Metric& m, double exact) {
+    constexpr double too_many = 5;  // standard errors
+    if (m.error && std::abs(m.value - exact) > too_many * *m.error)
+      m.warning = fmt::format(
+          "it is {:.3g} standard errors from the exact {:.7g}: the chains miss a part of the states, or have not forgotten their start; "
+          "use "
+          "replica_exchange, or more sampler.warmup",
+          std::abs(m.value - exact) / *m.error, exact);
+  };
   if (auto const exact = exact_ising(o)) {
+    compare(out[0], exact->energy);
+    if (exact->magnetisation_abs) compare(out[1], *exact->magnetisation_abs);
     out.push_back({"energy_per_spin_exact", exact->energy, {}, "by transfer matrix"});
     if (exact->magnetisation_abs) out.push_back({"magnetisation_abs_exact", *exact->magnetisation_abs, {}, "by transfer matrix"});
   }

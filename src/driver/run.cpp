@@ -198,10 +198,11 @@ std::vector<std::string> warnings(Results const& results) {
   return all;
 }
 
-void log_verdict(std::vector<std::string> const& warnings) {
-  if (warnings.empty()) return log::info("\nverdict: nothing was found wrong with these results");
-  log::info("\nverdict: {} warning{}", warnings.size(), warnings.size() > 1 ? "s" : "");
+void log_verdict(std::vector<std::string> const& warnings, std::vector<std::string> const& not_examined) {
+  if (warnings.empty()) log::info("\nverdict: nothing was found wrong with these results");
+  else log::info("\nverdict: {} warning{}", warnings.size(), warnings.size() > 1 ? "s" : "");
   for (std::string const& w : warnings) log::warning("{}", w);
+  for (std::string const& n : not_examined) log::info("not examined: {}", n);
 }
 
 // What the run measured, said and written.
@@ -220,7 +221,7 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
     log_metrics(metrics);
   }
   auto const found = warnings(results);
-  if (status == "done") log_verdict(found);
+  if (status == "done") log_verdict(found, results.not_examined);
   Json::Object definitions;
   for (Metric const& m : metrics) definitions.emplace_back(m.name, m.definition);
   on_root(c.ranks, [&] {
@@ -237,7 +238,8 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
                                            {"phases", phases_json(table)},
                                            {"metrics", metrics_json(metrics)},
                                            {"definitions", definitions},
-                                           {"warnings", Json::Array(found.begin(), found.end())}});
+                                           {"warnings", Json::Array(found.begin(), found.end())},
+                                           {"not_examined", Json::Array(results.not_examined.begin(), results.not_examined.end())}});
   });
 }
 

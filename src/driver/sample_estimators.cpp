@@ -1,6 +1,7 @@
 // Estimators of samples.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "core/log.hpp"
 #include "driver/estimator.hpp"
@@ -9,6 +10,7 @@
 #include "estimators/distances.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
+#include "models/gibbs_model.hpp"
 
 namespace partita {
 namespace {
@@ -75,7 +77,7 @@ Metrics moments(Subject const& s, deck::Block const& block) {
     out.push_back(metric(numbered("variance", i, d), second[k], fmt::format("variance of x_{}", i)));
   }
   if (s.samples.has_energy) out.push_back(metric("mean_energy", first.back(), "mean of E(x)"));
-  return with_reason(std::move(out), s.samples.tiling.chains > 1 ? "it is the same number in all chains"
+  return with_reason(std::move(out), s.samples.tiling.chains > 1 ? "it is the same number in all chains, or in all draws of each"
                                                                  : "the single chain has too few draws, or they are all the same");
 }
 
@@ -96,13 +98,20 @@ Metrics covariance(Subject const& s, deck::Block const& block) {
   bool const of_sampler = block.as<CovarianceOptions>().reference == "sampler" && s.evaluation.sampler;
   Matrix const reference = of_sampler ? s.evaluation.sampler->stationary_covariance(known[0].precision) : inverse(known[0].precision);
   auto const test = test_covariance(s.samples, known[0].mean, reference);
-  return {
-      {"covariance_z_max",
-       test.largest_z,
-       {},
-       fmt::format("largest |z| of the {} covariance entries against {}, at ({}, {})", s.samples.dimension * (s.samples.dimension + 1) / 2,
-                   of_sampler ? "the sampler's stationary covariance" : "H^-1", test.row, test.column)},
-      {"covariance_error_max", test.largest_error, {}, "largest absolute difference of a covariance entry"}};
+  Metric z{
+      "covariance_z_max",
+      test.largest_z,
+      {},
+      fmt::format("largest |z| of the {} covariance entries against {}, at ({}, {})", s.samples.dimension * (s.samples.dimension + 1) / 2,
+                  of_sampler ? "the sampler's stationary covariance" : "H^-1", test.row, test.column)};
+  constexpr double too_many = 7;  // standard errors; of a million entries the largest is below 6 in all but one of a hundred runs
+  if (test.largest_z > too_many)
+    z.warning = fmt::format(
+        "an entry of the covariance is {:.3g} standard errors from what it should be: the chains have not converged, or are not "
+        "independent",
+        test.largest_z);
+  else if (std::isnan(test.largest_z)) z.warning = "not known: an entry has no error, where nothing moves or there is a single draw";
+  return {z, {"covariance_error_max", test.largest_error, {}, "largest absolute difference of a covariance entry"}};
 }
 
 // What is monitored, and how far: a name for x_i, or for the energy.
@@ -128,7 +137,6 @@ std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
   s.ranks.all_reduce(numbers, Reduction::sum);  // a number and zeros
   for (std::size_t k = 0; k < out.size(); k++) {
     out[k].rhat = numbers[3 * k], out[k].bulk = numbers[3 * k + 1], out[k].tail = numbers[3 * k + 2];
-    if (out[k].unknown.empty() && !std::isfinite(out[k].rhat)) out[k].unknown = "no chain moves, and they differ";
   }
   return out;
 }
@@ -154,16 +162,21 @@ Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnos
 }
 
 // `copies`: of how many chains each one here stands.
-Metrics convergence_metrics(SampleSet const& s, Index coordinates, double copies = 1) {
+Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordinates, double copies = 1) {
   auto all = diagnose(s, std::min(s.dimension, coordinates));
+  // Single units of a machine may well never change, and tell nothing then.
+  auto const known = [](Diagnosis const& d) { return d.unknown.empty(); };
+  if (dynamic_cast<GibbsModel const*>(model) && std::any_of(all.begin(), all.end(), known))
+    all.erase(std::remove_if(all.begin(), all.end(), std::not_fn(known)), all.end());
   for (Diagnosis& d : all) d.bulk *= copies, d.tail *= copies;
   Metric rhat = worst("rhat", all, &Diagnosis::rhat, true, "largest rank-normalised split R-hat"),
          bulk = worst("ess_bulk", all, &Diagnosis::bulk, false, "smallest bulk effective sample size"),
          tail = worst("ess_tail", all, &Diagnosis::tail, false, "smallest tail effective sample size");
   if (rhat.value > most_rhat)
     rhat.warning = fmt::format(
-        "{:.4g} is above {}: the chains have not forgotten where they started, or are stuck apart; run longer "
-        "(sampler.steps, sampler.warmup), or use a sampler that passes between the modes",
+        "{:.4g} is above {}: the chains have not forgotten where they started, or are stuck apart; run longer (sampler.steps, "
+        "sampler.warmup), take longer steps where nearly all are accepted, start nearer to the bulk, or use a sampler that passes between "
+        "modes",
         rhat.value, most_rhat);
   if (bulk.value < least_ess || tail.value < least_ess)
     (bulk.value < least_ess ? bulk : tail).warning =
@@ -174,7 +187,7 @@ Metrics convergence_metrics(SampleSet const& s, Index coordinates, double copies
 }
 
 Metrics convergence(Subject const& s, deck::Block const& block) {
-  return convergence_metrics(s.samples, block.as<ConvergenceOptions>().coordinates);
+  return convergence_metrics(s.samples, s.evaluation.model, block.as<ConvergenceOptions>().coordinates);
 }
 
 struct Reference {
@@ -230,6 +243,8 @@ Compared compared_points(Subject const& s, Index count, std::string const& refer
           Groups::of_draws(n, y.chains)};
 }
 
+char const* const points_alike = "the points are so alike, in all groups or on both sides, that they show none";
+
 Metrics energy_distance(Subject const& s, deck::Block const& block) {
   auto const o = block.as<DistanceOptions>();
   Index const d = s.samples.dimension;
@@ -237,7 +252,7 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
   Estimate const distance = squared_energy_distance(s.samples.ranks, x, y, d, of_x, of_y);
   Metrics out{metric("energy_distance", distance,
                      fmt::format("squared energy distance (V-statistic) of {} samples and as many held-out points", points))};
-  if (!s.evaluation.data || !o.reference.empty()) return out;
+  if (!s.evaluation.data || !o.reference.empty()) return with_reason(std::move(out), points_alike);
   std::vector<double> of_pairs;
   for (Index k = 0; k < o.splits; k++)
     of_pairs.push_back(squared_energy_distance(s.samples.ranks, s.evaluation.data->held_out(2 * k + 2, points),
@@ -246,7 +261,7 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
   out.push_back(metric("energy_distance_data", of_data, fmt::format("mean of the same between two data sets, {} pairs", o.splits)));
   out.push_back(metric("energy_distance_ratio", quotient(distance, of_data),
                        "energy_distance over energy_distance_data; 1: as near as data to data"));
-  return out;
+  return with_reason(std::move(out), points_alike);
 }
 
 Metrics wasserstein(Subject const& s, deck::Block const& block) {
@@ -255,15 +270,21 @@ Metrics wasserstein(Subject const& s, deck::Block const& block) {
   auto const distance = [&](int p) {
     return sliced_wasserstein(s.samples.ranks, c.x, c.y, s.samples.dimension, p, o.projections, s.evaluation.context.key, c.of_x, c.of_y);
   };
-  return {metric("sliced_wasserstein_1", distance(1), fmt::format("mean Wasserstein-1 distance over {} directions", o.projections)),
-          metric("sliced_wasserstein_2", distance(2), "root mean square of the Wasserstein-2 distances")};
+  return with_reason(
+      {metric("sliced_wasserstein_1", distance(1), fmt::format("mean Wasserstein-1 distance over {} directions", o.projections)),
+       metric("sliced_wasserstein_2", distance(2), "root mean square of the Wasserstein-2 distances")},
+      points_alike);
 }
 
 }  // namespace
 
-std::vector<std::string> convergence_warnings(SampleSet const& s, double copies) {
+std::vector<std::string> convergence_warnings(SampleSet const& s, Model const* model, double copies) {
+  // All coordinates of small runs; sorting some million numbers takes a second.
+  constexpr Index most_numbers = Index{1} << 22;
+  Index const draws = std::max<Index>(1, s.tiling.chains * s.draws),
+              coordinates = std::max(ConvergenceOptions{}.coordinates, most_numbers / draws);
   std::vector<std::string> out;
-  for (Metric const& m : convergence_metrics(s, ConvergenceOptions{}.coordinates, copies))
+  for (Metric const& m : convergence_metrics(s, model, coordinates, copies))
     if (!m.warning.empty()) out.push_back(m.name + ": " + m.warning);
   return out;
 }

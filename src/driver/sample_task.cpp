@@ -209,11 +209,13 @@ class SampleTask : public Task {
     auto const found = rejections_.find(context_.ranks);
     std::vector<std::string> out;
     if (found.stuck > 0)
-      out.push_back(
-          fmt::format("{} of {} chains rejected {} proposals or more one after the other (acceptance {:.3g}): they were stuck, and "
-                      "every average over chains is biased; take a longer sampler.warmup, start nearer to the bulk "
-                      "(sampler.initial_scale), or use a smaller sampler.step_size with target_acceptance = 0",
-                      found.stuck, tiling_.chains, found.length, found.acceptance));
+      out.push_back(fmt::format(
+          "{} of {} chains rejected {} proposals or more one after the other (acceptance {:.3g}): they were stuck, and "
+          "every average over chains is biased; {}",
+          found.stuck, tiling_.chains, found.length, found.acceptance,
+          sampler_->adapts() ? "take a longer sampler.warmup, or start nearer to the bulk (sampler.initial_scale, initial_centre)"
+                             : "let the warm-up adapt the step (sampler.target_acceptance above 0), or use a smaller "
+                               "sampler.step_size, or start nearer to the bulk (sampler.initial_scale, initial_centre)"));
     if (found.diverging > 0)
       out.push_back(
           fmt::format("{} of {} chains had proposals whose energy error was huge or no number after the warm-up (diverging in "
@@ -233,7 +235,8 @@ class SampleTask : public Task {
       return {};
     return fmt::format(
         "energies are near {:.3g}, which single precision knows to {:.2g}: what is accepted or swapped is decided by rounding, and samples "
-        "are biased; shift the origin so that energies are below {:.1g}, or build in double precision (cmake --preset double)",
+        "are biased; build in double precision (cmake --preset double), or, where the energy has a constant to choose, keep it below "
+        "{:.1g}",
         last_energy_, std::abs(last_energy_) * rounding, bound / rounding);
   }
 

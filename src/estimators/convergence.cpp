@@ -145,10 +145,19 @@ double normal_quantile(double p) {
   return p < 0.5 ? x : -x;
 }
 
+// Whether each chain has the same number in all of its draws.
+bool nothing_moves(ChainSeries const& s) {
+  for (Index c = 0; c < s.chains; c++)
+    for (Index d = 1; d < s.draws; d++)
+      if (at(s, c, d) != at(s, c, 0)) return false;
+  return true;
+}
+
 std::string why_unknown(ChainSeries const& s) {
   if (s.draws < 4) return fmt::format("{} draw{} of each chain, fewer than the 4 that it takes", s.draws, s.draws == 1 ? "" : "s");
   if (!std::all_of(s.values.begin(), s.values.end(), [](double v) { return std::isfinite(v); })) return "a draw is not a finite number";
   if (constant(s.values)) return "all draws of all chains are the same number";
+  if (nothing_moves(s)) return "no chain moves: each has the same number in all of its draws";
   return "";
 }
 

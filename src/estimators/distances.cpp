@@ -90,7 +90,8 @@ Estimate jackknife(std::size_t groups, std::function<double(std::size_t without)
   double const n = static_cast<double>(groups), mean = std::accumulate(less.begin(), less.end(), 0.) / n;
   double squares = 0;
   for (double v : less) squares += (v - mean) * (v - mean);
-  return {estimate(none), std::sqrt(squares * (n - 1) / n), n - 1};
+  double const error = std::sqrt(squares * (n - 1) / n);  // of points that are all alike it would be 0
+  return {estimate(none), error > 0 ? error : std::numeric_limits<double>::quiet_NaN(), n - 1};
 }
 
 std::vector<double> direction(random::Key key, Index which, Index d) {

@@ -90,7 +90,7 @@ struct Weights {
 };
 
 std::string why_unknown(double tail_index, double effective, std::size_t n) {
-  if (std::isnan(tail_index)) return fmt::format("the tail of {} importance weights is too short to tell its index k", n);
+  if (std::isnan(tail_index)) return fmt::format("{} importance weights are too few to tell the index k of their tail: draw more", n);
   if (tail_index > largest_tail_index)
     return fmt::format(
         "PARETO k = {:.3g} OF THE IMPORTANCE WEIGHTS IS ABOVE {}: a few of the {} samples carry the sum, which is too small more often "

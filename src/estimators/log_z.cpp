@@ -14,8 +14,8 @@ namespace partita {
 namespace {
 
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-// Which of the estimate's random numbers: keys derived from that of the run.
-enum Part : std::uint64_t { forth, back, starts, back_from_others = 4, other_starts = 5 };  // 3: the draws of a belief network's layers
+// Which of the estimate's random numbers: keys derived from that of the run. 3: the draws of a belief network's layers.
+enum Part : std::uint64_t { forth, back, starts, back_from_others = 4, other_starts = 5, back_from_random = 6, random_starts = 7 };
 
 // Narrow tiles: there are few chains, and all ranks shall have some.
 Tiling annealing_tiling(Index chains) { return {chains, std::min(pitch_quantum, round_up(chains, lane_quantum))}; }
@@ -55,11 +55,28 @@ std::string start_at(ItemTiles const& items, GibbsModel& model, LogZOptions cons
   return fmt::format("items of [data], {} sweeps on", o.burn_in);
 }
 
+// Chains at units of either value with probability 1/2, which then move freely.
+std::string start_at_random(GibbsModel& model, LogZOptions const& o, Chains& chains, random::Key key) {
+  auto const values = model.unit_values();
+  auto const x = Kokkos::create_mirror_view(chains.x);
+  ChainNumbers const numbers = chains.numbers();
+  for (Index t = 0; t < chains.mine.count; t++)
+    for (Index l = 0; l < chains.tiling.pitch(); l++)
+      for (Index i = 0; i < chains.dimension; i++) {
+        auto const w = random::words(key, numbers.of(t, l), random::Stream::initial_state, 0, static_cast<std::uint32_t>(i));
+        x(t, i, l) = static_cast<Real>(values[w.w[0] >> 31]);
+      }
+  Kokkos::deep_copy(chains.x, x);
+  Gibbs().advance(model, chains, key, 0, o.burn_in);
+  return fmt::format("units of either value at random, {} sweeps on", o.burn_in);
+}
+
 }  // namespace
 
 Estimate LogZ::ratio() const {
   auto const between = acceptance_ratio(forward, back.front().log_weights);
-  bool const known = forward_mean.trusted() && back.front().mean.trusted();
+  bool const agree = std::abs(up().value - down(back.front()).value) <= 1;
+  bool const known = agree && forward_mean.trusted() && back.front().mean.trusted();
   return {reference + between.value, known ? between.error : unknown};
 }
 
@@ -75,7 +92,8 @@ double LogZ::upper() const {
 }
 
 double LogZ::converged() const {
-  if (!independent) return unknown;
+  if (!independent || std::isnan(up().value)) return unknown;
+  if (missed_mode()) return 0;
   bool known = forward_mean.trusted(), near = true;
   for (WayBack const& way : back) {
     double const apart = std::abs(up().value - down(way).value);
@@ -83,8 +101,12 @@ double LogZ::converged() const {
     known = known && way.mean.trusted();
     near = near && apart + 2 * (forward_mean.seen + way.mean.seen) <= 1;
   }
+  // Rounding of sums in single precision is of order 0.01 nats at most.
+  if (known && exact && !(lower() - 0.01 <= *exact && *exact <= upper() + 0.01)) return 0;
   return known ? near : unknown;
 }
+
+bool LogZ::missed_mode() const { return from_random && down(*from_random).value > up().value + 1; }
 
 LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemTiles> const& items, Communicator const& ranks,
                     random::Key key) {
@@ -96,12 +118,13 @@ LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemT
   out.forward = forward_log_weights(model, o.betas, tiling, ranks, part(forth));
   out.forward_mean = log_mean_exp(out.forward);
   out.reference = model.log_z_reference();
-  auto const go_back = [&](std::string const& made_by, Part with) {
+  auto const way_back = [&](std::string const& made_by, Part with) {
     log::info("and back, from starts at the model ({})", made_by);
     WayBack way{made_by, reverse_log_weights(model, o.betas, chains, ranks, part(with)), {}};
     way.mean = log_mean_exp(way.log_weights);
-    out.back.push_back(std::move(way));
+    return way;
   };
+  auto const go_back = [&](std::string const& made_by, Part with) { out.back.push_back(way_back(made_by, with)); };
   if (Enumeration::possible(model)) {
     Enumeration const all(model, ranks);
     all.draw(chains, part(starts));
@@ -114,6 +137,8 @@ LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemT
     go_back(start_at(*items, model, o, chains, part(other_starts)), back_from_others);
   }
   go_back(temper(model, o, chains, ranks, part(starts), out), back);
+  if (items && model.unit_values().size() == 2)
+    out.from_random = way_back(start_at_random(model, o, chains, part(random_starts)), back_from_random);
   return out;
 }
 

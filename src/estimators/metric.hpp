@@ -28,13 +28,15 @@ struct Metric {
 
 // A value that is not known has no error either.
 inline Metric metric(std::string name, Estimate const& e, std::string definition, std::string warning = {}) {
-  return {std::move(name), e.value, std::isnan(e.value) ? e.value : e.error, std::move(definition), std::move(warning), e.degrees_of_freedom};
+  return {std::move(name),     e.value, std::isnan(e.value) ? e.value : e.error, std::move(definition), std::move(warning),
+          e.degrees_of_freedom};
 }
 
 // What a run ends with.
 struct Results {
   std::vector<Metric> metrics;
-  std::vector<std::string> warnings;  // about the whole, in the form of Metric::warning
+  std::vector<std::string> warnings;      // about the whole, in the form of Metric::warning
+  std::vector<std::string> not_examined;  // what could be wrong and nothing here would show, in the same form
 
   // What a sampler or generator says of itself comes before the estimators' numbers.
   template <class Result>

@@ -73,12 +73,18 @@ Estimate quotient(Estimate const& a, Estimate const& b) {
 std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f, Communicator::Place at) {
   auto const width = static_cast<std::size_t>(n);
   Index const here = s.chains_here();
-  std::vector<double> chain_means(static_cast<std::size_t>(here) * width), values(width);
+  std::vector<double> chain_means(static_cast<std::size_t>(here) * width), values(width), first(width);
+  std::vector<Index> moves(width, s.draws == 1);  // in any chain; single draws are independent
   for (Index c = 0; c < here; c++)
     for (Index d = 0; d < s.draws; d++) {
       f(s.point(c, d), s.energy_of(c, d), values.data());
-      for (std::size_t k = 0; k < width; k++) chain_means[static_cast<std::size_t>(c) * width + k] += values[k];
+      if (d == 0) first = values;
+      for (std::size_t k = 0; k < width; k++) {
+        chain_means[static_cast<std::size_t>(c) * width + k] += values[k];
+        if (values[k] != first[k]) moves[k] = 1;
+      }
     }
+  s.ranks.all_reduce(moves, Reduction::maximum, at);
   for (double& m : chain_means) m /= static_cast<double>(s.draws);
   // Sums over the chains of a tile, of the chains' averages or of their squared distances from `centre`.
   auto const total = [&](std::vector<double> const& centre) {
@@ -97,7 +103,8 @@ std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const&
   if (s.tiling.chains == 1) return expectations_of_one_chain(s, means, f, at);
   std::vector<double> const squares = total(means);
   std::vector<Estimate> out;
-  for (std::size_t k = 0; k < width; k++) out.push_back(with_error(means[k], std::sqrt(squares[k] / (chains - 1) / chains), chains - 1));
+  for (std::size_t k = 0; k < width; k++)
+    out.push_back(with_error(means[k], moves[k] ? std::sqrt(squares[k] / (chains - 1) / chains) : nan, chains - 1));
   return out;
 }
 

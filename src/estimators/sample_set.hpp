@@ -33,8 +33,8 @@ Estimate quotient(Estimate const& a, Estimate const& b);
 
 // Expectations of n functions of (x, energy) over all chains and draws. Chains are independent, so the spread of the chains' own averages
 // gives standard errors without any assumption on the correlation along a chain; a single chain's come from its effective sample size. A
-// function that is the same for all chains has no error: nothing moved, or what it counts was never met. Collective; the same bits on any
-// number of ranks.
+// function that is the same for all chains has no error, nor one that is the same in all draws of each: nothing moved, or what it counts
+// was never met. Collective; the same bits on any number of ranks.
 using Functions = std::function<void(float const* x, double energy, double* values)>;
 std::vector<Estimate> expectations(SampleSet const&, Index n, Functions const&, Communicator::Place = Communicator::Place::current());
 

@@ -368,6 +368,15 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
         "sampler.step_size was halved from {:.4g} to {:.4g}, since the chains neared the bound where the sampler is unstable: the model is "
         "narrower in some direction than such steps can sample; start with the smaller step, add objective.data_noise, or use mala",
         step_size_asked_, sampler_.step_size()));
+  if (sampler_.adjusted()) {
+    Index accepted = 0;
+    for (Chains const& chains : buffer_) accepted += count_acceptance(chains);
+    if (communicator_.all_reduce(accepted, Reduction::sum) == 0)
+      out.push_back(
+          "the chains accepted no proposal, and stand where they started: nothing was learnt from them, and d_s means nothing; use a "
+          "smaller "
+          "sampler.step_size");
+  }
   std::size_t const end = reports.size(), first = end - (end + 2) / 3, middle = (first + end) / 2;
   if (end == 0) return out;
   double const gap_now = mean_of(reports, first, end, gap), deviation = mean_of(reports, first, end, spread);
@@ -376,8 +385,12 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
         "d_s, the energy gap of data and chains, is {:.4g} in the last third of the training, {:.2g} standard deviations of the chains' "
         "energies from 0: {}",
         gap_now, std::abs(gap_now) / deviation,
-        gap_now < 0 ? "the chains lag behind the model; use more objective.sampler_steps or a smaller optimizer.learning_rate"
-                    : "the chains go where no data are; train longer, with more objective.chains or persistent_cd"));
+        gap_now < 0
+            ? "the chains have higher energies than the data: they lag behind a model that changes faster than they move, or the model "
+              "is not yet learnt; try more objective.sampler_steps, another optimizer.learning_rate and more updates, and judge by a "
+              "likelihood or a distance"
+            : "the chains have lower energies than the data: they go where no data are; train longer, with more objective.chains or "
+              "persistent_cd"));
   constexpr std::size_t fewest = 10;  // reports in each half, for errors of their means
   if (middle - first < fewest) return out;
   double const drift = mean_of(reports, middle, end, gap) - mean_of(reports, first, middle, gap);

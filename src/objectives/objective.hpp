@@ -36,7 +36,8 @@ class Objective {
   // The values of series() since the last report, the same on every rank. Failure(numerical) where they show that the training diverged.
   // Collective.
   virtual std::vector<double> report(Index update) = 0;
-  // What the reports of a phase, in their order, tell against the training: sentences without their full stop.
+  // What the reports, in their order, and the chains tell against the training: sentences without their full stop. Collective; the root has
+  // the reports.
   virtual std::vector<std::string> warnings(std::vector<std::vector<double>> const& /*reports*/) const { return {}; }
   // Failure(numerical) that names the first chain which is not finite. Collective.
   virtual void require_finite(Index update) const = 0;

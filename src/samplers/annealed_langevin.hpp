@@ -20,6 +20,8 @@ class AnnealedLangevin : public Sampler {
   using Sampler::advance;
   // Leaves the model at the noise of the last step.
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  bool biased() const override { return true; }
+  bool stationary() const override { return false; }
   Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
 
  private:

@@ -196,6 +196,12 @@ std::vector<Generator::Result> FlowMetropolis::results() const {
   double const rate = communicator_.all_reduce(here, Reduction::sum) / proposals,
                stuck = communicator_.all_reduce(stuck_here, Reduction::sum);
   std::vector<Result> out{{"flow_acceptance", rate, "share of the flow's proposals that were accepted", {}}};
+  constexpr double fewest = 10;  // accepted proposals of a chain, to forget where it started
+  if (stuck == 0 && rate * static_cast<double>(options_.steps) < fewest)
+    out.front().warning = fmt::format(
+        "chains accepted {:.2g} proposals each, fewer than the {} that let them forget that they started at the flow's samples; use more "
+        "generator.steps, or train the flow until it covers its target",
+        rate * static_cast<double>(options_.steps), fewest);
   if (stuck > 0)
     out.front().warning = fmt::format(
         "{} of {} chains accepted none of {} proposals and are the flow's samples still, not the target's; use more generator.steps, or "

@@ -335,8 +335,7 @@ std::string warning_of_swaps(double lowest_rate) {
     return "not known: two rungs never tried to swap after the warm-up, so that the ladder did nothing; use a smaller sampler.swap_every "
            "or more "
            "sampler.steps";
-  if (lowest_rate < few)
-    return fmt::format("two rungs of the ladder swap {:.2g} of the time, so that states hardly pass; use more sampler.rungs", lowest_rate);
+  if (lowest_rate < few) return fmt::format("two neighbouring rungs swap only {:.2g} of the time, so that states hardly pass", lowest_rate);
   return {};
 }
 

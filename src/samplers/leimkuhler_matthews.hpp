@@ -17,6 +17,7 @@ class LeimkuhlerMatthews : public Sampler {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double longest_gradient_step(Index d) const override { return gradient_step_at(1 / step_size_, d); }  // unstable from H = 2 / eta on
+  bool biased() const override { return true; }
   Index work_rows(Index d) const override { return LeimkuhlerMatthewsScheme::work_rows(d); }
 
  private:

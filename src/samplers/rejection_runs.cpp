@@ -51,7 +51,7 @@ RejectionRuns::Found RejectionRuns::find(Communicator const& ranks) const {
   Index const usual = f.acceptance > 0 && f.acceptance < 1
                           ? static_cast<Index>(std::ceil(std::log(1e-3 / (chains * tries)) / std::log1p(-f.acceptance)))
                           : 1;
-  f.length = std::max(usual, std::min<Index>(100, proposals_));
+  f.length = std::max(std::min(usual, proposals_ / 2), std::min<Index>(100, proposals_));
   f.stuck = sum(ranks, [&](auto const& chain) { return chain[longest] >= f.length ? 1 : 0; });
   f.diverging = sum(ranks, [](auto const& chain) { return chain[diverging] > 0 ? 1 : 0; });
   return f;

@@ -29,7 +29,8 @@ class RejectionRuns {
     Index diverging = 0;    // chains with a diverging proposal
   };
   // Over the real chains of all ranks; collective. The length is what with a probability of less than 1/1000 any chain of average
-  // acceptance reaches, and at least 100 proposals where there were so many, for acceptance may depend on the place.
+  // acceptance reaches, and at least 100 proposals where there were so many, for acceptance may depend on the place; half of all proposals
+  // where hardly any is accepted.
   Found find(Communicator const&) const;
 
   void describe_state(State&);

@@ -195,7 +195,11 @@ std::vector<double> equal_rejections(std::vector<double> const& betas, std::vect
 std::vector<Sampler::Result> ReplicaExchange::results() const {
   std::vector<Result> out;
   for (Index r = 0; r < rungs(); r++) out.push_back({fmt::format("beta_{:02}", r), beta(r), "1/T of this rung"});
-  for (Result& r : LadderSampler::results()) out.push_back(std::move(r));
+  for (Result& r : LadderSampler::results()) {
+    if (!r.warning.empty() && !std::isnan(r.value))
+      r.warning += "; use more sampler.rungs (twice as many, say), or a higher sampler.lowest_beta";
+    out.push_back(std::move(r));
+  }
   return out;
 }
 

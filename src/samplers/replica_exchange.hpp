@@ -27,6 +27,7 @@ class ReplicaExchange : public LadderSampler {
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   using Sampler::advance;
   bool adjusted() const override { return moves_.front()->adjusted(); }
+  bool biased() const override { return moves_.front()->biased(); }
   bool adapts() const override { return adapts_ladder_ || moves_.front()->adapts(); }
   // The step sizes of all rungs; at calls number 1, 2, 4, 8, ... also the betas, which move towards equal swap rates. Collective.
   void adapt(double acceptance) override;

@@ -31,6 +31,8 @@ class Sampler {
   }
 
   virtual bool adjusted() const { return false; }           // has an acceptance test
+  virtual bool biased() const { return false; }             // samples exp(-E/T) only in the limit of small steps
+  virtual bool stationary() const { return true; }          // its chains come to rest in a law, whose convergence can be judged
   virtual bool compares_energies() const { return false; }  // what it accepts or swaps depends on small differences of energies
   virtual bool adapts() const { return false; }             // tunes its step size during warm-up
   virtual void adapt(double /*acceptance*/) {}              // called with the acceptance of all chains since the last call

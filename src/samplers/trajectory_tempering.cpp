@@ -117,6 +117,8 @@ void TrajectoryTempering::thin_out() {
 
 std::vector<Sampler::Result> TrajectoryTempering::results() const {
   auto out = LadderSampler::results();
+  for (Result& r : out)
+    if (!r.warning.empty() && !std::isnan(r.value)) r.warning += "; train with a larger sampler.freeze_below, which keeps copies sooner";
   out.push_back({"copies", static_cast<double>(copies_), "earlier parameters on the ladder, the start included"});
   return out;
 }

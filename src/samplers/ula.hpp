@@ -17,6 +17,7 @@ class Ula : public Sampler {
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  bool biased() const override { return true; }
   Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
   // Unstable from H = 2 / eta on; at half of that its chains are twice as wide as exp(-E), and with the gradient sqrt(2) times as long.
   // With less noise they are not meant to sample exp(-E).

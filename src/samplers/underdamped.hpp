@@ -23,6 +23,7 @@ class Underdamped : public Sampler {
   double longest_gradient_step(Index d) const override {  // unstable from H = 4 m / h^2 on
     return gradient_step_at(2 * options_.mass / (step_size_ * step_size_), d);
   }
+  bool biased() const override { return true; }
   Index work_rows(Index d) const override { return BaoabScheme::work_rows(d); }
 
  private:
