@@ -49,6 +49,11 @@ TEST(Scaling, FloatsByTheTrainingItems) {
   options.scaling = "unit";
   Dataset const unit = dataset(ramp(11), options, 1);  // the training items reach 90, the test item is (10, 100)
   EXPECT_NEAR(values(unit, unit.item(Split::test, 0))[1], 100. / 90, 1e-15);
+  // From 3 to 5, neither end at 0.
+  Table const off_centre{"off centre", 3, {1}, Floats{3, 4.5, 5}};
+  EXPECT_EQ(dataset(off_centre, options).points(Split::train), (std::vector<double>{0, 0.75, 1}));
+  options.scaling = "symmetric";
+  EXPECT_EQ(dataset(off_centre, options).points(Split::train), (std::vector<double>{-1, 0.5, 1}));
   options.scaling = "standardize";
   Dataset const standard = dataset(ramp(1000), options);
   std::vector<double> const x = standard.points(Split::train);

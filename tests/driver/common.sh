@@ -62,6 +62,10 @@ same_samples() {
   for object in $(h5ls -r "$1/$part" | awk '$2 == "Dataset" {print $1}'); do same "$1/$part" "$2/$part" "$object"; done
 }
 metrics() { sed -n '/"metrics"/,/}/p' "$1/summary.json"; }
+# metric RUN NAME: its value, null where it is not known.
+metric() { sed -n "/\"metrics\"/,/}/s/^ *\"$2\": \([^,]*\),\{0,1\}$/\1/p" "$1/summary.json"; }
+# numbers FILE DATASET: one a line.
+numbers() { h5dump -A 0 -m %.9g -d "$2" "$1" | sed -n '/DATA {/,/^ *}/s/^ *([0-9,]*): //p' | tr ',' '\n' | tr -d ' ' | sed '/^$/d'; }
 newest_checkpoint() { ls "$1"/checkpoints/step-*.h5 | tail -n 1; }
 status_of() { grep -o '"exit_code": [0-9]*' "$1/run.status.json" | grep -o '[0-9]*$'; }
 

@@ -2,14 +2,11 @@
 # Chains that hold some units: what they show, the law of the others, any number of ranks, and what is refused.
 source "$(dirname "$0")/common.sh"
 
-# A metric of a run, and whether it is a number to within 5 of its standard errors.
-metric() { sed -n "/\"metrics\"/,/}/s/^ *\"$2\": \(.*[^,]\),\{0,1\}$/\1/p" "$1/summary.json"; }
+# Whether a metric is a number to within 5 of its standard errors.
 near() {
   awk -v x="$(metric "$1" "$2")" -v e="$(metric "$1" "$2_error")" -v want="$3" \
     'BEGIN { d = x - want; exit !(d < 5 * e && -d < 5 * e) }' || die "$1: $2 is $(metric "$1" "$2") +- $(metric "$1" "$2_error"), not $3"
 }
-# The numbers of a dataset, one a line.
-numbers() { h5dump -A 0 -m %.9g -d "$2" "$1" | sed -n '/DATA {/,/^ *}/s/^ *([0-9,]*): //p' | tr ',' '\n' | tr -d ' ' | sed '/^$/d'; }
 
 # A Gaussian with precision J and J mean = g: given x_0 = 1.5 the others have J_oo mean = g_o - 1.5 J_o0.
 cat >gaussian.toml <<'END'
@@ -146,6 +143,39 @@ expect 2 "clamp.values has 0, and the units of this model are -1 or 1" run hopfi
 expect 2 "clamp.values has 0.5, and the units of this model are 0 or 1" run held.toml --set run.output=half --set clamp.values=[0.5]
 sed 's/1/0.25/g' items.csv >grey.csv
 expect 3 "shows 0.25 to unit 0" run items.toml --set run.output=grey --set data.path=grey.csv
+
+# Colour images, a rectangle of all channels: two items of 2 x 2 pixels of 3 channels, of which pixel (0, 1) has the units 3, 4 and 5.
+echo "1 1 1 1 0 1 0 0 0 0 0 0  0 0 0 0 1 1 1 1 1 1 1 1" >colours.txt
+h5import colours.txt -d 2,12 -p items -t TEXTFP -s 32 -o colours.h5 >/dev/null
+cat >colours.toml <<'END'
+[run]
+task = "sample"
+output = "colours"
+[data]
+type = "hdf5"
+path = "colours.h5"
+dataset = "items"
+shape = [2, 2, 3]
+[model]
+type = "rbm"
+visible = 12
+hidden = 1
+[sampler]
+type = "gibbs"
+chains = 20
+steps = 20
+warmup = 10
+thin = 1
+[clamp]
+rows = [0, 0]
+columns = [1, 1]
+split = "train"
+END
+expect 0 "results are in" run colours.toml
+numbers colours/samples/part-000000.h5 /posterior/x | awk '
+  { unit = (NR - 1) % 12; item = int((NR - 1) / 120) % 2; if (unit >= 3 && unit <= 5) { if ($1 != (item ? unit != 3 : unit != 4)) exit 1 } else on[unit] += $1 }
+  END { if (NR != 2400) exit 1; for (u = 0; u < 12; u++) if ((u < 3 || u > 5) && (on[u] < 50 || on[u] > 150)) exit 1 }' || # of 200 fair coins
+  die "chains do not hold the three channels of a pixel, or others too"
 
 # What is refused.
 expect 2 "the visible units of this model are 0 to 2" run gaussian.toml --set run.output=bad --set clamp.units=[2,3]

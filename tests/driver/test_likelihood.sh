@@ -40,6 +40,14 @@ for name in log_z_exact log_z_forward log_z_lower log_z_upper log_z_bar_error lo
   mean_negative_free_energy_test free_energy_gap log_pseudo_likelihood_test; do
   metrics exact1 | grep -q "\"$name\"" || die "no metric $name"
 done
+# log p = -F - log Z with both ends of log Z.
+for split in train validation test; do
+  for end in lower:optimistic upper:conservative; do
+    awk -v f="$(metric tempered1 mean_negative_free_energy_$split)" -v z="$(metric tempered1 "log_z_${end%:*}")" \
+      -v p="$(metric tempered1 "log_likelihood_${split}_${end#*:}")" 'BEGIN { d = f - z - p; exit !(p < 0 && d < 1e-9 && -d < 1e-9) }' ||
+      die "log_likelihood_${split}_${end#*:} is not by log_z_${end%:*}"
+  done
+done
 ! metrics tempered1 | grep -q exact || die "exact numbers of a machine that cannot be enumerated"
 
 [[ $(metrics exact1 | grep log_z_exact) == "$(on 1 run deck.toml --set run.output=again --set estimator.0.temperatures=100; metrics again | grep log_z_exact)" ]] ||

@@ -9,7 +9,6 @@ awk 'BEGIN { srand(1); print "user,item,rating"
     r = int(3.5 + (u % 5 - 2) * 0.8 + (i % 3 - 1) * 0.7 + 1.2 * (rand() + rand() - 1)); print 7 * u - 100 "," 3 * i "," (r < 1 ? 1 : r > 5 ? 5 : r) } }' >ratings.csv
 small_ratings=("$INPUTS/ratings_movielens.toml" --set data.path=ratings.csv --set model.items=40 --set model.levels=5 --set model.hidden=20
   --set train.batch=50 --set train.updates=400 --set run.reproducible=true)
-metric() { sed -n "s/.*\"$2\": *\([-0-9.e]*\).*/\1/p" "$1/summary.json"; }
 column() { h5dump -y -w 1 -m %.17g -d "$2" "$1/estimates/ratings.h5" | grep -E '^ +-?[0-9]' | tr -d ' ,'; }
 
 for ranks in 1 2 3; do

@@ -10,13 +10,14 @@ compare() {
   [[ $(metrics "$1") == "$(metrics "$2")" ]] || die "metrics differ: $1 $2"
 }
 
-# kill_and_continue NAME DECK...: on two ranks, both or one of them killed six times soon after a new checkpoint, then to the end.
+# kill_and_continue NAME DECK...: on two ranks, both or one of them killed six times soon after a new checkpoint ($every), then to the end.
+every="20 steps"
 kill_and_continue() {
   local name=$1 before victims kills=0
   shift
   while ((kills < 6)); do
     before=$(newest_checkpoint "$name" 2>/dev/null || true)
-    start 2 run "$@" --set run.output="$name" --set 'checkpoint.every="20 steps"' --restart auto
+    start 2 run "$@" --set run.output="$name" --set checkpoint.every="\"$every\"" --restart auto
     while runs && [[ $(newest_checkpoint "$name" 2>/dev/null || true) == "$before" ]]; do sleep 0.01; done
     sleep "0.0$((RANDOM % 10))"
     mapfile -t victims < <(rank_processes)
@@ -36,6 +37,20 @@ longer=(--set sampler.steps=3000 --set sampler.thin=100)
 on 2 run "${small_well[@]}" "${longer[@]}" --set run.output=well || { cat output; die "well"; }
 kill_and_continue well_killed "${small_well[@]}" "${longer[@]}"
 compare well well_killed
+
+# After the warm-up, from checkpoints between two draws: counts since the last draw go on, and the step size stays.
+on 2 run "${small_well[@]}" "${longer[@]}" --set output.history_every=1 --set run.output=settled || { cat output; die "settled"; }
+numbers settled/history.h5 /step_size >step_sizes # of steps 0, 1, ..
+(($(head -n 201 step_sizes | sort -u | wc -l) > 5)) || die "the step size does not adapt in the warm-up"
+(($(tail -n +202 step_sizes | sort -u | wc -l) == 1)) || die "the step size still adapts after the warm-up"
+# Of the 100 proposals between two draws a whole number is accepted.
+numbers settled/samples/part-000000.h5 /sample_stats/acceptance_rate | awk '{ d = 100 * $1 - int(100 * $1 + 0.5); if (d > 1e-3 || -d > 1e-3) exit 1 }' ||
+  die "the acceptance rate of a draw is not of the proposals since the last one"
+on 2 run "${small_well[@]}" "${longer[@]}" --set output.history_every=1 --set sampler.steps=203 --set run.output=settled_killed || { cat output; die "settled_killed"; }
+every="7 steps"
+kill_and_continue settled_killed "${small_well[@]}" "${longer[@]}" --set output.history_every=1
+every="20 steps"
+compare settled settled_killed
 
 on 2 run "${small_moons[@]}" --set run.output=moons || { cat output; die "moons"; }
 kill_and_continue moons_killed "${small_moons[@]}"
@@ -64,6 +79,35 @@ on 1 run "${small_gaussian[@]}" --set run.output=grown --set sampler.steps=250 |
 on 3 run "${small_gaussian[@]}" --set run.output=grown --restart required || { cat output; die "longer run"; }
 on 2 run "${small_gaussian[@]}" --set run.output=whole || { cat output; die "whole run"; }
 compare whole grown
+
+# A checkpoint that says it is of another processor is refused, unless its bits are not asked for.
+cat >relabel.py <<'END'
+import sys
+checkpoint, machine = sys.argv[1], sys.argv[2].encode()
+data = open(checkpoint, "rb").read()
+assert machine in data
+data = data.replace(machine, machine[::-1])
+table = []
+for c in range(256):
+    for _ in range(8):
+        c = c >> 1 ^ (0x82F63B78 if c & 1 else 0)
+    table.append(c)
+def crc32c(content):
+    c = 0xFFFFFFFF
+    for byte in content:
+        c = c >> 8 ^ table[(c ^ byte) & 0xFF]
+    return c ^ 0xFFFFFFFF
+open(checkpoint, "wb").write(data)
+manifest = checkpoint.replace(".h5", ".manifest")
+lines = [line for line in open(manifest) if not line.startswith(("crc32c", "manifest_crc32c"))] + [f"crc32c {crc32c(data):08x}\n"]
+open(manifest, "w").write("".join(lines) + f"manifest_crc32c {crc32c(''.join(lines).encode()):08x}\n")
+END
+on 1 run "${small_gaussian[@]}" --set run.output=elsewhere --set sampler.steps=250 || { cat output; die "elsewhere"; }
+machine=$(h5dump -a /machine "$(newest_checkpoint elsewhere)" | sed -n 's/^ *(0): "\(.*\)"$/\1/p')
+python3 relabel.py "$(newest_checkpoint elsewhere)" "$machine"
+expect 2 "the bits would differ; continue with --allow-different-machine" run "${small_gaussian[@]}" --set run.output=elsewhere --restart auto
+expect 0 "results are in" run "${small_gaussian[@]}" --set run.output=elsewhere --restart auto --allow-different-machine
+compare whole elsewhere
 
 # The newest checkpoint damaged: the one before takes over, loudly.
 on 1 run "${small_gaussian[@]}" --set run.output=damaged --set 'checkpoint.every="100 steps"' || { cat output; die "run"; }

@@ -2,7 +2,6 @@
 # What is known to be wrong with a result is said at its end and in summary.json, and what is not known is null.
 source "$(dirname "$0")/common.sh"
 
-metric() { sed -n "/\"metrics\"/,/}/s/^ *\"$2\": \([^,]*\),\{0,1\}$/\1/p" "$1/summary.json"; }
 is() { [[ $(metric "$1" "$2") == "$3" ]] || die "$1: $2 is $(metric "$1" "$2"), not $3"; }
 warns() { sed -n '/"warnings"/,/\]/p' "$1/summary.json" | grep -qF -- "$2" || die "no '$2' among the warnings of $1"; }
 faultless() { grep -q '"warnings": \[\]' "$1/summary.json" || die "$1 has warnings: $(sed -n '/"warnings"/,$p' "$1/summary.json")"; }

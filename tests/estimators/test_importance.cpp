@@ -101,5 +101,15 @@ TEST(Importance, AShareThatTheSamplesHardlyVisitHasNoError) {
   EXPECT_NEAR(known.value, 0.75, 4 * known.error);
 }
 
+// Equal weights on either side, so that no tail adds to it: the error is that of a ratio of means, sum w^2 (1_in - p)^2 / (sum w)^2.
+TEST(Importance, ErrorOfAShareIsThatOfARatio) {
+  std::vector<double> w;
+  std::vector<char> in;
+  for (int i = 0; i < 100; i++) in.push_back(i % 5 < 3), w.push_back(in.back() ? std::log(2.) : 0);
+  auto const share = weighted_share(w, in);
+  EXPECT_NEAR(share.value, 0.75, 1e-14);  // 60 of weight 2, 40 of weight 1
+  EXPECT_NEAR(share.error, std::sqrt(60 * 4 * 0.25 * 0.25 + 40 * 0.75 * 0.75) / 160, 1e-14);
+}
+
 }  // namespace
 }  // namespace partita

@@ -1,4 +1,7 @@
+#include <fstream>
+
 #include "io/checkpoint.hpp"
+#include "io/crc32c.hpp"
 #include "io/manifest.hpp"
 #include "scratch.hpp"
 
@@ -165,6 +168,24 @@ TEST_F(Checkpoint, DamagedFilesArePassedOver) {
   write(2);
   EXPECT_EQ(newest(), 2);
   expect_restored(*newest_valid_checkpoint(run, ranks));
+}
+
+// Sparse, one byte longer than a stripe: the damage is in the last one.
+TEST_F(Checkpoint, FilesOfSeveralStripesAreVerifiedToTheirEnd) {
+  on_root(ranks, [&] {
+    write_atomically(path(1), "head");
+    std::filesystem::resize_file(path(1), stripe_bytes + 1);
+  });
+  Manifest const manifest = make_manifest(path(1), ranks);
+  on_root(ranks, [&] { write_atomically(manifest_of(path(1)), manifest.text()); });
+  EXPECT_EQ(verify(path(1), ranks).stripes.size(), 2u);
+  damage([&] {
+    std::fstream file(path(1), std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(stripe_bytes));
+    file.put('x');
+  });
+  expect_failure(ExitCode::data, {path(1).string(), fmt::format("damaged (checksum of bytes {0} to {0})", stripe_bytes)},
+                 [&] { verify(path(1), ranks); });
 }
 
 TEST_F(Checkpoint, AllDamagedIsAnErrorAndStaleTemporariesAreNot) {

@@ -49,6 +49,24 @@ TEST(History, RowsComeBackAndLaterOnesAreCut) {
   EXPECT_TRUE(std::isnan(restored.series("seconds")[2]));
 }
 
+// A checkpoint at a step with a row: it stays, and goes on with the next.
+TEST(History, RestoredAtARecordedStepItKeepsItsRow) {
+  Scratch scratch;
+  RunDirectory const run(scratch.path);
+  {
+    History history(run, scratch.ranks, provenance);
+    for (Index step : {10, 20, 30}) history.record(step, {{"d_s", static_cast<double>(step)}});
+    history.flush();
+  }
+  scratch.ranks.barrier();
+  History restored(run, scratch.ranks, provenance);
+  restored.restore(20);
+  restored.record(40, {{"d_s", 40}});
+  if (!scratch.ranks.is_root()) return;
+  EXPECT_EQ(restored.steps(), (std::vector<Index>{10, 20, 40}));
+  EXPECT_EQ(restored.series("d_s"), (std::vector<double>{10, 20, 40}));
+}
+
 TEST(History, EmptyOneIsAFileToo) {
   Scratch scratch;
   RunDirectory const run(scratch.path);

@@ -76,6 +76,19 @@ TEST(ModernHopfield, GradientIsTheSlopeOfTheEnergy) {
     EXPECT_NEAR(host(e.gradient)(0, i, 0), (host(e.energy)(0, 2 * i + 1) - host(e.energy)(0, 2 * i + 2)) / (2 * step), 1e-8);
 }
 
+TEST(ModernHopfield, RandomPatternsLieOnTheirSphere) {
+  for (Index d : {1, 2, 5, 30})
+    for (double radius : {0., 3.}) {
+      auto const memory = to_host(make_modern_hopfield({.dimension = d, .patterns = 9, .radius = radius}, key)->memory());
+      double const wanted = radius > 0 ? radius * radius : d > 1 ? static_cast<double>(d - 1) : 1;
+      for (std::size_t p = 0; p < 9; p++) {
+        double square = 0;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(d); i++) square += std::pow(memory[p * static_cast<std::size_t>(d) + i], 2);
+        EXPECT_NEAR(square, wanted, 20 * eps * wanted) << d << " " << radius;
+      }
+    }
+}
+
 // At beta = 1, exp(-E) = sum_i exp(|x_i|^2 / 2) exp(-|x - x_i|^2 / 2).
 TEST(ModernHopfield, IsAMixtureOfNormalsAtBetaOne) {
   auto const model = make_modern_hopfield({.dimension = 3, .patterns = 40, .radius = 2}, key);

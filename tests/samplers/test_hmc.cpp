@@ -3,8 +3,10 @@
 
 #include <numbers>
 
+#include "../optimizers/copy_state.hpp"
 #include "comm/communicator.hpp"
 #include "models/gaussian_mrf.hpp"
+#include "models/host_values.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/mala.hpp"
 #include "samplers/replica_exchange.hpp"
@@ -148,6 +150,30 @@ TEST(HmcMass, WarmupFindsTheScalesAndSamplesStayExact) {
   Matrix covariance(5, 5);
   for (Index i = 0; i < 5; i++) covariance(i, i) = 1 / precision[static_cast<std::size_t>(i)];
   EXPECT_LT(largest_z(states(chains), Point(5, 1000), covariance), 4);
+}
+
+// In the middle of the warm-up, between two renewals of the scales, which come at calls 1, 2, 4, 8, ..
+TEST(HmcMass, StateInACheckpointContinuesWithTheSameBits) {
+  auto const model = make_gaussian({.dimension = 3, .diagonal = {1, 0.1, 0.01}});
+  auto const world = Communicator::world();
+  HmcOptions const options{.step_size = 0.5, .leapfrogs = 4, .adapt_mass = true};
+  Hmc first(options), second(options);
+  Chains a = make_chains(64, 3, {}, key, 64), b = make_chains(64, 3, {}, key, 64);
+  first.prepare(*model, a, key), second.prepare(*model, b, key);
+  auto const warm_up = [&](Hmc& sampler, Chains& chains, Index from, Index to) {
+    for (Index step = from; step < to; step += 20) {
+      sampler.advance(*model, chains, key, step, 20);
+      sampler.adapt(0.6);
+      sampler.adapt_to(chains, world);
+    }
+  };
+  warm_up(first, a, 0, 100);
+  test::copy_state(first, second);
+  Kokkos::deep_copy(b.x, a.x);
+  warm_up(first, a, 100, 320), warm_up(second, b, 100, 320);
+  EXPECT_EQ(states(a), states(b));
+  auto const scales = [](Hmc const& s) { return to_host(s.scales()); };
+  EXPECT_EQ(scales(first), scales(second));
 }
 
 // Held coordinates have no scale and do not stand in the way; chains that have not moved say nothing.

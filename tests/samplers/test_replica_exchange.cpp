@@ -224,6 +224,25 @@ TEST(ReplicaExchange, ContinuesFromACheckpoint) {
   }
 }
 
+// On a quadratic energy lengths grow as sqrt(T). The step of hmc is one; eta of mala is none, its noise sqrt(2 eta T) has the T itself.
+TEST(ReplicaExchange, StepsOfHotRungsFitTheirTemperature) {
+  for (std::string moves : {"hmc", "mala"}) {
+    ReplicaExchange ladder({.moves = moves, .step_size = 0.3, .target_acceptance = 0, .betas = {1, 0.25, 0.0625}}, {}, world());
+    State state;
+    ladder.describe_state(state);
+    for (Index rung : {0, 1, 2}) {
+      auto const& fields = state.fields();
+      auto const step = std::find_if(fields.begin(), fields.end(), [&](StateField const& f) {
+        return f.name == fmt::format("sampler/moves/{:03}/sampler/step_size", rung);
+      });
+      ASSERT_NE(step, fields.end());
+      double value = 0;
+      step->save(&value);
+      EXPECT_DOUBLE_EQ(value, moves == "hmc" ? 0.3 * std::ldexp(1., static_cast<int>(rung)) : 0.3) << moves << " " << rung;
+    }
+  }
+}
+
 // What is held is the chain's own on all rungs, also when the caller changes it; the other coordinate follows its law given that.
 TEST(ReplicaExchange, HeldCoordinatesStayAsTheyAre) {
   auto const model = make_gaussian({.dimension = 2, .precision = "dense", .matrix = {1, 0.8, 0.8, 1}});
