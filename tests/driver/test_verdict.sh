@@ -48,6 +48,11 @@ warns still "mean_0: its error is not known, nor are those of 4 more"
 expect 0 "rhat: not known" run still.toml --overwrite
 warns still "64 of 64 chains rejected"
 
+# The same where they stand at different places: the spread between chains that never moved is no error.
+on 1 run asked.toml --overwrite --set sampler.initial=normal
+for name in rhat ess_bulk mean_0_error variance_1_error; do is still $name null; done
+warns still "no chain moves"
+
 # Too few draws, and none.
 expect 0 "rhat: not known" run asked.toml --overwrite --set sampler.step_size=0.5 --set sampler.steps=130
 is still rhat null
@@ -241,3 +246,56 @@ on 1 run coverage.toml
 is coverage coverage null
 warns coverage "coverage: not known"
 [[ $(metric coverage kl_bound_error_degrees_of_freedom) == 4 ]] || die "an error from five samples without its degrees of freedom"
+
+# What a verdict does not look at is said: the bias of steps without an acceptance test, and chains that hold different units.
+sed '/^target_acceptance/d' still.toml >ula.toml
+on 1 run ula.toml --overwrite --set run.output=unadjusted --set sampler.type=ula --set sampler.step_size=0.5 --set sampler.steps=5000
+faultless unadjusted
+grep -q "the sampler has no acceptance test" unadjusted/summary.json || die "nothing said of the bias of ula"
+sed -e '/^\[objective\]/,$d' -e 's/"train"/"sample"/' bars.toml >held.toml
+cat >>held.toml <<'END'
+[sampler]
+type = "gibbs"
+chains = 64
+steps = 400
+warmup = 100
+thin = 10
+[clamp]
+units = [0, 2]
+items = 8
+split = "train"
+END
+on 1 run held.toml --set run.output=held
+faultless held
+grep -q "R-hat would compare them" held/summary.json || die "nothing said of the convergence of chains that hold different units"
+
+# Training chains that accept nothing stand at the data, where d_s is 0.
+sed '/^chains = 512/d' moons.toml >cd.toml
+on 1 run cd.toml --overwrite --set run.output=frozen --set objective.type=contrastive_divergence --set sampler.type=mala --set sampler.step_size=1e9 --set train.updates=50
+warns frozen "the chains accepted no proposal"
+
+# Data, and the rates that the annealing starts from, in the lesser of two modes: log Z without the other one has not converged. The energy of all
+# spins up is lower by 7.2 than that of all down, where the data are.
+for ((i = 0; i < 40; i++)); do echo "0$(printf ',0%.0s' {1..35})"; done >down.csv
+cat >lattice.toml <<'END'
+[run]
+task = "estimate"
+output = "lattice"
+[data]
+type = "csv"
+path = "down.csv"
+[model]
+type = "ising_lattice"
+rows = 6
+columns = 6
+coupling = 1.0
+field = 0.1
+[[estimator]]
+type = "ais"
+temperatures = 500
+chains = 100
+burn_in = 50
+END
+on 1 run lattice.toml
+is lattice converged 0
+warns lattice "a mode that the others miss"

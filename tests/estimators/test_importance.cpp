@@ -43,7 +43,7 @@ TEST(Importance, MeanOfFewWeightsHasNoError) {
   EXPECT_NEAR(two.largest_share, 0.75, 1e-12);
   EXPECT_TRUE(std::isnan(two.tail_index));
   EXPECT_TRUE(std::isnan(two.error()));
-  EXPECT_NE(doubt(two, "use more").find("too short"), std::string::npos);
+  EXPECT_NE(doubt(two, "use more").find("too few"), std::string::npos);
   EXPECT_TRUE(std::isnan(log_mean_exp({3.}).error()));
   EXPECT_TRUE(std::isnan(log_mean_exp({0, 0, 0, 2000}).error()));
 }

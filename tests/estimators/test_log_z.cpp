@@ -74,6 +74,20 @@ TEST(LogZ, StartsAtDataShowThatTheWayForthMissesTheirMode) {
   }
 }
 
+// A lattice of spins that hold each other up, or down, where the data are: the path from their rates, starts at them and tempered chains
+// all stay down, and agree. Half of the chains from random units go up, where the energy is lower by 2 x 36 x 0.1.
+TEST(LogZ, RandomUnitsShowTheModeThatDataAndPathMiss) {
+  auto const model = make_ising_lattice({.rows = 6, .columns = 6, .coupling = 1, .field = 0.1});
+  model->set_reference({std::vector<double>(36, 0), {}, 40});
+  ItemTiles const down{64, [](TileStorage to, Tiling const&, TileRange) { Kokkos::deep_copy(to, Real(0)); }};
+  LogZ const z =
+      estimate_log_z(*model, {.betas = uniform_schedule(100), .chains = 64, .rungs = 6, .burn_in = 50}, down, ranks(), small::key);
+  EXPECT_NEAR(z.up().value, z.down(z.back.front()).value, 0.5);
+  ASSERT_TRUE(z.from_random);
+  EXPECT_TRUE(z.missed_mode());
+  EXPECT_EQ(z.converged(), 0);
+}
+
 // A reference with the data's rates leads to the mode, and all agree on the truth.
 TEST(LogZ, ConvergesWithTheRatesOfTheData) {
   Rbm model = TwoGroups::machine();

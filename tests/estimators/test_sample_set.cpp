@@ -92,6 +92,19 @@ TEST(Expectations, OfTheSameNumberInAllChainsNoErrorIsKnown) {
   EXPECT_TRUE(std::isnan(mean_of(one_chain(std::vector<float>(100, 0.1f)))[0].error));
 }
 
+// The spread of chains that never moved tells of where they started; a single draw of each is a sample.
+TEST(Expectations, OfChainsThatNeverMovedNoErrorIsKnown) {
+  SampleSet s = samples();
+  s.energy.clear();
+  Index const here = s.chains_here();
+  for (Index c = 0; c < here; c++)
+    for (Index k = 0; k < s.draws * s.dimension; k++)
+      s.x[static_cast<std::size_t>(c * s.draws * s.dimension + k)] = static_cast<float>(c % 5);
+  EXPECT_TRUE(std::isnan(mean_of(s)[0].error));
+  if (s.ranks.is_root()) s.x.front() += 1;  // one chain moves once
+  EXPECT_FALSE(std::isnan(mean_of(s)[0].error));
+}
+
 // An autoregressive chain, x <- .8 x + xi, of mean 0: over 40 seeds the error holds. The mean of z^2 then has a standard deviation of
 // sqrt(2/40) = .22 or a little more, for the error itself is estimated; its root stays between .75 and 1.3 (bounds on z^2 of .56 and 1.69).
 TEST(Expectations, OneChainsErrorHolds) {
