@@ -59,14 +59,16 @@ def test_show_says_what_is_not_known_and_what_is_wrong(gaussian_run, capsys):
     summary = json.loads((gaussian_run / "summary.json").read_text())
     summary["metrics"] = {"rhat": None, "mean": 3.0, "mean_error": None, "area": 2.0, "area_error": 0.5, "area_error_degrees_of_freedom": 4.0}
     summary["warnings"] = ["rhat: not known"]
+    summary["not_examined"] = ["the bias of the step"]
     (gaussian_run / "summary.json").write_text(json.dumps(summary))
     assert main(["show", str(gaussian_run)]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["rhat", "unknown"] in lines
     assert ["mean", "3", "unknown"] in lines
-    assert ["area", "2", "0.5"] in lines
+    assert ["area", "2", "0.5", "4"] in lines
     assert ["warning:", "rhat:", "not", "known"] in lines
-    assert not any("freedom" in word for line in lines for word in line)
+    assert ["not", "examined:", "the", "bias", "of", "the", "step"] in lines
+    assert not any("_freedom" in word for line in lines for word in line)
 
 
 def test_show_before_the_end_says_how_far_the_run_is(gaussian_run, capsys):
