@@ -186,10 +186,11 @@ Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
   if (sampler && sampler->biased())
     out.not_examined.push_back(
         "the sampler has no acceptance test, and what its chains sample differs from exp(-E) by an amount that falls with "
-        "sampler.step_size; "
-        "compare with half the step, or with mala");
+        "sampler.step_size; compare with half the step, or with mala");
   if (context.options.task == "sample" && holds_units(context.deck) && !asks_for_convergence(context.deck))
     out.not_examined.push_back("convergence: chains with different units held follow different laws, and R-hat would compare them");
+  if (context.options.task == "sample" && sampler && !sampler->stationary() && !asks_for_convergence(context.deck))
+    out.not_examined.push_back("convergence: the draws are ends of an annealing, whose chains come to rest in no law");
   return out;
 }
 

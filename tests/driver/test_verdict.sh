@@ -204,10 +204,7 @@ is idle swap_rate_lowest null
 warns idle "two rungs never tried to swap"
 
 # Chains of a flow that accepted nothing are the flow's; what none of few samples could miss is not covered.
-cat >flow.toml <<'END'
-[run]
-task = "generate"
-output = "flow"
+cat >flow_model.toml <<'END'
 [model]
 type = "nice"
 dimension = 1
@@ -215,33 +212,15 @@ latent_dimension = 2
 hidden = [4]
 [target]
 type = "double_well"
-[generator]
-type = "flow_metropolis"
-steps = 2
-samples = 100
 END
+{ printf '[run]\ntask = "generate"\noutput = "flow"\n'; cat flow_model.toml; printf '[generator]\ntype = "flow_metropolis"\nsteps = 2\nsamples = 100\n'; } >flow.toml
 on 1 run flow.toml
 warns flow "chains accepted none of 2 proposals"
-cat >coverage.toml <<'END'
-[run]
-task = "train"
-output = "coverage"
-[model]
-type = "nice"
-dimension = 1
-latent_dimension = 2
-hidden = [4]
-[target]
-type = "double_well"
-[objective]
-type = "reverse_kl"
-[train]
-batch = 16
-updates = 3
-[[estimator]]
-type = "flow"
-samples = 5
-END
+{
+  printf '[run]\ntask = "train"\noutput = "coverage"\n'
+  cat flow_model.toml
+  printf '[objective]\ntype = "reverse_kl"\n[train]\nbatch = 16\nupdates = 3\n[[estimator]]\ntype = "flow"\nsamples = 5\n'
+} >coverage.toml
 on 1 run coverage.toml
 is coverage coverage null
 warns coverage "coverage: not known"
