@@ -22,7 +22,12 @@ spack_specs="cmake ninja pkgconf kokkos onednn openblas openmpi hdf5+mpi+hl zlib
 
 main() {
   case ${1:-} in
-    run) (($# >= 2)) || fail 2 "run needs a deck: ./bootstrap.sh run DECK"; install_packages; run "${@:2}" ;;
+    run)
+      (($# >= 2)) || fail 2 "run needs a deck: ./bootstrap.sh run DECK"
+      [[ -f $2 ]] || fail 2 "$2 is no deck file; those that come with Partita are in $root/inputs"
+      install_packages
+      run "${@:2}"
+      ;;
     test) install_packages; run_tests ;;
     build) install_packages; build release ;;
     post) install_packages; make_environment ;;
@@ -83,9 +88,12 @@ build() {
 
 build_folder() { if [[ $1 == release ]]; then echo "$root/build"; else echo "$root/build-$1"; fi; }
 
-# Once: afterwards the build itself notices a changed CMake file.
+# Once: afterwards the build itself notices a changed CMake file. What a configuration that failed has found out is forgotten: it would
+# go on failing when what was missing is there.
 configure() {
-  local generator=() arguments=()
+  local generator=() arguments=() folder
+  folder=$(build_folder "$1")
+  rm -rf "$folder/CMakeCache.txt" "$folder/CMakeFiles"
   command -v cmake >/dev/null || { say "no cmake"; advise; }
   command -v ninja >/dev/null || generator=(-G "Unix Makefiles")
   read -ra arguments <<<"${PARTITA_CMAKE_ARGS:-}"
@@ -126,8 +134,8 @@ run() {
 choose_options() {
   while (($#)); do
     case $1 in
-      --set | --sweep-index) overrides+=("$1" "${2-}") ;;
-      --set=* | --sweep-index=*) overrides+=("$1") ;;
+      --set) overrides+=("$1" "${2-}") ;;
+      --set=*) overrides+=("$1") ;;
       --restart | --restart=* | --overwrite) restart=() ;;
     esac
     shift
@@ -184,7 +192,7 @@ draw() {
 
 report() {
   case $1 in
-    0) say "done. Results: $2 (summary.json, history.h5, samples; pictures in $2/plots)" ;;
+    0) say "done. Results: $2 (summary.json, run.log$(compgen -G "$2/plots/*" >/dev/null && echo "; pictures in $2/plots"))" ;;
     85) say "stopped early with a valid checkpoint (exit code 85): the same command continues from there. So far: $2" ;;
     129 | 13? | 14? | 15?) say "killed by signal $(($1 - 128)); the same command continues from the last checkpoint in $2" ;;
     *) say "failed with exit code $1; the reason is above, in $2/run.log and $2/run.status.json" ;;

@@ -1,5 +1,7 @@
 """Pictures of a run. Each function takes a Run and returns a figure, or None where the run has nothing to show in it."""
 
+import math
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -105,7 +107,8 @@ def image_grid(run, count=64):
     low, high = np.nanpercentile(scale, [0.5, 99.5])
     figure, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 4.8), squeeze=False)
     for ax, (title, images) in zip(axes.flat, panels):
-        ax.imshow(_mosaic(images.reshape(-1, *shape), low, high), interpolation="nearest")
+        pixels = images[..., : math.prod(shape)]  # hidden units, where chains have them, come last
+        ax.imshow(_mosaic(pixels.reshape(-1, *shape), low, high), interpolation="nearest")
         ax.set_title(title)
         ax.axis("off")
     return figure

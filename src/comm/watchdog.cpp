@@ -164,22 +164,26 @@ struct {
   int answered = 0;  // the signal that has been written of
 } words;
 
-// Writes them, unless storage hangs.
-void write_last_words(std::optional<ExitCode> code, std::string const& reason) {
+// The same of NothingToSave: its record is empty outside of the life of one.
+struct {
+  std::mutex mutex;
+  NothingToSave::Record record;
+  std::optional<NothingToSave::Clock::time_point> deadline;
+} idle;
+
+// Runs `write` on a thread of its own, and waits for it unless storage hangs.
+void record_end(std::function<void()> write) {
   struct Done {
     std::mutex mutex;
     std::condition_variable changed;
     bool is = false;
   };
   auto const done = std::make_shared<Done>();
-  std::thread([done, code, reason] {
-    {
-      std::lock_guard const guard(words.mutex);
-      try {
-        if (words.write) words.write(code, reason);
-      } catch (std::exception const& e) {
-        log::error_line(fmt::format("the end of the run could not be recorded ({})", e.what()));
-      }
+  std::thread([done, write = std::move(write)] {
+    try {
+      write();
+    } catch (std::exception const& e) {
+      log::error_line(fmt::format("the end of the run could not be recorded ({})", e.what()));
     }
     std::lock_guard const guard(done->mutex);
     done->is = true;
@@ -187,6 +191,27 @@ void write_last_words(std::optional<ExitCode> code, std::string const& reason) {
   }).detach();
   std::unique_lock guard(done->mutex);
   done->changed.wait_for(guard, std::chrono::seconds(10), [&] { return done->is; });
+}
+
+void write_last_words(std::optional<ExitCode> code, std::string const& reason) {
+  record_end([code, reason] {
+    std::lock_guard const guard(words.mutex);
+    if (words.write) words.write(code, reason);
+  });
+}
+
+// Whoever ends the life of a NothingToSave waits here while the job ends.
+void leave_if_asked() {
+  std::lock_guard const guard(idle.mutex);
+  if (!idle.record) return;
+  int const signal = Signals::raised();
+  bool const late = idle.deadline && NothingToSave::Clock::now() > *idle.deadline;
+  if (signal == 0 && !late) return;
+  std::string const reason =
+      fmt::format("{} in phase {}", signal != 0 ? "signal " + Signals::name(signal) : "wall-clock limit", Timers::current_phase());
+  record_end([record = idle.record, reason] { record(reason); });
+  std::fflush(nullptr);
+  std::_Exit(static_cast<int>(ExitCode::stopped_early));
 }
 
 void record_signal() {
@@ -252,6 +277,7 @@ struct Watchdog::Thread {
         if (!root()) states[0].heard = true, states[0].silent = 0;
         else if (r.rank > 0 && r.rank < ranks) states[static_cast<std::size_t>(r.rank)] = {r, true, 0};
       });
+    leave_if_asked();
     record_signal();
     for (State& s : states) s.silent += length;
     look(length);
@@ -369,5 +395,15 @@ void LastWords::end() {
   words.write = nullptr;
 }
 LastWords::~LastWords() { end(); }
+
+NothingToSave::NothingToSave(std::optional<Clock::time_point> deadline, Record record) {
+  std::lock_guard const guard(idle.mutex);
+  idle.record = std::move(record);
+  idle.deadline = deadline;
+}
+NothingToSave::~NothingToSave() {
+  std::lock_guard const guard(idle.mutex);
+  idle.record = nullptr;
+}
 
 }  // namespace partita

@@ -55,4 +55,18 @@ class LastWords {
   void end();
 };
 
+// The stretches of a run in which there is nothing to save: its set-up, and what comes after its last step. During its life a signal that
+// asks the run to stop, or the end of its time, ends the job within a second with ExitCode::stopped_early, whatever the ranks compute; in
+// between signals are answered where all ranks meet. One at a time.
+class NothingToSave {
+ public:
+  using Clock = std::chrono::steady_clock;
+  // `record` is called from another thread before the job ends, on each rank that ends it.
+  using Record = std::function<void(std::string const& reason)>;
+  NothingToSave(std::optional<Clock::time_point> deadline, Record record);
+  ~NothingToSave();
+  NothingToSave(NothingToSave const&) = delete;
+  NothingToSave& operator=(NothingToSave const&) = delete;
+};
+
 }  // namespace partita

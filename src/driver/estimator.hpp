@@ -44,6 +44,10 @@ EstimatorEntry const& estimator_named(std::string const& type);
 // many chains each one here stands. `model`: what was sampled, null where it is not known. Collective.
 std::vector<std::string> convergence_warnings(SampleSet const&, Model const* model, double copies);
 
+// What the samples' own rounding hides: the energy or a coordinate that varies by no more than a few steps of single precision; empty:
+// nothing. Collective.
+std::string rounding_warning(SampleSet const&);
+
 // estimates/<name>.h5 of the run, with its provenance, written by the root. Collective.
 void write_estimate(Subject const&, std::string const& name, std::function<void(hdf5::File const&)> const& content);
 

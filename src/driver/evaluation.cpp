@@ -104,6 +104,8 @@ Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
     double const copies = static_cast<double>(tiling.chains) / static_cast<double>(samples.tiling.chains);
     for (std::string& w : convergence_warnings(samples, e.model, copies)) out.warnings.push_back(std::move(w));
   }
+  if (samples_chains && samples.draws > 0)
+    if (std::string const w = rounding_warning(samples); !w.empty()) out.warnings.push_back(w);
   return out;
 }
 
@@ -187,6 +189,10 @@ Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
     out.not_examined.push_back(
         "the sampler has no acceptance test, and what its chains sample differs from exp(-E) by an amount that falls with "
         "sampler.step_size; compare with half the step, or with mala");
+  if (context.options.task == "train" && looks_at_samples(context.deck))
+    out.not_examined.push_back(
+        "convergence: estimators of samples look at where training has left its chains, which need not be samples of exp(-E) yet; "
+        "for those, sample the model (task = \"sample\" with model.from = this run)");
   if (context.options.task == "sample" && holds_units(context.deck) && !asks_for_convergence(context.deck))
     out.not_examined.push_back("convergence: chains with different units held follow different laws, and R-hat would compare them");
   if (context.options.task == "sample" && sampler && !sampler->stationary() && !asks_for_convergence(context.deck))
@@ -210,7 +216,14 @@ Results Evaluation::of_input() const {
     samples.has_energy = true;
     samples.energy = energies(*energy_model, {samples.x.begin(), samples.x.end()});
   });
-  return compute(*this, &samples);
+  Results out = compute(*this, &samples);
+  if (asks_for_convergence(context.deck)) return out;
+  if (samples.draws > 1)
+    for (std::string& w : convergence_warnings(samples, model, 1)) out.warnings.push_back(std::move(w));
+  else
+    out.not_examined.push_back(
+        "convergence: the points of [input] are taken for independent draws, for nothing tells which chains they are of");
+  return out;
 }
 
 }  // namespace partita

@@ -134,7 +134,10 @@ Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct,
 
 // With fewer samples a flow that misses a mode often shows a perfect effective sample size.
 Metric ess_metric(LogMean const& log_c) {
-  Metric m{"ess_fraction", log_c.effective / static_cast<double>(log_c.count), {}, "(sum w)^2 / (N sum w^2)"};
+  Metric m{"ess_fraction",
+           log_c.effective / static_cast<double>(log_c.count),
+           {},
+           "share of the samples that count, (sum w)^2 / (N sum w^2) of their weights w"};
   if (log_c.count < least_samples)
     m.warning =
         fmt::format("of a flow that misses a mode it looks perfect more often than not with less than {} samples; raise estimator.samples",
@@ -176,11 +179,12 @@ Metrics flow(Subject const& s, deck::Block const& block) {
                        : std::isnan(*log_c_estimate.error) ? *log_c_estimate.error
                                                            : weights.divergence.error;
   return {metric("kl_bound", {weights.criterion.value + log_c, error, weights.criterion.degrees_of_freedom},
-                 "J = KL(P || target) of (x, y), at least that of x alone; with " + log_c_of),
+                 "KL divergence in nats of the flow from its target, latents included: at least that of x alone; with " + log_c_of),
           log_c_estimate,
           ess_metric(weights.log_c),
           {"pareto_k", weights.log_c.tail_index, {}, "tail index of the weights; above 0.7 no mean of them has a known error"},
-          metric("criterion", weights.criterion, "J - log C = mean of -log w: what to choose latent_dimension by, the smaller the better"),
+          metric("criterion", weights.criterion,
+                 "kl_bound less log C, the mean of -log w: compares flows of one target, the smaller the better"),
           metric("p_right", right.direct, event + " of the flow's samples"),
           weighted_share_metric(right.weighted, right.direct, event, reached),
           coverage_metric(reached, compares)};

@@ -1,9 +1,12 @@
 // task = "generate": samples by a model's own means.
+#include <algorithm>
+
 #include "core/log.hpp"
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "driver/warm_start.hpp"
+#include "estimators/importance.hpp"
 #include "io/samples.hpp"
 
 namespace partita {
@@ -44,6 +47,7 @@ class GenerateTask : public Task {
     samples_->write_pending();
     Results out = Evaluation{context_, model_.get(), nullptr, data_.get()}.of_run(generator_->tiling());
     out.put_first(generator_->results());
+    if (auto weights = weight_metrics(); !weights.empty()) out.metrics.insert(out.metrics.begin(), weights.begin(), weights.end());
     return out;
   }
 
@@ -56,6 +60,28 @@ class GenerateTask : public Task {
     for (auto const& v : generator_->statistics()) statistics.push_back({v.name, StoredAs::real64, v.definition});
     auto const shape = data_ ? data_->shape() : std::vector<Index>{};
     return {generator_->tiling(), generator_->mine(), variables, statistics, 1, shape.size() >= 2 ? shape : std::vector<Index>{}};
+  }
+  // Whether averages by the samples' importance weights, where they have some, can be believed.
+  std::vector<Metric> weight_metrics() const {
+    auto const statistics = generator_->statistics();
+    auto const at = std::find_if(statistics.begin(), statistics.end(), [](auto const& s) { return s.name == "log_weight"; });
+    if (at == statistics.end()) return {};
+    auto const values =
+        Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), generator_->statistic_values()[std::size_t(at - statistics.begin())]);
+    std::vector<double> mine;
+    for (Index t = 0; t < generator_->mine().count; t++)
+      for (Index l = 0; l < generator_->tiling().chains_in(generator_->mine().first + t); l++) mine.push_back(values(t, l));
+    LogMean const weights = log_mean_exp(context_.ranks.all_gather(mine));
+    return {
+        {"sample_ess_fraction",
+         weights.effective / static_cast<double>(weights.count),
+         {},
+         "(sum w)^2 / (N sum w^2) of the samples' weights"},
+        {"sample_pareto_k",
+         weights.tail_index,
+         {},
+         "tail index of the samples' weights; above 0.7 no average by them has a known error",
+         doubt(weights, "averages by log_weight cannot be believed: train the flow further, or use generator.type = \"flow_metropolis\"")}};
   }
   bool has_energy() const { return dynamic_cast<EnergyModel const*>(model_.get()) != nullptr; }
 

@@ -190,8 +190,8 @@ Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o
   auto const &reverse = z.back.front(), &last = z.back.back();
   Metrics out{metric("log_z_forward", z.up(), "log Z by annealed importance sampling; too low on average", doubt(z.forward_mean, advice)),
               metric("log_z_reverse", z.down(reverse),
-                     "log Z by annealing from the model to the reference; too high on average where its starts are exact; they are " +
-                         reverse.starts,
+                     "log Z by annealing from the model to the reference, started from " + reverse.starts +
+                         "; too high on average where the starts are exact",
                      doubt(reverse.mean, advice))};
   if (z.back.size() > 1)
     out.push_back(metric("log_z_reverse_tempered", z.down(last), "the same from starts that are " + last.starts, doubt(last.mean, advice)));

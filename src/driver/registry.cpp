@@ -210,11 +210,14 @@ ObjectiveEntry greedy_cd() {
              Index widest = 0;
              for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
              Index const width = c.run.deck.at("sampler").as<ChainOptions>().width(c.batches->batch(), widest, 2);
-             return std::make_unique<GreedyCd>(model, *c.sampler, *c.batches, c.run.deck.at("train").as<TrainOptions>().updates,
+             return std::make_unique<GreedyCd>(model, *c.sampler, *c.batches, c.run.deck.at("train").as<TrainOptions>().schedule_length(),
                                                c.run.ranks, c.run.options.summation(), c.run.key, width, block.as<ContrastiveOptions>(),
                                                block.as<PersistentOptions>());
            }},
-          {Family::belief}};
+          {Family::belief},
+          true,
+          true,
+          [](deck::Block const&) { return true; }};
 }
 
 ObjectiveEntry pseudo_likelihood() {
@@ -254,12 +257,16 @@ ObjectiveEntry reverse_kl() {
              auto& model = dynamic_cast<Nice&>(c.model);
              random::check_budget(train.batch, train.updates, divide_up(model.latent_dimension(), 4));
              return std::make_unique<ReverseKl>(model, make_target(c.run, model.dimension()), options,
-                                                Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.updates,
+                                                Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
                                                 c.run.ranks, c.run.options.summation(), c.run.key);
            }},
           {Family::flow},
           false,
-          false};
+          false,
+          [](deck::Block const& b) {
+            auto const o = b.as<ReverseKlOptions>();
+            return o.beta_start < 1 && o.annealed_share > 0;
+          }};
 }
 
 // Puts held-out items, or training items where there are none, on the visible layer, the first again when they run out.
@@ -533,6 +540,14 @@ deck::Document read_deck(std::string const& text, std::string const& source, std
   auto const problems = misfits(document);
   if (!problems.empty()) deck::refuse(problems);
   return document;
+}
+
+std::optional<Index> schedule_length(deck::Document const& deck) {
+  deck::Block const *const train = deck.find("train"), *const objective = deck.find("objective"), *const optimizer = deck.find("optimizer");
+  if (!train || !objective || !optimizer || !train->given) return {};
+  auto const& has_schedule = named(objectives(), objective->type).has_schedule;
+  bool const follows = optimizer->as<OptimizerOptions>().schedule != "constant" || (has_schedule && has_schedule(*objective));
+  return follows ? std::optional(train->as<TrainOptions>().schedule_length()) : std::nullopt;
 }
 
 std::string list(std::string const& kind) {

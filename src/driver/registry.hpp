@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,7 @@ struct ObjectiveContext {
 struct ObjectiveEntry : Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
   std::vector<Family> families = {Family::energy};  // any of which it trains
   bool needs_sampler = true, needs_data = true;
+  std::function<bool(deck::Block const&)> has_schedule = {};  // whether an update depends on train.schedule_updates
 };
 struct GeneratorContext {
   RunContext const& run;
@@ -87,6 +89,9 @@ std::unique_ptr<DifferentiableModel> make_target(RunContext const&, Index dimens
 deck::Catalogue const& catalogue();
 // Reads a deck with the catalogue and refuses what does not fit together, a sampler that cannot move the model say, naming what fits.
 deck::Document read_deck(std::string const& text, std::string const& source, std::vector<std::string> const& overrides);
+
+// Updates over which learning rates, annealing or layers are laid out; none where a training has nothing of the kind.
+std::optional<Index> schedule_length(deck::Document const&);
 
 // The names and one-line descriptions of a kind ("models", "samplers", ...), or of all kinds where it is empty; for `partita list`.
 std::string list(std::string const& kind);

@@ -47,7 +47,12 @@ std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory con
 void require_same_run(Arguments const& a, CheckpointFile const& from, deck::Document const& wanted) {
   CheckpointInfo const info = read_checkpoint_info(from);
   auto const running = deck::read(info.deck, from.path.string(), catalogue());
-  auto const differences = deck::differences_that_change_results(running, wanted);
+  auto differences = deck::differences_that_change_results(running, wanted);
+  if (auto const before = schedule_length(running), now = schedule_length(wanted); before && now && *before != *now)
+    differences.push_back(
+        fmt::format("train.updates: the learning rate, annealing or layers are laid out over {} updates in the run and {} in the deck; "
+                    "train.schedule_updates = {} goes on with their last values",
+                    *before, *now, *before));
   if (!differences.empty()) {
     std::string text = fmt::format(
         "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
@@ -249,18 +254,36 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
   return make_sample_task(c);
 }
 
+double walltime(RunOptions const& o) { return o.walltime.empty() ? 0 : deck::seconds(o.walltime); }
+
+// While there is nothing to save that the checkpoint of this step, or the deck alone, would not give again.
+std::unique_ptr<NothingToSave> nothing_to_save(RunContext const& c, Index step) {
+  std::optional<NothingToSave::Clock::time_point> deadline;
+  if (double const limit = walltime(c.options); limit > 0)
+    deadline = program_start() +
+               std::chrono::duration_cast<NothingToSave::Clock::duration>(std::chrono::duration<double>(limit - std::min(10., limit / 10)));
+  return std::make_unique<NothingToSave>(deadline, [directory = c.directory, step, root = c.ranks.is_root()](std::string const& reason) {
+    if (root) log::info("\nstopped at step {} ({}): the same command continues from there, with --restart auto", step, reason);
+    if (!has_status(directory, "stopped early"))
+      directory.write_status(Json::Object{
+          {"status", "stopped early"}, {"exit_code", static_cast<int>(ExitCode::stopped_early)}, {"reason", reason}, {"step", step}});
+  });
+}
+
 int run_steps(RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status, LastWords& last_words) {
+  auto setting_up = nothing_to_save(context, from ? from->step : 0);
   auto const task = make_task(context);
   auto const output = context.deck.at("output").as<OutputOptions>();
   auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
-  double const walltime = context.options.walltime.empty() ? 0 : deck::seconds(context.options.walltime);
-  StopConditions conditions(context.ranks, walltime, checkpoint, log::on_terminal() ? 1 : deck::seconds(output.progress));
+  StopConditions conditions(context.ranks, walltime(context.options), checkpoint, log::on_terminal() ? 1 : deck::seconds(output.progress));
   Loop loop(context, *task, checkpoint, conditions);
   if (from) loop.restore(*from);
   else task->restored(0);
+  setting_up.reset();
   bool const done = loop.run();
   Results results;
   if (done) {
+    auto const finishing = nothing_to_save(context, loop.step());
     Timers::Scope const scope(context.timers, "estimators");
     results = task->finish();
   }
@@ -322,7 +345,10 @@ int run(Arguments const& a, Communicator const& ranks) {
   });
   try {
     if (options.task != "estimate") return run_steps(context, from, status, last_words);
-    Results const results = estimate(context);
+    Results const results = [&] {
+      auto const computing = nothing_to_save(context, 0);
+      return estimate(context);
+    }();
     last_words.end();
     summarise(context, "done", 0, 0, 0, results);
     status.write("done", ExitCode::done, "", 0);

@@ -251,7 +251,8 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
   auto const [x, y, points, of_x, of_y] = compared_points(s, o.points, o.reference, o.reference_dataset, block.type);
   Estimate const distance = squared_energy_distance(s.samples.ranks, x, y, d, of_x, of_y);
   Metrics out{metric("energy_distance", distance,
-                     fmt::format("squared energy distance (V-statistic) of {} samples and as many held-out points", points))};
+                     fmt::format("squared energy distance (V-statistic) of {} samples and as many points {}", points,
+                                 o.reference.empty() ? "of the data that were not trained on" : "of " + o.reference))};
   if (!s.evaluation.data || !o.reference.empty()) return with_reason(std::move(out), points_alike);
   std::vector<double> of_pairs;
   for (Index k = 0; k < o.splits; k++)
@@ -287,6 +288,33 @@ std::vector<std::string> convergence_warnings(SampleSet const& s, Model const* m
   for (Metric const& m : convergence_metrics(s, model, coordinates, copies))
     if (!m.warning.empty()) out.push_back(m.name + ": " + m.warning);
   return out;
+}
+
+std::string rounding_warning(SampleSet const& s) {
+  constexpr Index most_coordinates = 64;
+  constexpr double fewest_steps = 10;  // in a standard deviation: rounding then adds 1/1200 to a variance
+  Index const shown = std::min(s.dimension, most_coordinates);
+  auto const numbers = [&](auto const& of) {
+    return expectations(s, shown + 1, [&](float const* x, double energy, double* out) {
+      for (Index i = 0; i < shown; i++) out[i] = of(i, static_cast<double>(x[i]));
+      out[shown] = of(shown, energy);
+    });
+  };
+  auto const mean = numbers([](Index, double x) { return x; });
+  auto const variance = numbers([&](Index i, double x) { return (x - mean[std::size_t(i)].value) * (x - mean[std::size_t(i)].value); });
+  for (Index i = 0; i <= shown; i++) {
+    bool const energy = i == shown;
+    if (energy && (!s.has_energy || sizeof(Real) > sizeof(float))) continue;
+    double const at = std::abs(mean[std::size_t(i)].value), step = at * 0x1p-23, width = std::sqrt(variance[std::size_t(i)].value);
+    if (!(width > 0 && width < fewest_steps * step)) continue;
+    return fmt::format(
+        "{} lies near {:.4g} and varies by {:.2g}, where single precision has steps of {:.1g}: its averages are wrong by up to "
+        "as much; {}",
+        energy ? "the energy" : fmt::format("x_{}", i), mean[std::size_t(i)].value, width, step,
+        energy ? "choose a constant of the energy that keeps it small, or build in double precision (cmake --preset double)"
+               : "choose an origin of the coordinates nearer to the samples");
+  }
+  return {};
 }
 
 std::vector<EstimatorEntry> sample_estimators() {

@@ -19,6 +19,7 @@ namespace {
 
 constexpr Index adaptation_interval = 20;  // steps between two adaptations of the step size during the warm-up
 constexpr Index still_proposals = 100;     // rejected in a row by a chain of the warm-up for which the step is too long where it is
+constexpr Index rejection_window = 100;    // steps after the warm-up of which runs of rejections are made up, whatever `thin` is
 
 class SampleTask : public Task {
  public:
@@ -45,11 +46,16 @@ class SampleTask : public Task {
       log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width",
                    tiling_.tiles(), tiling_.width, c.ranks.ranks());
     model_->reserve(tiles_in_flight(mine_.count), tiling_.width);
+    warn_of_unused_start();
     auto const start = [this](Chains const& chains, random::Key key) {
       start_chains(*model_, chains, {.key = key, .stream = random::Stream::initial_state}, options_.distribution());
     };
     start(chains_, c.key);
     if (auto const* block = c.deck.find("clamp"); block && block->given) clamp(chains_, *model_, data_.get(), block->as<ClampOptions>());
+    require_all(!reinitializes() || sampler_->rungs() == 1, ExitCode::usage,
+                "sampler.on_nonfinite = \"reinitialize\" starts chains anew, and sampler.type = \"{}\" has further chains at other "
+                "temperatures; use on_nonfinite = \"stop\"",
+                c.deck.at("sampler").type);
     sampler_->start_rungs_by(start);
     sampler_->prepare(*model_, chains_, c.key);
     if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
@@ -63,10 +69,13 @@ class SampleTask : public Task {
   double chain_steps_per_step() const override { return static_cast<double>(tiling_.chains); }
 
   Index next_boundary(Index step) const override {
-    Index next = std::min(options_.steps, next_multiple(step, history_interval()));
+    Index next = std::min(options_.steps, next_multiple(step, history_interval_));
     if (step < options_.warmup)
       next = std::min({next, options_.warmup, sampler_->adapts() ? next_multiple(step, adaptation_interval) : next});
-    else next = std::min(next, options_.warmup + next_multiple(step - options_.warmup, options_.thin));
+    else {
+      next = std::min(next, options_.warmup + next_multiple(step - options_.warmup, options_.thin));
+      if (sampler_->adjusted()) next = std::min(next, options_.warmup + next_multiple(step - options_.warmup, rejection_window));
+    }
     return next;
   }
 
@@ -78,18 +87,26 @@ class SampleTask : public Task {
 
   void at_boundary(Index step) override {
     bool const draw = step > options_.warmup && (step - options_.warmup) % options_.thin == 0;
-    bool const row = step % history_interval() == 0 || step == options_.steps;
+    bool const row = step % history_interval_ == 0 || step == options_.steps;
+    if (ends_rejection_window(step)) {
+      end_rejection_window();
+      if (!draw && !row) return;
+    }
+    mind_nonfinite_chains(step);
     if (energy_model_ && (draw || row)) evaluate_energies();
-    require_finite_chains(context_.ranks, {chains_}, step, last_energy_);
     if (row) record(step);
     if (step <= options_.warmup && step > 0 && step % adaptation_interval == 0 && sampler_->adapts()) {
       double const accepted = acceptance();
       reset_counts();
+      rejections_.end_window();
       // A chain far out, where the step is too long, must come in before the step settles on what suits the others.
       sampler_->adapt(sampler_->adjusted() && rejections_.still(context_.ranks, still_proposals) > 0 ? 0 : accepted);
       sampler_->adapt_to(chains_, context_.ranks);
     }
-    if (step == options_.warmup) rejections_.forget();
+    if (step == options_.warmup) {
+      reset_counts();
+      rejections_.forget();
+    }
     if (draw) keep_draw(step);
   }
 
@@ -97,6 +114,8 @@ class SampleTask : public Task {
     chains_.describe_state(state, "chains");
     sampler_->describe_state(state);
     state.add_scalar("chains/steps_since_reset", since_reset_);
+    state.add_scalar("history/interval", history_interval_);
+    if (reinitializes()) state.add_scalar("chains/reinitialized", reinitialized_);
     if (sampler_->adjusted()) rejections_.describe_state(state);
     samples_.describe_state(state);
   }
@@ -107,7 +126,7 @@ class SampleTask : public Task {
   }
 
   void flush(Index step) override {
-    require_finite_chains(context_.ranks, {chains_}, step, last_energy_);
+    if (!reinitializes()) require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
     history_.flush();
   }
 
@@ -124,6 +143,11 @@ class SampleTask : public Task {
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
     Results out = evaluation.of_run(tiling_);
     out.put_first(sampler_->results());
+    if (reinitialized_ > 0)
+      out.warnings.push_back(
+          fmt::format("{} times a chain was no longer finite and started anew (sampler.on_nonfinite): averages lack what it would have "
+                      "visited, and hold what comes after a start; use a smaller sampler.step_size",
+                      reinitialized_));
     for (std::string& w : warnings_of_rejections()) out.warnings.push_back(std::move(w));
     if (auto const warning = warning_of_large_energies(); !warning.empty()) out.warnings.push_back(warning);
     return out;
@@ -134,8 +158,17 @@ class SampleTask : public Task {
   static Tiling tiling(ChainOptions const& o, Model const& m, Sampler const& s) {
     return {o.chains, o.width(o.chains, m.dimension(), 1 + divide_up(s.work_rows(m.dimension()), m.dimension()))};
   }
+  void warn_of_unused_start() const {
+    ChainOptions const usual;
+    bool const asked = options_.initial != usual.initial || options_.initial_scale != usual.initial_scale ||
+                       options_.initial_centre != usual.initial_centre;
+    if (asked && dynamic_cast<GibbsModel const*>(model_.get()))
+      log::warning("sampler.initial, initial_scale and initial_centre are not used: chains of units start from independent units");
+  }
+  bool ends_rejection_window(Index step) const {
+    return sampler_->adjusted() && step > options_.warmup && (step - options_.warmup) % rejection_window == 0;
+  }
   Index draws() const { return std::max<Index>(0, (options_.steps - options_.warmup) / options_.thin); }
-  Index history_interval() const { return output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.steps / 500); }
 
   SampleFormat format() const {
     std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
@@ -144,7 +177,7 @@ class SampleTask : public Task {
         {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
     if (energy_model_) statistics.insert(statistics.begin(), {"energy", StoredAs::real64, "E(x)"});
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling_, variables, statistics);
-    bool const images = data_ && data_->shape().size() >= 2 && data_->dimension() == model_->dimension();
+    bool const images = data_ && data_->shape().size() >= 2 && data_->dimension() == model_->visible_dimension();
     return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part), images ? data_->shape() : std::vector<Index>{}};
   }
 
@@ -161,6 +194,7 @@ class SampleTask : public Task {
           KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(energy(0, l)); }, sums[static_cast<std::size_t>(tile)]);
     }
     last_energy_ = sum_over_tiles(context_.ranks, mine_, tiling_.tiles(), sums, 1)[0] / static_cast<double>(tiling_.chains);
+    if (std::isfinite(last_energy_)) last_finite_energy_ = last_energy_;
   }
 
   // Over all chains since the last reset; collective, exact.
@@ -172,9 +206,10 @@ class SampleTask : public Task {
   }
 
   void reset_counts() {
-    if (sampler_->adjusted()) rejections_.add(chains_, since_reset_);
+    if (sampler_->adjusted()) rejections_.look(chains_, since_reset_);
     Kokkos::deep_copy(chains_.accepted, 0);
     Kokkos::deep_copy(chains_.diverging, 0);
+    if (sampler_->adjusted()) rejections_.counts_cleared();
     since_reset_ = 0;
   }
 
@@ -204,8 +239,25 @@ class SampleTask : public Task {
     reset_counts();
   }
 
-  std::vector<std::string> warnings_of_rejections() const {
+  bool reinitializes() const { return options_.on_nonfinite == "reinitialize"; }
+  // Where all ranks meet at fixed steps, so that the draws do not depend on when checkpoints are written.
+  void mind_nonfinite_chains(Index step) {
+    if (!reinitializes()) return require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
+    Index const now = restart_nonfinite_chains(context_.ranks, chains_, context_.key, step, options_.distribution());
+    if (now == 0) return;
+    reinitialized_ += now;
+    log::warning("{} chain{} not finite at step {} and started anew (last finite mean energy {:.6g})", now, now > 1 ? "s were" : " was",
+                 step, last_finite_energy_);
+  }
+
+  void end_rejection_window() {
+    rejections_.look(chains_, since_reset_);
+    rejections_.end_window();
+  }
+
+  std::vector<std::string> warnings_of_rejections() {
     if (!sampler_->adjusted() || draws() == 0) return {};
+    end_rejection_window();  // the last one may be shorter
     auto const found = rejections_.find(context_.ranks);
     std::vector<std::string> out;
     if (found.stuck > 0)
@@ -254,6 +306,10 @@ class SampleTask : public Task {
   RejectionRuns rejections_;  // since the warm-up, before the counts that chains_ holds
   History history_;
   SampleWriter samples_;
+  // Kept over restarts, where the default of a lengthened run would be another.
+  Index history_interval_ = output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.steps / 500);
+  Index reinitialized_ = 0;
+  double last_finite_energy_ = std::numeric_limits<double>::quiet_NaN();
   double last_energy_ = 0, last_acceptance_ = std::numeric_limits<double>::quiet_NaN();
   Index since_reset_ = 0;
 };

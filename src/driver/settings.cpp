@@ -104,7 +104,12 @@ std::vector<deck::Key> chain_keys() {
           deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
               .one_of({"normal", "uniform", "zero"}),
           deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0),
-          deck::key("initial_centre", &O::initial_centre, "centre of the start")};
+          deck::key("initial_centre", &O::initial_centre, "centre of the start"),
+          deck::key("on_nonfinite", &O::on_nonfinite,
+                    "what is done about a chain that is no longer finite: stop ends the run with exit code 5, reinitialize starts that "
+                    "chain anew and counts it among the warnings")
+              .one_of({"stop", "reinitialize"})
+              .for_tasks({"sample"})};
 }
 
 std::vector<deck::Key> generator_keys() {
@@ -121,10 +126,21 @@ deck::Section train_section() {
       .common =
           {deck::key("batch", &O::batch, "data items, and chains, of an update, over all ranks").at_least(1),
            deck::key("updates", &O::updates, "number of updates").at_least(0).free_on_restart(),
+           deck::key("schedule_updates", &O::schedule_updates,
+                     "updates over which optimizer.schedule, annealing and the layers of greedy_cd are laid out, with their last values "
+                     "afterwards; 0: updates. A run that is to be lengthened later needs its final length here")
+               .at_least(0)
+               .free_on_restart(),  // lengths of both runs are compared, as far as anything depends on them
            deck::key("average", &O::average,
                      "decay of the running mean of the parameters that samples and estimates use; 0: the last parameters")
                .at_least(0)
                .below(1),
+           deck::key("on_divergence", &O::on_divergence,
+                     "what a training does that diverges: stop ends it with exit code 5, rollback goes on from its last checkpoint with half "
+                     "the learning rate")
+               .one_of({"stop", "rollback"})
+               .free_on_restart(),
+           deck::key("rollbacks", &O::rollbacks, "how often it may go back before it stops").at_least(1).free_on_restart(),
            deck::key(
                "keep_best", &O::keep_best,
                "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")

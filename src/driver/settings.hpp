@@ -29,6 +29,7 @@ struct ChainOptions {
   std::string initial = "normal";
   double initial_scale = 1;
   double initial_centre = 0;
+  std::string on_nonfinite = "stop";
   InitialDistribution distribution() const;
   // The deck's width, or the default for this many chains of this dimension; Failure(usage) where it is no multiple of lane_quantum.
   Index width(Index of_chains, Index dimension, Index rows_per_dimension) const;
@@ -50,10 +51,15 @@ Index flow_width(Index asked, Index samples);
 struct TrainOptions {
   Index batch = 256;
   Index updates = 10000;
+  Index schedule_updates = 0;
   double average = 0.999;
+  std::string on_divergence = "stop";
+  Index rollbacks = 5;
   std::string keep_best = "never";
   Index validate_every = 500;
   Index validation_points = 1000;
+  // Over which learning rates, annealing and layers are laid out, whatever the length of the run.
+  Index schedule_length() const { return schedule_updates > 0 ? schedule_updates : updates; }
 };
 deck::Section train_section();
 

@@ -11,6 +11,8 @@ namespace {
 
 constexpr double block_target = 0.25;  // seconds between boundaries: a signal is answered at the next one
 
+std::chrono::steady_clock::time_point const loaded = std::chrono::steady_clock::now();
+
 double since(std::chrono::steady_clock::time_point t) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - t).count();
 }
@@ -24,7 +26,9 @@ StopConditions::StopConditions(Communicator ranks, double walltime, CheckpointOp
       every_seconds_(checkpoint.every_seconds()),
       progress_seconds_(progress_seconds) {}
 
-double StopConditions::elapsed() const { return since(start_); }
+std::chrono::steady_clock::time_point program_start() { return loaded; }
+
+double StopConditions::elapsed() const { return since(program_start()); }
 
 void StopConditions::checkpoint_took(double seconds) {
   longest_checkpoint_ = std::max(longest_checkpoint_, seconds);

@@ -8,6 +8,9 @@
 
 namespace partita {
 
+// The wall-clock limit counts from here.
+std::chrono::steady_clock::time_point program_start();
+
 // What all ranks do at the end of a block of steps; the same on every rank.
 struct Decision {
   bool stop = false;
@@ -25,7 +28,7 @@ class StopConditions {
   // Collective, at a boundary at this step, after a block that took block_seconds here.
   Decision decide(Index step, double block_seconds);
   void checkpoint_took(double seconds);
-  double elapsed() const;
+  double elapsed() const;  // since the program's start, in seconds
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -34,7 +37,7 @@ class StopConditions {
   std::optional<Index> every_steps_;
   std::optional<double> every_seconds_;
   double progress_seconds_;
-  Clock::time_point start_ = Clock::now(), last_checkpoint_ = start_, last_progress_ = start_;
+  Clock::time_point last_checkpoint_ = Clock::now(), last_progress_ = last_checkpoint_;
   double longest_checkpoint_ = 0;
 };
 

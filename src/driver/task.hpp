@@ -34,9 +34,14 @@ class Task {
   virtual void advance(Index step, Index steps) = 0;
   virtual void at_boundary(Index step) = 0;  // adaptation, draws, history rows
   virtual void describe_state(State&) = 0;
-  virtual void restored(Index /*step*/) {}   // after the state was read from a checkpoint of this step
-  virtual void flush(Index step) = 0;        // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
-  virtual Results finish() = 0;              // final files, and the estimators
+  virtual void restored(Index /*step*/) {}  // after the state was read from a checkpoint of this step
+  virtual void flush(Index step) = 0;       // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
+  // Going back to an earlier checkpoint after a Failure(numerical), with smaller steps: how often a run may, how often it has so far, which
+  // is part of its state, and how often it has from now on.
+  virtual Index most_rollbacks() const { return 0; }
+  virtual Index rollbacks() const { return 0; }
+  virtual void set_rollbacks(Index) {}
+  virtual Results finish() = 0;             // final files, and the estimators
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;

@@ -37,7 +37,7 @@ class TrainTask : public Task {
                 "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = "
                 "\"never\"");
     auto const n = static_cast<Index>(model_->parameters().extent(0));
-    phases_ = objective_->phases(options_.updates, n);
+    phases_ = objective_->phases(options_.schedule_length(), n);
     for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));
     average_ = Vector("averaged parameters", n);
     estimate_ = Vector("parameters of samples and estimates", n);
@@ -59,7 +59,7 @@ class TrainTask : public Task {
   double chain_steps_per_step() const override { return objective_->chain_steps_per_update(); }
 
   Index next_boundary(Index update) const override {
-    Index next = std::min(options_.updates, next_multiple(update, history_interval()));
+    Index next = std::min(options_.updates, next_multiple(update, history_interval_));
     if (keeps_snapshots()) next = std::min(next, next_multiple(update, output_.samples_every));
     if (validates()) next = std::min(next, next_multiple(update, options_.validate_every));
     return next;
@@ -72,14 +72,13 @@ class TrainTask : public Task {
       gradient_norm_ = norm(gradient);
       require_all(std::isfinite(gradient_norm_), ExitCode::numerical,
                   "the gradient is not finite at update {} ({}): the training diverged; use a smaller optimizer.learning_rate or "
-                  "sampler.step_size, or more objective.sampler_steps, and "
-                  "continue from the last checkpoint",
+                  "sampler.step_size, or more objective.sampler_steps",
                   update, progress());
       if (optimizer_options_.clip_norm > 0 && gradient_norm_ > optimizer_options_.clip_norm)
         scale(gradient, optimizer_options_.clip_norm / gradient_norm_);
       std::size_t const p = phase_of(update);
       Phase const& phase = phases_[p];
-      rate_ = scheduled_rate(optimizer_options_, update - phase.first_update, phase.updates);
+      rate_ = std::ldexp(scheduled_rate(optimizer_options_, update - phase.first_update, phase.updates), -static_cast<int>(rollbacks_));
       Vector const learnt =
           Kokkos::subview(model_->parameters(), std::pair(phase.first_parameter, phase.first_parameter + phase.parameters));
       optimizers_[p]->update(learnt, gradient, rate_);
@@ -90,7 +89,7 @@ class TrainTask : public Task {
   }
 
   void at_boundary(Index update) override {
-    if (update > 0 && (update % history_interval() == 0 || update == options_.updates)) record(update);
+    if (update > 0 && (update % history_interval_ == 0 || update == options_.updates)) record(update);
     if (validates() && update > 0 && (update % options_.validate_every == 0 || update == options_.updates)) validate(update);
     if (keeps_snapshots() && update > 0 && update < options_.updates && update % output_.samples_every == 0)
       keep_snapshot(update, objective_->chains().front());
@@ -101,6 +100,8 @@ class TrainTask : public Task {
     state.add("average/parameters", average_);
     state.add("estimate/parameters", estimate_);
     state.add_scalar("estimate/validation_distance", best_distance_);
+    state.add_scalar("history/interval", history_interval_);
+    state.add_scalar("train/rollbacks", rollbacks_);
     describe_optimizers(state);
     objective_->describe_state(state);
     if (samples_) samples_->describe_state(state);
@@ -108,12 +109,14 @@ class TrainTask : public Task {
 
   void restored(Index update) override {
     model_->parameters_changed();
+    sane_norm_ = norm(model_->parameters());
     if (samples_) samples_->cut_back();
     if (update > 0) history_->restore(update);
   }
 
   void flush(Index update) override {
     objective_->require_finite(update);
+    require_sane(update);
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     history_->flush();
   }
@@ -124,6 +127,10 @@ class TrainTask : public Task {
       if (series_[i].in_progress) out += fmt::format("{} {:.3g}  ", series_[i].name, reported_[i]);
     return out + fmt::format("rate {:.2g}", rate_);
   }
+
+  Index most_rollbacks() const override { return options_.on_divergence == "rollback" ? options_.rollbacks : 0; }
+  Index rollbacks() const override { return rollbacks_; }
+  void set_rollbacks(Index times) override { rollbacks_ = times; }
 
   // The chains go on with the parameters of samples and estimates, each for as many steps as the estimators ask, and are kept as draws.
   Results finish() override {
@@ -144,17 +151,30 @@ class TrainTask : public Task {
   }
 
  private:
+  // What is finite may have diverged all the same: parameters that a few updates have made a thousand times as long.
+  void require_sane(Index update) {
+    constexpr double most_growth = 1000;
+    double const now = norm(model_->parameters()),
+                 bound = most_growth * std::max(sane_norm_, std::sqrt(static_cast<double>(model_->parameters().extent(0))));
+    require_all(now <= bound, ExitCode::numerical,
+                "the parameters grew to a length of {:.3g} at update {}, from {:.3g} at the last checkpoint: the training diverged; use a "
+                "smaller optimizer.learning_rate",
+                now, update, sane_norm_);
+    objective_->require_sane(update);
+    sane_norm_ = now;
+  }
+
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
   bool keeps_snapshots() const { return output_.samples_every > 0 && has_chains(); }
   bool has_chains() const { return !objective_->chains().empty(); }
   bool validates() const { return options_.keep_best == "validation"; }
-  Index history_interval() const { return output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.updates / 500); }
   Tiling const& tiling() const { return objective_->chains().front().tiling; }
 
   SampleFormat format() const {
     std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
     std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x) with the parameters of the time"}};
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling(), variables, statistics);
+    // Of the visible units, which come first.
     auto const shape = data_ ? data_->shape() : std::vector<Index>{};
     return {tiling(),   objective_->chains().front().mine, variables,
             statistics, std::max<Index>(1, per_part),      shape.size() >= 2 ? shape : std::vector<Index>{}};
@@ -168,7 +188,11 @@ class TrainTask : public Task {
       for (Series const& s : series_) report.push_back(history_->series(s.name)[row]);
       if (!std::isnan(report.front())) reports.push_back(std::move(report));  // rows of validation alone have none
     }
-    auto const found = objective_->warnings(reports);
+    auto found = objective_->warnings(reports);
+    if (rollbacks_ > 0)
+      found.push_back(fmt::format("the training diverged {} time{} and went back to a checkpoint, in the end with 1/{} of its learning rate; start "
+                                  "with a smaller optimizer.learning_rate",
+                                  rollbacks_, rollbacks_ > 1 ? "s" : "", Index{1} << rollbacks_));
     results.warnings.insert(results.warnings.begin(), found.begin(), found.end());
     return results;
   }
@@ -193,6 +217,7 @@ class TrainTask : public Task {
     for (Series const& s : series_) history_->define(s.name, s.definition);
     history_->define("gradient_norm", "length of the parameter gradient before clipping, at this update");
     history_->define("learning_rate", "of this update");
+    if (most_rollbacks() > 0) history_->define("rollbacks", "divergences before this update after which the training went back to a checkpoint");
     history_->define("epoch", "passes over the training items");
   }
 
@@ -202,6 +227,7 @@ class TrainTask : public Task {
     std::vector<std::pair<std::string, double>> row;
     for (std::size_t i = 0; i < series_.size(); i++) row.emplace_back(series_[i].name, reported_[i]);
     row.insert(row.end(), {{"gradient_norm", gradient_norm_}, {"learning_rate", rate_}, {"epoch", objective_->epoch(update)}});
+    if (most_rollbacks() > 0) row.emplace_back("rollbacks", static_cast<double>(rollbacks_));
     history_->record(update, row);
   }
 
@@ -241,6 +267,10 @@ class TrainTask : public Task {
   std::unique_ptr<SampleWriter> samples_;
   std::vector<Series> series_;
   std::vector<double> reported_;  // the values of series_ in the last row
+  // Kept over restarts, where the default of a lengthened run would be another.
+  Index history_interval_ = output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.updates / 500);
+  Index rollbacks_ = 0;    // each has halved the learning rate
+  double sane_norm_ = 0;   // length of the parameters at the last checkpoint
   double gradient_norm_ = 0, rate_ = 0;
   double best_distance_ = std::numeric_limits<double>::max();
 };

@@ -141,8 +141,10 @@ ConstVector BoltzmannMachine::reference() const {
   return reference_;
 }
 
-void BoltzmannMachine::set_reference(UnitMoments const& m) {
-  assign(Kokkos::subview(reference_, std::pair(Index{0}, visible_)), log_odds(m));
+void BoltzmannMachine::set_reference(UnitMoments const& m) { set_reference_rates(log_odds(m)); }
+
+void BoltzmannMachine::set_reference_rates(std::vector<double> const& log_odds) {
+  assign(Kokkos::subview(reference_, std::pair(Index{0}, visible_)), log_odds);
   has_reference_ = true;
 }
 
@@ -264,11 +266,15 @@ void BoltzmannMachine::pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars 
 
 deck::Schema ising_lattice_schema() {
   using O = IsingLatticeOptions;
-  return deck::schema<O>("ising_lattice", "spins s = 2x - 1 on a square lattice, E = -J sum_bonds s_i s_j - theta sum_i s_i; x is 0 or 1",
-                         {deck::key("rows", &O::rows, "rows of sites").required().at_least(1),
-                          deck::key("columns", &O::columns, "columns of sites").required().at_least(1),
-                          deck::key("coupling", &O::coupling, "J / kT; infinite lattices order at ln(1 + sqrt 2) / 2 = 0.4407"),
-                          deck::key("field", &O::field, "theta / kT"), deck::key("periodic", &O::periodic, "bonds across the edges")});
+  return deck::schema<O>(
+      "ising_lattice",
+      "spins s = 2x - 1 on a square lattice, E = -J sum_bonds s_i s_j - theta sum_i s_i less the same of all spins down (so that log Z is "
+      "that "
+      "of the lattice less J bonds - theta sites); x is 0 or 1; chains and annealing start from independent spins in the field",
+      {deck::key("rows", &O::rows, "rows of sites").required().at_least(1),
+       deck::key("columns", &O::columns, "columns of sites").required().at_least(1),
+       deck::key("coupling", &O::coupling, "J / kT; infinite lattices order at ln(1 + sqrt 2) / 2 = 0.4407"),
+       deck::key("field", &O::field, "theta / kT"), deck::key("periodic", &O::periodic, "bonds across the edges")});
 }
 
 std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o) {
@@ -284,6 +290,7 @@ std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& 
     for (Index i : {e.first, e.second}) bias[static_cast<std::size_t>(i)] -= 2 * o.coupling;
   assign(machine->weight(), std::vector<double>(edges.size(), 4 * o.coupling));
   assign(machine->bias(), bias);
+  machine->set_reference_rates(std::vector<double>(bias.size(), 2 * o.field));
   return machine;
 }
 

@@ -54,6 +54,8 @@ class BoltzmannMachine : public BoltzmannModel {
   void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;
   std::vector<double> unit_values() const override { return {0, 1}; }
   void set_reference(UnitMoments const&) override;
+  // The same by log(p / (1 - p)) of each visible unit.
+  void set_reference_rates(std::vector<double> const& log_odds);
   double log_z_reference() const override;
 
   void energy_forward(ConstTiles x, TileScalars energy) override { path_energy(x, 1, energy); }

@@ -323,17 +323,30 @@ void ContrastiveDivergence::keep_step_stable(Index update) {
       sampler_.step_size(), update, step, bound);
 }
 
-TrainingHealth ContrastiveDivergence::health() {
+TrainingHealth ContrastiveDivergence::energies_since_report() const {
   std::vector<double> mine(energy_sums_.data(), energy_sums_.data() + energy_sums_.size());
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 3);
   double const evaluated = static_cast<double>(std::max<Index>(updates_since_report_, 1));
-  Kokkos::deep_copy(energy_sums_, 0.);
-  updates_since_report_ = 0;
   TrainingHealth h{.energy_data = sums[0] / evaluated, .energy_chains = sums[1] / evaluated};
   h.energy_gap = h.energy_data - h.energy_chains;
   h.energy_spread = std::sqrt(std::max(sums[2] / evaluated - h.energy_chains * h.energy_chains, 0.));
+  return h;
+}
+
+TrainingHealth ContrastiveDivergence::health() {
+  TrainingHealth h = energies_since_report();
+  Kokkos::deep_copy(energy_sums_, 0.);
+  updates_since_report_ = 0;
   if (differentiable_) h.gradient_step = mean_gradient_step();
   return h;
+}
+
+void ContrastiveDivergence::require_bounded(TrainingHealth const& h, Index update) const {
+  require_all(
+      std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
+      "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
+      "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty",
+      h.energy_gap, options_.divergence_bound, update);
 }
 
 std::vector<Series> ContrastiveDivergence::series() const {
@@ -347,14 +360,9 @@ std::vector<Series> ContrastiveDivergence::series() const {
 
 std::vector<double> ContrastiveDivergence::report(Index update) {
   TrainingHealth const h = health();
-  last_energy_ = h.energy_chains;
+  if (std::isfinite(h.energy_chains)) last_energy_ = h.energy_chains;
   require_finite(update);
-  require_all(
-      std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
-      "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
-      "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty, and continue from the "
-      "last checkpoint",
-      h.energy_gap, options_.divergence_bound, update);
+  require_bounded(h, update);
   std::vector<double> out{h.energy_gap, h.energy_data, h.energy_chains, h.energy_spread};
   if (differentiable_) out.push_back(h.gradient_step);
   return out;

@@ -63,6 +63,7 @@ class ContrastiveDivergence : public Objective {
   std::vector<double> report(Index update) override;
   std::vector<std::string> warnings(std::vector<std::vector<double>> const& reports) const override;
   void require_finite(Index update) const override { require_finite_chains(communicator_, buffer_, update, last_energy_); }
+  void require_sane(Index update) override { require_bounded(energies_since_report(), update); }
   std::vector<Chains> const& chains() const override { return buffer_; }
   void settle(Index updates, Index steps) override;
   double epoch(Index update) const override { return batches_.epoch(update); }
@@ -72,6 +73,8 @@ class ContrastiveDivergence : public Objective {
 
  private:
   void add_data_noise(Index update);
+  TrainingHealth energies_since_report() const;
+  void require_bounded(TrainingHealth const&, Index update) const;
   double mean_gradient_step();
   void keep_step_stable(Index update);
   void draw_hidden_given_data(Index update);

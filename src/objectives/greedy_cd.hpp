@@ -21,6 +21,7 @@ class GreedyCd : public Objective {
   std::vector<double> report(Index update) override;
   std::vector<std::string> warnings(std::vector<std::vector<double>> const& reports) const override;
   void require_finite(Index update) const override { learner(update).require_finite(update); }
+  void require_sane(Index update) override { learner(update).require_sane(update); }
   double epoch(Index update) const override { return batches_.epoch(update); }
   double chain_steps_per_update() const override { return learners_.front()->chain_steps_per_update(); }
   std::size_t bytes() const override;

@@ -42,6 +42,10 @@ class Objective {
   // Failure(numerical) that names the first chain which is not finite. Collective.
   virtual void require_finite(Index update) const = 0;
 
+  // Failure(numerical) where what was seen since the last report shows that the training diverged, as report() has it: such a state replaces
+  // no checkpoint. Collective.
+  virtual void require_sane(Index /*update*/) {}
+
   // Chains of the model that updates leave behind, in groups of one batch each; none where the objective needs none.
   virtual std::vector<Chains> const& chains() const {
     static std::vector<Chains> const none;

@@ -27,7 +27,7 @@ deck::Schema reverse_kl_schema() {
       {deck::key("beta_start", &O::beta_start, "beta of U at the start; 1: no annealing, and modes of the target may be lost")
            .above(0)
            .at_most(1),
-       deck::key("annealed_share", &O::annealed_share, "share of train.updates over which beta rises linearly to 1").at_least(0).at_most(1),
+       deck::key("annealed_share", &O::annealed_share, "share of train.schedule_updates over which beta rises linearly to 1").at_least(0).at_most(1),
        deck::key("tile_width", &O::tile_width, "latents of a tile, a multiple of 16; 0: computed").at_least(0)});
 }
 
@@ -119,8 +119,7 @@ std::vector<double> ReverseKl::statistics(Index update) const {
   auto const sums = sum_over_tiles(communicator_, latents_.mine, latents_.tiling.tiles(), tile_sums_, 2);
   require_all(std::isfinite(sums[0] + sums[1] + flow_.log_determinant()), ExitCode::numerical,
               "the flow's samples are not finite at update {} (or S is singular): the training diverged; use a smaller "
-              "optimizer.learning_rate, or optimizer.clip_norm, and continue from the "
-              "last checkpoint",
+              "optimizer.learning_rate, or optimizer.clip_norm",
               update);
   return sums;
 }

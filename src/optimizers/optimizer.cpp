@@ -14,7 +14,7 @@ constexpr Index block_of_norm = 512;  // entries that one thread adds up
 std::vector<deck::Key> optimizer_keys() {
   using O = OptimizerOptions;
   return {deck::key("learning_rate", &O::learning_rate, "step of an update").above(0),
-          deck::key("schedule", &O::schedule, "how the learning rate falls over train.updates, after the warm-up")
+          deck::key("schedule", &O::schedule, "how the learning rate falls over train.schedule_updates, after the warm-up")
               .one_of({"constant", "linear", "cosine"}),
           deck::key("warmup_updates", &O::warmup_updates, "updates over which the rate rises from zero").at_least(0),
           deck::key("final_fraction", &O::final_fraction, "linear, cosine: the rate reached after the last update, over learning_rate")

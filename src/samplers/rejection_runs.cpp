@@ -8,34 +8,55 @@ namespace partita {
 RejectionRuns::RejectionRuns(Tiling const& tiling, TileRange mine)
     : tiling_(tiling), mine_(mine), counts_("rejection runs", mine.count, static_cast<int>(counters), tiling.pitch()) {}
 
-void RejectionRuns::add(Chains const& chains, Index proposals) {
-  proposals_ += proposals;
+void RejectionRuns::look(Chains const& chains, Index proposals) {
   auto const counts = counts_;
   auto const accepts = chains.accepted, diverges = chains.diverging;
-  auto const rejected = static_cast<std::int32_t>(proposals);
   Kokkos::parallel_for(
-      "partita::rejection_runs",
-      Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>(
-          {0, 0}, {static_cast<std::int64_t>(accepts.extent(0)), static_cast<std::int64_t>(accepts.extent(1))}),
-      KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
-        counts(t, present, l) = accepts(t, l) > 0 ? 0 : counts(t, present, l) + rejected;
-        if (counts(t, present, l) > counts(t, longest, l)) counts(t, longest, l) = counts(t, present, l);
-        counts(t, accepted, l) += accepts(t, l);
-        counts(t, diverging, l) += diverges(t, l);
+      "partita::look_at_acceptance", all_lanes(), KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
+        auto const fresh = accepts(t, l) - counts(t, seen, l);
+        counts(t, seen, l) = accepts(t, l);
+        counts(t, in_window, l) += fresh;
+        counts(t, accepted, l) += fresh;
+        counts(t, diverging, l) += diverges(t, l) > 0 ? 1 : 0;
       });
+  in_window_ += proposals - seen_;
+  proposals_ += proposals - seen_;
+  seen_ = proposals;
+}
+
+void RejectionRuns::counts_cleared() {
+  auto const counts = counts_;
+  Kokkos::parallel_for(
+      "partita::nothing_seen", all_lanes(), KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) { counts(t, seen, l) = 0; });
+  seen_ = 0;
+}
+
+void RejectionRuns::end_window() {
+  auto const counts = counts_;
+  auto const rejected = static_cast<std::int32_t>(in_window_);
+  Kokkos::parallel_for(
+      "partita::end_window", all_lanes(), KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
+        counts(t, present, l) = counts(t, in_window, l) > 0 ? 0 : counts(t, present, l) + rejected;
+        if (counts(t, present, l) > counts(t, longest, l)) counts(t, longest, l) = counts(t, present, l);
+        counts(t, in_window, l) = 0;
+      });
+  in_window_ = 0;
 }
 
 void RejectionRuns::forget() {
   Kokkos::deep_copy(counts_, 0);
-  proposals_ = 0;
+  proposals_ = in_window_ = seen_ = 0;
 }
 
-Index RejectionRuns::sum(Communicator const& ranks, std::function<Index(std::array<std::int32_t, counters> const&)> const& of_chain) const {
+Index RejectionRuns::sum(Communicator const& ranks, std::function<Index(ChainCounts const&)> const& of_chain) const {
   auto const counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), counts_);
   Index total = 0;
   for (Index t = 0; t < mine_.count; t++)
-    for (Index l = 0; l < tiling_.chains_in(mine_.first + t); l++)
-      total += of_chain({counts(t, present, l), counts(t, longest, l), counts(t, accepted, l), counts(t, diverging, l)});
+    for (Index l = 0; l < tiling_.chains_in(mine_.first + t); l++) {
+      ChainCounts chain;
+      for (std::size_t k = 0; k < chain.size(); k++) chain[k] = counts(t, k, l);
+      total += of_chain(chain);
+    }
   return ranks.all_reduce(total, Reduction::sum);
 }
 
@@ -51,7 +72,7 @@ RejectionRuns::Found RejectionRuns::find(Communicator const& ranks) const {
   Index const usual = f.acceptance > 0 && f.acceptance < 1
                           ? static_cast<Index>(std::ceil(std::log(1e-3 / (chains * tries)) / std::log1p(-f.acceptance)))
                           : 1;
-  f.length = std::max(std::min(usual, proposals_ / 2), std::min<Index>(100, proposals_));
+  f.length = std::max(std::min(3 * usual, proposals_ / 2), std::min<Index>(200, proposals_));
   f.stuck = sum(ranks, [&](auto const& chain) { return chain[longest] >= f.length ? 1 : 0; });
   f.diverging = sum(ranks, [](auto const& chain) { return chain[diverging] > 0 ? 1 : 0; });
   return f;
@@ -60,6 +81,8 @@ RejectionRuns::Found RejectionRuns::find(Communicator const& ranks) const {
 void RejectionRuns::describe_state(State& state) {
   state.add_by_tile("rejection_runs/counts", counts_, mine_, tiling_.tiles());
   state.add_scalar("rejection_runs/proposals", proposals_);
+  state.add_scalar("rejection_runs/in_window", in_window_);
+  state.add_scalar("rejection_runs/seen", seen_);
 }
 
 }  // namespace partita

@@ -13,12 +13,16 @@ class RejectionRuns {
  public:
   RejectionRuns(Tiling const&, TileRange mine);
 
-  // Takes over what the chains have counted in so many proposals since they last began to count.
-  void add(Chains const&, Index proposals);
+  // Takes over what the chains have counted in the so many proposals since their counts were last cleared.
+  void look(Chains const&, Index proposals);
+  // The chains' counts are cleared.
+  void counts_cleared();
+  // Ends a window: a chain that has accepted nothing since the last one ended has rejected the whole window. Runs are sums of windows.
+  void end_window();
   // Starts anew, at the end of a warm-up.
   void forget();
 
-  // Real chains of all ranks that have rejected at least so many proposals up to now; collective.
+  // Real chains of all ranks that have rejected at least so many proposals up to the end of the last window; collective.
   Index still(Communicator const&, Index proposals) const;
 
   struct Found {
@@ -28,23 +32,30 @@ class RejectionRuns {
     Index stuck = 0;        // chains that had a run of that length at any time
     Index diverging = 0;    // chains with a diverging proposal
   };
-  // Over the real chains of all ranks; collective. The length is what with a probability of less than 1/1000 any chain of average
-  // acceptance reaches, and at least 100 proposals where there were so many, for acceptance may depend on the place; half of all proposals
-  // where hardly any is accepted.
+  // Over the real chains of all ranks; collective. The length is three times what with a probability of less than 1/1000 any chain of
+  // average acceptance reaches, and at least 200 proposals where there were so many, for acceptance depends on the place; half of all
+  // proposals where hardly any is accepted.
   Found find(Communicator const&) const;
 
   void describe_state(State&);
 
  private:
   using Counts = Kokkos::View<std::int32_t***, Kokkos::LayoutRight, DeviceMemory>;
-  enum Counter { present, longest, accepted, diverging, counters };
+  // Of a chain: rejected up to the last window's end, the longest such run, accepted in this window, accepted in all, what the chain's own
+  // count was when it was last looked at, looks with a diverging proposal.
+  enum Counter { present, longest, in_window, accepted, seen, diverging, counters };
+  using ChainCounts = std::array<std::int32_t, counters>;
   // The sum over the real chains of all ranks of a function of a chain's counts; collective.
-  Index sum(Communicator const&, std::function<Index(std::array<std::int32_t, counters> const&)> const& of_chain) const;
+  Index sum(Communicator const&, std::function<Index(ChainCounts const&)> const& of_chain) const;
+  auto all_lanes() const {
+    using Policy = Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>;
+    return Policy({0, 0}, {static_cast<std::int64_t>(counts_.extent(0)), static_cast<std::int64_t>(counts_.extent(2))});
+  }
 
   Tiling tiling_;
   TileRange mine_;
-  Counts counts_;  // (tile, Counter, pitch)
-  Index proposals_ = 0;
+  Counts counts_;                                   // (tile, Counter, pitch)
+  Index proposals_ = 0, in_window_ = 0, seen_ = 0;  // of each chain: in all, in this window, when it was last looked at
 };
 
 }  // namespace partita

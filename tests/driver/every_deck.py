@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Every deck of inputs/, shortened, and every estimator give the same bits of metrics and parameters on any number of ranks.
+"""Every deck of inputs/, shortened, and every estimator give the same bits of metrics and parameters on any number of ranks; what the decks'
+comments advise to --set works.
 
 Called with PARTITA (the program), MPIEXEC and INPUTS in the environment and the numbers of ranks as arguments, the first of which is what
 the others are compared with. Data that may be missing are replaced by made ones of the same shape. All runs compare their collective calls.
@@ -80,6 +81,37 @@ shortened = {
     "nice_phi4": ["train.updates=6", "train.batch=48", "run.reproducible=true", "model.hidden=[16]", "estimator.0.samples=3000"],
 }
 
+# What the comments of a deck advise to set, together; each setting that they name is here.
+checkerboard = ["data.type=checkerboard", "objective.data_noise=0.2"]
+from_the_square = ["sampler.initial=uniform", "sampler.initial_scale=4"]
+score_network = ["model.type=score_mlp", "model.layers=[2, 128, 128, 128, 2]"]
+advised = {
+    "estimate_published_rbm": [["estimator.0.temperatures=1000"]],
+    "rbm_mnist": [["model.hidden=16", "estimator.0.type=exact_log_z"]],
+    "rbm_bars": [["sampler.type=replica_exchange", "sampler.moves=gibbs", "sampler.rungs=4", "sampler.lowest_beta=0"]],
+    "rbm_inpainting": [["clamp.units=[392, 783]"], ["clamp.others=true"]],
+    "ising_2d": [["model.rows=3", "model.columns=3"]],
+    "modern_hopfield": [["estimator.0.queries=0"]],
+    "nice_double_well": [["model.latent_dimension=4"], ["objective.beta_start=1", "train.updates=2000"]],
+    "nice_many_well": [["estimator.0.reference=runs/many_well"]],
+    "hee_2d": [["data.type=two_moons", "data.scale=4.0"]],
+    "hee_2d_generate": [["generator.type=hee_joint"], ["generator.type=hee_marginal"], ["generator.type=hee_joint", "generator.output=last"],
+                        ["data.type=two_moons", "data.scale=4.0", "model.from=runs/hee_2d.advised0"]],
+    "hee_fashion_mnist_generate": [["generator.type=hee_marginal"], ["generator.type=hee_ancestral"]],
+    "hee_fashion_mnist_small": [["sampler.order=second", "sampler.integrator=euler", "sampler.aprime=interneuron", "sampler.tau=[4]"]],
+    "hee_fashion_mnist_small_generate": [
+        ["generator.type=hee_joint"], ["generator.type=hee_marginal"], ["generator.type=hee_joint", "generator.output=last", "generator.duration=500"],
+        ["generator.type=hee_marginal", "sampler.tau_0=10", "generator.latent_chains=2", "generator.duration=1500"]],
+    "hee_cifar10": [["data.type=hdf5", "data.path=mnist.h5", "data.dataset=train", "model.widths=[784, 20, 10]"]],
+    "score_2d_denoising": [["data.type=two_moons"], ["data.type=checkerboard"], score_network],
+    "score_2d_exact": [["data.type=two_moons"], checkerboard],
+    "score_2d_sliced": [["data.type=two_moons"], [*checkerboard, "objective.projections=4"]],
+    "score_2d_sample": [["data.type=two_moons", "model.from=runs/score_2d_denoising.advised0"], [*score_network, "model.from=runs/score_2d_denoising.advised2"]],
+    "score_2d_langevin": [["model.from=runs/score_2d_sliced"], [*checkerboard[:1], *from_the_square, "model.from=runs/score_2d_exact.advised1"]],
+}
+not_settings = {"data.path=FILE", "data.dataset=NAME", "model.rows=", "estimator.0.reference=runs/"}  # with a placeholder, or any
+
+
 # Estimators that no deck of inputs/ has.
 more = {
     "energies": (
@@ -156,6 +188,23 @@ def listed_estimators() -> set[str]:
     return set(re.findall(r"^  (\w+)  ", text, re.M))
 
 
+def with_advice(name: str, advice: list[str]) -> list[str]:
+    keys = {setting.split("=")[0] for setting in advice}
+    return advice + [setting for setting in shortened[name] if setting.split("=")[0] not in keys]
+
+
+def advice_without_test() -> list[str]:
+    tested = {setting.replace(".0", "") for sets in advised.values() for settings in sets for setting in settings}
+    problems = []
+    for deck in sorted(Path(inputs).glob("*.toml")):
+        comments = " ".join(line.lstrip("# ") for line in deck.read_text().splitlines() if line.startswith("#"))
+        named = re.findall(r"--set '?([\w.]+=(?:\[[^\]]*\]|'[^']*'|[^\s,;:)]*))", comments) if deck.stem != "reference" else []
+        for setting in (found.replace("'", "").rstrip(".") for found in named):
+            if setting not in not_settings and setting.replace(".0", "") not in tested:
+                problems.append(f"{deck.stem}: its comments advise --set {setting}, which this test does not run")
+    return problems
+
+
 def main() -> int:
     make_data()
     missing = {Path(path).stem for path in Path(inputs).glob("*.toml")} - {"reference"} - set(shortened)
@@ -173,6 +222,13 @@ def main() -> int:
                 print(Path(f"{name}.log").read_text()[-3000:])
             if problem and ranks == first:
                 break
+    for name, sets in advised.items():
+        for k, advice in enumerate(sets):
+            problem = run(first, f"{inputs}/{name}.toml", with_advice(name, advice), f"{name}.advised{k}")
+            print(f"{name} with {' '.join(advice)}: {problem or 'ok'}", flush=True)
+            if problem:
+                problems.append(f"{name} with {' '.join(advice)}: {problem}")
+    problems += advice_without_test()
     problems += [f"estimator {name}: in no deck" for name in sorted(listed_estimators() - used_estimators())]
     print("\n".join(["", f"{len(problems)} problems", *problems]))
     return len(problems) > 0

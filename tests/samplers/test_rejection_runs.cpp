@@ -16,19 +16,25 @@ struct Counted {
   Chains chains{"chains", tiling, mine, 1};
   RejectionRuns runs{tiling, mine};
 
-  // Every lane accepts `all` proposals, padding included, but chain `chain`, which accepts `its`.
-  void add(Index proposals, std::int32_t all, Index chain, std::int32_t its) {
+  // Every lane accepts `all` of so many proposals, padding included, but chain `chain`, which accepts `its`.
+  void take(std::int32_t all, Index chain, std::int32_t its) {
     Kokkos::deep_copy(chains.accepted, all);
     for (Index t = 0; t < mine.count; t++)
       for (Index l = 0; l < tiling.width; l++)
         if ((mine.first + t) * tiling.width + l == chain) chains.accepted(t, l) = its;
-    runs.add(chains, proposals);
+  }
+  // A window that begins and ends with cleared counts.
+  void window(Index proposals, std::int32_t all, Index chain, std::int32_t its) {
+    take(all, chain, its);
+    runs.look(chains, proposals);
+    runs.counts_cleared();
+    runs.end_window();
   }
 };
 
-TEST(RejectionRuns, RunsGoOnOverResets) {
+TEST(RejectionRuns, RunsGoOnOverWindows) {
   Counted c;
-  for (int k = 0; k < 10; k++) c.add(10, 5, 36, 0);  // what thin = 10 makes of a chain that never moves
+  for (int k = 0; k < 10; k++) c.window(10, 5, 36, 0);
   EXPECT_EQ(c.runs.still(world(), 100), 1);
   EXPECT_EQ(c.runs.still(world(), 101), 0);
   auto const found = c.runs.find(world());
@@ -40,29 +46,57 @@ TEST(RejectionRuns, RunsGoOnOverResets) {
 
 TEST(RejectionRuns, AChainThatWasStuckAndCameFreeIsStillNamed) {
   Counted c;
-  for (int k = 0; k < 15; k++) c.add(10, 5, 3, 0);
-  for (int k = 0; k < 15; k++) c.add(10, 5, 3, 5);
+  for (int k = 0; k < 25; k++) c.window(10, 5, 3, 0);
+  for (int k = 0; k < 15; k++) c.window(10, 5, 3, 5);
   EXPECT_EQ(c.runs.still(world(), 10), 0);
   EXPECT_EQ(c.runs.find(world()).stuck, 1);
   c.runs.forget();
-  c.add(10, 5, 3, 5);
+  c.window(10, 5, 3, 5);
   EXPECT_EQ(c.runs.find(world()).stuck, 0);
 }
 
 TEST(RejectionRuns, SmallAcceptanceIsNotBeingStuck) {
   Counted c;
-  for (int k = 0; k < 1000; k++) c.add(100, 1, 0, k % 3 == 0 ? 1 : 0);  // acceptance 1 %: 200 rejections in a row are usual
+  for (int k = 0; k < 1000; k++) c.window(100, 1, 0, k % 20 == 0 ? 1 : 0);  // acceptance 1 %, of chain 0 a twentieth of it
   auto const found = c.runs.find(world());
-  // (1 - a)^length x 37 chains x 1e5 proposals < 1e-3, a little below a = .01
-  EXPECT_NEAR(static_cast<double>(found.length), std::log(1e-3 / 37e5) / std::log1p(-found.acceptance), 1);
-  EXPECT_GT(found.length, 2000);
+  // (1 - a)^(length / 3) x 37 chains x 1e5 proposals < 1e-3, a little below a = .01
+  EXPECT_NEAR(static_cast<double>(found.length), 3 * std::log(1e-3 / 37e5) / std::log1p(-found.acceptance), 3);
+  EXPECT_GT(found.length, 6000);
   EXPECT_EQ(found.stuck, 0);
+}
+
+// The same history of a chain, whether its counts are cleared every 10 or every 400 proposals: windows of 100 decide.
+TEST(RejectionRuns, WhenCountsAreClearedDoesNotMatter) {
+  auto const stuck_after = [](Index clear_every) {
+    Counted c;
+    std::int32_t others = 0, its = 0;
+    for (Index step = 1; step <= 2000; step++) {
+      others += 1;
+      its += step <= 150 || step > 460 ? 1 : 0;  // rejects 151 ... 460, which holds two whole windows
+      c.take(others, 20, its);
+      bool const clear = step % clear_every == 0;
+      if (clear || step % 100 == 0) c.runs.look(c.chains, (step - 1) % clear_every + 1);
+      if (clear) {
+        others = its = 0;
+        c.runs.counts_cleared();
+      }
+      if (step % 100 == 0) c.runs.end_window();
+    }
+    auto const found = c.runs.find(world());
+    EXPECT_EQ(found.proposals, 2000);
+    EXPECT_NEAR(found.acceptance, (36. * 2000 + 1690) / (37. * 2000), 1e-12);
+    EXPECT_EQ(found.length, 200);
+    return found.stuck;
+  };
+  EXPECT_EQ(stuck_after(10), 1);
+  EXPECT_EQ(stuck_after(400), 1);
+  EXPECT_EQ(stuck_after(2000), 1);
 }
 
 TEST(RejectionRuns, DivergingChainsAreCounted) {
   Counted c;
   if (c.mine.count > 0 && c.mine.first == 0) c.chains.diverging(0, 7) = 2;
-  c.add(10, 5, 0, 5);
+  c.window(10, 5, 0, 5);
   EXPECT_EQ(c.runs.find(world()).diverging, 1);
 }
 
