@@ -8,31 +8,93 @@
 #include "core/build_info.hpp"
 #include "core/log.hpp"
 #include "core/matrix_product.hpp"
+#include "core/printable.hpp"
 #include "deck/duration.hpp"
 #include "driver/progress.hpp"
 #include "driver/registry.hpp"
 #include "driver/stop.hpp"
 #include "driver/task.hpp"
 #include "io/checkpoint.hpp"
-#include "io/crc32c.hpp"
 #include "io/run_lock.hpp"
+#include "io/run_status.hpp"
 #include "io/together.hpp"
 
 namespace partita {
 namespace {
 
-struct Status {
-  RunDirectory const& directory;
-  Communicator const& ranks;
-  void write(std::string const& status, ExitCode code, std::string const& reason, Index step) const {
-    if (ranks.is_root())
-      directory.write_status(Json::Object{{"status", status}, {"exit_code", static_cast<int>(code)}, {"reason", reason}, {"step", step}});
+// The run's own record of how it stands; one for all ranks, about rank 0.
+class StatusRecord {
+ public:
+  // Collective.
+  StatusRecord(RunDirectory const& directory, RunLock const& lock, Communicator const& ranks, std::string const& deck)
+      : directory_(directory), lock_(lock), ranks_(ranks), deck_hash_(hash_of_deck(deck)) {
+    ranks.broadcast(process_.host);
+    ranks.broadcast(process_.started);
+    ranks.broadcast(&process_.process, sizeof process_.process);
+    ranks.broadcast(&process_.start, sizeof process_.start);
+  }
+  // By the root.
+  void write(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
+    if (!ranks_.is_root()) return;
+    lock_.confirm();
+    put(status, code, reason, step);
+  }
+  // By any rank: the one that knows of an end may be another than the root. Another run's record stays, and without a code, which tells
+  // nothing of the reason, this run's own last word.
+  void write_end(std::string const& status, std::optional<ExitCode> code, std::string const& reason) const {
+    lock_.confirm();
+    auto const now = read_status(directory_);
+    if (now && (now->process != process_ || (!code && now->status != "running"))) return;
+    put(status, code, reason, now ? now->step : std::nullopt);
+  }
+
+ private:
+  RunDirectory const& directory_;
+  RunLock const& lock_;
+  Communicator const& ranks_;
+  std::string deck_hash_;
+  ProcessIdentity process_ = ProcessIdentity::of_this_process();
+
+  void put(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
+    std::optional<int> number;
+    if (code) number = static_cast<int>(*code);
+    write_status(directory_, {status, number, reason, step, process_, deck_hash_});
   }
 };
 
+// Collective: whether this deck's results are there, whole. The deck file does not tell: a longer run may have died when it had written it.
+bool is_done(RunDirectory const& directory, std::string const& resolved, Communicator const& ranks) {
+  bool done = false;
+  on_root(ranks, [&] {
+    auto const status = read_status(directory);
+    done =
+        status && status->status == "done" && status->deck_hash == hash_of_deck(resolved) && std::filesystem::exists(directory.summary());
+  });
+  return ranks.any(done);
+}
+
+// A directory that holds a run goes on from its own checkpoints only, and a finished run not from one before its end, which would remove
+// its results.
+CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
+  CheckpointFile const file = find_checkpoint(a.restart_file, ranks);
+  if (!directory.has_run(ranks)) return file;
+  on_root(ranks, [&] {
+    std::error_code absent;
+    require(std::filesystem::equivalent(Path(file.path).parent_path(), directory.checkpoints(), absent), ExitCode::usage,
+            "{} is a checkpoint of another run than the one in {}, which it would replace; choose another run.output", file.path.string(),
+            directory.root().string());
+    auto const status = read_status(directory);
+    require(!status || status->status != "done" || file.step >= status->step.value_or(0), ExitCode::usage,
+            "{} holds a finished run of {} steps, and {} is of step {}, so that results would be removed; use --restart auto, or choose "
+            "another run.output",
+            directory.root().string(), status ? status->step.value_or(0) : 0, file.path.string(), file.step);
+  });
+  return file;
+}
+
 // Where a run continues: nothing where it starts anew.
 std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
-  if (a.restart == Restart::from_file) return find_checkpoint(a.restart_file, ranks);
+  if (a.restart == Restart::from_file) return named_checkpoint(a, directory, ranks);
   if (a.restart == Restart::never || !directory.has_run(ranks)) {
     require_all(a.restart != Restart::required, ExitCode::data,
                 "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
@@ -44,18 +106,21 @@ std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory con
   return newest;
 }
 
-void require_same_run(Arguments const& a, CheckpointFile const& from, deck::Document const& wanted) {
+// Nothing that changes results may differ from the deck of the run that goes on.
+void require_same_deck(std::string const& running, Path const& source, RunDirectory const& directory, deck::Document const& wanted) {
+  auto const differences = deck::differences_that_change_results(deck::read(running, source.string(), catalogue()), wanted);
+  if (differences.empty()) return;
+  std::string text = fmt::format(
+      "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
+      "run.output):",
+      directory.root().string());
+  for (auto const& d : differences) text += "\n  " + d;
+  fail(ExitCode::usage, text, FailedOn::all_ranks);
+}
+
+void require_same_run(Arguments const& a, RunDirectory const& directory, CheckpointFile const& from, deck::Document const& wanted) {
   CheckpointInfo const info = read_checkpoint_info(from);
-  auto const running = deck::read(info.deck, from.path.string(), catalogue());
-  auto const differences = deck::differences_that_change_results(running, wanted);
-  if (!differences.empty()) {
-    std::string text = fmt::format(
-        "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
-        "run.output):",
-        from.path.parent_path().parent_path().string());
-    for (auto const& d : differences) text += "\n  " + d;
-    fail(ExitCode::usage, text, FailedOn::all_ranks);
-  }
+  require_same_deck(info.deck, from.path, directory, wanted);
   require_all(a.allow_different_machine || info.machine == machine_identity(), ExitCode::usage,
               "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine",
               from.path.string(), info.machine, machine_identity());
@@ -63,25 +128,26 @@ void require_same_run(Arguments const& a, CheckpointFile const& from, deck::Docu
     log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
 }
 
-void remove_run(RunDirectory const& d, Communicator const& ranks) {
+// A run that left no checkpoint is begun anew, if nothing finished is lost by that and it is the same run.
+void require_unfinished(RunDirectory const& directory, Communicator const& ranks, deck::Document const& wanted) {
+  std::string running;
   on_root(ranks, [&] {
-    for (Path const& p : {d.deck(), d.log(), d.status(), d.summary(), d.history(), d.all_samples()}) std::filesystem::remove(p);
-    for (Path const& p : {d.checkpoints(), d.samples(), d.estimates()}) {
-      std::filesystem::remove_all(p);
-      std::filesystem::create_directories(p);
-    }
+    auto const status = read_status(directory);
+    require(status && status->status != "done" && !std::filesystem::exists(directory.summary()), ExitCode::usage,
+            "{} holds {} and no checkpoint to continue from; remove them with --overwrite, or choose another run.output",
+            directory.root().string(), status ? "results" : "files of a run, no status that tells how it ended,");
+    if (std::filesystem::exists(directory.deck())) running = read_text(directory.deck());
   });
+  ranks.broadcast(running);
+  if (!running.empty()) require_same_deck(running, directory.deck(), directory, wanted);
+  log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
 }
-
-bool has_status(RunDirectory const& d, std::string const& status) {
-  return std::filesystem::exists(d.status()) && read_text(d.status()).find("\"status\": \"" + status + "\"") != std::string::npos;
-}
-bool finished(RunDirectory const& d) { return has_status(d, "done") && std::filesystem::exists(d.deck()); }
 
 class Loop {
  public:
-  Loop(RunContext const& context, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
+  Loop(RunContext const& context, RunLock const& lock, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
       : context_(context),
+        lock_(lock),
         task_(task),
         checkpoint_(std::move(checkpoint)),
         conditions_(conditions),
@@ -139,17 +205,18 @@ class Loop {
     if (saved_ == step_) return;
     Timers::Scope const scope(context_.timers, "checkpoint");
     double const before = conditions_.elapsed();
+    lock_.confirm();
     task_.flush(step_);
-    write_checkpoint(
-        context_.directory, context_.ranks, state_,
-        {step_, context_.provenance.deck, fmt::format("{:08x}", crc32c(context_.provenance.deck.data(), context_.provenance.deck.size())),
-         code_version(), machine_identity(), context_.options.seed},
-        checkpoint_.keep);
+    write_checkpoint(context_.directory, context_.ranks, state_,
+                     {step_, context_.provenance.deck, hash_of_deck(context_.provenance.deck), code_version(), machine_identity(),
+                      context_.options.seed},
+                     checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
     saved_ = step_;
   }
 
   RunContext const& context_;
+  RunLock const& lock_;
   Task& task_;
   CheckpointOptions checkpoint_;
   StopConditions& conditions_;
@@ -249,13 +316,14 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
   return make_sample_task(c);
 }
 
-int run_steps(RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status, LastWords& last_words) {
+int run_steps(RunContext const& context, std::optional<CheckpointFile> const& from, RunLock const& lock, StatusRecord const& status,
+              LastWords& last_words) {
   auto const task = make_task(context);
   auto const output = context.deck.at("output").as<OutputOptions>();
   auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
   double const walltime = context.options.walltime.empty() ? 0 : deck::seconds(context.options.walltime);
   StopConditions conditions(context.ranks, walltime, checkpoint, log::on_terminal() ? 1 : deck::seconds(output.progress));
-  Loop loop(context, *task, checkpoint, conditions);
+  Loop loop(context, lock, *task, checkpoint, conditions);
   if (from) loop.restore(*from);
   else task->restored(0);
   bool const done = loop.run();
@@ -282,6 +350,8 @@ int run(Arguments const& a, Communicator const& ranks) {
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
   auto const options = deck.at("run").as<RunOptions>();
   Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));
+  require_all(printable(options.output) == options.output, ExitCode::usage,
+              "run.output = \"{}\" has control characters, which no message could show; choose another", printable(options.output));
   RunDirectory const directory(options.output);
   directory.create(ranks);
   RunLock const lock(directory, ranks);
@@ -289,39 +359,33 @@ int run(Arguments const& a, Communicator const& ranks) {
   require_all(a.overwrite || a.restart != Restart::never || !directory.has_run(ranks), ExitCode::usage,
               "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output",
               directory.root().string());
-  if (a.overwrite) remove_run(directory, ranks);
-
-  Status const status{directory, ranks};
   std::string const resolved = deck::resolved(deck);
   bool const may_be_done = a.restart == Restart::automatic || a.restart == Restart::required;
-  if (may_be_done && ranks.all(!ranks.is_root() || (finished(directory) && read_text(directory.deck()) == resolved))) {
+  if (may_be_done && is_done(directory, resolved, ranks)) {
     log::info("{} is done: nothing to do", directory.root().string());
     return static_cast<int>(ExitCode::done);
   }
   auto const from = restart_point(a, directory, ranks);
-  if (from) require_same_run(a, *from, deck);
-  else if (directory.has_run(ranks)) {
-    log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
-    remove_run(directory, ranks);
-  }
+  if (from) require_same_run(a, directory, *from, deck);
+  else if (!a.overwrite && directory.has_run(ranks)) require_unfinished(directory, ranks, deck);
 
+  // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
+  StatusRecord const status(directory, lock, ranks, resolved);
+  on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
+  if (!from) directory.remove_run(ranks);
   on_root(ranks, [&] { directory.write_deck(resolved); });
   log::open_file(directory.log().string());
-  log::info("{}{}{}", deck.title, deck.title.empty() ? "" : "\n",
+  log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
             fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
   if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
-  status.write("running", ExitCode::done, "", from ? from->step : 0);
 
   Timers timers;
   RunContext const context{
       ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
-  LastWords last_words([&directory](std::optional<ExitCode> code, std::string const& reason) {
-    if (code) directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(*code)}, {"reason", reason}});
-    else if (has_status(directory, "running"))
-      directory.write_status(Json::Object{{"status", "died"}, {"exit_code", Json{}}, {"reason", reason}});
-  });
+  LastWords last_words(
+      [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {
-    if (options.task != "estimate") return run_steps(context, from, status, last_words);
+    if (options.task != "estimate") return run_steps(context, from, lock, status, last_words);
     Results const results = estimate(context);
     last_words.end();
     summarise(context, "done", 0, 0, 0, results);
@@ -333,7 +397,7 @@ int run(Arguments const& a, Communicator const& ranks) {
     last_words.end();
     if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw;
     try {
-      directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(f.code())}, {"reason", f.what()}});
+      status.write_end("failed", f.code(), f.what());
     } catch (Failure const& unwritten) {
       log::error("{}", unwritten.what());
     }

@@ -20,7 +20,6 @@ struct Manifest {
   static Manifest parse(std::string const& text, Path const& from);  // Failure(data)
 };
 
-Path manifest_of(Path const& file);
 // Collective: of a file as it is now.
 Manifest make_manifest(Path const& file, Communicator const&);
 // Collective: Failure(data) on all ranks unless the file is what its manifest says.
