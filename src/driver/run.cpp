@@ -151,15 +151,14 @@ class Loop {
         task_(task),
         checkpoint_(std::move(checkpoint)),
         conditions_(conditions),
-        progress_(context.ranks, task.total(), task.chain_steps_per_step(), context.options.task == "train" ? "update" : "step") {
-    task.describe_state(state_);
-  }
+        progress_(context.ranks, task.total(), task.chain_steps_per_step(), context.options.task == "train" ? "update" : "step") {}
 
   void restore(CheckpointFile const& from) {
     require_all(from.step <= task_.total(), ExitCode::usage,
                 "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(),
                 from.step, task_.total());
-    read_checkpoint(from, context_.ranks, state_);
+    together(context_.ranks, [&] { task_.size_state(from); });
+    read_checkpoint(from, context_.ranks, state());
     step_ = saved_ = from.step;
     remove_later_checkpoints(context_.directory, context_.ranks, step_);
     task_.restored(step_);
@@ -201,13 +200,18 @@ class Loop {
     auto const every = checkpoint_.every_steps();
     return every ? *every - step_ % *every : task_.total();
   }
+  State state() const {
+    State described;
+    task_.describe_state(described);
+    return described;
+  }
   void save() {
     if (saved_ == step_) return;
     Timers::Scope const scope(context_.timers, "checkpoint");
     double const before = conditions_.elapsed();
     lock_.confirm();
     task_.flush(step_);
-    write_checkpoint(context_.directory, context_.ranks, state_,
+    write_checkpoint(context_.directory, context_.ranks, state(),
                      {step_, context_.provenance.deck, hash_of_deck(context_.provenance.deck), code_version(), machine_identity(),
                       context_.options.seed},
                      checkpoint_.keep);
@@ -221,7 +225,6 @@ class Loop {
   CheckpointOptions checkpoint_;
   StopConditions& conditions_;
   Progress progress_;
-  State state_;
   Index step_ = 0, saved_ = -1;
   std::string reason_;
 };

@@ -101,6 +101,7 @@ class SampleTask : public Task {
     samples_.describe_state(state);
   }
 
+  void size_state(CheckpointFile const& from) override { samples_.size_state(from); }
   void restored(Index step) override {
     samples_.cut_back();
     if (step > 0) history_.restore(step);
@@ -109,6 +110,7 @@ class SampleTask : public Task {
   void flush(Index step) override {
     require_finite_chains(context_.ranks, {chains_}, step, last_energy_);
     history_.flush();
+    samples_.show();
   }
 
   std::string progress() override {

@@ -106,6 +106,9 @@ class TrainTask : public Task {
     if (samples_) samples_->describe_state(state);
   }
 
+  void size_state(CheckpointFile const& from) override {
+    if (samples_) samples_->size_state(from);
+  }
   void restored(Index update) override {
     model_->parameters_changed();
     if (samples_) samples_->cut_back();
@@ -116,6 +119,7 @@ class TrainTask : public Task {
     objective_->require_finite(update);
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     history_->flush();
+    if (samples_) samples_->show();
   }
 
   std::string progress() override {

@@ -60,6 +60,15 @@ Manifest make_manifest(Path const& file, Communicator const& ranks) {
   return m;
 }
 
+std::function<void(Path const&)> with_manifest(Path const& name, Communicator const& ranks, Manifest about) {
+  return [name, &ranks, about](Path const& temporary) mutable {
+    Manifest const measured = make_manifest(temporary, ranks);
+    about.bytes = measured.bytes;
+    about.stripes = measured.stripes;
+    on_root(ranks, [&] { write_atomically(manifest_of(name), about.text()); });
+  };
+}
+
 Manifest verify(Path const& file, Communicator const& ranks) {
   Manifest wanted;
   together(ranks, [&] {
