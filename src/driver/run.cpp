@@ -124,6 +124,11 @@ void require_same_run(Arguments const& a, RunDirectory const& directory, Checkpo
   require_all(a.allow_different_machine || info.machine == machine_identity(), ExitCode::usage,
               "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine",
               from.path.string(), info.machine, machine_identity());
+  require_all(
+      info.sampling == sampling_version, ExitCode::data,
+      "{} was written by {}, whose sampling version is {}, and this is {} with {}: the run would not go on as it began; continue it "
+      "with that version, or start anew with --overwrite",
+      from.path.string(), info.code_version, info.sampling, code_version(), sampling_version);
   if (info.code_version != code_version())
     log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
 }

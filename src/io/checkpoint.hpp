@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/sampling_version.hpp"
 #include "core/state.hpp"
 #include "io/run_directory.hpp"
 
@@ -19,6 +20,7 @@ struct CheckpointInfo {
   std::string code_version;  // git hash and dirty flag
   std::string machine;       // what a chain's bits depend on: instruction set, GPU model
   std::uint64_t seed = 0;
+  Index sampling = sampling_version;  // 0: of a version that did not record it
 };
 
 struct CheckpointFile {
