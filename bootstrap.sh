@@ -17,8 +17,8 @@ post=$root/.venv/bin/partita-post
 
 packages=(g++ cmake ninja-build pkg-config git python3-venv hdf5-tools
   libtrilinos-kokkos-dev libdnnl-dev libopenblas-dev libopenmpi-dev openmpi-bin libhdf5-openmpi-dev zlib1g-dev
-  libtomlplusplus-dev libcli11-dev librandom123-dev libfmt-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev dataset-fashion-mnist)
-spack_specs="cmake ninja pkgconf kokkos onednn openblas openmpi hdf5+mpi+hl zlib-api tomlplusplus cli11 random123 fmt eigen googletest benchmark python"
+  libtomlplusplus-dev nlohmann-json3-dev libcli11-dev librandom123-dev libfmt-dev libeigen3-dev libgtest-dev libgmock-dev libbenchmark-dev dataset-fashion-mnist)
+spack_specs="cmake ninja pkgconf kokkos onednn openblas openmpi hdf5+mpi+hl zlib-api tomlplusplus nlohmann-json cli11 random123 fmt eigen googletest benchmark python"
 
 main() {
   case ${1:-} in
@@ -179,7 +179,7 @@ interruptible() {
 recorded_code() {
   local code=$1 status=$2 started=$3 recorded=
   if ((code != 0)) && [[ $status -nt $started ]]; then
-    recorded=$(sed -n 's/.*"exit_code": *\([1-9][0-9]*\).*/\1/p' "$status")
+    recorded=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["exit_code"] or "")' "$status" 2>/dev/null) || recorded=
   fi
   echo "${recorded:-$code}"
 }

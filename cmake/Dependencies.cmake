@@ -13,6 +13,7 @@ if(NOT HDF5_IS_PARALLEL)
 endif()
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(nlohmann_json 3.7 REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(Eigen3 REQUIRED NO_MODULE)  # 3.3 or later; its package refuses requests across major versions, so none is named
 

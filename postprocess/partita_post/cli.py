@@ -35,11 +35,13 @@ def show(options):
         raise DataError(f"{run.path}: no summary.json ({_progress(run)})")
     print(run.title)
     facts = {
-        name: run.summary[name]
+        name: run.summary[name] if name != "status" or run.status is None else run.status["status"]
         for name in ("status", "task", "steps", "ranks", "wall_seconds", "chain_steps_per_second")
         if name in run.summary
     }
     print("  ".join(f"{name} {_number(value)}" for name, value in facts.items()))
+    if run.status is not None and run.status["status"] != run.summary.get("status"):
+        print(f"the run went on after these results: {_progress(run)}")
     metrics = run.summary.get("metrics", {})
     rows = [
         (name, _number(value), _number(metrics.get(f"{name}_error", ""), 3), _number(metrics.get(f"{name}_error_degrees_of_freedom", ""), 3))
@@ -70,7 +72,8 @@ def _is_error(name, metrics):
 def _progress(run):
     if run.status is None:
         return "the run has not started or was killed"
-    return ", ".join(f"{name} {value}" for name, value in run.status.items() if value not in (None, ""))
+    told = {name: run.status.get(name) for name in ("status", "exit_code", "reason", "step")}
+    return ", ".join(f"{name} {value}" for name, value in told.items() if value not in (None, ""))
 
 
 def _number(value, digits=8):

@@ -17,6 +17,8 @@ def draw_all(run, directory, form="png"):
                 continue
             figure.suptitle(run.title, wrap=True)
             written.append(directory / f"{plot.__name__}.{form}")
+            if written[-1].is_symlink():
+                written[-1].unlink()  # what it points to is somebody else's
             figure.savefig(written[-1])
             plt.close(figure)
     return written

@@ -1,6 +1,8 @@
 """The one reader of a run directory. Everything else in this package, and every script of a user, gets its data here."""
 
 import json
+import socket
+import time
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import xarray as xr
+
+
+LONGEST_SILENCE = 120  # seconds between two heartbeats of a run that lives; they are 5 s apart where nothing holds them up
 
 
 class DataError(Exception):
@@ -52,7 +57,21 @@ class Run:
 
     @cached_property
     def status(self):
-        return _parsed(self.path / "run.status.json", json.loads)
+        """As the run recorded it; "died" where it says that it runs and its process, or on another host its heartbeat, is gone."""
+        status = _parsed(self.path / "run.status.json", json.loads)
+        if not isinstance(status, dict) or status.get("status") != "running" or self._lives(status):
+            return status
+        return status | {"status": "died", "exit_code": None, "reason": f"process {status.get('process')} on host {status.get('host')} is gone without a word"}
+
+    def _lives(self, status):
+        if status.get("host") != socket.gethostname():
+            beats = [file.stat().st_mtime for name in ("run.lock", "run.lock.alive") if (file := self.path / name).is_file()]
+            return any(time.time() - beat < LONGEST_SILENCE for beat in beats)
+        try:
+            fields = Path(f"/proc/{status['process']}/stat").read_text().rpartition(")")[2].split()
+        except (OSError, KeyError):
+            return False
+        return fields[19] == str(status.get("process_start"))  # field 22 of the file, its start
 
     @cached_property
     def history(self):

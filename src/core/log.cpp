@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "core/printable.hpp"
 #include "core/require.hpp"
 
 namespace partita::log {
@@ -20,6 +21,12 @@ struct Sink {
 };
 Sink sink;
 
+// A message that quotes others may hold anything; lines of its own after the first stand a little to the right, where no message begins.
+std::string indented(std::string const& text) {
+  std::string out;
+  for (char c : printable(text, Lines::several)) out += c == '\n' ? "\n  " : std::string(1, c);
+  return out;
+}
 void end_progress() {
   if (sink.progress_open) std::fputc('\n', stdout);
   sink.progress_open = false;
@@ -63,7 +70,8 @@ void open_file(std::string const& path) {
   close_file();
   if (sink.rank != 0 || path.empty()) return;
   sink.path = path;
-  sink.file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  // Through no link; and a pipe in its place must not keep us waiting.
+  sink.file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
   if (sink.file < 0) warning("cannot write {}: messages go to the terminal only", path);
 }
 bool on_terminal() {
@@ -71,27 +79,31 @@ bool on_terminal() {
   return there;
 }
 
-void line(std::string const& text) {
+void line(std::string const& message) {
   if (sink.rank != 0) return;
+  std::string const text = printable(message, Lines::several);
   end_progress();
   std::fprintf(stdout, "%s\n", text.c_str());
   std::fflush(stdout);
   to_file_or_fail(text);
 }
-void warning_line(std::string const& text) {
+void warning_line(std::string const& message) {
   if (sink.rank != 0) return;
+  std::string const text = indented(message);
   end_progress();
   std::fprintf(stderr, "warning: %s\n", text.c_str());
   to_file_or_fail("warning: " + text);
 }
-void error_line(std::string const& text) {
+void error_line(std::string const& message) {
+  std::string const text = indented(message);
   end_progress();
   std::string const who = sink.ranks > 1 ? fmt::format("error [rank {}]: ", sink.rank) : "error: ";
   std::fprintf(stderr, "%s%s\n", who.c_str(), text.c_str());
   to_file(who + text);
 }
-void progress_line(std::string const& text) {
+void progress_line(std::string const& message) {
   if (sink.rank != 0) return;
+  std::string const text = printable(message);
   if (on_terminal()) {
     std::fprintf(stdout, "\r\033[K%s", text.c_str());
     sink.progress_open = true;

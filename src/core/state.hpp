@@ -86,6 +86,17 @@ class State {
     }
   }
 
+  // The fields whose names begin with none of these.
+  State without(std::vector<std::string> const& beginnings) const {
+    State rest;
+    for (StateField const& f : fields_) {
+      bool left_out = false;
+      for (std::string const& b : beginnings) left_out = left_out || f.name.starts_with(b);
+      if (!left_out) rest.fields_.push_back(f);
+    }
+    return rest;
+  }
+
   std::vector<StateField> const& fields() const { return fields_; }
 
  private:

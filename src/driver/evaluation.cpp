@@ -128,7 +128,7 @@ EstimatorEntry const& estimator_named(std::string const& type) {
 
 void write_estimate(Subject const& s, std::string const& name, std::function<void(hdf5::File const&)> const& content) {
   on_root(s.samples.ranks, [&] {
-    write_alone(s.evaluation.context.directory.estimates() / (name + ".h5"), [&](hdf5::File const& file) {
+    write_alone(s.evaluation.context.directory.estimate(name), [&](hdf5::File const& file) {
       describe(file, s.evaluation.context.provenance);
       content(file);
     });

@@ -36,7 +36,9 @@ class GenerateTask : public Task {
     generator_->describe_state(state);
     samples_->describe_state(state);
   }
+  void size_state(CheckpointFile const& from) override { samples_->size_state(from); }
   void restored(Index) override { samples_->cut_back(); }
+  void forked(Index) override { samples_->begin_anew(); }
   void flush(Index step) override { generator_->require_finite(step); }
   std::string progress() override { return ""; }
 

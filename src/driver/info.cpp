@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "io/hdf5.hpp"
-#include "io/run_directory.hpp"
+#include "io/run_status.hpp"
 
 namespace partita {
 namespace {
@@ -26,7 +26,7 @@ std::string describe_hdf5(std::string const& path) {
 
 std::string describe_run(RunDirectory const& run) {
   std::string out = run.root().string() + "\n";
-  if (std::filesystem::exists(run.status())) out += read_text(run.status());
+  if (auto const status = true_status(run)) out += status->json().text();
   for (Path const& folder : {run.checkpoints(), run.samples(), run.estimates()})
     if (std::filesystem::is_directory(folder))
       for (auto const& entry : std::filesystem::directory_iterator(folder))

@@ -8,31 +8,101 @@
 #include "core/build_info.hpp"
 #include "core/log.hpp"
 #include "core/matrix_product.hpp"
+#include "core/printable.hpp"
 #include "deck/duration.hpp"
 #include "driver/progress.hpp"
 #include "driver/registry.hpp"
 #include "driver/stop.hpp"
 #include "driver/task.hpp"
 #include "io/checkpoint.hpp"
-#include "io/crc32c.hpp"
 #include "io/run_lock.hpp"
+#include "io/run_status.hpp"
 #include "io/together.hpp"
 
 namespace partita {
 namespace {
 
-struct Status {
-  RunDirectory const& directory;
-  Communicator const& ranks;
-  void write(std::string const& status, ExitCode code, std::string const& reason, Index step) const {
-    if (ranks.is_root())
-      directory.write_status(Json::Object{{"status", status}, {"exit_code", static_cast<int>(code)}, {"reason", reason}, {"step", step}});
+// The run's own record of how it stands; one for all ranks, about rank 0.
+class StatusRecord {
+ public:
+  // Collective.
+  StatusRecord(RunDirectory const& directory, RunLock const& lock, Communicator const& ranks, std::string const& deck)
+      : directory_(directory), lock_(lock), ranks_(ranks), deck_hash_(hash_of_deck(deck)) {
+    ranks.broadcast(process_.host);
+    ranks.broadcast(process_.started);
+    ranks.broadcast(&process_.process, sizeof process_.process);
+    ranks.broadcast(&process_.start, sizeof process_.start);
+  }
+  // By the root.
+  void write(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
+    if (!ranks_.is_root()) return;
+    lock_.confirm();
+    put(status, code, reason, step);
+  }
+  // By any rank: the one that knows of an end may be another than the root. Another run's record stays, and without a code, which tells
+  // nothing of the reason, this run's own last word.
+  void write_end(std::string const& status, std::optional<ExitCode> code, std::string const& reason) const {
+    lock_.confirm();
+    auto const now = read_status(directory_);
+    if (now && (now->process != process_ || (!code && now->status != "running"))) return;
+    put(status, code, reason, now ? now->step : std::nullopt);
+  }
+  // The same of a run that was asked to stop where it had nothing to save.
+  void write_early_stop(std::string const& reason, Index step) const {
+    lock_.confirm();
+    auto const now = read_status(directory_);
+    if (now && (now->process != process_ || now->status != "running")) return;
+    put("stopped early", ExitCode::stopped_early, reason, step);
+  }
+
+ private:
+  RunDirectory const& directory_;
+  RunLock const& lock_;
+  Communicator const& ranks_;
+  std::string deck_hash_;
+  ProcessIdentity process_ = ProcessIdentity::of_this_process();
+
+  void put(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
+    std::optional<int> number;
+    if (code) number = static_cast<int>(*code);
+    write_status(directory_, {status, number, reason, step, process_, deck_hash_});
   }
 };
 
+// Collective: whether this deck's results are there, whole. The deck file does not tell: a longer run may have died when it had written it.
+bool is_done(RunDirectory const& directory, std::string const& resolved, Communicator const& ranks) {
+  bool done = false;
+  on_root(ranks, [&] {
+    auto const status = read_status(directory);
+    done =
+        status && status->status == "done" && status->deck_hash == hash_of_deck(resolved) && std::filesystem::exists(directory.summary());
+  });
+  return ranks.any(done);
+}
+
+// A directory that holds a run goes on from its own checkpoints only, and a finished run not from one before its end, which would remove
+// its results.
+CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
+  CheckpointFile const file = find_checkpoint(a.restart_file, ranks);
+  if (!directory.has_run(ranks)) return file;
+  on_root(ranks, [&] {
+    std::error_code absent;
+    require(std::filesystem::equivalent(Path(file.path).parent_path(), directory.checkpoints(), absent), ExitCode::usage,
+            "{} is a checkpoint of another run than the one in {}, which it would replace; choose another run.output, or continue the "
+            "run that is there with --restart auto",
+            file.path.string(), directory.root().string());
+    auto const status = read_status(directory);
+    require(!status || status->status != "done" || file.step >= status->step.value_or(0), ExitCode::usage,
+            "{} holds a finished run of {} steps, and {} is of step {}, so that results would be removed; use --restart auto, or choose "
+            "another run.output",
+            directory.root().string(), status ? status->step.value_or(0) : 0, file.path.string(), file.step);
+  });
+  return file;
+}
+
 // Where a run continues: nothing where it starts anew.
 std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
-  if (a.restart == Restart::from_file) return find_checkpoint(a.restart_file, ranks);
+  if (a.restart == Restart::from_file) return named_checkpoint(a, directory, ranks);
   if (a.restart == Restart::never || !directory.has_run(ranks)) {
     require_all(a.restart != Restart::required, ExitCode::data,
                 "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
@@ -44,71 +114,111 @@ std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory con
   return newest;
 }
 
-void require_same_run(Arguments const& a, CheckpointFile const& from, deck::Document const& wanted) {
-  CheckpointInfo const info = read_checkpoint_info(from);
-  auto const running = deck::read(info.deck, from.path.string(), catalogue());
-  auto differences = deck::differences_that_change_results(running, wanted);
+// What changes results, a line each.
+std::vector<std::string> differences(deck::Document const& running, deck::Document const& wanted) {
+  auto found = deck::differences_that_change_results(running, wanted);
   if (auto const before = schedule_length(running), now = schedule_length(wanted); before && now && *before != *now)
-    differences.push_back(
+    found.push_back(
         fmt::format("train.updates: the learning rate, annealing or layers are laid out over {} updates in the run and {} in the deck; "
                     "train.schedule_updates = {} goes on with their last values",
                     *before, *now, *before));
-  if (!differences.empty()) {
-    std::string text = fmt::format(
-        "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
-        "run.output):",
-        from.path.parent_path().parent_path().string());
-    for (auto const& d : differences) text += "\n  " + d;
-    fail(ExitCode::usage, text, FailedOn::all_ranks);
-  }
+  return found;
+}
+
+// Nothing that changes results may differ from the deck of the run that goes on.
+void require_same_deck(std::string const& text, Path const& source, RunDirectory const& directory, deck::Document const& wanted) {
+  auto const different = differences(deck::read(text, source.string(), catalogue()), wanted);
+  if (different.empty()) return;
+  std::string message = fmt::format(
+      "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
+      "run.output):",
+      directory.root().string());
+  for (auto const& d : different) message += "\n  " + d;
+  fail(ExitCode::usage, message, FailedOn::all_ranks);
+}
+
+void require_same_run(Arguments const& a, RunDirectory const& directory, CheckpointFile const& from, deck::Document const& wanted) {
+  CheckpointInfo const info = read_checkpoint_info(from);
+  require_same_deck(info.deck, from.path, directory, wanted);
   require_all(a.allow_different_machine || info.machine == machine_identity(), ExitCode::usage,
               "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine",
               from.path.string(), info.machine, machine_identity());
+  require_all(
+      info.sampling == sampling_version, ExitCode::data,
+      "{} was written by {}, whose sampling version is {}, and this is {} with {}: the run would not go on as it began; continue it "
+      "with that version, or start anew with --overwrite",
+      from.path.string(), info.code_version, info.sampling, code_version(), sampling_version);
   if (info.code_version != code_version())
     log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
 }
 
-void remove_run(RunDirectory const& d, Communicator const& ranks) {
-  on_root(ranks, [&] {
-    for (Path const& p : {d.deck(), d.log(), d.status(), d.summary(), d.history(), d.all_samples()}) std::filesystem::remove(p);
-    for (Path const& p : {d.checkpoints(), d.samples(), d.estimates()}) {
-      std::filesystem::remove_all(p);
-      std::filesystem::create_directories(p);
-    }
-  });
+// A fork takes over another run's state, and may differ in its deck: what it does not take over. Its chains' bits are its own, so that the
+// machine does not matter.
+std::vector<std::string> left_out_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
+  CheckpointInfo const info = read_checkpoint_info(from);
+  require_all(info.sampling == sampling_version, ExitCode::data,
+              "{} was written by {}, whose state has another meaning than that of {}; train on from its parameters instead (model.from)",
+              from.path.string(), info.code_version, code_version());
+  std::vector<std::string> left_out{"samples/", "history/", "train/rollbacks"};
+  bool other_sampler = false;
+  for (std::string const& d : differences(deck::read(info.deck, from.path.string(), catalogue()), wanted)) {
+    log::info("differs from {}: {}", from.path.string(), d);
+    other_sampler = other_sampler || d.starts_with("sampler.");
+  }
+  if (other_sampler) left_out.push_back("sampler/");
+  return left_out;
 }
 
-bool has_status(RunDirectory const& d, std::string const& status) {
-  return std::filesystem::exists(d.status()) && read_text(d.status()).find("\"status\": \"" + status + "\"") != std::string::npos;
+// A run that left no checkpoint is begun anew, if nothing finished is lost by that and it is the same run.
+void require_unfinished(RunDirectory const& directory, Communicator const& ranks, deck::Document const& wanted) {
+  std::string running;
+  on_root(ranks, [&] {
+    auto const status = read_status(directory);
+    require(status && status->status != "done" && !std::filesystem::exists(directory.summary()), ExitCode::usage,
+            "{} holds {} and no checkpoint to continue from; remove them with --overwrite, or choose another run.output",
+            directory.root().string(), status ? "results" : "files of a run, no status that tells how it ended,");
+    if (std::filesystem::exists(directory.deck())) running = read_text(directory.deck());
+  });
+  ranks.broadcast(running);
+  if (!running.empty()) require_same_deck(running, directory.deck(), directory, wanted);
+  log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
 }
-bool finished(RunDirectory const& d) { return has_status(d, "done") && std::filesystem::exists(d.deck()); }
 
 class Loop {
  public:
-  Loop(RunContext const& context, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
+  Loop(RunContext const& context, RunLock const& lock, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
       : context_(context),
+        lock_(lock),
         task_(task),
         checkpoint_(std::move(checkpoint)),
         conditions_(conditions),
-        progress_(context.ranks, task.total(), task.chain_steps_per_step(), context.options.task == "train" ? "update" : "step") {
-    task.describe_state(state_);
-  }
+        progress_(context.ranks, task.total(), task.chain_steps_per_step(), context.options.task == "train" ? "update" : "step") {}
 
   void restore(CheckpointFile const& from) {
-    require_all(from.step <= task_.total(), ExitCode::usage,
-                "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(),
-                from.step, task_.total());
-    read_checkpoint(from, context_.ranks, state_);
+    require_step(from);
+    together(context_.ranks, [&] { task_.size_state(from); });
+    read_checkpoint(from, context_.ranks, state());
     step_ = saved_ = from.step;
     remove_later_checkpoints(context_.directory, context_.ranks, step_);
     task_.restored(step_);
     log::info("continuing from {} (step {} of {})", from.path.string(), step_, task_.total());
   }
 
+  // From another run's checkpoint: samples, history and what is left out begin here.
+  void fork(CheckpointFile const& from, std::vector<std::string> const& left_out) {
+    require_step(from);
+    auto const absent = read_checkpoint_in_part(from, context_.ranks, state().without(left_out));
+    for (std::string const& name : absent) log::warning("{} holds no {}, which starts anew", from.path.string(), name);
+    step_ = from.step;
+    task_.forked(step_);
+    log::info("a fork of {} (step {} of {})", from.path.string(), step_, task_.total());
+  }
+
   // True at the end, false where it stopped early with a checkpoint.
   bool run() {
     Index longest = 1;  // steps of a block, so that signals are answered in time; results do not depend on it
     progress_.start(step_);
+    if (step_ > 0 || task_.most_rollbacks() > 0) save();  // a fork, or a start to go back to
     if (step_ == 0) task_.at_boundary(0);
     while (step_ < task_.total()) {
       Index const steps = std::min({task_.next_boundary(step_) - step_, longest, task_.total() - step_, steps_to_checkpoint()});
@@ -135,31 +245,41 @@ class Loop {
   Progress const& progress() const { return progress_; }
 
  private:
+  void require_step(CheckpointFile const& from) const {
+    require_all(from.step <= task_.total(), ExitCode::usage,
+                "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(),
+                from.step, task_.total());
+  }
   Index next_task_boundary_after(Index step) const { return task_.next_boundary(step); }
   Index steps_to_checkpoint() const {
     auto const every = checkpoint_.every_steps();
     return every ? *every - step_ % *every : task_.total();
   }
+  State state() const {
+    State described;
+    task_.describe_state(described);
+    return described;
+  }
   void save() {
     if (saved_ == step_) return;
     Timers::Scope const scope(context_.timers, "checkpoint");
     double const before = conditions_.elapsed();
+    lock_.confirm();
     task_.flush(step_);
-    write_checkpoint(
-        context_.directory, context_.ranks, state_,
-        {step_, context_.provenance.deck, fmt::format("{:08x}", crc32c(context_.provenance.deck.data(), context_.provenance.deck.size())),
-         code_version(), machine_identity(), context_.options.seed},
-        checkpoint_.keep);
+    write_checkpoint(context_.directory, context_.ranks, state(),
+                     {step_, context_.provenance.deck, hash_of_deck(context_.provenance.deck), code_version(), machine_identity(),
+                      context_.options.seed},
+                     checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
     saved_ = step_;
   }
 
   RunContext const& context_;
+  RunLock const& lock_;
   Task& task_;
   CheckpointOptions checkpoint_;
   StopConditions& conditions_;
   Progress progress_;
-  State state_;
   Index step_ = 0, saved_ = -1;
   std::string reason_;
 };
@@ -248,6 +368,29 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
   });
 }
 
+// For a shell.
+std::string quoted(std::string const& text) {
+  std::string out = "'";
+  for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+// How to go on from the last checkpoint with smaller steps, in a directory of its own; nothing where there is no checkpoint.
+void advise_fork(Arguments const& a, RunContext const& c) {
+  auto const steps = c.ranks.is_root() ? c.directory.checkpoint_steps() : std::vector<Index>{};
+  if (steps.empty()) return;
+  deck::Block const *const optimizer = c.deck.find("optimizer"), *const sampler = c.deck.find("sampler");
+  std::string command = "partita run " + quoted(a.deck);
+  for (std::string const& o : a.overrides) command += " --set " + quoted(o);
+  command += fmt::format(" --restart {} --set {}", quoted(c.directory.checkpoint(steps.front()).string()),
+                         quoted("run.output=" + c.options.output + ".fork"));
+  if (c.options.task == "train" && optimizer)
+    command += fmt::format(" --set optimizer.learning_rate={:.3g}", optimizer->as<OptimizerOptions>().learning_rate / 2);
+  else if (sampler) command += " --set sampler.step_size=...";
+  log::info("to go on from the last checkpoint (step {}) with other settings:\n  {}{}", steps.front(), command,
+            c.options.task == "train" ? "\nor let the training itself go back: --set train.on_divergence=rollback" : "");
+}
+
 std::unique_ptr<Task> make_task(RunContext const& c) {
   if (c.options.task == "train") return make_train_task(c);
   if (c.options.task == "generate") return make_generate_task(c);
@@ -257,35 +400,77 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
 double walltime(RunOptions const& o) { return o.walltime.empty() ? 0 : deck::seconds(o.walltime); }
 
 // While there is nothing to save that the checkpoint of this step, or the deck alone, would not give again.
-std::unique_ptr<NothingToSave> nothing_to_save(RunContext const& c, Index step) {
+std::unique_ptr<NothingToSave> nothing_to_save(RunContext const& c, StatusRecord const& status, Index step) {
   std::optional<NothingToSave::Clock::time_point> deadline;
   if (double const limit = walltime(c.options); limit > 0)
     deadline = program_start() +
                std::chrono::duration_cast<NothingToSave::Clock::duration>(std::chrono::duration<double>(limit - std::min(10., limit / 10)));
-  return std::make_unique<NothingToSave>(deadline, [directory = c.directory, step, root = c.ranks.is_root()](std::string const& reason) {
+  return std::make_unique<NothingToSave>(deadline, [&status, step, root = c.ranks.is_root()](std::string const& reason) {
     if (root) log::info("\nstopped at step {} ({}): the same command continues from there, with --restart auto", step, reason);
-    if (!has_status(directory, "stopped early"))
-      directory.write_status(Json::Object{
-          {"status", "stopped early"}, {"exit_code", static_cast<int>(ExitCode::stopped_early)}, {"reason", reason}, {"step", step}});
+    status.write_early_stop(reason, step);
   });
 }
 
-int run_steps(RunContext const& context, std::optional<CheckpointFile> const& from, Status const& status, LastWords& last_words) {
-  auto setting_up = nothing_to_save(context, from ? from->step : 0);
-  auto const task = make_task(context);
-  auto const output = context.deck.at("output").as<OutputOptions>();
-  auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
-  StopConditions conditions(context.ranks, walltime(context.options), checkpoint, log::on_terminal() ? 1 : deck::seconds(output.progress));
-  Loop loop(context, *task, checkpoint, conditions);
-  if (from) loop.restore(*from);
-  else task->restored(0);
-  setting_up.reset();
-  bool const done = loop.run();
+// How a run begins: anew, where an earlier part of it ended, or from a checkpoint of another run, in a directory of its own.
+struct Start {
+  std::optional<CheckpointFile> from;
+  bool fork = false;
+  std::vector<std::string> left_out = {};  // groups of the state that a fork does not take over
+};
+
+// One attempt of a run's steps; what it was built of goes with it.
+struct Attempt {
+  std::unique_ptr<Task> task;
+  StopConditions conditions;
+  Loop loop;
+
+  Attempt(RunContext const& c, RunLock const& lock)
+      : task(make_task(c)),
+        conditions(c.ranks, walltime(c.options), c.deck.at("checkpoint").as<CheckpointOptions>(),
+                   log::on_terminal() ? 1 : deck::seconds(c.deck.at("output").as<OutputOptions>().progress)),
+        loop(c, lock, *task, c.deck.at("checkpoint").as<CheckpointOptions>(), conditions) {}
+  void begin(Start const& start) {
+    if (!start.from) task->restored(0);
+    else if (start.fork) loop.fork(*start.from, start.left_out);
+    else loop.restore(*start.from);
+  }
+};
+
+// Runs the steps to their end, or until they stop early. A training that diverges goes back to its last checkpoint with smaller steps, as
+// often as it may, by the very way in which a run continues.
+std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, Start start, RunLock const& lock,
+                                                     StatusRecord const& status) {
+  for (Index here = 0, before = 0;; here++) {
+    auto setting_up = nothing_to_save(context, status, start.from ? start.from->step : 0);
+    auto attempt = std::make_unique<Attempt>(context, lock);
+    attempt->begin(start);
+    if (here == 0) before = attempt->task->rollbacks();
+    else attempt->task->set_rollbacks(before + here);
+    setting_up.reset();
+    try {
+      bool const done = attempt->loop.run();
+      return {std::move(attempt), done};
+    } catch (Failure const& f) {
+      bool const may =
+          f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && before + here < attempt->task->most_rollbacks();
+      if (!may) throw;
+      log::warning("{}", f.what());
+    }
+    attempt.reset();
+    start = {newest_valid_checkpoint(context.directory, context.ranks)};
+    log::warning("going back to {} with half the learning rate (train.on_divergence)",
+                 start.from ? "step " + std::to_string(start.from->step) : "the start");
+  }
+}
+
+int run_steps(RunContext const& context, Start const& start, RunLock const& lock, StatusRecord const& status, LastWords& last_words) {
+  auto const [attempt, done] = run_to_end(context, start, lock, status);
+  Loop const& loop = attempt->loop;
   Results results;
   if (done) {
-    auto const finishing = nothing_to_save(context, loop.step());
+    auto const finishing = nothing_to_save(context, status, loop.step());
     Timers::Scope const scope(context.timers, "estimators");
-    results = task->finish();
+    results = attempt->task->finish();
   }
   last_words.end();
   summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, results);
@@ -305,6 +490,8 @@ int run(Arguments const& a, Communicator const& ranks) {
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
   auto const options = deck.at("run").as<RunOptions>();
   Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));
+  require_all(printable(options.output) == options.output, ExitCode::usage,
+              "run.output = \"{}\" has control characters, which no message could show; choose another", printable(options.output));
   RunDirectory const directory(options.output);
   directory.create(ranks);
   RunLock const lock(directory, ranks);
@@ -312,41 +499,37 @@ int run(Arguments const& a, Communicator const& ranks) {
   require_all(a.overwrite || a.restart != Restart::never || !directory.has_run(ranks), ExitCode::usage,
               "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output",
               directory.root().string());
-  if (a.overwrite) remove_run(directory, ranks);
-
-  Status const status{directory, ranks};
   std::string const resolved = deck::resolved(deck);
   bool const may_be_done = a.restart == Restart::automatic || a.restart == Restart::required;
-  if (may_be_done && ranks.all(!ranks.is_root() || (finished(directory) && read_text(directory.deck()) == resolved))) {
+  if (may_be_done && is_done(directory, resolved, ranks)) {
     log::info("{} is done: nothing to do", directory.root().string());
     return static_cast<int>(ExitCode::done);
   }
   auto const from = restart_point(a, directory, ranks);
-  if (from) require_same_run(a, *from, deck);
-  else if (directory.has_run(ranks)) {
-    log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
-    remove_run(directory, ranks);
-  }
+  Start start{from, from && a.restart == Restart::from_file && !directory.has_run(ranks)};
+  if (start.fork) start.left_out = left_out_of_fork(*from, deck);
+  else if (from) require_same_run(a, directory, *from, deck);
+  else if (!a.overwrite && directory.has_run(ranks)) require_unfinished(directory, ranks, deck);
 
+  // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
+  StatusRecord const status(directory, lock, ranks, resolved);
+  on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
+  if (!from) directory.remove_run(ranks);
   on_root(ranks, [&] { directory.write_deck(resolved); });
   log::open_file(directory.log().string());
-  log::info("{}{}{}", deck.title, deck.title.empty() ? "" : "\n",
+  log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
             fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
   if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
-  status.write("running", ExitCode::done, "", from ? from->step : 0);
 
   Timers timers;
   RunContext const context{
       ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
-  LastWords last_words([&directory](std::optional<ExitCode> code, std::string const& reason) {
-    if (code) directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(*code)}, {"reason", reason}});
-    else if (has_status(directory, "running"))
-      directory.write_status(Json::Object{{"status", "died"}, {"exit_code", Json{}}, {"reason", reason}});
-  });
+  LastWords last_words(
+      [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {
-    if (options.task != "estimate") return run_steps(context, from, status, last_words);
+    if (options.task != "estimate") return run_steps(context, start, lock, status, last_words);
     Results const results = [&] {
-      auto const computing = nothing_to_save(context, 0);
+      auto const computing = nothing_to_save(context, status, 0);
       return estimate(context);
     }();
     last_words.end();
@@ -357,9 +540,10 @@ int run(Arguments const& a, Communicator const& ranks) {
   } catch (Failure const& f) {
     // The directory says why even where a launcher garbles the exit code. Another rank than the root may be the one that knows.
     last_words.end();
+    if (f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && f.leave() == Leave::in_order) advise_fork(a, context);
     if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw;
     try {
-      directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(f.code())}, {"reason", f.what()}});
+      status.write_end("failed", f.code(), f.what());
     } catch (Failure const& unwritten) {
       log::error("{}", unwritten.what());
     }

@@ -120,14 +120,17 @@ class SampleTask : public Task {
     samples_.describe_state(state);
   }
 
+  void size_state(CheckpointFile const& from) override { samples_.size_state(from); }
   void restored(Index step) override {
     samples_.cut_back();
     if (step > 0) history_.restore(step);
   }
+  void forked(Index) override { samples_.begin_anew(); }
 
   void flush(Index step) override {
     if (!reinitializes()) require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
     history_.flush();
+    samples_.show();
   }
 
   std::string progress() override {

@@ -135,9 +135,10 @@ deck::Section train_section() {
                      "decay of the running mean of the parameters that samples and estimates use; 0: the last parameters")
                .at_least(0)
                .below(1),
-           deck::key("on_divergence", &O::on_divergence,
-                     "what a training does that diverges: stop ends it with exit code 5, rollback goes on from its last checkpoint with half "
-                     "the learning rate")
+           deck::key(
+               "on_divergence", &O::on_divergence,
+               "what a training does that diverges: stop ends it with exit code 5, rollback goes on from its last checkpoint with half "
+               "the learning rate")
                .one_of({"stop", "rollback"})
                .free_on_restart(),
            deck::key("rollbacks", &O::rollbacks, "how often it may go back before it stops").at_least(1).free_on_restart(),

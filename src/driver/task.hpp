@@ -9,6 +9,7 @@
 #include "deck/document.hpp"
 #include "driver/settings.hpp"
 #include "estimators/metric.hpp"
+#include "io/checkpoint.hpp"
 #include "io/history.hpp"
 #include "io/provenance.hpp"
 #include "io/run_directory.hpp"
@@ -32,16 +33,19 @@ class Task {
   virtual Index total() const = 0;                    // steps or updates of the whole run
   virtual Index next_boundary(Index step) const = 0;  // the first step after this one where something must meet
   virtual void advance(Index step, Index steps) = 0;
-  virtual void at_boundary(Index step) = 0;  // adaptation, draws, history rows
-  virtual void describe_state(State&) = 0;
-  virtual void restored(Index /*step*/) {}  // after the state was read from a checkpoint of this step
-  virtual void flush(Index step) = 0;       // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
+  virtual void at_boundary(Index step) = 0;          // adaptation, draws, history rows
+  virtual void describe_state(State&) = 0;           // as it is now: some of it grows and shrinks
+  virtual void size_state(CheckpointFile const&) {}  // before it is described for reading: what has its size from the checkpoint
+  virtual void restored(Index /*step*/) {}           // after the state was read from a checkpoint of this step
+  virtual void flush(Index step) = 0;  // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
+  // Instead of `restored`, where the state is another run's: samples and history begin at this step.
+  virtual void forked(Index step) = 0;
   // Going back to an earlier checkpoint after a Failure(numerical), with smaller steps: how often a run may, how often it has so far, which
   // is part of its state, and how often it has from now on.
   virtual Index most_rollbacks() const { return 0; }
   virtual Index rollbacks() const { return 0; }
   virtual void set_rollbacks(Index) {}
-  virtual Results finish() = 0;             // final files, and the estimators
+  virtual Results finish() = 0;  // final files, and the estimators
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;

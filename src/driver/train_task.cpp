@@ -107,11 +107,17 @@ class TrainTask : public Task {
     if (samples_) samples_->describe_state(state);
   }
 
+  void size_state(CheckpointFile const& from) override {
+    if (samples_) samples_->size_state(from);
+  }
   void restored(Index update) override {
-    model_->parameters_changed();
-    sane_norm_ = norm(model_->parameters());
+    take_parameters();
     if (samples_) samples_->cut_back();
     if (update > 0) history_->restore(update);
+  }
+  void forked(Index) override {
+    take_parameters();
+    if (samples_) samples_->begin_anew();
   }
 
   void flush(Index update) override {
@@ -119,6 +125,7 @@ class TrainTask : public Task {
     require_sane(update);
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     history_->flush();
+    if (samples_) samples_->show();
   }
 
   std::string progress() override {
@@ -151,6 +158,11 @@ class TrainTask : public Task {
   }
 
  private:
+  void take_parameters() {
+    model_->parameters_changed();
+    sane_norm_ = norm(model_->parameters());
+  }
+
   // What is finite may have diverged all the same: parameters that a few updates have made a thousand times as long.
   void require_sane(Index update) {
     constexpr double most_growth = 1000;
@@ -190,9 +202,10 @@ class TrainTask : public Task {
     }
     auto found = objective_->warnings(reports);
     if (rollbacks_ > 0)
-      found.push_back(fmt::format("the training diverged {} time{} and went back to a checkpoint, in the end with 1/{} of its learning rate; start "
-                                  "with a smaller optimizer.learning_rate",
-                                  rollbacks_, rollbacks_ > 1 ? "s" : "", Index{1} << rollbacks_));
+      found.push_back(
+          fmt::format("the training diverged {} time{} and went back to a checkpoint, in the end with 1/{} of its learning rate; start "
+                      "with a smaller optimizer.learning_rate",
+                      rollbacks_, rollbacks_ > 1 ? "s" : "", Index{1} << rollbacks_));
     results.warnings.insert(results.warnings.begin(), found.begin(), found.end());
     return results;
   }
@@ -217,7 +230,8 @@ class TrainTask : public Task {
     for (Series const& s : series_) history_->define(s.name, s.definition);
     history_->define("gradient_norm", "length of the parameter gradient before clipping, at this update");
     history_->define("learning_rate", "of this update");
-    if (most_rollbacks() > 0) history_->define("rollbacks", "divergences before this update after which the training went back to a checkpoint");
+    if (most_rollbacks() > 0)
+      history_->define("rollbacks", "divergences before this update after which the training went back to a checkpoint");
     history_->define("epoch", "passes over the training items");
   }
 
@@ -269,8 +283,8 @@ class TrainTask : public Task {
   std::vector<double> reported_;  // the values of series_ in the last row
   // Kept over restarts, where the default of a lengthened run would be another.
   Index history_interval_ = output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.updates / 500);
-  Index rollbacks_ = 0;    // each has halved the learning rate
-  double sane_norm_ = 0;   // length of the parameters at the last checkpoint
+  Index rollbacks_ = 0;   // each has halved the learning rate
+  double sane_norm_ = 0;  // length of the parameters at the last checkpoint
   double gradient_norm_ = 0, rate_ = 0;
   double best_distance_ = std::numeric_limits<double>::max();
 };

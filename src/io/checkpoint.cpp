@@ -12,24 +12,10 @@ namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-Path checkpoint_path(Path const& folder, Index step) { return folder / fmt::format("step-{:013}.h5", step); }
-
-// Steps of the files in a folder with this extension, newest first.
-std::vector<Index> steps_in(Path const& folder, std::string const& extension) {
-  std::vector<Index> steps;
-  std::error_code absent;
-  for (auto const& entry : fs::directory_iterator(folder, absent)) {
-    std::string const stem = entry.path().stem().string();
-    if (entry.path().extension() == extension && stem.starts_with("step-") && stem.find_first_not_of("0123456789", 5) == std::string::npos)
-      steps.push_back(std::stoll(stem.substr(5)));
-  }
-  std::sort(steps.begin(), steps.end(), std::greater<>());
-  return steps;
-}
 // The root's view, for all ranks.
-std::vector<Index> steps_on_root(Path const& folder, Communicator const& ranks) {
+std::vector<Index> steps_on_root(RunDirectory const& run, Communicator const& ranks) {
   std::vector<Index> mine;
-  on_root(ranks, [&] { mine = steps_in(folder, ".h5"); });
+  on_root(ranks, [&] { mine = run.checkpoint_steps(); });
   return ranks.all_gather(mine);
 }
 
@@ -77,23 +63,24 @@ void write_frame(hdf5::File const& file, State const& state, CheckpointInfo cons
   file.set_attribute("code_version", info.code_version);
   file.set_attribute("machine", info.machine);
   file.set_attribute("seed", info.seed);
+  file.set_attribute("sampling_version", info.sampling);
   for (StateField const& f : state.fields()) {
     auto const dataset = file.create_dataset(f.name, hdf5::native_type(f.element), global_extents(f));
     if (!f.by_tile) dataset.write_rows(0, rows_of(f).count, hdf5::native_type(f.element), host_copy(f).data());
   }
 }
 
-void remove_checkpoint(Path const& folder, Index step) {
-  Path const file = checkpoint_path(folder, step);
+void remove_checkpoint(RunDirectory const& run, Index step) {
+  Path const file = run.checkpoint(step);
   fs::remove(file);
   fs::remove(manifest_of(file));
 }
 
-// The newest whole checkpoint of a folder and the number of damaged ones passed over.
-std::pair<std::optional<CheckpointFile>, Index> newest_valid(Path const& folder, Communicator const& ranks) {
+// The newest whole checkpoint of a run and the number of damaged ones passed over.
+std::pair<std::optional<CheckpointFile>, Index> newest_valid(RunDirectory const& run, Communicator const& ranks) {
   Index damaged = 0;
-  for (Index step : steps_on_root(folder, ranks)) try {
-      Path const path = checkpoint_path(folder, step);
+  for (Index step : steps_on_root(run, ranks)) try {
+      Path const path = run.checkpoint(step);
       verify(path, ranks);
       return {CheckpointFile{path, step}, damaged};
     } catch (Failure const& failure) {
@@ -108,8 +95,8 @@ std::pair<std::optional<CheckpointFile>, Index> newest_valid(Path const& folder,
 
 void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State const& state, CheckpointInfo const& info, int keep) {
   together(ranks, [&] { require_finite(state, info.step); });
-  Path const folder = run.checkpoints(), path = checkpoint_path(folder, info.step);
-  std::vector<Index> const before = steps_on_root(folder, ranks);
+  Path const path = run.checkpoint(info.step);
+  std::vector<Index> const before = steps_on_root(run, ranks);
   if (std::find(before.begin(), before.end(), info.step) != before.end()) try {
       verify(path, ranks);
       return;
@@ -120,16 +107,10 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
   std::vector<Block> blocks;
   for (StateField const& f : state.fields())
     if (f.by_tile) blocks.push_back({f.name, f.rows.first, f.rows.count, hdf5::native_type(f.element), [&f] { return host_copy(f); }});
-  auto const write_manifest = [&](Path const& temporary) {
-    Manifest manifest = make_manifest(temporary, ranks);
-    manifest.step = info.step;
-    manifest.deck_hash = info.deck_hash;
-    manifest.code_version = info.code_version;
-    on_root(ranks, [&] { write_atomically(manifest_of(path), manifest.text()); });
-  };
   try {
     write_collectively(
-        path, ranks, [&](hdf5::File const& file) { write_frame(file, state, info); }, blocks, write_manifest);
+        path, ranks, [&](hdf5::File const& file) { write_frame(file, state, info); }, blocks,
+        with_manifest(path, ranks, {.step = info.step, .deck_hash = info.deck_hash, .code_version = info.code_version}));
   } catch (Failure const& failure) {
     fail(failure.code(),
          fmt::format(
@@ -138,15 +119,15 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
          failure.where(), failure.location(), failure.leave());
   }
   on_root(ranks, [&] {
-    std::vector<Index> const steps = steps_in(folder, ".h5");
-    for (std::size_t i = static_cast<std::size_t>(std::max(keep, 2)); i < steps.size(); i++) remove_checkpoint(folder, steps[i]);
-    for (Index step : steps_in(folder, ".manifest"))  // of a run that was killed between the two
-      if (Path const file = checkpoint_path(folder, step); !fs::exists(file)) fs::remove(manifest_of(file));
+    std::vector<Index> const steps = run.checkpoint_steps();
+    for (std::size_t i = static_cast<std::size_t>(std::max(keep, 2)); i < steps.size(); i++) remove_checkpoint(run, steps[i]);
+    for (Index step : run.checkpoint_steps(".manifest"))  // of a run that was killed between the two
+      if (Path const file = run.checkpoint(step); !fs::exists(file)) fs::remove(manifest_of(file));
   });
 }
 
 std::optional<CheckpointFile> newest_valid_checkpoint(RunDirectory const& run, Communicator const& ranks) {
-  auto const [found, damaged] = newest_valid(run.checkpoints(), ranks);
+  auto const [found, damaged] = newest_valid(run, ranks);
   require_all(found || damaged == 0, ExitCode::data,
               "{}: all {} checkpoints are damaged; restore one from a backup, or start anew with --overwrite", run.checkpoints().string(),
               damaged);
@@ -156,7 +137,7 @@ std::optional<CheckpointFile> newest_valid_checkpoint(RunDirectory const& run, C
 CheckpointFile find_checkpoint(Path const& file_or_run, Communicator const& ranks) {
   std::error_code absent;
   if (ranks.any(ranks.is_root() && fs::is_directory(file_or_run, absent))) {
-    auto const found = newest_valid(RunDirectory(file_or_run).checkpoints(), ranks).first;
+    auto const found = newest_valid(RunDirectory(file_or_run), ranks).first;
     require_all(found.has_value(), ExitCode::data, "{} holds no valid checkpoint: name the directory of a run, or a checkpoint file",
                 file_or_run.string());
     return *found;
@@ -167,31 +148,54 @@ CheckpointFile find_checkpoint(Path const& file_or_run, Communicator const& rank
 void remove_later_checkpoints(RunDirectory const& run, Communicator const& ranks, Index step) {
   on_root(ranks, [&] {
     for (char const* extension : {".h5", ".manifest"})
-      for (Index s : steps_in(run.checkpoints(), extension))
-        if (s > step) remove_checkpoint(run.checkpoints(), s);
+      for (Index s : run.checkpoint_steps(extension))
+        if (s > step) remove_checkpoint(run, s);
   });
 }
 
+namespace {
+
+void read_fields(hdf5::File const& file, std::vector<StateField> const& fields) {
+  for (StateField const& f : fields) {
+    auto const dataset = file.dataset(f.name);
+    require(dataset.holds(f.element, global_extents(f)), ExitCode::data,
+            "{}: found {}, wanted {} (the checkpoint is of another run or deck)", dataset.where(), dataset.description(),
+            hdf5::description(f.element, global_extents(f)));
+    std::vector<std::byte> values(static_cast<std::size_t>(f.size()) * bytes_of(f.element));
+    TileRange const rows = rows_of(f);
+    dataset.read_rows(rows.first, rows.count, hdf5::native_type(f.element), values.data());
+    f.restore(values.data());
+  }
+}
+
+}  // namespace
+
 void read_checkpoint(CheckpointFile const& checkpoint, Communicator const& ranks, State const& state) {
+  together(ranks, [&] { read_fields(hdf5::File::open(checkpoint.path), state.fields()); });
+}
+
+std::vector<std::string> read_checkpoint_in_part(CheckpointFile const& checkpoint, Communicator const& ranks, State const& state) {
+  std::vector<std::string> absent;
   together(ranks, [&] {
     auto const file = hdf5::File::open(checkpoint.path);
-    for (StateField const& f : state.fields()) {
-      auto const dataset = file.dataset(f.name);
-      require(dataset.holds(f.element, global_extents(f)), ExitCode::data,
-              "{}: found {}, wanted {} (the checkpoint is of another run or deck)", dataset.where(), dataset.description(),
-              hdf5::description(f.element, global_extents(f)));
-      std::vector<std::byte> values(static_cast<std::size_t>(f.size()) * bytes_of(f.element));
-      TileRange const rows = rows_of(f);
-      dataset.read_rows(rows.first, rows.count, hdf5::native_type(f.element), values.data());
-      f.restore(values.data());
-    }
+    std::vector<StateField> present;
+    for (StateField const& f : state.fields())
+      if (file.has(f.name)) present.push_back(f);
+      else absent.push_back(f.name);
+    read_fields(file, present);
   });
+  return absent;
 }
 
 CheckpointInfo read_checkpoint_info(CheckpointFile const& checkpoint) {
   auto const file = hdf5::File::open(checkpoint.path);
-  return {file.attribute<Index>("step"),       file.text_attribute("deck"),    file.text_attribute("deck_hash"),
-          file.text_attribute("code_version"), file.text_attribute("machine"), file.attribute<std::uint64_t>("seed")};
+  return {file.attribute<Index>("step"),
+          file.text_attribute("deck"),
+          file.text_attribute("deck_hash"),
+          file.text_attribute("code_version"),
+          file.text_attribute("machine"),
+          file.attribute<std::uint64_t>("seed"),
+          file.has_attribute("sampling_version") ? file.attribute<Index>("sampling_version") : 0};
 }
 
 FieldValues read_field(CheckpointFile const& checkpoint, std::string const& name) {

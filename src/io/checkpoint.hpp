@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/sampling_version.hpp"
 #include "core/state.hpp"
 #include "io/run_directory.hpp"
 
@@ -19,6 +20,7 @@ struct CheckpointInfo {
   std::string code_version;  // git hash and dirty flag
   std::string machine;       // what a chain's bits depend on: instruction set, GPU model
   std::uint64_t seed = 0;
+  Index sampling = sampling_version;  // 0: of a version that did not record it
 };
 
 struct CheckpointFile {
@@ -41,6 +43,8 @@ CheckpointFile find_checkpoint(Path const& file_or_run, Communicator const&);
 void remove_later_checkpoints(RunDirectory const&, Communicator const&, Index step);
 // Restores every field; a number of ranks other than the writer's is fine. Failure(data) on all ranks: file, field, found, wanted.
 void read_checkpoint(CheckpointFile const&, Communicator const&, State const&);
+// The same of another run's checkpoint, which may lack fields: they stay as they are, and their names are returned.
+std::vector<std::string> read_checkpoint_in_part(CheckpointFile const&, Communicator const&, State const&);
 
 // Not collective; the file is one that the functions above have verified.
 CheckpointInfo read_checkpoint_info(CheckpointFile const&);

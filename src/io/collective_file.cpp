@@ -82,4 +82,23 @@ void write_alone(Path const& path, std::function<void(hdf5::File const&)> const&
   write_atomically(path, image_of(path, content));
 }
 
+void write_alone(Path const& path, Communicator const& ranks, std::function<void(hdf5::File const&)> const& content,
+                 std::function<void(Path const&)> const& seal) {
+  std::string name = temporary_name(path).string();
+  ranks.broadcast(name);
+  Path const temporary = name;
+  try {
+    on_root(ranks, [&] {
+      write_file(temporary, image_of(path, content));
+      synchronise(temporary);
+    });
+    seal(temporary);
+    on_root(ranks, [&] { publish(temporary, path); });
+  } catch (...) {
+    std::error_code ignored;
+    if (ranks.is_root()) std::filesystem::remove(temporary, ignored);
+    throw;
+  }
+}
+
 }  // namespace partita

@@ -26,7 +26,9 @@ void write_collectively(
     Path const&, Communicator const&, std::function<void(hdf5::File const&)> const& frame, std::vector<Block> const&,
     std::function<void(Path const& temporary)> const& seal = [](Path const&) {}, Communicator::Place = Communicator::Place::current());
 
-// The same by one process.
+// The same by one process, and by the root alone (collective, with a seal).
 void write_alone(Path const&, std::function<void(hdf5::File const&)> const& content);
+void write_alone(Path const&, Communicator const&, std::function<void(hdf5::File const&)> const& content,
+                 std::function<void(Path const& temporary)> const& seal);
 
 }  // namespace partita

@@ -1,6 +1,7 @@
 #include "io/files.hpp"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -8,14 +9,14 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/log.hpp"
 #include "core/require.hpp"
 
 namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr char temporary_mark[] = ".writing-";
+constexpr char temporary_mark[] = ".writing-";  // and as many hexadecimal digits:
+constexpr int temporary_digits = 8;
 
 class Descriptor {
  public:
@@ -44,13 +45,23 @@ std::string storage_reason(Path const& path, int error_number) {
 }
 
 Path temporary_name(Path const& path) {
-  char host[256] = "";
-  ::gethostname(host, sizeof host - 1);
-  return Path(path) += fmt::format("{}{}-{}", temporary_mark, host, ::getpid());
+  std::uint32_t number = 0;
+  require(::getrandom(&number, sizeof number, 0) == sizeof number, ExitCode::storage, "the system gives no random numbers ({})",
+          std::strerror(errno));
+  return Path(path) += fmt::format("{}{:0{}x}", temporary_mark, number, temporary_digits);
 }
+std::optional<std::string> name_of_temporary(std::string const& file_name) {
+  constexpr std::size_t added = sizeof temporary_mark - 1 + temporary_digits;
+  if (file_name.size() <= added) return {};
+  std::size_t const end = file_name.size() - added;
+  bool const ours = file_name.compare(end, sizeof temporary_mark - 1, temporary_mark) == 0 &&
+                    file_name.find_first_not_of("0123456789abcdef", file_name.size() - temporary_digits) == std::string::npos;
+  return ours ? std::optional(file_name.substr(0, end)) : std::nullopt;
+}
+Path manifest_of(Path const& file) { return Path(file).replace_extension(".manifest"); }
 
 void write_file(Path const& path, std::string_view text) {
-  Descriptor const file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  Descriptor const file(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW);
   while (!text.empty()) {
     ssize_t const n = ::write(file.number(), text.data(), text.size());
     require(n > 0, ExitCode::storage, "cannot write {} ({})", path.string(), storage_reason(path, errno));
@@ -59,13 +70,13 @@ void write_file(Path const& path, std::string_view text) {
 }
 
 void reserve(Path const& path, Index bytes) {
-  Descriptor const file(path, O_RDWR);
+  Descriptor const file(path, O_RDWR | O_NOFOLLOW);
   if (::fallocate(file.number(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0) return;
   int const error = errno;
   require(error == EOPNOTSUPP || error == ENOSYS, ExitCode::storage, "cannot reserve {:.1f} MB for {} ({})",
           1e-6 * static_cast<double>(bytes), path.string(), storage_reason(path, error));
 }
-void require_writable(Path const& path) { Descriptor const file(path, O_RDWR); }
+void require_writable(Path const& path) { Descriptor const file(path, O_RDWR | O_NOFOLLOW); }
 void synchronise(Path const& path) {
   Descriptor const file(path, O_RDONLY);
   bool const written = ::fsync(file.number()) == 0;  // before errno is read
@@ -92,18 +103,21 @@ void write_atomically(Path const& path, std::string_view text) {
   }
 }
 
-void remove_temporaries(Path const& folder) {
-  std::error_code absent;
-  for (auto const& entry : fs::directory_iterator(folder, absent)) {
-    if (entry.path().filename().string().find(temporary_mark) == std::string::npos) continue;
-    log::warning("removing {}, left unfinished by a run that was killed", entry.path().string());
-    fs::remove(entry.path());
-  }
+void keep_as(Path const& file, Path const& second) {
+  std::error_code error;
+  // Renaming one name of a file to another of its names does nothing, and would leave the temporary one.
+  if (!fs::is_regular_file(file, error) || fs::equivalent(file, second, error)) return;
+  Path const temporary = temporary_name(second);
+  fs::create_hard_link(file, temporary, error);
+  if (error) write_atomically(second, read_text(file));  // a file system without links
+  else publish(temporary, second);
 }
 
 std::string read_text(Path const& path) {
   std::error_code error;
   require(!fs::is_directory(path, error), ExitCode::data, "cannot read {} (it is a directory)", path.string());
+  require(error || fs::is_regular_file(path, error) || !fs::exists(path, error), ExitCode::data, "cannot read {} (it is no regular file)",
+          path.string());
   std::ifstream file(path, std::ios::binary);
   require(file.good(), ExitCode::data, "cannot read {} ({})", path.string(), std::strerror(errno));
   std::ostringstream text;

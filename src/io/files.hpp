@@ -1,6 +1,8 @@
-// Files that are either whole or absent after a crash: written under a temporary name, synchronised to disk, renamed.
+// Files that are either whole or absent after a crash: written under a temporary name, synchronised to disk, renamed. No file is created or
+// written through a symbolic link: whoever puts one in place of a file of ours gets nothing of his overwritten.
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,22 +12,26 @@ namespace partita {
 
 using Path = std::filesystem::path;
 
-// A name in the same folder that no other process uses; remove_temporaries knows it.
+// A name in the same folder that no other process uses, and the name that a file with such a name was to get; none for any other name.
 Path temporary_name(Path const&);
+std::optional<std::string> name_of_temporary(std::string const& file_name);
+// Of the checksums of a file: beside it, with another extension.
+Path manifest_of(Path const& file);
 // Failure(storage) where this process cannot open an existing file for writing.
 void require_writable(Path const&);
 // Forces the data of a file, or the names in a folder, to disk.
 void synchronise(Path const&);
 // Gives a synchronised temporary its name, replacing what had it.
 void publish(Path const& temporary, Path const& name);
-void write_file(Path const&, std::string_view text);  // checked, but neither synchronised nor atomic
+// Creates a file, where none may be; checked, but neither synchronised nor atomic.
+void write_file(Path const&, std::string_view text);
 // Takes disk space for a file that will grow to this size, where the file system can: Failure(storage) if there is too little.
 void reserve(Path const&, Index bytes);
 void write_atomically(Path const&, std::string_view text);
-// Removes what killed writers left in a folder; only the holder of the run lock may call it.
-void remove_temporaries(Path const& folder);
+// Keeps a whole file under a second name, replacing what had that, when the first is about to be replaced; nothing where there is no file.
+void keep_as(Path const& file, Path const& second);
 
-std::string read_text(Path const&);   // Failure(data)
+std::string read_text(Path const&);   // of a regular file: Failure(data)
 std::string free_space(Path const&);  // "0.1 MB free"
 // "No space left on device, 0.1 MB free": the reason of a failed system call on this path.
 std::string storage_reason(Path const&, int error_number);

@@ -1,6 +1,8 @@
 #include "io/hdf5.hpp"
 
+#include <fcntl.h>
 #include <hdf5_hl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <limits>
@@ -304,6 +306,27 @@ Dataset Group::create_virtual(std::string const& path, hid_t type, Extents const
   return create(path, type, whole, properties);
 }
 
+// MPI libraries keep a file's name in arrays of 256 bytes, together with what they add to it, and abort where it does not fit (Open MPI 4.1
+// from 193 on). A longer one is given as a name in the folder that this process has open; for as long as the file is being opened.
+class ShortName {
+ public:
+  explicit ShortName(Path const& path) : name_(path) {
+    constexpr std::size_t longest = 160;
+    if (path.native().size() <= longest) return;
+    folder_ = ::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder_ >= 0) name_ = Path(fmt::format("/proc/self/fd/{}", folder_)) / path.filename();
+  }
+  ~ShortName() {
+    if (folder_ >= 0) ::close(folder_);
+  }
+  ShortName(ShortName const&) = delete;
+  char const* c_str() const { return name_.c_str(); }
+
+ private:
+  int folder_ = -1;
+  Path name_;
+};
+
 File File::in_memory(Path const& name) {
   constexpr std::size_t growth = std::size_t{1} << 20;
   Handle const access = file_access();
@@ -320,9 +343,10 @@ File File::open(Path const& path, ExitCode code) {
 }
 File File::open_together(Path const& path, Communicator const& ranks) {
   auto const scope = ranks.scope("HDF5: open a file");
+  ShortName const name(path);
   Handle const access = file_access();
   use_parallel_access(access, ranks);
-  Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDWR, access), H5Fclose);
+  Handle handle(H5Fopen(name.c_str(), H5F_ACC_RDWR, access), H5Fclose);
   if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks", Leave::at_once);
   return File(std::move(handle), path.string(), "", ExitCode::storage, Leave::at_once);
 }

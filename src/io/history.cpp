@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/log.hpp"
 #include "io/collective_file.hpp"
+#include "io/manifest.hpp"
 #include "io/together.hpp"
 
 namespace partita {
@@ -39,40 +41,63 @@ void History::record(Index step, std::vector<std::pair<std::string, double>> con
   }
 }
 
+void History::write(hdf5::File const& file) const {
+  describe(file, provenance_);
+  auto const step = file.write(step_name, steps_);
+  step.make_scale(step_name);
+  for (auto const& [name, series] : series_) {
+    std::vector<double> values = series.values;
+    values.resize(steps_.size(), missing);
+    auto const dataset = file.write(name, values);
+    dataset.attach_scales({&step});
+    dataset.set_attribute("doc", series.doc);
+    dataset.set_attribute("timing", std::int32_t{series.kind == SeriesKind::timing});
+  }
+}
+
 void History::flush() const {
-  on_root(ranks_, [&] {
-    write_alone(run_.history(), [&](hdf5::File const& file) {
-      describe(file, provenance_);
-      auto const step = file.write(step_name, steps_);
-      step.make_scale(step_name);
-      for (auto const& [name, series] : series_) {
-        std::vector<double> values = series.values;
-        values.resize(steps_.size(), missing);
-        auto const dataset = file.write(name, values);
-        dataset.attach_scales({&step});
-        dataset.set_attribute("doc", series.doc);
-        dataset.set_attribute("timing", std::int32_t{series.kind == SeriesKind::timing});
-      }
-    });
-  });
+  Path const file = run_.history(), earlier = run_.earlier_history();
+  auto const seal = with_manifest(file, ranks_, {.code_version = provenance_.code_version});
+  write_alone(
+      file, ranks_, [&](hdf5::File const& to) { write(to); },
+      [&](Path const& temporary) {
+        on_root(ranks_, [&] {
+          keep_as(file, earlier);
+          keep_as(manifest_of(file), manifest_of(earlier));
+        });
+        seal(temporary);
+      });
+}
+
+void History::read(Path const& path, Index last_step) {
+  auto const file = hdf5::File::open(path);
+  steps_ = file.dataset(step_name).read<Index>();
+  auto const rows = std::upper_bound(steps_.begin(), steps_.end(), last_step) - steps_.begin();
+  steps_.resize(static_cast<std::size_t>(rows));
+  for (std::string const& name : file.names()) {
+    if (name == step_name) continue;
+    auto const dataset = file.dataset(name);
+    if (!series_.contains(name))
+      define(name, dataset.text_attribute("doc"), dataset.attribute<std::int32_t>("timing") ? SeriesKind::timing : SeriesKind::result);
+    auto values = dataset.read<double>();
+    values.resize(static_cast<std::size_t>(rows), missing);
+    series_[name].values = std::move(values);
+  }
 }
 
 void History::restore(Index last_step) {
-  on_root(ranks_, [&] {
-    auto const file = hdf5::File::open(run_.history());
-    steps_ = file.dataset(step_name).read<Index>();
-    auto const rows = std::upper_bound(steps_.begin(), steps_.end(), last_step) - steps_.begin();
-    steps_.resize(static_cast<std::size_t>(rows));
-    for (std::string const& name : file.names()) {
-      if (name == step_name) continue;
-      auto const dataset = file.dataset(name);
-      if (!series_.contains(name))
-        define(name, dataset.text_attribute("doc"), dataset.attribute<std::int32_t>("timing") ? SeriesKind::timing : SeriesKind::result);
-      auto values = dataset.read<double>();
-      values.resize(static_cast<std::size_t>(rows), missing);
-      series_[name].values = std::move(values);
+  for (Path const& path : {run_.history(), run_.earlier_history()}) try {
+      verify(path, ranks_);
+      on_root(ranks_, [&] { read(path, last_step); });
+      if (path != run_.history()) log::warning("rows of the history are taken from {}: those of later steps are lost", path.string());
+      return;
+    } catch (Failure const& failure) {
+      if (failure.code() != ExitCode::data) throw;
+      log::warning("passing over the history: {}", failure.what());
     }
-  });
+  log::warning("{} has no rows before step {}: they are lost, and nothing else is", run_.history().string(), last_step);
+  steps_.clear();
+  for (auto& [name, series] : series_) series.values.clear();
 }
 
 }  // namespace partita

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "io/hdf5.hpp"
 #include "io/provenance.hpp"
 #include "io/run_directory.hpp"
 
@@ -24,9 +25,11 @@ class History {
   // Adds to the row of this step, the last one or a new one. Names that were not defined are results without `doc`.
   void record(Index step, std::vector<std::pair<std::string, double>> const& values);
 
-  // Collective. Replaces history.h5 by all rows so far; before a checkpoint, so that none is lost.
+  // Collective. Replaces history.h5 by all rows so far; before a checkpoint, so that none is lost. The file before stays as
+  // history.earlier.h5, each with its manifest: a kill at any moment leaves one of them whole.
   void flush() const;
-  // Collective; on restart, after the definitions: reads the rows up to this step back and drops later ones.
+  // Collective; on restart, after the definitions: reads the rows up to this step back and drops later ones. Where history.h5 is lost or
+  // damaged the one before is taken, or none: rows are lost and a warning says so.
   void restore(Index last_step);
 
   // On the root; empty elsewhere.
@@ -34,6 +37,8 @@ class History {
   std::vector<double> const& series(std::string const& name) const { return series_.at(name).values; }
 
  private:
+  void write(hdf5::File const&) const;
+  void read(Path const&, Index last_step);
   struct Series {
     std::string doc;
     SeriesKind kind = SeriesKind::result;

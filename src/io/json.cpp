@@ -1,22 +1,15 @@
 #include "io/json.hpp"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "core/log.hpp"
 
 namespace partita {
 namespace {
 
-std::string quoted(std::string const& text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') (out += '\\') += c;
-    else if (c == '\n') out += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20) out += fmt::format("\\u{:04x}", static_cast<int>(c));
-    else out += c;
-  }
-  return out += '"';
-}
+// Bytes that are no UTF-8, which paths and quoted input may hold, become U+FFFD.
+std::string quoted(std::string const& text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
 
 }  // namespace
 

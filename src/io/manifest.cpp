@@ -1,5 +1,6 @@
 #include "io/manifest.hpp"
 
+#include <charconv>
 #include <sstream>
 
 #include "io/crc32c.hpp"
@@ -27,28 +28,45 @@ Manifest Manifest::parse(std::string const& text, Path const& from) {
   require(whole, ExitCode::data, "{} is damaged (its own checksum does not match)", from.string());
   Manifest m;
   std::istringstream lines(text.substr(0, end));
+  auto const number = [&](std::string const& digits, int base) {
+    std::uint64_t n = 0;
+    auto const [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n, base);
+    require(error == std::errc{} && last == digits.data() + digits.size(), ExitCode::data, "{} is damaged ('{}' is no number)",
+            from.string(), digits);
+    return n;
+  };
   for (std::string line; std::getline(lines, line);) {
     std::size_t const space = line.find(' ');
     std::string const key = line.substr(0, space), value = space == std::string::npos ? "" : line.substr(space + 1);
-    if (key == "bytes") m.bytes = std::stoull(value);
-    else if (key == "step") m.step = std::stoll(value);
+    if (key == "bytes") m.bytes = number(value, 10);
+    else if (key == "step") m.step = static_cast<Index>(number(value, 10));
     else if (key == "deck_hash") m.deck_hash = value;
     else if (key == "code_version") m.code_version = value;
-    else if (key == "crc32c") m.stripes.push_back(static_cast<std::uint32_t>(std::stoul(value, nullptr, 16)));
+    else if (key == "crc32c") m.stripes.push_back(static_cast<std::uint32_t>(number(value, 16)));
     else if (key == "stripe_bytes")
-      require(std::stoull(value) == stripe_bytes, ExitCode::data, "{} has stripes of {} bytes (this version: {})", from.string(), value,
+      require(number(value, 10) == stripe_bytes, ExitCode::data, "{} has stripes of {} bytes (this version: {})", from.string(), value,
               stripe_bytes);
   }
+  std::uint64_t const stripes = (m.bytes + stripe_bytes - 1) / stripe_bytes;
+  require(m.stripes.size() == stripes, ExitCode::data, "{} is damaged ({} checksums for {} bytes, which have {})", from.string(),
+          m.stripes.size(), m.bytes, stripes);
   return m;
 }
-
-Path manifest_of(Path const& file) { return Path(file).replace_extension(".manifest"); }
 
 Manifest make_manifest(Path const& file, Communicator const& ranks) {
   Manifest m;
   m.stripes = stripe_checksums(file, ranks);
   on_root(ranks, [&] { m.bytes = std::filesystem::file_size(file); });
   return m;
+}
+
+std::function<void(Path const&)> with_manifest(Path const& name, Communicator const& ranks, Manifest about) {
+  return [name, &ranks, about](Path const& temporary) mutable {
+    Manifest const measured = make_manifest(temporary, ranks);
+    about.bytes = measured.bytes;
+    about.stripes = measured.stripes;
+    on_root(ranks, [&] { write_atomically(manifest_of(name), about.text()); });
+  };
 }
 
 Manifest verify(Path const& file, Communicator const& ranks) {

@@ -2,6 +2,7 @@
 // before HDF5 reads it.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,10 @@ struct Manifest {
   static Manifest parse(std::string const& text, Path const& from);  // Failure(data)
 };
 
-Path manifest_of(Path const& file);
 // Collective: of a file as it is now.
 Manifest make_manifest(Path const& file, Communicator const&);
+// For write_collectively: writes the manifest of a file just before that gets its name; `about` tells step, deck and version.
+std::function<void(Path const& temporary)> with_manifest(Path const& name, Communicator const&, Manifest about);
 // Collective: Failure(data) on all ranks unless the file is what its manifest says.
 Manifest verify(Path const& file, Communicator const&);
 

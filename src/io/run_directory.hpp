@@ -1,5 +1,8 @@
-// The files of a run.
+// The files of a run: the one place that names them. A directory is a run's by its mark; only files with names of ours are replaced or
+// removed.
 #pragma once
+#include <optional>
+
 #include "comm/communicator.hpp"
 #include "io/files.hpp"
 #include "io/json.hpp"
@@ -11,30 +14,49 @@ class RunDirectory {
   explicit RunDirectory(Path root) : root_(std::move(root)) {}
 
   Path const& root() const { return root_; }
+  Path mark() const { return root_ / "run.mark"; }
   Path deck() const { return root_ / "deck.toml"; }
   Path log() const { return root_ / "run.log"; }
   Path lock() const { return root_ / "run.lock"; }
+  Path alive() const { return root_ / "run.lock.alive"; }
   Path status() const { return root_ / "run.status.json"; }
   Path summary() const { return root_ / "summary.json"; }
   Path history() const { return root_ / "history.h5"; }
+  Path earlier_history() const { return root_ / "history.earlier.h5"; }
   Path checkpoints() const { return root_ / "checkpoints"; }
   Path samples() const { return root_ / "samples"; }
   Path all_samples() const { return root_ / "samples.h5"; }
   Path estimates() const { return root_ / "estimates"; }
+  // Files of the folders; each HDF5 file of checkpoints and samples has a manifest beside it.
+  Path checkpoint(Index step) const;
+  Path part(Index number) const;
+  Path estimate(std::string const& name) const;  // Failure(internal) for a name that the list in the source file lacks
+  // Numbers of the checkpoints or parts that are there, or of their manifests, descending. By one process.
+  std::vector<Index> checkpoint_steps(std::string const& extension = ".h5") const;
+  std::vector<Index> part_numbers(std::string const& extension = ".h5") const;
 
-  // Collective. Makes the directory, its parents and its folders; Failure(storage) on all ranks says why it cannot.
+  // Collective. Makes the directory with its parents, its mark and its folders, or takes one that has the mark. Failure(usage) on all ranks
+  // where files without the mark have names of ours, which would be replaced, or the path is too long; Failure(storage) says why it cannot.
   void create(Communicator const&) const;
-  // Collective: whether a run has begun here (its resolved deck is there).
+  // Collective: whether a run has begun here: the mark is there, and more than what every start leaves.
   bool has_run(Communicator const&) const;
   // Collective; by the holder of the run lock. Removes what killed writers left unfinished.
   void remove_unfinished(Communicator const&) const;
+  // Collective; by the holder of the run lock, whose status no longer says that there are results. Removes every file of a run but mark,
+  // lock and status, the deck last; files of others stay.
+  void remove_run(Communicator const&) const;
 
   // By the root.
   void write_deck(std::string const& text) const { write_atomically(deck(), text); }
-  void write_status(Json const& values) const { write_atomically(status(), values.text()); }
   void write_summary(Json const& values) const { write_atomically(summary(), values.text()); }
 
  private:
+  bool marked() const;
+  // Everything of ours but mark and lock.
+  std::vector<Path> files_of_run() const;
+  // Files in one of our folders, or in the root, whose names are ours.
+  std::vector<Path> own_files(Path const& folder) const;
+  bool is_own_name(Path const& folder, std::string const& name) const;
   Path root_;
 };
 

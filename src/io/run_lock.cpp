@@ -6,13 +6,14 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <ctime>
 #include <mutex>
 #include <thread>
 
 #include "core/log.hpp"
+#include "io/run_status.hpp"
 #include "io/together.hpp"
 
 namespace partita {
@@ -22,104 +23,144 @@ using std::chrono::milliseconds;
 namespace {
 
 std::string this_process() {
-  char host[256] = "unknown", start[32] = "";
-  ::gethostname(host, sizeof host - 1);
-  std::time_t const now = std::time(nullptr);
-  std::tm local{};
-  std::strftime(start, sizeof start, "%FT%T%z", ::localtime_r(&now, &local));
+  auto const p = ProcessIdentity::of_this_process();
   char const* const job = std::getenv("SLURM_JOB_ID");
-  return fmt::format("host {}, process {}, job {}, started {}", host, ::getpid(), job ? job : "none", start);
+  return fmt::format("host {}, process {}, job {}, started {}\n", p.host, p.process, job ? job : "none", p.started);
+}
+
+struct flock whole_file() {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  return whole;
+}
+
+// None where it cannot be told, as in a moment without the file server.
+std::optional<std::string> content(Path const& path) {
+  try {
+    return read_text(path);
+  } catch (Failure const&) {
+    std::error_code absent;
+    return fs::exists(fs::symlink_status(path, absent)) || absent.value() != ENOENT ? std::nullopt : std::optional<std::string>("");
+  }
 }
 
 [[noreturn]] void refuse(RunDirectory const& run, std::string const& holder) {
+  std::string const who = holder.substr(0, holder.find('\n'));
   fail(ExitCode::locked, fmt::format("{} is in use by another run ({}): wait for it to end, stop it, or choose another run.output",
-                                     run.root().string(), holder.empty() ? "holder unknown" : holder));
+                                     run.root().string(), who.empty() ? "holder unknown" : who));
 }
 
 }  // namespace
 
-// The lock file's descriptor, and the thread that beats where the file system has no locks.
+// The lock file's descriptor, and the thread that beats.
 class RunLock::Holding {
  public:
-  Holding(RunDirectory const& run, LockKind kind, milliseconds heartbeat) : alive_(Path(run.lock()) += ".alive") {
-    bool const locked = kind == LockKind::fcntl_or_heartbeat && lock(run);
-    if (!locked) {
-      claim(run, heartbeat);
-      beat_ = std::jthread([this, heartbeat](std::stop_token stop) {
-        std::unique_lock guard(mutex_);
-        while (!wake_.wait_for(guard, stop, heartbeat, [] { return false; }) && !stop.stop_requested())
-          ::utimensat(AT_FDCWD, alive_.c_str(), nullptr, 0);
-      });
+  Holding(RunDirectory const& run, LockKind kind, milliseconds heartbeat) : run_(run), heartbeat_(heartbeat) {
+    open_lock_file();
+    try {
+      by_system_ = kind == LockKind::fcntl_or_heartbeat && lock();
+      if (!by_system_) claim();
+      write_lock_file();
+    } catch (...) {
+      ::close(file_);
+      throw;
     }
+    beat_ = std::jthread([this](std::stop_token stop) {
+      std::unique_lock guard(mutex_);
+      while (!wake_.wait_for(guard, stop, heartbeat_, [] { return false; }) && !stop.stop_requested()) {
+        confirm();
+        ::futimens(file_, nullptr);
+        if (!by_system_) ::utimensat(AT_FDCWD, run_.alive().c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+      }
+    });
   }
   ~Holding() {
-    if (beat_.joinable()) {
-      beat_.request_stop();
-      beat_.join();
-      ::unlink(alive_.c_str());
-    }
-    if (file_ >= 0) ::close(file_);
+    beat_.request_stop();
+    beat_.join();
+    if (!by_system_ && content(run_.alive()) == this_process_) ::unlink(run_.alive().c_str());
+    ::close(file_);
+  }
+
+  void confirm() const {
+    auto const others = [&](Path const& path) {
+      auto const holder = content(path);
+      return holder && *holder != this_process_ ? holder : std::nullopt;
+    };
+    auto lost = others(run_.lock());
+    if (!lost && !by_system_) lost = others(run_.alive());
+    if (!lost) return;
+    std::string const now = lost->substr(0, lost->find('\n'));
+    // Not by way of the log, whose file is the other run's.
+    std::fprintf(stderr, "error: this process lost the lock of %s while it was suspended (%s): it ends at once and writes nothing more\n",
+                 run_.root().c_str(), now.empty() ? "the lock file is gone" : ("now " + now).c_str());
+    std::_Exit(static_cast<int>(ExitCode::locked));
   }
 
  private:
-  // False where the file system has no locks.
-  bool lock(RunDirectory const& run) {
-    file_ = ::open(run.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    require(file_ >= 0, ExitCode::storage, "cannot open {} ({})", run.lock().string(), storage_reason(run.lock(), errno));
-    struct flock whole {};
-    whole.l_type = F_WRLCK;
-    whole.l_whence = SEEK_SET;
-    // A lock of the open file: unlike one of the process, it is not lost when some other part of the program opens and closes the file.
-    if (::fcntl(file_, F_OFD_SETLK, &whole) != 0) {
-      int const error = errno;
-      if (error == EACCES || error == EAGAIN) refuse_after_close(run);
-      require(error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL, ExitCode::storage, "cannot lock {} ({})",
-              run.lock().string(), std::strerror(error));
-      log::warning("{} has no file locks ({}): the run directory is held by a heartbeat", run.root().string(), std::strerror(error));
-      return false;
-    }
-    std::string const content = this_process() + "\n";
-    bool const written =
-        ::ftruncate(file_, 0) == 0 && ::pwrite(file_, content.data(), content.size(), 0) == ssize_t(content.size()) && ::fsync(file_) == 0;
-    require(written, ExitCode::storage, "cannot write {} ({})", run.lock().string(), storage_reason(run.lock(), errno));
-    return true;
+  void open_lock_file() {
+    // A pipe in its place must not keep us waiting.
+    file_ = ::open(run_.lock().c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    require(file_ >= 0, ExitCode::storage, "cannot open {} ({})", run_.lock().string(),
+            errno == ELOOP ? "it is a symbolic link" : storage_reason(run_.lock(), errno));
+    struct stat s {};
+    if (::fstat(file_, &s) == 0 && S_ISREG(s.st_mode)) return;
+    ::close(file_);
+    fail(ExitCode::storage, fmt::format("cannot use {} (it is no regular file)", run_.lock().string()));
   }
-  [[noreturn]] void refuse_after_close(RunDirectory const& run) {
-    ::close(std::exchange(file_, -1));
-    std::string holder = read_text(run.lock());
-    refuse(run, holder.substr(0, holder.find('\n')));
+  // False where the file system has no locks.
+  bool lock() {
+    // A lock of the open file: unlike one of the process, it is not lost when some other part of the program opens and closes the file.
+    struct flock whole = whole_file();
+    if (::fcntl(file_, F_OFD_SETLK, &whole) == 0) return true;
+    int const error = errno;
+    if (error == EACCES || error == EAGAIN) refuse(run_, read_text(run_.lock()));
+    require(error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL, ExitCode::storage, "cannot lock {} ({})",
+            run_.lock().string(), std::strerror(error));
+    log::warning("{} has no file locks ({}): the run directory is held by a heartbeat", run_.root().string(), std::strerror(error));
+    return false;
+  }
+  void write_lock_file() const {
+    std::string const& text = this_process_;
+    bool const written = ::pwrite(file_, text.data(), text.size(), 0) == ssize_t(text.size()) &&
+                         ::ftruncate(file_, ssize_t(text.size())) == 0 && ::fsync(file_) == 0;
+    require(written, ExitCode::storage, "cannot write {} ({})", run_.lock().string(), storage_reason(run_.lock(), errno));
   }
 
-  void claim(RunDirectory const& run, milliseconds heartbeat) {
+  void claim() {
     if (create_alive()) return;
+    Path const alive = run_.alive();
     auto const beats = [&] {
       struct stat s {};
-      return ::stat(alive_.c_str(), &s) == 0 ? std::pair(s.st_mtim.tv_sec, s.st_mtim.tv_nsec) : std::pair(std::time_t{0}, 0L);
+      return ::lstat(alive.c_str(), &s) == 0 ? std::pair(s.st_mtim.tv_sec, s.st_mtim.tv_nsec) : std::pair(std::time_t{0}, 0L);
     };
     auto const before = beats();
-    std::string const holder = read_text(alive_);
-    std::this_thread::sleep_for(3 * heartbeat);
-    if (beats() != before) refuse(run, holder);
-    log::warning("taking over {} from a dead run ({})", run.root().string(), holder);
-    ::unlink(alive_.c_str());
-    // Of several that saw the same death, the last to create the file has it.
+    std::string const holder = read_text(alive);
+    std::this_thread::sleep_for(3 * heartbeat_);
+    if (beats() != before) refuse(run_, holder);
+    log::warning("taking over {} from a dead run ({})", run_.root().string(), holder.substr(0, holder.find('\n')));
+    ::unlink(alive.c_str());
+    // Of several that saw the same death, the last to create the file has it. The wait also lets a holder that wakes up see that it is
+    // none.
     bool const created = create_alive();
-    std::this_thread::sleep_for(heartbeat);
-    if (!created || read_text(alive_) != this_process_) refuse(run, read_text(alive_));
+    std::this_thread::sleep_for(2 * heartbeat_);
+    if (!created || content(alive) != this_process_) refuse(run_, content(alive).value_or(""));
   }
   bool create_alive() {
-    int const file = ::open(alive_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int const file = ::open(run_.alive().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (file < 0 && errno == EEXIST) return false;
-    require(file >= 0, ExitCode::storage, "cannot create {} ({})", alive_.string(), storage_reason(alive_, errno));
+    require(file >= 0, ExitCode::storage, "cannot create {} ({})", run_.alive().string(), storage_reason(run_.alive(), errno));
     bool const written = ::write(file, this_process_.data(), this_process_.size()) == ssize_t(this_process_.size());
     ::close(file);
-    require(written, ExitCode::storage, "cannot write {} ({})", alive_.string(), storage_reason(alive_, errno));
+    require(written, ExitCode::storage, "cannot write {} ({})", run_.alive().string(), storage_reason(run_.alive(), errno));
     return true;
   }
 
-  Path alive_;
+  RunDirectory run_;
+  milliseconds heartbeat_;
   std::string this_process_ = this_process();
   int file_ = -1;
+  bool by_system_ = false;
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::jthread beat_;
@@ -130,5 +171,18 @@ RunLock::RunLock(RunDirectory const& run, Communicator const& ranks, LockKind ki
 }
 RunLock::~RunLock() = default;
 RunLock::RunLock(RunLock&&) noexcept = default;
+
+void RunLock::confirm() const {
+  if (holding_) holding_->confirm();
+}
+
+bool RunLock::is_held(RunDirectory const& run) {
+  int const file = ::open(run.lock().c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) return false;
+  struct flock whole = whole_file();
+  bool const held = ::fcntl(file, F_OFD_GETLK, &whole) == 0 && whole.l_type != F_UNLCK;
+  ::close(file);
+  return held;
+}
 
 }  // namespace partita

@@ -4,15 +4,15 @@
 #include <numeric>
 
 #include "io/collective_file.hpp"
+#include "io/manifest.hpp"
 #include "io/together.hpp"
 
 namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr char part_prefix[] = "part-", posterior_group[] = "posterior", statistics_group[] = "sample_stats";
+constexpr char posterior_group[] = "posterior", statistics_group[] = "sample_stats", draws_field[] = "samples/draws";
 constexpr StoredAs stored_as_real = sizeof(Real) == 4 ? StoredAs::real32 : StoredAs::real64;
-std::string part_name(Index part) { return fmt::format("{}{:06}.h5", part_prefix, part); }
 
 hid_t stored_type(StoredAs type) {
   switch (type) {
@@ -66,7 +66,6 @@ void SampleWriter::append(Index step, std::vector<TileStorage> const& posterior,
   if (draw + 1 < format_.draws_per_part) return;
   write_part(full_parts() - 1, format_.draws_per_part);
   if (ranks_.is_root()) written_steps_.insert(written_steps_.end(), pending_steps_.begin(), pending_steps_.end());
-  write_virtual(full_parts());
 }
 
 // From (tile, size, pitch) to chains of draws, by blocks of a cache line of lanes.
@@ -110,8 +109,6 @@ Index SampleWriter::chains() const {
   Tiling const& t = format_.tiling;
   return std::max<Index>(0, std::min(t.chains, t.first_chain(format_.mine.end())) - t.first_chain(format_.mine.first));
 }
-
-Path SampleWriter::part_path(Index part) const { return run_.samples() / part_name(part); }
 
 // Groups, coordinates and attributes; datasets by chain, draw (and own dimension) as `create` makes them.
 template <class Create>
@@ -162,10 +159,15 @@ void SampleWriter::write_part(Index part, Index draws) {
   for (Column const& c : columns_)
     blocks.push_back({c.group + "/" + c.name, first, chains(), stored_type(c.type), [this, &c, draws] { return stored(c, draws); }});
   write_collectively(
-      part_path(part), ranks_, [&](hdf5::File const& file) { write_groups(file, pending_steps_.data(), draws, create); }, blocks);
+      run_.part(part), ranks_, [&](hdf5::File const& file) { write_groups(file, pending_steps_.data(), draws, create); }, blocks,
+      with_manifest(run_.part(part), ranks_, {.code_version = provenance_.code_version}));
 }
 
-void SampleWriter::write_virtual(Index parts) const {
+void SampleWriter::show() { show(full_parts()); }
+
+void SampleWriter::show(Index parts) {
+  Index const shown = std::min(draws_, parts * format_.draws_per_part);
+  if (shown == std::exchange(shown_draws_, shown)) return;
   on_root(ranks_, [&] {
     std::vector<Index> steps = written_steps_;
     Index const pending = parts > full_parts() ? draws_ % format_.draws_per_part : 0;
@@ -177,7 +179,7 @@ void SampleWriter::write_virtual(Index parts) const {
         Index const first = part * format_.draws_per_part;
         hdf5::Extents one = extents;
         one[1] = std::min(format_.draws_per_part, draws - first);
-        shown.push_back({"samples/" + part_name(part), group.name() + "/" + name, one, first});
+        shown.push_back({"samples/" + run_.part(part).filename().string(), group.name() + "/" + name, one, first});
       }
       return group.create_virtual(name, type, extents, 1, shown);
     };
@@ -187,48 +189,72 @@ void SampleWriter::write_virtual(Index parts) const {
 
 void SampleWriter::write_pending() {
   Index const pending = draws_ % format_.draws_per_part;
-  if (pending == 0) return;
-  write_part(full_parts(), pending);
-  write_virtual(full_parts() + 1);
+  if (pending > 0) write_part(full_parts(), pending);
+  show(full_parts() + (pending > 0));
+}
+
+void SampleWriter::size_state(CheckpointFile const& from) { draws_ = hdf5::File::open(from.path).dataset(draws_field).read<Index>().at(0); }
+
+void SampleWriter::begin_anew() {
+  draws_ = shown_draws_ = 0;
+  written_steps_.clear();
 }
 
 void SampleWriter::describe_state(State& state) {
-  auto const add = [&](StateField field, auto& values) {
-    using T = typename std::decay_t<decltype(values)>::value_type;
-    field.element = element_of<T>();
-    field.save = [&values](void* to) { std::copy(values.begin(), values.end(), static_cast<T*>(to)); };
-    field.restore = [&values](void const* from) { std::copy_n(static_cast<T const*>(from), values.size(), values.begin()); };
-    state.add_field(std::move(field));
-  };
+  state.add_scalar(draws_field, draws_);
+  Index const pending = draws_ % format_.draws_per_part;
+  if (pending == 0) return;
   TileRange const mine = format_.mine;
-  for (Column& c : columns_)
-    add({"samples/pending/" + c.name,
-         {},
-         {mine.count, format_.tiling.width, format_.draws_per_part, c.size},
-         true,
-         mine,
-         format_.tiling.tiles(),
-         {},
-         {}},
-        c.values);
-  add({"samples/pending_steps", {}, {format_.draws_per_part}, false, {}, 0, {}, {}}, pending_steps_);
-  state.add_scalar("samples/draws", draws_);
+  for (Column& c : columns_) {
+    // Of each chain the draws that are pending, which stand at the beginning of its place.
+    Index const chains = mine.count * format_.tiling.width, place = format_.draws_per_part * c.size, kept = pending * c.size;
+    StateField field{"samples/pending/" + c.name,
+                     element_of<Real>(),
+                     {mine.count, format_.tiling.width, pending, c.size},
+                     true,
+                     mine,
+                     format_.tiling.tiles(),
+                     {},
+                     {}};
+    field.save = [&c, chains, place, kept](void* to) {
+      for (Index chain = 0; chain < chains; chain++)
+        std::copy_n(c.values.data() + chain * place, kept, static_cast<Real*>(to) + chain * kept);
+    };
+    field.restore = [&c, chains, place, kept](void const* from) {
+      for (Index chain = 0; chain < chains; chain++)
+        std::copy_n(static_cast<Real const*>(from) + chain * kept, kept, c.values.data() + chain * place);
+    };
+    state.add_field(std::move(field));
+  }
+  StateField steps{"samples/pending_steps", element_of<Index>(), {pending}, false, {}, 0, {}, {}};
+  steps.save = [this, pending](void* to) { std::copy_n(pending_steps_.data(), pending, static_cast<Index*>(to)); };
+  steps.restore = [this, pending](void const* from) { std::copy_n(static_cast<Index const*>(from), pending, pending_steps_.data()); };
+  state.add_field(std::move(steps));
 }
 
 void SampleWriter::cut_back() {
   on_root(ranks_, [&] {
     fs::remove(run_.all_samples());
-    for (auto const& entry : fs::directory_iterator(run_.samples())) {
-      std::string const name = entry.path().filename().string();
-      if (name.starts_with(part_prefix) && name >= part_name(full_parts())) fs::remove(entry.path());
+    for (char const* extension : {".h5", ".manifest"})
+      for (Index part : run_.part_numbers(extension))
+        if (part >= full_parts()) fs::remove(run_.part(part).replace_extension(extension));
+  });
+  shown_draws_ = 0;
+  for (Index part = 0; part < full_parts(); part++) try {
+      verify(run_.part(part), ranks_);
+    } catch (Failure const& failure) {
+      fail(failure.code(),
+           fmt::format("{}; its draws are lost: restore the file from a copy, or start anew with --overwrite", failure.what()),
+           failure.where(), failure.location(), failure.leave());
     }
+  on_root(ranks_, [&] {
     written_steps_.clear();
     for (Index part = 0; part < full_parts(); part++) {
-      std::vector<Index> const steps = hdf5::File::open(part_path(part)).dataset("posterior/draw").read<Index>();
+      std::vector<Index> const steps = hdf5::File::open(run_.part(part)).dataset("posterior/draw").read<Index>();
       written_steps_.insert(written_steps_.end(), steps.begin(), steps.end());
     }
   });
-  if (full_parts() > 0) write_virtual(full_parts());
+  show();
 }
 
 }  // namespace partita

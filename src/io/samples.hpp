@@ -7,6 +7,7 @@
 #include "comm/communicator.hpp"
 #include "core/state.hpp"
 #include "core/tiling.hpp"
+#include "io/checkpoint.hpp"
 #include "io/provenance.hpp"
 #include "io/run_directory.hpp"
 
@@ -34,7 +35,8 @@ struct SampleFormat {
 };
 
 constexpr Index part_bytes = Index{32} << 20;
-// Draws that make a part of about part_bytes, at most 4096; depends on global counts only. A checkpoint carries as much of pending draws.
+// Draws that make a part of about part_bytes, at most 4096; depends on global counts only. A checkpoint carries at most
+// as much of pending draws.
 Index default_draws_per_part(Tiling const&, std::vector<SampleVariable> const&, std::vector<SampleStatistic> const&);
 
 class SampleWriter {
@@ -42,15 +44,22 @@ class SampleWriter {
   SampleWriter(RunDirectory, Communicator, SampleFormat, Provenance);
 
   // Collective. The values of this rank's chains at a step: for each posterior variable (tile, size, pitch), for each statistic (tile,
-  // pitch). When draws_per_part draws are pending they are written as a part, and samples.h5 anew.
+  // pitch). When draws_per_part draws are pending they are written as a part.
   void append(Index step, std::vector<TileStorage> const& posterior, std::vector<TileScalarStorage> const& statistics);
   Index draws() const { return draws_; }
 
-  // Pending draws and counters, for the checkpoint; the writer must outlive the State.
+  // Collective: brings samples.h5 up to date with the parts, at checkpoints.
+  void show();
+
+  // Pending draws, as many as there are now, and their count, for the checkpoint; the writer must outlive the State.
   void describe_state(State&);
+  // Before describe_state for reading: takes the number of draws of this checkpoint.
+  void size_state(CheckpointFile const&);
   // Collective; on start and after the state is restored: removes parts beyond the draws of the state. Failure(data) where an earlier one
-  // is lost.
+  // is lost or not what its manifest says.
   void cut_back();
+  // Instead of cut_back where the state is another run's: no draw so far.
+  void begin_anew();
   // Collective; at the end of a run. Pending draws become a last, shorter part; they stay pending for a continuation, which replaces it.
   void write_pending();
 
@@ -64,10 +73,9 @@ class SampleWriter {
   };
   Index full_parts() const { return draws_ / format_.draws_per_part; }
   Index chains() const;  // of this rank
-  Path part_path(Index part) const;
   void keep(Column&, Index draw, Real const* source, Index pitch) const;
   void write_part(Index part, Index draws);
-  void write_virtual(Index parts) const;
+  void show(Index parts);
   template <class Create>
   void write_groups(hdf5::File const&, Index const* steps, Index draws, Create const&) const;
   template <class T>
@@ -82,6 +90,7 @@ class SampleWriter {
   std::vector<Index> pending_steps_;  // of the draws of the part
   std::vector<Index> written_steps_;  // root: of all full parts
   Index draws_ = 0;
+  Index shown_draws_ = 0;  // by samples.h5
 };
 
 }  // namespace partita

@@ -1,8 +1,11 @@
 /* LD_PRELOAD: from the FAIL_FROM-th call on (1: the first), FAIL_CALL on files whose path contains FAIL_PATH fails with FAIL_ERRNO, once or,
-   with FAIL_ALWAYS, for ever; FAIL_RANK limits it to one rank of mpirun. With NO_FALLOCATE the file system cannot reserve space. */
+   with FAIL_ALWAYS, for ever; FAIL_RANK limits it to one rank of mpirun; with FAIL_KILL the process is killed there instead. With
+   NO_FALLOCATE the file system cannot reserve space, with NO_LOCKS it has no locks. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +21,7 @@ static int fails(char const* call, char const* path) {
   int const first = from ? atoi(from) : 1;
   seen++;
   if (seen < first || (seen > first && !getenv("FAIL_ALWAYS"))) return 0;
+  if (getenv("FAIL_KILL")) raise(SIGKILL);
   errno = number ? atoi(number) : EIO;
   return 1;
 }
@@ -37,8 +41,6 @@ extern ssize_t write(int, void const*, size_t);
 extern ssize_t pwrite(int, void const*, size_t, off_t);
 extern ssize_t pwrite64(int, void const*, size_t, off64_t);
 extern int fsync(int);
-extern int fallocate(int, int, off_t, off_t);
-extern int fallocate64(int, int, off64_t, off64_t);
 
 ssize_t write(int file, void const* bytes, size_t size) { return fails_on("write", file) ? -1 : NEXT(write)(file, bytes, size); }
 ssize_t pwrite(int file, void const* bytes, size_t size, off_t at) {
@@ -61,3 +63,22 @@ int fallocate(int file, int mode, off_t at, off_t size) {
   return fails_on("fallocate", file) ? -1 : NEXT(fallocate)(file, mode, at, size);
 }
 int fallocate64(int file, int mode, off64_t at, off64_t size) { return fallocate(file, mode, at, size); }
+
+int fcntl(int file, int command, ...) {
+  va_list more;
+  va_start(more, command);
+  void* const argument = va_arg(more, void*);
+  va_end(more);
+  if (getenv("NO_LOCKS") && (command == F_OFD_SETLK || command == F_OFD_GETLK)) {
+    errno = ENOLCK;
+    return -1;
+  }
+  return NEXT(fcntl)(file, command, argument);
+}
+int fcntl64(int file, int command, ...) {
+  va_list more;
+  va_start(more, command);
+  void* const argument = va_arg(more, void*);
+  va_end(more);
+  return fcntl(file, command, argument);
+}

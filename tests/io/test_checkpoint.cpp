@@ -190,7 +190,7 @@ TEST_F(Checkpoint, FilesOfSeveralStripesAreVerifiedToTheirEnd) {
 
 TEST_F(Checkpoint, AllDamagedIsAnErrorAndStaleTemporariesAreNot) {
   write(1);
-  damage([&] { write_atomically(Path(path(9)) += ".writing-there-5", "half"); });
+  damage([&] { write_file(Path(path(9)) += ".writing-00c0ffee", "half"); });
   EXPECT_EQ(newest(), 1);
   run.remove_unfinished(ranks);
   EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);

@@ -1,3 +1,5 @@
+#include <sys/stat.h>
+
 #include "scratch.hpp"
 
 using namespace partita;
@@ -13,15 +15,53 @@ TEST(Files, AreReplacedAsAWhole) {
   });
 }
 
-TEST(Files, TemporariesAreRemovedAndOthersStay) {
+TEST(Files, TemporariesAreKnownByTheirWholeName) {
+  EXPECT_EQ(name_of_temporary(temporary_name("a/step-1.h5").filename().string()), "step-1.h5");
+  EXPECT_NE(temporary_name("a"), temporary_name("a"));
+  for (char const* other : {"notes.writing-guide.txt", "step-1.h5.writing-0123456", "step-1.h5.writing-0123456g", ".writing-01234567",
+                            "step-1.h5.writing-012345678", "step-1.h5", ""})
+    EXPECT_FALSE(name_of_temporary(other)) << other;
+  EXPECT_EQ(temporary_name("x").native().size(), 1 + std::string(".writing-01234567").size());
+}
+
+TEST(Files, NothingIsWrittenThroughALink) {
   Scratch scratch;
   on_root(scratch.ranks, [&] {
-    Path const kept = scratch.path / "step-1.h5";
-    write_atomically(kept, "");
-    write_atomically(Path(kept) += ".writing-elsewhere-17", "");
-    remove_temporaries(scratch.path);
-    EXPECT_EQ(names_in(scratch.path), std::vector<std::string>{"step-1.h5"});
-    remove_temporaries(scratch.path / "absent");
+    Path const victim = scratch.path / "victim", link = scratch.path / "link";
+    write_atomically(victim, "precious");
+    std::filesystem::create_symlink(victim, link);
+    expect_failure(ExitCode::storage, {link.string()}, [&] { write_file(link, "text"); });
+    expect_failure(ExitCode::storage, {link.string()}, [&] { reserve(link, 10); });
+    expect_failure(ExitCode::storage, {link.string()}, [&] { require_writable(link); });
+    write_atomically(link, "text");  // takes the link's place
+    EXPECT_EQ(read_text(victim), "precious");
+    EXPECT_FALSE(std::filesystem::is_symlink(link));
+  });
+}
+
+TEST(Files, KeptUnderASecondNameUntilThatIsReplaced) {
+  Scratch scratch;
+  on_root(scratch.ranks, [&] {
+    Path const file = scratch.path / "file", before = scratch.path / "before";
+    keep_as(file, before);
+    EXPECT_FALSE(std::filesystem::exists(before));
+    write_atomically(file, "one");
+    keep_as(file, before);
+    keep_as(file, before);
+    write_atomically(file, "two");
+    EXPECT_EQ(read_text(before), "one");
+    keep_as(file, before);
+    EXPECT_EQ(read_text(before), "two");
+    EXPECT_EQ(names_in(scratch.path), (std::vector<std::string>{"before", "file"}));
+  });
+}
+
+TEST(Files, APipeIsNotRead) {
+  Scratch scratch;
+  Path const pipe = scratch.path / "pipe";
+  on_root(scratch.ranks, [&] {
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0666), 0);
+    expect_failure(ExitCode::data, {"no regular file"}, [&] { read_text(pipe); });
   });
 }
 

@@ -1,6 +1,7 @@
 #include <hdf5_hl.h>
 
 #include <cmath>
+#include <fstream>
 
 #include "io/hdf5.hpp"
 #include "io/history.hpp"
@@ -15,6 +16,7 @@ Provenance const provenance{"seed = 1\n", "0.1.0-deadbeef", "0.1.0", 1};
 TEST(History, RowsComeBackAndLaterOnesAreCut) {
   Scratch scratch;
   RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
   {
     History history(run, scratch.ranks, provenance);
     history.define("d_s", "difference of mean energies");
@@ -53,6 +55,7 @@ TEST(History, RowsComeBackAndLaterOnesAreCut) {
 TEST(History, RestoredAtARecordedStepItKeepsItsRow) {
   Scratch scratch;
   RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
   {
     History history(run, scratch.ranks, provenance);
     for (Index step : {10, 20, 30}) history.record(step, {{"d_s", static_cast<double>(step)}});
@@ -67,9 +70,70 @@ TEST(History, RestoredAtARecordedStepItKeepsItsRow) {
   EXPECT_EQ(restored.series("d_s"), (std::vector<double>{10, 20, 40}));
 }
 
+// history.h5 lost or damaged: the rows of the one before; both: none. Each with a warning, and the run goes on.
+TEST(History, ALostOrDamagedOneCostsRows) {
+  Scratch scratch;
+  RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
+  auto const write = [&] {
+    History history(run, scratch.ranks, provenance);
+    history.record(10, {{"d_s", 1}});
+    history.flush();
+    history.record(20, {{"d_s", 2}});
+    history.flush();
+    history.record(30, {{"d_s", 3}});
+    history.flush();
+    scratch.ranks.barrier();
+  };
+  auto const flip = [](Path const& path, std::streamoff at) {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekg(at);
+    char const byte = static_cast<char>(file.get() ^ 1);
+    file.seekp(at);
+    file.put(byte);
+  };
+  struct Case {
+    char const* name;
+    std::function<void()> damage;
+    std::vector<Index> rows;
+  };
+  for (Case const& c : std::vector<Case>{{"a flipped bit", [&] { flip(run.history(), 1000); }, {10, 20}},
+                                         {"removed", [&] { std::filesystem::remove(run.history()); }, {10, 20}},
+                                         {"emptied", [&] { std::filesystem::resize_file(run.history(), 0); }, {10, 20}},
+                                         {"no manifest", [&] { std::filesystem::remove(manifest_of(run.history())); }, {10, 20}},
+                                         {"a kill before the new file had its name",
+                                          [&] { keep_as(manifest_of(run.earlier_history()), manifest_of(run.history())); },
+                                          {10, 20}},
+                                         {"the one before damaged", [&] { flip(run.earlier_history(), 500); }, {10, 20, 30}},
+                                         {"both damaged",
+                                          [&] {
+                                            flip(run.history(), 500);
+                                            std::filesystem::remove(run.earlier_history());
+                                          },
+                                          {}}}) {
+    SCOPED_TRACE(c.name);
+    write();
+    on_root(scratch.ranks, c.damage);
+    History restored(run, scratch.ranks, provenance);
+    restored.define("energy", "");
+    testing::internal::CaptureStderr();
+    restored.restore(35);
+    std::string const warnings = testing::internal::GetCapturedStderr();
+    restored.record(40, {{"d_s", 4}});
+    restored.flush();
+    if (!scratch.ranks.is_root()) continue;
+    auto rows = c.rows;
+    EXPECT_EQ(warnings.empty(), rows.size() == 3) << warnings;
+    rows.push_back(40);
+    EXPECT_EQ(restored.steps(), rows);
+    EXPECT_EQ(restored.series("d_s").size(), rows.size());
+  }
+}
+
 TEST(History, EmptyOneIsAFileToo) {
   Scratch scratch;
   RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
   History history(run, scratch.ranks, provenance);
   history.define("d_s", "");
   history.flush();

@@ -20,7 +20,7 @@ TEST(Json, PrintsEveryKindOfValue) {
   summary["empty"] = Json::Object{};
   summary["steps"] = 7;
   EXPECT_EQ(summary.text(), R"({
-  "status": "done \"really\"\n\u0009\\ µ",
+  "status": "done \"really\"\n\t\\ µ",
   "steps": 7,
   "seed": 18446744073709551615,
   "finished": true,
@@ -51,4 +51,10 @@ TEST(Json, NonFiniteNumbersBecomeNullWithAWarning) {
     EXPECT_NE(warnings.find("metrics.loss is nan"), std::string::npos);
     EXPECT_NE(warnings.find("rate is -inf"), std::string::npos);
   }
+}
+
+TEST(Json, IsUtf8WhateverBytesAMessageQuotes) {
+  Json j;
+  j["reason"] = std::string("cannot read caf\xe9\x1b[2J \xf0\x9f");
+  EXPECT_EQ(j.text(), "{\n  \"reason\": \"cannot read caf\xef\xbf\xbd\\u001b[2J \xef\xbf\xbd\"\n}\n");
 }

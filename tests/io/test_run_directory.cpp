@@ -21,12 +21,111 @@ TEST(RunDirectory, MakesItsFoldersAndKnowsARun) {
   on_root(scratch.ranks, [&] { run.write_deck("[run]\n"); });
   EXPECT_TRUE(run.has_run(scratch.ranks));
   on_root(scratch.ranks, [&] {
-    write_atomically(run.samples() / "part-000000.h5.writing-there-3", "");
+    write_file(run.samples() / "part-000000.h5.writing-00c0ffee", "");
     run.write_summary(Json::Object{{"status", "done"}});
     EXPECT_EQ(read_text(run.summary()), "{\n  \"status\": \"done\"\n}\n");
   });
   run.remove_unfinished(scratch.ranks);
   EXPECT_TRUE(names_in(run.samples()).empty());
+}
+
+// Names of ours are exactly what our own formats give.
+TEST(RunDirectory, OtherFilesStayWhateverTheyAreCalled) {
+  Scratch scratch;
+  RunDirectory const run(scratch.path / "run");
+  std::vector<Path> const others{run.root() / "notes.txt",
+                                 run.root() / "history.h5.old",
+                                 run.root() / "notes.writing-guide.txt",
+                                 run.root() / "notes.writing-01234567",
+                                 run.samples() / "measured.csv",
+                                 run.samples() / "part-1.h5",
+                                 run.samples() / "part-0000001.h5",
+                                 run.samples() / "part-000001.h5.old",
+                                 run.samples() / "part-99999999999999999999.h5",
+                                 run.samples() / "part--00001.h5",
+                                 run.samples() / "part-000001.h5.writing-guide",
+                                 run.checkpoints() / "thesis.tex",
+                                 run.checkpoints() / "step-1.h5",
+                                 run.checkpoints() / "step-99999999999999999999.h5",
+                                 run.checkpoints() / "step-best.manifest",
+                                 run.estimates() / "mine.h5",
+                                 run.estimates() / "energy_grid.csv"};
+  std::vector<Path> const own{run.deck(),
+                              run.log(),
+                              run.status(),
+                              run.summary(),
+                              run.history(),
+                              run.all_samples(),
+                              run.checkpoint(7),
+                              manifest_of(run.checkpoint(7)),
+                              run.earlier_history(),
+                              run.part(1),
+                              manifest_of(run.part(1)),
+                              run.estimate("energy_grid")};
+  on_root(scratch.ranks, [&] {
+    for (Path const& folder : {run.samples(), run.checkpoints(), run.estimates()}) std::filesystem::create_directories(folder);
+    for (Path const& file : others) write_file(file, "mine");
+  });
+  run.create(scratch.ranks);
+  on_root(scratch.ranks, [&] {
+    for (Path const& file : own) write_file(file, "");
+    write_file(run.part(2) += ".writing-00c0ffee", "");
+    EXPECT_EQ(run.part_numbers(), std::vector<Index>{1});
+    EXPECT_EQ(run.checkpoint_steps(), std::vector<Index>{7});
+  });
+  EXPECT_TRUE(run.has_run(scratch.ranks));
+  run.remove_unfinished(scratch.ranks);
+  run.remove_run(scratch.ranks);
+  on_root(scratch.ranks, [&] {
+    for (Path const& file : others) EXPECT_EQ(read_text(file), "mine") << file;
+    for (Path const& file : own) EXPECT_FALSE(std::filesystem::exists(file)) << file;
+    EXPECT_FALSE(std::filesystem::exists(run.part(2) += ".writing-00c0ffee"));
+    EXPECT_TRUE(std::filesystem::exists(run.mark()));
+  });
+  EXPECT_FALSE(run.has_run(scratch.ranks));
+  on_root(scratch.ranks, [&] { write_file(run.status(), ""); });
+  run.remove_run(scratch.ranks);
+  EXPECT_TRUE(run.has_run(scratch.ranks));  // the status stays: it tells what is going on
+}
+
+TEST(RunDirectory, IsNotTakenWithoutItsMark) {
+  Scratch scratch;
+  for (std::string const name :
+       {"deck.toml", "run.lock", "samples/part-000003.h5", "checkpoints/step-0000000000010.manifest", "run.mark"}) {
+    Path const file = scratch.path / name, aside = scratch.path.parent_path() / (scratch.path.filename().string() + " aside");
+    on_root(scratch.ranks, [&] {
+      std::filesystem::create_directories(file.parent_path());
+      write_file(file, "mine");
+    });
+    RunDirectory const run(scratch.path);
+    expect_failure(ExitCode::usage, {file.string(), "would replace", "run.output"}, [&] { run.create(scratch.ranks); });
+    EXPECT_FALSE(run.has_run(scratch.ranks));
+    on_root(scratch.ranks, [&] {
+      EXPECT_EQ(read_text(file), "mine");
+      std::filesystem::remove(file);
+    });
+  }
+}
+
+TEST(RunDirectory, LinkedDirectoriesAreTaken) {
+  Scratch scratch;
+  on_root(scratch.ranks, [&] {
+    std::filesystem::create_directories(scratch.path / "disk" / "samples");
+    std::filesystem::create_directories(scratch.path / "home");
+    std::filesystem::create_directory_symlink(scratch.path / "disk", scratch.path / "run");
+  });
+  RunDirectory const run(scratch.path / "run");
+  run.create(scratch.ranks);
+  on_root(scratch.ranks, [&] { EXPECT_TRUE(std::filesystem::exists(scratch.path / "disk" / "run.mark")); });
+}
+
+TEST(RunDirectory, PathsThatAreTooLongAreFoundAtTheStart) {
+  Scratch scratch;
+  expect_failure(ExitCode::usage, {"300 characters", "run.output"},
+                 [&] { RunDirectory(scratch.path / std::string(300, 'x')).create(scratch.ranks); });
+  Path deep = scratch.path;
+  while (deep.native().size() < 4050) deep /= std::string(100, 'y');
+  expect_failure(ExitCode::usage, {"choose a shorter run.output"}, [&] { RunDirectory(deep).create(scratch.ranks); });
 }
 
 TEST(RunDirectory, SaysWhyItCannotBeMade) {
@@ -108,9 +207,36 @@ TEST(RunLock, HeartbeatWhereThereAreNoLocks) {
     RunLock const lock(run, scratch.ranks, LockKind::heartbeat, 10ms);
     expect_failure(ExitCode::locked, {"host ", "process "}, [&] { RunLock(run, scratch.ranks, LockKind::heartbeat, 30ms); });
   }
-  Path const alive = Path(run.lock()) += ".alive";
+  Path const alive = run.alive();
   on_root(scratch.ranks, [&] { EXPECT_FALSE(std::filesystem::exists(alive)); });
   on_root(scratch.ranks, [&] { write_atomically(alive, "a dead run"); });
   RunLock const taken(run, scratch.ranks, LockKind::heartbeat, 10ms);
   on_root(scratch.ranks, [&] { EXPECT_THAT(read_text(alive), testing::HasSubstr(std::to_string(::getpid()))); });
+}
+
+TEST(RunLock, ALinkIsNotFollowed) {
+  Scratch scratch;
+  RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
+  on_root(scratch.ranks, [&] {
+    write_file(scratch.path / "victim", "precious");
+    std::filesystem::create_symlink(scratch.path / "victim", run.lock());
+  });
+  expect_failure(ExitCode::storage, {run.lock().string(), "symbolic link"}, [&] { RunLock(run, scratch.ranks); });
+  on_root(scratch.ranks, [&] { EXPECT_EQ(read_text(scratch.path / "victim"), "precious"); });
+}
+
+TEST(RunLock, IsSeenFromOutside) {
+  Scratch scratch;
+  RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
+  EXPECT_FALSE(RunLock::is_held(run));
+  scratch.ranks.barrier();
+  {
+    RunLock const lock(run, scratch.ranks);
+    EXPECT_TRUE(RunLock::is_held(run));
+    scratch.ranks.barrier();
+  }
+  scratch.ranks.barrier();
+  EXPECT_FALSE(RunLock::is_held(run));
 }

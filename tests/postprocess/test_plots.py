@@ -77,6 +77,24 @@ def test_show_before_the_end_says_how_far_the_run_is(gaussian_run, capsys):
     assert "no summary.json (status done" in capsys.readouterr().err
 
 
+def test_show_tells_that_the_run_went_on_and_died(gaussian_run, capsys):
+    (gaussian_run / "run.status.json").write_text(json.dumps({"status": "running", "exit_code": None, "reason": "", "step": 5, "host": "gone"}))
+    assert main(["show", str(gaussian_run)]) == 0
+    out = capsys.readouterr().out
+    assert "status died" in out and "status done" not in out and "went on after these results" in out
+
+
+def test_pictures_are_not_drawn_through_links(gaussian_run, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    assert main(["plot", str(gaussian_run)]) == 0
+    for picture in (gaussian_run / "plots").iterdir():
+        picture.unlink()
+        picture.symlink_to(victim)
+    assert main(["plot", str(gaussian_run)]) == 0
+    assert victim.read_text() == "mine"
+
+
 @pytest.mark.parametrize("command", ["plot", "show"])
 def test_bad_directory_is_exit_3_in_one_line(tmp_path, command, capsys):
     assert main([command, str(tmp_path / "missing")]) == 3

@@ -1,3 +1,8 @@
+import json
+import os
+import socket
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -69,6 +74,23 @@ def test_title_and_summary(gaussian_run):
     run = Run(gaussian_run)
     assert run.title == "Standard Gaussian, µ = 0"
     assert run.summary["metrics"]["mean_error"] == 0.005 and run.status["status"] == "done"
+
+
+def test_status_of_a_run_whose_process_is_gone_is_died(gaussian_run):
+    def status(**values):
+        record = {"status": "running", "exit_code": None, "reason": "", "step": 5, "host": socket.gethostname()} | values
+        (gaussian_run / "run.status.json").write_text(json.dumps(record))
+        return Run(gaussian_run).status["status"]
+
+    start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+    assert status(process=os.getpid(), process_start=int(start)) == "running"
+    assert status(process=os.getpid(), process_start=int(start) - 1) == "died"  # an earlier process of this number
+    assert status(status="done", process=os.getpid(), process_start=1) == "done"
+    assert status(host="elsewhere", process=1, process_start=1) == "died"
+    (gaussian_run / "run.lock").touch()
+    assert status(host="elsewhere", process=1, process_start=1) == "running"
+    os.utime(gaussian_run / "run.lock", (0, 0))
+    assert status(host="elsewhere", process=1, process_start=1) == "died"
 
 
 def test_what_a_run_lacks_is_none(tmp_path):
