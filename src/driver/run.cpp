@@ -33,6 +33,8 @@ class StatusRecord {
     ranks.broadcast(&process_.process, sizeof process_.process);
     ranks.broadcast(&process_.start, sizeof process_.start);
   }
+  // Ends the process where the directory is another run's by now.
+  void confirm() const { lock_.confirm(); }
   // By the root.
   void write(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
     if (!ranks_.is_root()) return;
@@ -150,9 +152,9 @@ void require_unfinished(RunDirectory const& directory, Communicator const& ranks
 
 class Loop {
  public:
-  Loop(RunContext const& context, RunLock const& lock, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
+  Loop(RunContext const& context, StatusRecord const& status, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
       : context_(context),
-        lock_(lock),
+        status_(status),
         task_(task),
         checkpoint_(std::move(checkpoint)),
         conditions_(conditions),
@@ -214,18 +216,19 @@ class Loop {
     if (saved_ == step_) return;
     Timers::Scope const scope(context_.timers, "checkpoint");
     double const before = conditions_.elapsed();
-    lock_.confirm();
+    status_.confirm();
     task_.flush(step_);
     write_checkpoint(context_.directory, context_.ranks, state(),
                      {step_, context_.provenance.deck, hash_of_deck(context_.provenance.deck), code_version(), machine_identity(),
                       context_.options.seed},
                      checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
+    on_root(context_.ranks, [&] { status_.write("running", {}, "", step_); });
     saved_ = step_;
   }
 
   RunContext const& context_;
-  RunLock const& lock_;
+  StatusRecord const& status_;
   Task& task_;
   CheckpointOptions checkpoint_;
   StopConditions& conditions_;
@@ -324,14 +327,13 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
   return make_sample_task(c);
 }
 
-int run_steps(RunContext const& context, std::optional<CheckpointFile> const& from, RunLock const& lock, StatusRecord const& status,
-              LastWords& last_words) {
+int run_steps(RunContext const& context, std::optional<CheckpointFile> const& from, StatusRecord const& status, LastWords& last_words) {
   auto const task = make_task(context);
   auto const output = context.deck.at("output").as<OutputOptions>();
   auto const checkpoint = context.deck.at("checkpoint").as<CheckpointOptions>();
   double const walltime = context.options.walltime.empty() ? 0 : deck::seconds(context.options.walltime);
   StopConditions conditions(context.ranks, walltime, checkpoint, log::on_terminal() ? 1 : deck::seconds(output.progress));
-  Loop loop(context, lock, *task, checkpoint, conditions);
+  Loop loop(context, status, *task, checkpoint, conditions);
   if (from) loop.restore(*from);
   else task->restored(0);
   bool const done = loop.run();
@@ -393,7 +395,7 @@ int run(Arguments const& a, Communicator const& ranks) {
   LastWords last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {
-    if (options.task != "estimate") return run_steps(context, from, lock, status, last_words);
+    if (options.task != "estimate") return run_steps(context, from, status, last_words);
     Results const results = estimate(context);
     last_words.end();
     summarise(context, "done", 0, 0, 0, results);
