@@ -33,15 +33,15 @@ def show(options):
     run = Run(options.run)
     if run.summary is None:
         raise DataError(f"{run.path}: no summary.json ({_progress(run)})")
-    print(run.title)
+    print(_printable(run.title))
     facts = {
         name: run.summary[name] if name != "status" or run.status is None else run.status["status"]
         for name in ("status", "task", "steps", "ranks", "wall_seconds", "chain_steps_per_second")
         if name in run.summary
     }
-    print("  ".join(f"{name} {_number(value)}" for name, value in facts.items()))
+    print(_printable("  ".join(f"{name} {_number(value)}" for name, value in facts.items())))
     if run.status is not None and run.status["status"] != run.summary.get("status"):
-        print(f"the run went on after these results: {_progress(run)}")
+        print(_printable(f"the run went on after these results: {_progress(run)}"))
     metrics = run.summary.get("metrics", {})
     rows = [
         (name, _number(value), _number(metrics.get(f"{name}_error", ""), 3), _number(metrics.get(f"{name}_error_degrees_of_freedom", ""), 3))
@@ -50,9 +50,9 @@ def show(options):
     ]
     print(_table(("metric", "value", "standard error", "degrees of freedom, if few"), rows))
     for warning in run.summary.get("warnings", []):
-        print(f"warning: {warning}")
+        print(_printable(f"warning: {warning}"))
     for omission in run.summary.get("not_examined", []):
-        print(f"not examined: {omission}")
+        print(_printable(f"not examined: {omission}"))
 
 
 def ratings(options):
@@ -74,6 +74,11 @@ def _progress(run):
         return "the run has not started or was killed"
     told = {name: run.status.get(name) for name in ("status", "exit_code", "reason", "step")}
     return ", ".join(f"{name} {value}" for name, value in told.items() if value not in (None, ""))
+
+
+def _printable(text):
+    """Text from a run's files on one line, its control characters written out: none moves the terminal's cursor or begins a line."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _number(value, digits=8):
@@ -108,5 +113,5 @@ def _parser():
 
 
 def _fail(message, code):
-    print(f"partita-post: {message}", file=sys.stderr)
+    print(_printable(f"partita-post: {message}"), file=sys.stderr)
     return code

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "core/printable.hpp"
 #include "io/hdf5.hpp"
 #include "io/run_status.hpp"
 
@@ -10,8 +11,8 @@ namespace {
 
 void describe_group(hdf5::Group const& group, std::string const& prefix, std::string& out) {
   for (std::string const& name : group.names()) {
-    if (group.is_dataset(name)) out += fmt::format("  {:<36} {}\n", prefix + name, group.dataset(name).description());
-    else describe_group(group.group(name), prefix + name + "/", out);
+    if (group.is_dataset(name)) out += fmt::format("  {:<36} {}\n", prefix + printable(name), group.dataset(name).description());
+    else describe_group(group.group(name), prefix + printable(name) + "/", out);
   }
 }
 
@@ -19,7 +20,7 @@ std::string describe_hdf5(std::string const& path) {
   hdf5::File const file = hdf5::File::open(path);
   std::string out = path + "\n";
   for (char const* name : {"created_at", "code_version", "machine"})
-    if (file.has_attribute(name)) out += fmt::format("  {:<36} {}\n", name, file.text_attribute(name));
+    if (file.has_attribute(name)) out += fmt::format("  {:<36} {}\n", name, printable(file.text_attribute(name)));
   describe_group(file, "", out);
   return out;
 }
@@ -30,7 +31,7 @@ std::string describe_run(RunDirectory const& run) {
   for (Path const& folder : {run.checkpoints(), run.samples(), run.estimates()})
     if (std::filesystem::is_directory(folder))
       for (auto const& entry : std::filesystem::directory_iterator(folder))
-        out += fmt::format("  {}\n", std::filesystem::relative(entry.path(), run.root()).string());
+        out += fmt::format("  {}\n", printable(std::filesystem::relative(entry.path(), run.root()).string()));
   return out;
 }
 

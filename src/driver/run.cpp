@@ -33,6 +33,8 @@ class StatusRecord {
     ranks.broadcast(&process_.process, sizeof process_.process);
     ranks.broadcast(&process_.start, sizeof process_.start);
   }
+  // Ends the process where the directory is another run's by now.
+  void confirm() const { lock_.confirm(); }
   // By the root.
   void write(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
     if (!ranks_.is_root()) return;
@@ -186,9 +188,9 @@ void require_unfinished(RunDirectory const& directory, Communicator const& ranks
 
 class Loop {
  public:
-  Loop(RunContext const& context, RunLock const& lock, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
+  Loop(RunContext const& context, StatusRecord const& status, Task& task, CheckpointOptions checkpoint, StopConditions& conditions)
       : context_(context),
-        lock_(lock),
+        status_(status),
         task_(task),
         checkpoint_(std::move(checkpoint)),
         conditions_(conditions),
@@ -264,18 +266,19 @@ class Loop {
     if (saved_ == step_) return;
     Timers::Scope const scope(context_.timers, "checkpoint");
     double const before = conditions_.elapsed();
-    lock_.confirm();
+    status_.confirm();
     task_.flush(step_);
     write_checkpoint(context_.directory, context_.ranks, state(),
                      {step_, context_.provenance.deck, hash_of_deck(context_.provenance.deck), code_version(), machine_identity(),
                       context_.options.seed},
                      checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
+    on_root(context_.ranks, [&] { status_.write("running", {}, "", step_); });
     saved_ = step_;
   }
 
   RunContext const& context_;
-  RunLock const& lock_;
+  StatusRecord const& status_;
   Task& task_;
   CheckpointOptions checkpoint_;
   StopConditions& conditions_;
@@ -424,11 +427,11 @@ struct Attempt {
   StopConditions conditions;
   Loop loop;
 
-  Attempt(RunContext const& c, RunLock const& lock)
+  Attempt(RunContext const& c, StatusRecord const& status)
       : task(make_task(c)),
         conditions(c.ranks, walltime(c.options), c.deck.at("checkpoint").as<CheckpointOptions>(),
                    log::on_terminal() ? 1 : deck::seconds(c.deck.at("output").as<OutputOptions>().progress)),
-        loop(c, lock, *task, c.deck.at("checkpoint").as<CheckpointOptions>(), conditions) {}
+        loop(c, status, *task, c.deck.at("checkpoint").as<CheckpointOptions>(), conditions) {}
   void begin(Start const& start) {
     if (!start.from) task->restored(0);
     else if (start.fork) loop.fork(*start.from, start.left_out);
@@ -438,11 +441,10 @@ struct Attempt {
 
 // Runs the steps to their end, or until they stop early. A training that diverges goes back to its last checkpoint with smaller steps, as
 // often as it may, by the very way in which a run continues.
-std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, Start start, RunLock const& lock,
-                                                     StatusRecord const& status) {
+std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, Start start, StatusRecord const& status) {
   for (Index here = 0, before = 0;; here++) {
     auto setting_up = nothing_to_save(context, status, start.from ? start.from->step : 0);
-    auto attempt = std::make_unique<Attempt>(context, lock);
+    auto attempt = std::make_unique<Attempt>(context, status);
     attempt->begin(start);
     if (here == 0) before = attempt->task->rollbacks();
     else attempt->task->set_rollbacks(before + here);
@@ -463,8 +465,8 @@ std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, 
   }
 }
 
-int run_steps(RunContext const& context, Start const& start, RunLock const& lock, StatusRecord const& status, LastWords& last_words) {
-  auto const [attempt, done] = run_to_end(context, start, lock, status);
+int run_steps(RunContext const& context, Start const& start, StatusRecord const& status, LastWords& last_words) {
+  auto const [attempt, done] = run_to_end(context, start, status);
   Loop const& loop = attempt->loop;
   Results results;
   if (done) {
@@ -527,7 +529,7 @@ int run(Arguments const& a, Communicator const& ranks) {
   LastWords last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {
-    if (options.task != "estimate") return run_steps(context, start, lock, status, last_words);
+    if (options.task != "estimate") return run_steps(context, start, status, last_words);
     Results const results = [&] {
       auto const computing = nothing_to_save(context, status, 0);
       return estimate(context);

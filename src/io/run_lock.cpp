@@ -92,7 +92,8 @@ class RunLock::Holding {
     if (!lost) return;
     std::string const now = lost->substr(0, lost->find('\n'));
     // Not by way of the log, whose file is the other run's.
-    std::fprintf(stderr, "error: this process lost the lock of %s while it was suspended (%s): it ends at once and writes nothing more\n",
+    std::fprintf(stderr,
+                 "error: this process lost the lock of %s (%s), as one that was suspended does: it ends at once and writes nothing more\n",
                  run_.root().c_str(), now.empty() ? "the lock file is gone" : ("now " + now).c_str());
     std::_Exit(static_cast<int>(ExitCode::locked));
   }

@@ -48,7 +48,7 @@ bool beats(RunDirectory const& run) {
 
 bool lives(RunDirectory const& run, ProcessIdentity const& p) {
   if (RunLock::is_held(run)) return true;
-  return p.host == host_name() ? p.start != 0 && start_of(p.process) == p.start : beats(run);
+  return p.host == host_name() && p.start != 0 ? start_of(p.process) == p.start : beats(run);
 }
 
 }  // namespace

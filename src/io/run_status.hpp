@@ -21,7 +21,7 @@ struct RunStatus {
   std::string status;            // "running", "done", "stopped early", "failed", "died"
   std::optional<int> exit_code;  // null while the run goes on, and where it died
   std::string reason;
-  std::optional<Index> step;  // the last that is known: of a run that goes on, where this part of it began
+  std::optional<Index> step;  // the last that is known: of a run that goes on, its newest checkpoint
   ProcessIdentity process;    // rank 0
   std::string deck_hash;      // of the resolved deck that this is about
 

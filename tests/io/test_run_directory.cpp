@@ -52,7 +52,6 @@ TEST(RunDirectory, OtherFilesStayWhateverTheyAreCalled) {
                                  run.estimates() / "energy_grid.csv"};
   std::vector<Path> const own{run.deck(),
                               run.log(),
-                              run.status(),
                               run.summary(),
                               run.history(),
                               run.all_samples(),

@@ -141,7 +141,7 @@ further = (
           "c * height * width + pixel", DATA),
     # io
     Error("steps of waiting draws not in the checkpoint", "src/io/samples.cpp",
-          'add({"samples/pending_steps", {}, {format_.draws_per_part}, false, {}, 0, {}, {}}, pending_steps_);', "", FILES + RESTART),
+          "state.add_field(std::move(steps));", "", FILES + RESTART),
     Error("last part of the samples shown too long", "src/io/samples.cpp", "std::min(format_.draws_per_part, draws - first)",
           "format_.draws_per_part", FILES),
     Error("an infinite number in summary.json", "src/io/json.cpp", "std::isfinite(*x)", "!std::isnan(*x)", FILES),

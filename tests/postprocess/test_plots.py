@@ -84,6 +84,12 @@ def test_show_tells_that_the_run_went_on_and_died(gaussian_run, capsys):
     assert "status died" in out and "status done" not in out and "went on after these results" in out
 
 
+def test_show_writes_control_characters_of_a_title_out(gaussian_run, capsys):
+    (gaussian_run / "deck.toml").write_text('title = "x\\u001b[2J\\nerror"\n', encoding="utf-8")
+    assert main(["show", str(gaussian_run)]) == 0
+    assert capsys.readouterr().out.startswith("x\\x1b[2J\\nerror\n")
+
+
 def test_pictures_are_not_drawn_through_links(gaussian_run, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")
