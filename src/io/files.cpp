@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "core/log.hpp"
+#include "core/regular_file.hpp"
 #include "core/require.hpp"
 
 namespace partita {
@@ -102,8 +103,7 @@ void remove_temporaries(Path const& folder) {
 }
 
 std::string read_text(Path const& path) {
-  std::error_code error;
-  require(!fs::is_directory(path, error), ExitCode::data, "cannot read {} (it is a directory)", path.string());
+  require_regular_file(path, ExitCode::data);
   std::ifstream file(path, std::ios::binary);
   require(file.good(), ExitCode::data, "cannot read {} ({})", path.string(), std::strerror(errno));
   std::ostringstream text;
