@@ -5,6 +5,7 @@
 #include "core/log.hpp"
 #include "data/load.hpp"
 #include "driver/estimator.hpp"
+#include "driver/units.hpp"
 #include "estimators/distances.hpp"
 #include "io/collective_file.hpp"
 #include "io/sample_reader.hpp"
@@ -156,7 +157,10 @@ deck::Section estimator_section() {
 
 std::unique_ptr<data::Dataset> optional_data(RunContext const& c) {
   deck::Block const* block = c.deck.find("data");
-  return block && block->given ? std::make_unique<data::Dataset>(data::load(*block, c.key, c.ranks)) : nullptr;
+  if (!block || !block->given) return nullptr;
+  auto data = std::make_unique<data::Dataset>(data::load(*block, c.key, c.ranks));
+  for (data::Content const& content : data->contents()) c.inputs.add("data." + content.role, content.source, content.hash);
+  return data;
 }
 
 double validation_distance(Communicator const& ranks, std::vector<Chains> const& generations, data::Dataset const& data, Index points) {
@@ -205,6 +209,7 @@ Results Evaluation::of_input() const {
     if (!model) return;
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
             reader.dimension(), model->dimension());
+    require_points_of_units(samples.x, reader.dimension(), reader.where(), *model);
     auto* const energy_model = dynamic_cast<EnergyModel*>(model);
     if (!energy_model) return;
     samples.has_energy = true;

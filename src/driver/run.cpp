@@ -8,6 +8,7 @@
 #include "core/build_info.hpp"
 #include "core/log.hpp"
 #include "core/matrix_product.hpp"
+#include "core/memory.hpp"
 #include "deck/duration.hpp"
 #include "driver/progress.hpp"
 #include "driver/registry.hpp"
@@ -93,6 +94,7 @@ class Loop {
     require_all(from.step <= task_.total(), ExitCode::usage,
                 "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(),
                 from.step, task_.total());
+    context_.inputs.require_same(read_checkpoint_info(from).inputs, from.path.string());
     read_checkpoint(from, context_.ranks, state_);
     step_ = saved_ = from.step;
     remove_later_checkpoints(context_.directory, context_.ranks, step_);
@@ -143,7 +145,7 @@ class Loop {
     write_checkpoint(
         context_.directory, context_.ranks, state_,
         {step_, context_.provenance.deck, fmt::format("{:08x}", crc32c(context_.provenance.deck.data(), context_.provenance.deck.size())),
-         code_version(), machine_identity(), context_.options.seed},
+         code_version(), machine_identity(), context_.options.seed, context_.inputs.text()},
         checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
     saved_ = step_;
@@ -313,16 +315,17 @@ int run(Arguments const& a, Communicator const& ranks) {
   status.write("running", ExitCode::done, "", from ? from->step : 0);
 
   Timers timers;
+  Inputs inputs;
   RunContext const context{
-      ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
+      ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers, inputs};
   LastWords last_words([&directory](std::optional<ExitCode> code, std::string const& reason) {
     if (code) directory.write_status(Json::Object{{"status", "failed"}, {"exit_code", static_cast<int>(*code)}, {"reason", reason}});
     else if (has_status(directory, "running"))
       directory.write_status(Json::Object{{"status", "died"}, {"exit_code", Json{}}, {"reason", reason}});
   });
   try {
-    if (options.task != "estimate") return run_steps(context, from, status, last_words);
-    Results const results = estimate(context);
+    if (options.task != "estimate") return naming_memory([&] { return run_steps(context, from, status, last_words); });
+    Results const results = naming_memory([&] { return estimate(context); });
     last_words.end();
     summarise(context, "done", 0, 0, 0, results);
     status.write("done", ExitCode::done, "", 0);

@@ -7,6 +7,7 @@
 #include "core/state.hpp"
 #include "core/timers.hpp"
 #include "deck/document.hpp"
+#include "driver/inputs.hpp"
 #include "driver/settings.hpp"
 #include "estimators/metric.hpp"
 #include "io/history.hpp"
@@ -24,6 +25,7 @@ struct RunContext {
   Provenance provenance;
   random::Key key;
   Timers& timers;
+  Inputs& inputs;  // filled as they are read
 };
 
 class Task {
@@ -34,9 +36,9 @@ class Task {
   virtual void advance(Index step, Index steps) = 0;
   virtual void at_boundary(Index step) = 0;  // adaptation, draws, history rows
   virtual void describe_state(State&) = 0;
-  virtual void restored(Index /*step*/) {}   // after the state was read from a checkpoint of this step
-  virtual void flush(Index step) = 0;        // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
-  virtual Results finish() = 0;              // final files, and the estimators
+  virtual void restored(Index /*step*/) {}  // after the state was read from a checkpoint of this step
+  virtual void flush(Index step) = 0;       // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
+  virtual Results finish() = 0;             // final files, and the estimators
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;

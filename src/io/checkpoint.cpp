@@ -77,6 +77,7 @@ void write_frame(hdf5::File const& file, State const& state, CheckpointInfo cons
   file.set_attribute("code_version", info.code_version);
   file.set_attribute("machine", info.machine);
   file.set_attribute("seed", info.seed);
+  file.set_attribute("inputs", info.inputs);
   for (StateField const& f : state.fields()) {
     auto const dataset = file.create_dataset(f.name, hdf5::native_type(f.element), global_extents(f));
     if (!f.by_tile) dataset.write_rows(0, rows_of(f).count, hdf5::native_type(f.element), host_copy(f).data());
@@ -190,8 +191,13 @@ void read_checkpoint(CheckpointFile const& checkpoint, Communicator const& ranks
 
 CheckpointInfo read_checkpoint_info(CheckpointFile const& checkpoint) {
   auto const file = hdf5::File::open(checkpoint.path);
-  return {file.attribute<Index>("step"),       file.text_attribute("deck"),    file.text_attribute("deck_hash"),
-          file.text_attribute("code_version"), file.text_attribute("machine"), file.attribute<std::uint64_t>("seed")};
+  return {file.attribute<Index>("step"),
+          file.text_attribute("deck"),
+          file.text_attribute("deck_hash"),
+          file.text_attribute("code_version"),
+          file.text_attribute("machine"),
+          file.attribute<std::uint64_t>("seed"),
+          file.has_attribute("inputs") ? file.text_attribute("inputs") : ""};
 }
 
 FieldValues read_field(CheckpointFile const& checkpoint, std::string const& name) {

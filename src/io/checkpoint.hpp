@@ -19,6 +19,7 @@ struct CheckpointInfo {
   std::string code_version;  // git hash and dirty flag
   std::string machine;       // what a chain's bits depend on: instruction set, GPU model
   std::uint64_t seed = 0;
+  std::string inputs;  // what the run has read, a line for each file
 };
 
 struct CheckpointFile {
