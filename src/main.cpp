@@ -1,6 +1,7 @@
 // Partita: trains and samples energy-based models p(x) = exp(-E(x)) / Z.
 #include "comm/environment.hpp"
 #include "comm/signals.hpp"
+#include "core/memory.hpp"
 #include "driver/commands.hpp"
 
 int main(int argc, char** argv) {
@@ -16,7 +17,7 @@ int main(int argc, char** argv) {
       require_same_start(argc, argv, ranks);
       Arguments const arguments = parse_arguments(argc, argv, ranks);
       // 4. Do it; what every rank agrees on ends here in order.
-      return execute(arguments, ranks);
+      return naming_memory([&] { return execute(arguments, ranks); });
     } catch (Failure const& failure) {
       // 5. Say what, where, why and what to do; the exit code tells who has to act.
       return Environment::report(failure);

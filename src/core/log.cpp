@@ -1,6 +1,7 @@
 #include "core/log.hpp"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,6 +40,11 @@ bool launcher_redirects() {
   if (length <= 0) return false;
   std::string_view const name(target, static_cast<std::size_t>(length));
   return !name.starts_with("/dev/pts/") && !name.starts_with("/dev/tty") && !name.starts_with("/dev/console");
+}
+// Of a terminal: a line that is longer would leave a piece of itself behind.
+std::size_t columns() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 1000u;
 }
 void close_file() {
   if (sink.file >= 0) ::close(sink.file);
@@ -105,7 +111,7 @@ void progress_line(std::string const& message) {
   if (sink.rank != 0) return;
   std::string const text = printable(message);
   if (on_terminal()) {
-    std::fprintf(stdout, "\r\033[K%s", text.c_str());
+    std::fprintf(stdout, "\r\033[K%s", text.substr(0, columns()).c_str());
     sink.progress_open = true;
   } else {
     std::fprintf(stdout, "%s\n", text.c_str());

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "core/regular_file.hpp"
 #include "core/require.hpp"
 #include "data/table.hpp"
 
@@ -11,6 +12,7 @@ constexpr Index height = 32, width = 32, channels = 3, image_bytes = height * wi
 
 // Appends the images of one file, a label byte and three planes each, as (height, width, channel).
 void append_images(std::vector<std::uint8_t>& to, std::string const& path) {
+  if (std::filesystem::exists(path)) require_regular_file(path, ExitCode::data, FailedOn::all_ranks);
   std::ifstream file(path, std::ios::binary);
   require_all(
       file.good(), ExitCode::data,

@@ -12,8 +12,8 @@
 
 namespace partita::data {
 
-// visit(content, line) for each line that is not blank, lines counted from 1 and a byte-order mark left out, until it returns false.
-// Failure(data) where the file cannot be read.
+// visit(content, line) for each line of a plain or gzipped text that is not blank, lines counted from 1 and a byte-order mark left out,
+// until it returns false. Failure(data) where the file cannot be read.
 void for_each_line(std::string const& path, std::function<bool(std::string_view content, Index line)> const& visit);
 
 // Without spaces, tabs and carriage returns at its ends.

@@ -7,6 +7,21 @@
 #include "core/require.hpp"
 
 namespace partita::data {
+namespace {
+
+std::vector<Content> contents_of(Table const& table, Index own_rows, std::string const& test_source, Ratings const* ratings) {
+  std::vector<Content> out{{"rows", table.source, content_hash(table, 0, own_rows)}};
+  if (!test_source.empty()) out.push_back({"test_rows", test_source, content_hash(table, own_rows, table.rows - own_rows)});
+  if (!ratings) return out;
+  std::uint64_t hash = 0;
+  for (auto const* ids : {&ratings->users, &ratings->items}) hash = content_hash(ids->data(), ids->size() * sizeof(Index), hash);
+  hash = content_hash(ratings->levels.data(), ratings->levels.size() * sizeof(double), hash);
+  hash = content_hash(ratings->held_out.data(), ratings->held_out.size() * sizeof(Ratings::HeldOut), hash);
+  out.push_back({"held_out_ratings", table.source, hash});
+  return out;
+}
+
+}  // namespace
 
 Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
     : table_(std::move(source.table)),
@@ -16,8 +31,10 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
       order_(table_.rows - source.test_rows, key, random::Stream::data_split),
       split_by_order_(options.validation_fraction + options.test_fraction > 0),
       threshold_(options.threshold),
-      hash_(data::content_hash(table_)) {
+      test_source_(std::move(source.test_source)) {
   require_finite(table_);
+  if (!fresh_) contents_ = contents_of(table_, order_.size(), test_source_, ratings_.get());
+  narrow_where_exact(table_);
   Index const split_rows = order_.size();
   auto const part = [split_rows](double fraction) { return static_cast<Index>(std::llround(fraction * static_cast<double>(split_rows))); };
   validation_ = part(options.validation_fraction);
@@ -64,9 +81,9 @@ void Dataset::set_scaling(DataOptions const& options) {
 // What scaling maps to [0, 1] or [-1, 1]: all that bytes can hold, or the range of the training items.
 std::pair<double, double> Dataset::range() const {
   if (auto const* bytes = std::get_if<std::vector<std::uint8_t>>(&table_.values)) {
-    if (*std::max_element(bytes->begin(), bytes->end()) <= 1)
+    if (table_.highest_byte > 1 && *std::max_element(bytes->begin(), bytes->end()) <= 1)
       log::warning("{}: all bytes are 0 or 1, yet this data.scaling divides by 255; scaling = \"none\" keeps them", table_.source);
-    return {0, 255};
+    return {0, table_.highest_byte};
   }
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (Index i = 0; i < train_; i++)
@@ -100,9 +117,31 @@ void Dataset::check_probabilities() const {
     values(Item{row, 0}, x.data());
     auto const bad = std::find_if(x.begin(), x.end(), [](Real p) { return p < 0 || p > 1; });
     require_all(bad == x.end(), ExitCode::data,
-                "{}: row {}, entry {} is {} after scaling; stochastic binarization needs probabilities, try scaling = \"unit\"",
-                table_.source, row, bad - x.begin(), bad == x.end() ? 0 : *bad);
+                "{} is {} after scaling; stochastic binarization needs probabilities, try scaling = \"unit\"", place(row, bad - x.begin()),
+                bad == x.end() ? 0 : *bad);
   }
+}
+
+std::string Dataset::place(Index row, Index entry) const {
+  bool const test = row >= order_.size();
+  return fmt::format("{}: row {}, entry {}", test ? test_source_ : table_.source, test ? row - order_.size() : row, entry);
+}
+
+std::optional<Dataset::Outliers> Dataset::outliers(std::vector<double> const& values) const {
+  Outliers found{{}, 0, table_.rows * dimension(), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), true};
+  std::vector<Real> x(static_cast<std::size_t>(dimension()));
+  for (Index row = 0; row < table_.rows; row++) {
+    this->values(Item{row, 0}, x.data());
+    for (std::size_t d = 0; d < x.size(); d++) {
+      double const shown = x[d];
+      found.lowest = std::min(found.lowest, shown), found.highest = std::max(found.highest, shown);
+      found.whole &= shown == std::floor(shown);
+      if (std::find(values.begin(), values.end(), shown) != values.end()) continue;
+      if (found.count++ == 0) found.first = fmt::format("{} is {:.9g}", place(row, static_cast<Index>(d)), shown);
+    }
+  }
+  if (found.count == 0) return {};
+  return found;
 }
 
 template <class T>
@@ -126,6 +165,8 @@ void Dataset::transform(Table const& table, Item item, T* out) const {
                                                 static_cast<std::uint64_t>(item.epoch), static_cast<std::uint32_t>(d / 4));
       for (Index k = d; k < std::min(d + 4, n); k++) out[k] = random::uniform_double(words.w[k - d]) < out[k] ? T{1} : T{0};
     }
+  if (signs_)
+    for (Index d = 0; d < n; d++) out[d] = out[d] > T(0.5) ? T{1} : T{-1};
 }
 
 template <class T>

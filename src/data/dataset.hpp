@@ -1,8 +1,11 @@
 // A data set in memory: rows as read, split into training, validation and test items, scaled and binarized when they are used.
-// Every rank holds the whole table (bytes stay bytes): rows x dimension x 1 or 4 bytes a rank.
+// Every rank holds the whole table: rows x dimension x 1 byte a rank for bytes, 4 for other numbers, 8 where single precision would lose
+// digits of them.
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/random.hpp"
@@ -37,6 +40,14 @@ struct Source {
   Index test_rows = 0;                                  // the last rows of the table when the test items have a file of their own
   std::function<Table(Index set, Index points)> fresh;  // further independent sets, of generated data only; the table is set 0
   std::shared_ptr<Ratings const> ratings = {};          // what else there is where the table is of ratings
+  std::string test_source = {};                         // the file of the test rows
+};
+
+// Something that was read from files: its names may change between the parts of a run, what it holds may not.
+struct Content {
+  std::string role;    // "rows", "test_rows", "held_out_ratings"
+  std::string source;  // file and dataset, for messages
+  std::uint64_t hash;
 };
 
 class Dataset {
@@ -49,8 +60,8 @@ class Dataset {
   std::vector<Index> const& shape() const { return table_.shape; }  // of one item: {28, 28} for images
   std::string const& source() const { return table_.source; }
   Index size(Split) const;
-  Ratings const* ratings() const { return ratings_.get(); }  // null: the data are none
-  std::uint64_t content_hash() const { return hash_; }       // of the values as read
+  Ratings const* ratings() const { return ratings_.get(); }    // null: the data are none
+  std::vector<Content> contents() const { return contents_; }  // of what was read, before scaling; empty for generated data
   std::size_t bytes() const;
 
   // Item i of a split, 0 <= i < size(split).
@@ -69,6 +80,18 @@ class Dataset {
   };
   Moments moments() const;
 
+  // What the items show that is none of some values.
+  struct Outliers {
+    std::string first;       // "data.csv: row 3, entry 2 is -1", rows of a file and entries of a row counted from 0
+    Index count, of;         // entries of all items
+    double lowest, highest;  // of all entries
+    bool whole;              // all entries are whole numbers
+  };
+  // Of the items as they are shown in epoch 0; nothing where all entries are among `values`.
+  std::optional<Outliers> outliers(std::vector<double> const& values) const;
+  // Items show 1 for entries above 1/2, and -1 for others, from now on: as units of signs have them.
+  void show_signs() { signs_ = true; }
+
   // (point, dimension) of all items of a split, epoch 0.
   std::vector<double> points(Split) const;
   // Set number `set` of `count` points of the data distribution outside the training items, (point, dimension); sets 2k and 2k + 1 share no
@@ -85,6 +108,7 @@ class Dataset {
   std::pair<double, double> range() const;
   void standardize();
   void check_probabilities() const;
+  std::string place(Index row, Index entry) const;  // for messages
   double raw(Index row, Index entry) const;
   template <class T>
   void transform(Table const&, Item, T* out) const;
@@ -100,7 +124,9 @@ class Dataset {
   std::vector<double> scale_, offset_;
   Binarize binarize_ = Binarize::none;
   double threshold_;
-  std::uint64_t hash_;
+  bool signs_ = false;
+  std::string test_source_;
+  std::vector<Content> contents_;
 };
 
 }  // namespace partita::data

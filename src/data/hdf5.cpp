@@ -1,15 +1,25 @@
 #include <hdf5.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
-#include <filesystem>
+#include <fstream>
 #include <utility>
 
+#include "core/regular_file.hpp"
 #include "core/require.hpp"
+#include "data/compressed_file.hpp"
 #include "data/ratings.hpp"
 #include "data/table.hpp"
 
 namespace partita::data {
 namespace {
+
+#if H5_VERSION_GE(1, 12, 0)
+constexpr auto visit_objects = H5Ovisit3;
+#else
+constexpr auto visit_objects = H5Ovisit2;
+#endif
 
 // Closes an HDF5 identifier at the end of its scope; a negative one is a failed call.
 class Handle {
@@ -52,36 +62,36 @@ std::vector<Index> extents_of(hid_t dataset) {
   return {raw.begin(), raw.end()};
 }
 
-// The datasets below a group as "name [extents]", for messages: at most 20, and no deeper than 8 groups since links may form a ring.
-void list_datasets(hid_t group, std::string const& prefix, int depth, std::vector<std::string>& found) {
-  H5G_info_t info;
-  if (depth > 8 || H5Gget_info(group, &info) < 0) return;
-  for (hsize_t i = 0; i < info.nlinks && found.size() < 20; i++) {
-    char name[256];
-    if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0) continue;
-    Handle const object(H5Oopen(group, name, H5P_DEFAULT), H5Oclose);
-    if (!object.open()) continue;
-    H5I_type_t const type = H5Iget_type(object.id());
-    if (type == H5I_DATASET) found.push_back(prefix + name + " " + to_text(extents_of(object.id())));
-    if (type == H5I_GROUP) list_datasets(object.id(), fmt::format("{}{}/", prefix, name), depth + 1, found);
-  }
-}
-
+// The datasets of a file as "name [extents]", for messages, at most 20; each object once, whatever its links form.
 std::string datasets_in(hid_t file) {
-  std::vector<std::string> found;
-  list_datasets(file, "", 0, found);
-  std::string text;
-  for (std::string const& dataset : found) text += (text.empty() ? "" : "; ") + dataset;
-  return found.empty() ? "none" : text;
+  struct Found {
+    hid_t file;
+    std::vector<std::string> names;
+  } found{file, {}};
+  auto const add = [](hid_t, char const* name, H5O_info_t const* object, void* to) -> herr_t {
+    auto& all = *static_cast<Found*>(to);
+    if (object->type != H5O_TYPE_DATASET) return 0;
+    Handle const dataset(H5Dopen2(all.file, name, H5P_DEFAULT), H5Dclose);
+    all.names.push_back(std::string(name) + " " + to_text(extents_of(dataset.id())));
+    return all.names.size() >= 20;
+  };
+  visit_objects(file, H5_INDEX_NAME, H5_ITER_INC, add, &found, H5O_INFO_BASIC);
+  return found.names.empty() ? "none" : fmt::format("{}", fmt::join(found.names, "; "));
 }
 
 std::string source_of(std::string const& path, std::string const& dataset) { return fmt::format("{}: dataset \"{}\"", path, dataset); }
 
+std::string first_bytes(std::string const& path) {
+  std::string bytes(16, '\0');
+  std::ifstream(path, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
+}
+
 Handle open_file(std::string const& path) {
-  require_all(!std::filesystem::is_directory(path), ExitCode::data, "{}: a directory; name a file", path);
-  require_all(std::filesystem::exists(path), ExitCode::data, "{}: no such file; check data.path", path);
+  require_regular_file(path, ExitCode::data, FailedOn::all_ranks);
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-  require_all(file.open(), ExitCode::data, "{}: cannot be opened as HDF5 (truncated, of another format, or locked by its writer)", path);
+  require_all(file.open(), ExitCode::data, "{}: cannot be opened as HDF5 (truncated, of another format, or locked by its writer){}", path,
+              H5Fis_hdf5(path.c_str()) > 0 ? "" : foreign_format(first_bytes(path)));
   return file;
 }
 
@@ -112,8 +122,54 @@ std::vector<T> read_column(hid_t file, std::string const& path, std::string cons
   return values;
 }
 
-bool is_unsigned_byte(hid_t type) {
-  return H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
+// How elements of a type of HDF5 are held without losing a digit. Whole numbers of 8 bytes are read as double, where they must fit.
+enum class HeldAs { bytes, booleans, floats, doubles, none };
+
+bool names_truth_values(hid_t type) {
+  if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) return false;
+  for (unsigned k = 0; k < 2; k++) {
+    char* const name = H5Tget_member_name(type, k);
+    std::string text = name ? name : "";
+    H5free_memory(name);
+    for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    signed char value = -1;
+    H5Tget_member_value(type, k, &value);
+    if (text != (value == 0 ? "FALSE" : value == 1 ? "TRUE" : "")) return false;
+  }
+  return true;
+}
+
+HeldAs held_as(hid_t type) {
+  std::size_t const size = H5Tget_size(type);
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      if (size == 1 && H5Tget_sign(type) == H5T_SGN_NONE) return HeldAs::bytes;
+      return size <= 2 ? HeldAs::floats : size <= 8 ? HeldAs::doubles : HeldAs::none;
+    case H5T_FLOAT:
+      return size <= 4 ? HeldAs::floats : size <= 8 ? HeldAs::doubles : HeldAs::none;
+    case H5T_ENUM:  // what h5py makes of numpy.bool
+      return names_truth_values(type) ? HeldAs::booleans : HeldAs::none;
+    case H5T_BITFIELD:  // what PyTables makes of it
+      return size == 1 ? HeldAs::booleans : HeldAs::none;
+    default:
+      return HeldAs::none;
+  }
+}
+
+std::string description(hid_t type) {
+  switch (H5Tget_class(type)) {
+    case H5T_STRING:
+      return "text; write numbers, array.astype(float) in Python";
+    case H5T_COMPOUND:
+      return "records of several fields (complex numbers, tables); write each field to a dataset, or all to columns of one array";
+    case H5T_ENUM:
+      return "names of an enumeration; write the numbers that they stand for, array.astype(\"int32\") in Python";
+    case H5T_FLOAT:
+    case H5T_INTEGER:
+      return fmt::format("numbers of {} bytes, more than double precision holds; write them as float64", H5Tget_size(type));
+    default:
+      return "no numbers (bit fields, references, opaque or ragged values); write integers or floating-point numbers";
+  }
 }
 
 template <class T>
@@ -129,6 +185,33 @@ bool read_rows(hid_t dataset, hid_t memory_type, std::vector<Index> const& exten
          H5Dread(dataset, memory_type, memory_space.id(), file_space.id(), H5P_DEFAULT, values.data()) >= 0;
 }
 
+// Whole numbers that double precision tells apart from their neighbours.
+void require_exact(std::vector<double> const& values, Table const& table) {
+  constexpr double most = 9007199254740992;  // 2^53
+  auto const beyond = std::find_if(values.begin(), values.end(), [](double v) { return !(std::abs(v) < most); });
+  if (beyond == values.end()) return;
+  Index const at = beyond - values.begin();
+  fail(ExitCode::data,
+       fmt::format("{}: row {}, entry {} is {:.17g}, and whole numbers from 2^53 on lose digits in double precision; write them less their "
+                   "smallest, or in larger units",
+                   table.source, at / table.dimension(), at % table.dimension(), *beyond),
+       FailedOn::all_ranks);
+}
+
+bool read_as(HeldAs held, hid_t dataset, hid_t type, std::vector<Index> const& extents, Table& table) {
+  if (held == HeldAs::floats) return read_rows<float>(dataset, H5T_NATIVE_FLOAT, extents, table);
+  if (held == HeldAs::doubles) {
+    if (!read_rows<double>(dataset, H5T_NATIVE_DOUBLE, extents, table)) return false;
+    if (H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 8) require_exact(std::get<std::vector<double>>(table.values), table);
+    return true;
+  }
+  if (held == HeldAs::bytes) return read_rows<std::uint8_t>(dataset, H5T_NATIVE_UINT8, extents, table);
+  if (!read_rows<std::uint8_t>(dataset, type, extents, table)) return false;  // one byte each, as stored
+  table.highest_byte = 1;
+  auto const& values = std::get<std::vector<std::uint8_t>>(table.values);
+  return std::all_of(values.begin(), values.end(), [](std::uint8_t v) { return v <= 1; });
+}
+
 }  // namespace
 
 Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
@@ -140,20 +223,23 @@ Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
   require_all(extents.size() >= 2, ExitCode::data, "{}: {} axes {}; wanted rows and at least one more; the file holds: {}", source,
               extents.size(), to_text(extents), datasets_in(file.id()));
   Handle const type(H5Dget_type(dataset.id()), H5Tclose);
-  H5T_class_t const kind = H5Tget_class(type.id());
-  require_all(kind == H5T_INTEGER || kind == H5T_FLOAT, ExitCode::data,
-              "{}: elements are neither integers nor floating-point numbers (HDF5 class {})", source, static_cast<int>(kind));
+  HeldAs const held = held_as(type.id());
+  require_all(held != HeldAs::none, ExitCode::data, "{}: its elements are {}", source, description(type.id()));
   Table table{source, extents[0], {extents.begin() + 1, extents.end()}, {}};
   if (limit > 0) table.rows = std::min(table.rows, limit);
-  require_all(table.rows * table.dimension() > 0, ExitCode::data, "{}: empty, extents {}", source, to_text(extents));
-  bool const read = is_unsigned_byte(type.id()) ? read_rows<std::uint8_t>(dataset.id(), H5T_NATIVE_UINT8, extents, table)
-                                                : read_rows<float>(dataset.id(), H5T_NATIVE_FLOAT, extents, table);
-  require_all(read, ExitCode::data, "{}: reading {} rows failed (damaged file or missing filter)", source, table.rows);
+  Index count = table.rows;
+  for (Index e : table.shape)
+    require_all(!__builtin_mul_overflow(count, e, &count), ExitCode::data, "{}: extents {} are more values than can be counted", source,
+                to_text(extents));
+  require_all(count > 0, ExitCode::data, "{}: empty, extents {}", source, to_text(extents));
+  require_all(read_as(held, dataset.id(), type.id(), extents, table), ExitCode::data,
+              "{}: reading {} rows failed (damaged file or missing filter)", source, table.rows);
   return table;
 }
 
 bool is_hdf5(std::string const& path) {
   QuietErrors const quiet;
+  require_regular_file(path, ExitCode::data, FailedOn::all_ranks);
   return H5Fis_hdf5(path.c_str()) > 0;
 }
 

@@ -1,11 +1,8 @@
-#include <zlib.h>
-
 #include <bit>
-#include <cstring>
 #include <filesystem>
-#include <memory>
 
 #include "core/require.hpp"
+#include "data/compressed_file.hpp"
 #include "data/table.hpp"
 
 namespace partita::data {
@@ -13,38 +10,11 @@ namespace {
 
 constexpr Index deflate_ratio = 1032;  // the most that deflate can shrink, so a header promising more is not to be believed
 
-// zlib reads plain files through the same calls as gzipped ones.
-class Reader {
- public:
-  explicit Reader(std::string const& path) : path_(path), file_(gzopen(path.c_str(), "rb"), gzclose) {
-    require_all(file_ != nullptr, ExitCode::data, "{}: cannot be read ({})", path, std::strerror(errno));
-  }
-  void read(void* to, Index bytes, std::string const& what) {
-    constexpr Index piece = Index{1} << 30;  // gzread counts in unsigned int
-    for (Index done = 0; done < bytes;) {
-      int const got = gzread(file_.get(), static_cast<char*>(to) + done, static_cast<unsigned>(std::min(piece, bytes - done)));
-      int code = Z_OK;
-      char const* const reason = gzerror(file_.get(), &code);
-      require_all(got >= 0 && (code == Z_OK || code == Z_BUF_ERROR), ExitCode::data, "{}: corrupt ({}); fetch it again", path_, reason);
-      require_all(got > 0, ExitCode::data, "{}: truncated, {} has {} of {} bytes; fetch it again", path_, what, done, bytes);
-      done += got;
-    }
-  }
-  bool at_end() {
-    char one;
-    return gzread(file_.get(), &one, 1) <= 0;
-  }
-
- private:
-  std::string path_;
-  std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
-};
-
 std::uint32_t big_endian(unsigned char const* b) {
   return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
 }
 
-std::vector<Index> read_extents(Reader& file, std::size_t axes) {
+std::vector<Index> read_extents(CompressedFile& file, std::size_t axes) {
   std::vector<unsigned char> raw(4 * axes);
   file.read(raw.data(), static_cast<Index>(raw.size()), "the list of extents");
   std::vector<Index> extents;
@@ -55,13 +25,11 @@ std::vector<Index> read_extents(Reader& file, std::size_t axes) {
 }  // namespace
 
 Table read_idx(std::string const& path, Index limit) {
-  require_all(!std::filesystem::is_directory(path), ExitCode::data, "{}: a directory; name the images file in it", path);
-  require_all(std::filesystem::exists(path), ExitCode::data, "{}: no such file; check data.path", path);
-  Reader file(path);
+  CompressedFile file(path);
   unsigned char magic[4];
   file.read(magic, 4, "the header");
-  require_all(magic[0] == 0 && magic[1] == 0, ExitCode::data, "{}: not an idx file (it starts with bytes {:02x} {:02x}, idx with 00 00)",
-              path, magic[0], magic[1]);
+  require_all(magic[0] == 0 && magic[1] == 0, ExitCode::data, "{}: not an idx file (it starts with bytes {:02x} {:02x}, idx with 00 00){}",
+              path, magic[0], magic[1], foreign_format({reinterpret_cast<char*>(magic), sizeof magic}));
   bool const bytes = magic[2] == 0x08, floats = magic[2] == 0x0d;
   require_all(bytes || floats, ExitCode::data, "{}: idx element type 0x{:02x}; wanted 0x08 (unsigned byte) or 0x0d (float)", path,
               magic[2]);

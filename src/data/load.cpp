@@ -39,7 +39,9 @@ Source with_test_rows(Table train, std::string const& test, std::function<Table(
   Source source{std::move(train), 0, {}};
   if (test.empty()) return source;
   Table const rows = read_test();
+  require_finite(rows);  // which names their own file
   source.test_rows = rows.rows;
+  source.test_source = rows.source;
   append(source.table, rows);
   return source;
 }
@@ -57,25 +59,26 @@ Table with_shape(Table table, std::vector<Index> const& shape) {
 
 Type idx() {
   using O = IdxOptions;
-  return {
-      deck::schema<O>(
-          "idx", "the idx format of the MNIST files, unsigned bytes or floats, plain or gzipped",
-          {deck::key("path", &O::path, "file of the rows (images), not of the labels").required(),
-           deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction").excludes({"test_fraction"})}),
-      true, [](deck::Block const& block, random::Key, Index limit) {
-        auto const o = block.as<O>();
-        return with_test_rows(read_idx(o.path, limit), o.test_path, [&] { return read_idx(o.test_path, 0); });
-      }};
+  return {deck::schema<O>("idx", "the idx format of the MNIST files, unsigned bytes or floats, plain or gzipped",
+                          {deck::key("path", &O::path, "file of the rows (images), not of the labels").required().free_on_restart(),
+                           deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
+                               .excludes({"test_fraction"})
+                               .free_on_restart()}),
+          true, [](deck::Block const& block, random::Key, Index limit) {
+            auto const o = block.as<O>();
+            return with_test_rows(read_idx(o.path, limit), o.test_path, [&] { return read_idx(o.test_path, 0); });
+          }};
 }
 
 Type hdf5() {
   using O = Hdf5Options;
   return {deck::schema<O>(
               "hdf5", "a dataset of an HDF5 file, integers or floating-point numbers, first axis = rows",
-              {deck::key("path", &O::path, "the file").required(),
-               deck::key("dataset", &O::dataset, "name of the dataset, \"group/name\"").required(),
+              {deck::key("path", &O::path, "the file").required().free_on_restart(),
+               deck::key("dataset", &O::dataset, "name of the dataset, \"group/name\"").required().free_on_restart(),
                deck::key("test_dataset", &O::test_dataset, "dataset of the test rows in the same file; empty: none, or by test_fraction")
-                   .excludes({"test_fraction"}),
+                   .excludes({"test_fraction"})
+                   .free_on_restart(),
                deck::key("shape", &O::shape, "of one item where the file does not tell, [28, 28] say; empty: as in the file").at_least(1)}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
@@ -86,11 +89,12 @@ Type hdf5() {
 
 Type csv() {
   using O = CsvOptions;
-  return {deck::schema<O>(
-              "csv", "comma-separated numbers, one row a line",
-              {deck::key("path", &O::path, "the file").required(),
-               deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction").excludes({"test_fraction"}),
-               deck::key("header", &O::header, "the first line names the columns and is skipped")}),
+  return {deck::schema<O>("csv", "comma-separated numbers, one row a line",
+                          {deck::key("path", &O::path, "the file").required().free_on_restart(),
+                           deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
+                               .excludes({"test_fraction"})
+                               .free_on_restart(),
+                           deck::key("header", &O::header, "the first line names the columns and is skipped")}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             return with_test_rows(read_csv(o.path, o.header, limit), o.test_path, [&] { return read_csv(o.test_path, o.header, 0); });
@@ -102,7 +106,8 @@ Type cifar10() {
   return {deck::schema<O>(
               "cifar10", "CIFAR-10 in its binary version: 50,000 training and 10,000 test images (32, 32, 3)",
               {deck::key("path", &O::path, "directory cifar-10-batches-bin, of data_batch_1.bin to data_batch_5.bin and test_batch.bin")
-                   .required()}),
+                   .required()
+                   .free_on_restart()}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const path = block.as<O>().path;
             std::vector<std::string> batches;
@@ -119,8 +124,9 @@ Type ratings() {
           "users' ratings of items, some of them held out; x of a user: codes of the levels 1, 2, ... of each item's rating, 0: none",
           {deck::key("path", &O::path, "lines \"user,item,rating\" with or without a line of names, or HDF5 datasets user, item and rating")
                .required()
+               .free_on_restart()
                .excludes({"scaling", "binarize", "validation_fraction", "test_fraction"}),
-           deck::key("group", &O::group, "of these datasets in an HDF5 file; empty: the root"),
+           deck::key("group", &O::group, "of these datasets in an HDF5 file; empty: the root").free_on_restart(),
            deck::key("held_out_fraction", &O::held_out_fraction,
                      "part of the ratings that estimators alone see, chosen at random by the run's seed")
                .at_least(0)
@@ -211,10 +217,12 @@ void broadcast(Table& table, Communicator const& comm) {
   std::vector<Index> layout{kind, table.rows, static_cast<Index>(table.shape.size())};
   comm.broadcast(layout.data(), layout.size() * sizeof(Index));
   if (!comm.is_root() && layout[0] == 1) table.values = std::vector<float>{};
+  if (!comm.is_root() && layout[0] == 2) table.values = std::vector<double>{};
   table.rows = layout[1];
   table.shape.resize(static_cast<std::size_t>(layout[2]));
   comm.broadcast(table.shape.data(), table.shape.size() * sizeof(Index));
   comm.broadcast(table.source);
+  comm.broadcast(&table.highest_byte, sizeof table.highest_byte);
   std::visit(
       [&](auto& values) {
         values.resize(static_cast<std::size_t>(table.rows * table.dimension()));
@@ -251,6 +259,7 @@ Source read_on_root(std::function<Source()> const& read, Communicator const& com
   require_all(problem.empty(), ExitCode::data, "{}", problem);
   broadcast(source.table, comm);
   comm.broadcast(&source.test_rows, sizeof source.test_rows);
+  comm.broadcast(source.test_source);
   broadcast(source.ratings, comm);
   return source;
 }

@@ -1,7 +1,10 @@
 #include "data/table.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/require.hpp"
 
@@ -13,30 +16,51 @@ std::string to_text(std::vector<Index> const& extents) {
   return "[" + text + "]";
 }
 
+namespace {
+
+template <class T>
+void require_finite(Table const& table, std::vector<T> const& values) {
+  constexpr auto largest = static_cast<T>(std::numeric_limits<float>::max());
+  auto const beyond = [](T v) { return !(std::abs(v) <= largest); };
+  auto const bad = std::count_if(values.begin(), values.end(), beyond);
+  if (bad == 0) return;
+  Index const first = std::find_if(values.begin(), values.end(), beyond) - values.begin();
+  fail(ExitCode::data,
+       fmt::format("{}: {} of {} values are NaN, infinite or beyond single precision, the first in row {}, entry {} (counted from 0); "
+                   "remove these rows",
+                   table.source, bad, values.size(), first / table.dimension(), first % table.dimension()),
+       FailedOn::all_ranks);
+}
+
+// 0 where the values are no bytes.
+double highest_byte(Table const& table) { return std::holds_alternative<std::vector<std::uint8_t>>(table.values) ? table.highest_byte : 0; }
+
+}  // namespace
+
 void require_finite(Table const& table) {
-  auto const* floats = std::get_if<std::vector<float>>(&table.values);
-  if (!floats) return;
-  Index bad = 0, first = 0;
-  for (Index i = 0; i < static_cast<Index>(floats->size()); i++)
-    if (!std::isfinite((*floats)[static_cast<std::size_t>(i)]) && bad++ == 0) first = i;
-  require_all(
-      bad == 0, ExitCode::data,
-      "{}: {} of {} values are NaN, infinite or beyond single precision, the first in row {}, entry {} (counted from 0); remove these rows",
-      table.source, bad, floats->size(), first / table.dimension(), first % table.dimension());
+  if (auto const* floats = std::get_if<std::vector<float>>(&table.values)) require_finite(table, *floats);
+  if (auto const* doubles = std::get_if<std::vector<double>>(&table.values)) require_finite(table, *doubles);
 }
 
 void append(Table& table, Table const& more) {
   require_all(table.shape == more.shape, ExitCode::data, "{}: rows of shape {}, but those of {} have {}; both must agree", more.source,
               to_text(more.shape), table.source, to_text(table.shape));
-  require_all(table.values.index() == more.values.index(), ExitCode::data,
-              "{}: its element type differs from that of {} (bytes, others); both must agree", more.source, table.source);
-  std::visit(
-      [&more](auto& values) {
-        auto const& tail = std::get<std::decay_t<decltype(values)>>(more.values);
-        values.insert(values.end(), tail.begin(), tail.end());
-      },
-      table.values);
+  require_all(highest_byte(table) == highest_byte(more), ExitCode::data,
+              "{}: its element type differs from that of {} (bytes, booleans, others); both must agree", more.source, table.source);
+  if (table.values.index() < more.values.index()) {
+    auto const& floats = std::get<std::vector<float>>(table.values);
+    table.values = std::vector<double>(floats.begin(), floats.end());
+  }
+  std::visit([](auto& to, auto const& from) { to.insert(to.end(), from.begin(), from.end()); }, table.values, more.values);
   table.rows += more.rows;
+}
+
+void narrow_where_exact(Table& table) {
+  auto const* doubles = std::get_if<std::vector<double>>(&table.values);
+  if (!doubles) return;
+  auto const loses = [](double v) { return static_cast<double>(static_cast<float>(v)) != v; };
+  if (std::any_of(doubles->begin(), doubles->end(), loses)) return;
+  table.values = std::vector<float>(doubles->begin(), doubles->end());
 }
 
 namespace {
@@ -47,18 +71,25 @@ std::uint64_t absorb(std::uint64_t hash, std::uint64_t word) {
 }
 }  // namespace
 
-std::uint64_t content_hash(Table const& table) {
-  std::uint64_t hash = absorb(table.values.index(), static_cast<std::uint64_t>(table.rows));
+std::uint64_t content_hash(void const* bytes, std::size_t count, std::uint64_t start) {
+  auto const* const from = static_cast<unsigned char const*>(bytes);
+  std::uint64_t hash = absorb(start, count);
+  for (std::size_t at = 0; at < count; at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, from + at, std::min<std::size_t>(8, count - at));
+    hash = absorb(hash, word);
+  }
+  return hash;
+}
+
+std::uint64_t content_hash(Table const& table, Index first, Index rows) {
+  std::uint64_t hash = absorb(static_cast<std::uint64_t>(highest_byte(table)), static_cast<std::uint64_t>(rows));
   for (Index e : table.shape) hash = absorb(hash, static_cast<std::uint64_t>(e));
   std::visit(
-      [&hash](auto const& values) {
-        auto const* bytes = reinterpret_cast<unsigned char const*>(values.data());
-        std::size_t const size = values.size() * sizeof values[0];
-        for (std::size_t at = 0; at < size; at += 8) {
-          std::uint64_t word = 0;
-          std::memcpy(&word, bytes + at, std::min<std::size_t>(8, size - at));
-          hash = absorb(hash, word);
-        }
+      [&](auto const& values) {
+        auto const from = values.begin() + first * table.dimension();
+        for (auto at = from; at != from + rows * table.dimension(); ++at)
+          hash = absorb(hash, std::bit_cast<std::uint64_t>(static_cast<double>(*at)));
       },
       table.values);
   return hash;

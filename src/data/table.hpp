@@ -8,11 +8,14 @@
 
 namespace partita::data {
 
+using Values = std::variant<std::vector<std::uint8_t>, std::vector<float>, std::vector<double>>;
+
 struct Table {
   std::string source;  // file and dataset, for messages
   Index rows = 0;
-  std::vector<Index> shape;                                            // of one row: {28, 28} for images
-  std::variant<std::vector<std::uint8_t>, std::vector<float>> values;  // (row, entry), bytes stay bytes
+  std::vector<Index> shape;   // of one row: {28, 28} for images
+  Values values;              // (row, entry), bytes stay bytes
+  double highest_byte = 255;  // that bytes of this kind can be: 1 of booleans
 
   Index dimension() const {
     Index n = 1;
@@ -26,9 +29,10 @@ struct Table {
 
 // The idx format of LeCun's MNIST files, unsigned bytes or big-endian floats, plain or gzipped, at least two axes.
 Table read_idx(std::string const& path, Index limit);
-// Any integer or floating-point dataset of at least two axes; unsigned bytes stay bytes, all else becomes float.
+// Any integer or floating-point dataset of at least two axes; unsigned bytes stay bytes, all else becomes float or, of more than 4 bytes or
+// 24 bits, double.
 Table read_hdf5(std::string const& path, std::string const& dataset, Index limit);
-// Comma-separated numbers, one row a line; with `header` the first line is skipped.
+// Comma-separated numbers in double, one row a line; with `header` the first line is skipped.
 Table read_csv(std::string const& path, bool header, Index limit);
 
 // Images of CIFAR-10's binary version (Krizhevsky 2009), of these files one after the other, as rows (32, 32, 3) of bytes.
@@ -38,9 +42,14 @@ Table read_cifar10(std::string const& directory, std::vector<std::string> const&
 std::string to_text(std::vector<Index> const& extents);
 // Failure(data) with the number of NaN and infinite values and where the first stands.
 void require_finite(Table const&);
-// The rows of `more` after those of `table`, which must agree in shape and element type.
+// The rows of `more` after those of `table`, which must agree in shape and in whether they are bytes.
 void append(Table& table, Table const& more);
-// 64-bit hash of shape, element type and values: equal tables, equal hashes.
-std::uint64_t content_hash(Table const&);
+// Doubles as floats where none of them loses a digit.
+void narrow_where_exact(Table&);
+
+// 64-bit hash of bytes, of any two that differ in one word another one. `start` chains calls.
+std::uint64_t content_hash(void const* bytes, std::size_t count, std::uint64_t start = 0);
+// Of `rows` rows from `first` on: of their number, shape and values, and whether these are bytes, however the table stores them.
+std::uint64_t content_hash(Table const&, Index first, Index rows);
 
 }  // namespace partita::data

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/require.hpp"
-#include "models/gibbs_model.hpp"
+#include "driver/units.hpp"
 
 namespace partita {
 namespace {
@@ -54,40 +54,11 @@ std::vector<std::uint8_t> held_units(Model const& model, data::Dataset const* da
   return flags;
 }
 
-// What the units of a model show: any number, or two values.
-std::vector<double> unit_values(Model const& model) {
-  auto const* const units = dynamic_cast<GibbsModel const*>(&model);
-  return units ? units->unit_values() : std::vector<double>{};
-}
-
 void require_values_of_units(std::vector<double> const& values, std::vector<double> const& possible) {
   if (possible.empty()) return;
   for (double v : values)
     require_all(std::find(possible.begin(), possible.end(), v) != possible.end(), ExitCode::usage,
                 "clamp.values has {}, and the units of this model are {} or {}; write these", v, possible.front(), possible.back());
-}
-
-// The same of the held numbers of the first `items` items; those of units of signs are translated, see below.
-void require_items_of_units(data::Dataset const& data, data::Split split, Index items, std::vector<std::uint8_t> const& held,
-                            std::vector<double> const& possible) {
-  if (possible != std::vector<double>{0, 1}) return;
-  std::vector<double> x(static_cast<std::size_t>(data.dimension()));
-  for (Index n = 0; n < items; n++) {
-    data.values(data.item(split, n), x.data());
-    for (std::size_t i = 0; i < x.size(); i++)
-      require_all(held[i] == 0 || x[i] == 0 || x[i] == 1, ExitCode::data,
-                  "[clamp] shows {} to unit {} (item {} of {}), and the units of this model are 0 or 1; set data.binarize", x[i], i, n,
-                  data.source());
-  }
-}
-
-// Units of signs see items as an associative memory sees its patterns: 1 for entries above 1/2, -1 for others.
-void translate(TileStorage const& items, std::vector<double> const& possible) {
-  if (possible != std::vector<double>{-1, 1}) return;
-  Real* const value = items.data();
-  Kokkos::parallel_for(
-      "partita::signs", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(items.size())),
-      KOKKOS_LAMBDA(Index n) { value[n] = value[n] > Real(0.5) ? Real(1) : Real(-1); });
 }
 
 // Values of all units, of which the held ones count, for each chain.
@@ -111,9 +82,7 @@ void fill(TileStorage to, Chains const& chains, std::vector<std::uint8_t> const&
               data->source());
   require_all(items <= all, ExitCode::usage, "clamp.items = {}, and {} has {} {} items; use at most these", items, data->source(), all,
               o.split);
-  require_items_of_units(*data, split, std::min(items, chains.tiling.chains), held, possible);
   data->fill(to, chains.tiling, chains.mine, [&](Index chain) { return data->item(split, chain % items); });
-  translate(to, possible);
 }
 
 }  // namespace

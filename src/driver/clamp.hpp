@@ -17,7 +17,7 @@ struct ClampOptions {
 deck::Section clamp_section();
 
 // Marks the units that the options name as held and writes their values into all lanes: the constants, or those of the data's item
-// c mod items for chain c. `data` may be null where there are constants. Units of -1 and 1 show items as -1 up to 1/2 and as 1 above.
+// c mod items for chain c. `data` may be null where there are constants. The items fit the units (units.hpp).
 // Failure(usage) for units or items that do not exist and for constants that the units cannot have, Failure(data) for such items.
 void clamp(Chains&, Model const&, data::Dataset const* data, ClampOptions const&);
 

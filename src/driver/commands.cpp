@@ -40,7 +40,9 @@ int execute(Arguments const& a, Communicator const& ranks) {
   } else if (a.command == "list") {
     print(ranks, list(a.subject));
   } else if (a.command == "info") {
-    print(ranks, a.output_only ? read_deck(a, a.subject, ranks).at("run").as<RunOptions>().output + "\n" : describe_file(a.subject));
+    print(ranks, a.output_only                  ? read_deck(a, a.subject, ranks).at("run").as<RunOptions>().output + "\n"
+                 : a.subject.ends_with(".toml") ? describe_deck(read_deck(a, a.subject, ranks))
+                                                : describe_file(a.subject));
   }
   return static_cast<int>(ExitCode::done);
 }

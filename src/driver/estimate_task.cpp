@@ -12,10 +12,10 @@ Results estimate(RunContext const& c) {
   std::unique_ptr<Model> model;
   if (auto const* block = c.deck.find("model"); block && block->given) {
     model = make_model(*block, c.key);
-    warm_start(*model, *block, c.ranks);
+    warm_start(*model, *block, c);
   }
   auto const data = optional_data(c);
-  if (model && data) take_reference(*model, *data);
+  if (model && data) fit_to_units(*data, *model), take_reference(*model, *data);
   return Evaluation{c, model.get(), nullptr, data.get()}.of_input();
 }
 

@@ -5,6 +5,8 @@
 #include "core/log.hpp"
 #include "data/load.hpp"
 #include "driver/estimator.hpp"
+#include "driver/finished_estimators.hpp"
+#include "driver/units.hpp"
 #include "estimators/distances.hpp"
 #include "io/collective_file.hpp"
 #include "io/sample_reader.hpp"
@@ -17,13 +19,23 @@ namespace {
 Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   Results out;
   SampleSet const none{evaluation.context.ranks, {}, {}, 0, 0, {}, {}};
+  FinishedEstimators finished(evaluation.context);
+  std::size_t place = 0;
   for (deck::Block const* block : evaluation.context.deck.all("estimator")) {
+    std::size_t const here = place++;
     EstimatorEntry const& entry = estimator_named(block->type);
     if (entry.looks_at == LooksAt::samples && !samples) {
       out.warnings.push_back(fmt::format("[[estimator]] {} looks at samples, and there are none: left out", block->type));
       continue;
     }
-    for (Metric& m : entry.compute({evaluation, samples ? *samples : none}, *block)) out.metrics.push_back(std::move(m));
+    auto found = finished.find(here);
+    if (!found) {
+      found = entry.compute({evaluation, samples ? *samples : none}, *block);
+      finished.add(here, *found);
+    } else {
+      log::info("[[estimator]] {}: found before the run was stopped", block->type);
+    }
+    out.metrics.insert(out.metrics.end(), found->begin(), found->end());
   }
   return out;
 }
@@ -158,7 +170,10 @@ deck::Section estimator_section() {
 
 std::unique_ptr<data::Dataset> optional_data(RunContext const& c) {
   deck::Block const* block = c.deck.find("data");
-  return block && block->given ? std::make_unique<data::Dataset>(data::load(*block, c.key, c.ranks)) : nullptr;
+  if (!block || !block->given) return nullptr;
+  auto data = std::make_unique<data::Dataset>(data::load(*block, c.key, c.ranks));
+  for (data::Content const& content : data->contents()) c.inputs.add("data." + content.role, content.source, content.hash);
+  return data;
 }
 
 double validation_distance(Communicator const& ranks, std::vector<Chains> const& generations, data::Dataset const& data, Index points) {
@@ -211,6 +226,7 @@ Results Evaluation::of_input() const {
     if (!model) return;
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
             reader.dimension(), model->dimension());
+    require_points_of_units(samples.x, reader.dimension(), reader.where(), *model);
     auto* const energy_model = dynamic_cast<EnergyModel*>(model);
     if (!energy_model) return;
     samples.has_energy = true;

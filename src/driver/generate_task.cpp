@@ -5,6 +5,7 @@
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
+#include "driver/units.hpp"
 #include "driver/warm_start.hpp"
 #include "estimators/importance.hpp"
 #include "io/samples.hpp"
@@ -15,7 +16,8 @@ namespace {
 class GenerateTask : public Task {
  public:
   explicit GenerateTask(RunContext const& c) : context_(c), data_(optional_data(c)), model_(make_model(c.deck.at("model"), c.key)) {
-    warm_start(*model_, c.deck.at("model"), c.ranks);
+    if (data_) fit_to_units(*data_, *model_);
+    warm_start(*model_, c.deck.at("model"), c);
     generator_ = make_generator({c, *model_, data_.get()});
     samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     log::info("{} samples of dimension {} in {} tiles of {}, {} steps", generator_->tiling().chains, model_->dimension(),

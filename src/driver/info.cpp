@@ -3,25 +3,22 @@
 #include <filesystem>
 
 #include "core/printable.hpp"
+#include "driver/settings.hpp"
 #include "io/hdf5.hpp"
 #include "io/run_status.hpp"
 
 namespace partita {
 namespace {
 
-void describe_group(hdf5::Group const& group, std::string const& prefix, std::string& out) {
-  for (std::string const& name : group.names()) {
-    if (group.is_dataset(name)) out += fmt::format("  {:<36} {}\n", prefix + printable(name), group.dataset(name).description());
-    else describe_group(group.group(name), prefix + printable(name) + "/", out);
-  }
-}
-
 std::string describe_hdf5(std::string const& path) {
   hdf5::File const file = hdf5::File::open(path);
   std::string out = path + "\n";
   for (char const* name : {"created_at", "code_version", "machine"})
     if (file.has_attribute(name)) out += fmt::format("  {:<36} {}\n", name, printable(file.text_attribute(name)));
-  describe_group(file, "", out);
+  constexpr std::size_t most = 10000;
+  auto const datasets = file.datasets(most);
+  for (std::string const& name : datasets) out += fmt::format("  {:<36} {}\n", printable(name), file.dataset(name).description());
+  if (datasets.size() == most) out += "  ...\n";
   return out;
 }
 
@@ -40,6 +37,19 @@ std::string describe_run(RunDirectory const& run) {
 std::string describe_file(std::string const& path) {
   require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
   return std::filesystem::is_directory(path) ? describe_run(RunDirectory(path)) : describe_hdf5(path);
+}
+
+std::string describe_deck(deck::Document const& deck) {
+  std::string out = deck.title.empty() ? "" : printable(deck.title) + "\n";
+  auto const add = [&out](std::string const& what, std::string const& is) { out += fmt::format("  {:<36} {}\n", what, is); };
+  auto const run = deck.at("run").as<RunOptions>();
+  add("task", run.task);
+  for (deck::Block const& b : deck.blocks)
+    if (b.given && !b.type.empty()) add(b.section, b.type);
+  RunDirectory const directory(run.output);
+  auto const status = true_status(directory);
+  add("run directory", printable(run.output) + (status ? " (" + status->status + ")" : " (no run yet)"));
+  return out;
 }
 
 }  // namespace partita

@@ -1,5 +1,6 @@
 // What a run will hold in memory, from its deck alone.
-#include "driver/progress.hpp"
+#include "core/memory.hpp"
+
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "io/samples.hpp"

@@ -29,11 +29,4 @@ std::string readable_time(double seconds) {
   return fmt::format("{}h {:02}min", s / 3600, s % 3600 / 60);
 }
 
-std::string readable_bytes(double bytes) {
-  char const* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  int u = 0;
-  for (; bytes >= 1024 && u < 4; u++) bytes /= 1024;
-  return fmt::format("{:.3g} {}", bytes, units[u]);
-}
-
 }  // namespace partita

@@ -25,7 +25,5 @@ class Progress {
 
 // "45s", "3min 10s", "2h 05min"
 std::string readable_time(double seconds);
-// "1.2 GiB"
-std::string readable_bytes(double bytes);
 
 }  // namespace partita

@@ -172,13 +172,8 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
   auto const o = block.as<RatingsOptions>();
   auto const& model = dynamic_cast<SoftmaxRbm const&>(*s.evaluation.model);
   auto const* const data = s.evaluation.data;
-  require_all(data->ratings() != nullptr, ExitCode::usage,
-              "estimator.type = \"ratings\" predicts held-out ratings, and {} has none; use data.type = \"ratings\"", data->source());
   require_all(data->dimension() == model.dimension(), ExitCode::usage, "the data have {} items ({}) and the model {}; set model.items",
               data->dimension(), data->source(), model.dimension());
-  require_all(static_cast<Index>(data->ratings()->levels.size()) <= model.levels(), ExitCode::usage,
-              "the data have {} levels of ratings ({}) and the model {}; set model.levels", data->ratings()->levels.size(), data->source(),
-              model.levels());
   require_all(!data->ratings()->held_out.empty(), ExitCode::usage,
               "estimator.type = \"ratings\" predicts held-out ratings, and there are none; set data.held_out_fraction");
   Problem const problem(*data);

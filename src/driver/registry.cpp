@@ -373,18 +373,19 @@ deck::Section model_section() {
   using O = WarmStart;
   return {.name = "model",
           .doc = "the energy E(x); p(x) = exp(-E(x)) / Z",
-          .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, whose parameters to start from; empty: none")},
+          .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, whose parameters to start from; empty: none")
+                         .free_on_restart()},
           .types = schemas(models()),
           .required_for = {"sample", "train", "generate"}};
 }
 
 deck::Section target_section() {
   using O = WarmStart;
-  deck::Section s{
-      .name = "target",
-      .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
-      .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, with its learnt parameters; empty: none")},
-      .tasks = {"train", "generate", "estimate"}};
+  deck::Section s{.name = "target",
+                  .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
+                  .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, with its learnt parameters; empty: none")
+                                 .free_on_restart()},
+                  .tasks = {"train", "generate", "estimate"}};
   for (auto const& m : models())
     if (m.is(Family::energy)) s.types.push_back(m.schema);
   return s;
@@ -524,7 +525,7 @@ std::unique_ptr<DifferentiableModel> make_target(RunContext const& c, Index dime
   auto model = make_model(block, c.key);
   require_all(model->dimension() == dimension, ExitCode::usage,
               "model.dimension = {}, and the [target] {} has {}; set model.dimension to that", dimension, block.type, model->dimension());
-  warm_start(*model, block, c.ranks);
+  warm_start(*model, block, c);
   return std::unique_ptr<DifferentiableModel>(&dynamic_cast<DifferentiableModel&>(*model.release()));
 }
 

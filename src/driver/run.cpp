@@ -8,6 +8,7 @@
 #include "core/build_info.hpp"
 #include "core/log.hpp"
 #include "core/matrix_product.hpp"
+#include "core/memory.hpp"
 #include "core/printable.hpp"
 #include "deck/duration.hpp"
 #include "driver/progress.hpp"
@@ -198,6 +199,7 @@ class Loop {
 
   void restore(CheckpointFile const& from) {
     require_step(from);
+    context_.inputs.require_same(read_checkpoint_info(from).inputs, from.path.string());
     together(context_.ranks, [&] { task_.size_state(from); });
     read_checkpoint(from, context_.ranks, state());
     step_ = saved_ = from.step;
@@ -270,7 +272,7 @@ class Loop {
     task_.flush(step_);
     write_checkpoint(context_.directory, context_.ranks, state(),
                      {step_, context_.provenance.deck, hash_of_deck(context_.provenance.deck), code_version(), machine_identity(),
-                      context_.options.seed},
+                      context_.options.seed, sampling_version, context_.inputs.text()},
                      checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
     on_root(context_.ranks, [&] { status_.write("running", {}, "", step_); });
@@ -465,6 +467,11 @@ std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, 
   }
 }
 
+// They are in summary.json.
+void forget_finished_estimators(RunContext const& c) {
+  on_root(c.ranks, [&] { std::filesystem::remove(c.directory.finished_estimators()); });
+}
+
 int run_steps(RunContext const& context, Start const& start, StatusRecord const& status, LastWords& last_words) {
   auto const [attempt, done] = run_to_end(context, start, status);
   Loop const& loop = attempt->loop;
@@ -478,6 +485,7 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
   summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, results);
   ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
   status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
+  if (done) forget_finished_estimators(context);
   if (!done)
     log::info("stopped at step {} ({}) with a checkpoint: the same command continues from there, with --restart auto", loop.step(),
               loop.reason());
@@ -524,19 +532,21 @@ int run(Arguments const& a, Communicator const& ranks) {
   if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
 
   Timers timers;
+  Inputs inputs;
   RunContext const context{
-      ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
+      ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers, inputs};
   LastWords last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {
-    if (options.task != "estimate") return run_steps(context, start, status, last_words);
+    if (options.task != "estimate") return naming_memory([&] { return run_steps(context, start, status, last_words); });
     Results const results = [&] {
       auto const computing = nothing_to_save(context, status, 0);
-      return estimate(context);
+      return naming_memory([&] { return estimate(context); });
     }();
     last_words.end();
     summarise(context, "done", 0, 0, 0, results);
     status.write("done", ExitCode::done, "", 0);
+    forget_finished_estimators(context);
     log::info("results are in {}", directory.root().string());
     return static_cast<int>(ExitCode::done);
   } catch (Failure const& f) {

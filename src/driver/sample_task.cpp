@@ -40,8 +40,8 @@ class SampleTask : public Task {
         history_(c.directory, c.ranks, c.provenance),
         samples_(c.directory, c.ranks, format(), c.provenance) {
     random::check_budget(tiling_.tiles() * tiling_.width, options_.steps, divide_up(model_->dimension(), 4));
-    warm_start(*model_, c.deck.at("model"), c.ranks);
-    if (data_) take_reference(*model_, *data_);
+    warm_start(*model_, c.deck.at("model"), c);
+    if (data_) fit_to_units(*data_, *model_), take_reference(*model_, *data_);
     if (tiling_.tiles() < c.ranks.ranks())
       log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width",
                    tiling_.tiles(), tiling_.width, c.ranks.ranks());

@@ -7,6 +7,7 @@
 #include "core/state.hpp"
 #include "core/timers.hpp"
 #include "deck/document.hpp"
+#include "driver/inputs.hpp"
 #include "driver/settings.hpp"
 #include "estimators/metric.hpp"
 #include "io/checkpoint.hpp"
@@ -25,6 +26,7 @@ struct RunContext {
   Provenance provenance;
   random::Key key;
   Timers& timers;
+  Inputs& inputs;  // filled as they are read
 };
 
 class Task {

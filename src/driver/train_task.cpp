@@ -26,11 +26,12 @@ class TrainTask : public Task {
       require_all(data_->dimension() == model_->visible_dimension(), ExitCode::usage,
                   "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly", data_->dimension(),
                   data_->source(), model_->visible_dimension());
+      fit_to_units(*data_, *model_);
       batches_.emplace(*data_, options_.batch, c.key);
       take_biases(*model_, *data_);
       take_reference(*model_, *data_);
     }
-    warm_start(*model_, c.deck.at("model"), c.ranks);
+    warm_start(*model_, c.deck.at("model"), c);
     if (auto const* block = c.deck.find("sampler"); block && block->given) sampler_ = make_sampler(*block);
     objective_ = make_objective({c, *model_, sampler_.get(), batches_ ? &*batches_ : nullptr});
     require_all(!validates() || data_, ExitCode::usage,

@@ -1,5 +1,7 @@
 #include "driver/units.hpp"
 
+#include <algorithm>
+
 #include "core/require.hpp"
 #include "models/associative_memory.hpp"
 #include "models/deep_belief_network.hpp"
@@ -13,13 +15,28 @@ UnitMoments moments(data::Dataset const& data) {
   return {m.mean, m.variance, data.size(data::Split::train)};
 }
 
-// How often each item is rated with each level, (item, level).
-std::vector<double> level_counts(data::Dataset const& data, Index levels) {
+void require_levels(data::Dataset const& data, Index levels) {
   require_all(data.ratings() != nullptr, ExitCode::usage,
-              "model.type = \"softmax_rbm\" learns from ratings, and {} has none; use data.type = \"ratings\"", data.source());
+              "model.type = \"softmax_rbm\" is a model of ratings, and {} has none; use data.type = \"ratings\"", data.source());
   auto const there = static_cast<Index>(data.ratings()->levels.size());
   require_all(there <= levels, ExitCode::usage, "the data have {} levels of ratings ({}) and the model {}; set model.levels = {}", there,
               data.source(), levels, there);
+}
+
+using Outliers = data::Dataset::Outliers;
+using Pair = std::vector<double>;
+
+std::string advice(Outliers const& o, Pair const& units) {
+  bool const zero_one = units == Pair{0, 1};
+  if (o.lowest >= 0 && o.highest <= 1)
+    return "greys are probabilities: set data.binarize = \"stochastic\", which draws units anew each epoch, or \"threshold\"";
+  if (zero_one && o.whole && o.lowest == -1 && o.highest == 1)
+    return "for data of -1 and 1 set data.scaling = \"affine\", scale = 0.5 and offset = 0.5; for numbers between, data.binarize, too";
+  return "set data.scaling = \"unit\", and for values between the two, data.binarize = \"threshold\" or \"stochastic\"";
+}
+
+// How often each item is rated with each level, (item, level).
+std::vector<double> level_counts(data::Dataset const& data, Index levels) {
   std::vector<double> codes(static_cast<std::size_t>(data.dimension())), counts(codes.size() * static_cast<std::size_t>(levels));
   for (Index n = 0; n < data.size(data::Split::train); n++) {
     data.values(data.item(data::Split::train, n), codes.data());
@@ -30,6 +47,38 @@ std::vector<double> level_counts(data::Dataset const& data, Index levels) {
 }
 
 }  // namespace
+
+std::vector<double> unit_values(Model const& model) {
+  if (auto const* const network = dynamic_cast<DeepBeliefNetwork const*>(&model)) return network->machine(0).unit_values();
+  auto const* const units = dynamic_cast<GibbsModel const*>(&model);
+  return units ? units->unit_values() : Pair{};
+}
+
+void fit_to_units(data::Dataset& data, Model const& model) {
+  if (data.dimension() != model.visible_dimension()) return;
+  if (auto const* const of_ratings = dynamic_cast<SoftmaxRbm const*>(&model)) return require_levels(data, of_ratings->levels());
+  Pair const units = unit_values(model);
+  if (units.empty()) return;
+  bool const signs = units == Pair{-1, 1};
+  auto const found = data.outliers({0, 1});
+  if (found && !(signs && !data.outliers(units)))
+    fail(ExitCode::data,
+         fmt::format("{} ({} of {} entries are neither 0 nor 1), and the visible units of this model are {} or 1; {}", found->first,
+                     found->count, found->of, units.front(), advice(*found, units)),
+         FailedOn::all_ranks);
+  if (signs) data.show_signs();
+}
+
+void require_points_of_units(std::vector<float> const& points, Index dimension, std::string const& where, Model const& model) {
+  Pair const units = unit_values(model);
+  if (units.empty()) return;
+  auto const wrong = std::find_if(points.begin(), points.end(),
+                                  [&](float v) { return std::find(units.begin(), units.end(), static_cast<double>(v)) == units.end(); });
+  if (wrong == points.end()) return;
+  Index const at = wrong - points.begin();
+  fail(ExitCode::data, fmt::format("{}: point {}, entry {} is {:.9g}, and the units of this model are {} or {}; name points of such units",
+                                   where, at / dimension, at % dimension, *wrong, units.front(), units.back()));
+}
 
 void take_reference(Model& model, data::Dataset const& data) {
   if (auto* const memory = dynamic_cast<AssociativeMemory*>(&model); memory && memory->patterns() == 0) {

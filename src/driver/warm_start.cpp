@@ -4,6 +4,8 @@
 #include <map>
 
 #include "core/log.hpp"
+#include "core/regular_file.hpp"
+#include "data/table.hpp"
 #include "io/checkpoint.hpp"
 #include "io/hdf5.hpp"
 #include "io/manifest.hpp"
@@ -69,7 +71,8 @@ bool holds_arrays(Path const& path) {
 
 }  // namespace
 
-void warm_start(Model& model, deck::Block const& block, Communicator const& ranks) {
+void warm_start(Model& model, deck::Block const& block, RunContext const& c) {
+  Communicator const& ranks = c.ranks;
   std::string const from = block.as<WarmStart>().from;
   if (from.empty()) return;
   Vector const parameters = model.parameters();
@@ -79,14 +82,19 @@ void warm_start(Model& model, deck::Block const& block, Communicator const& rank
   require_all(ranks.any(ranks.is_root() && std::filesystem::exists(from, unreadable)), ExitCode::data,
               "{}.from = \"{}\" does not exist; name the directory of a run, a checkpoint, or a file with a dataset for each parameter",
               block.section, from);
+  on_root(ranks, [&] {
+    if (!std::filesystem::is_directory(from, unreadable)) require_regular_file(from, ExitCode::data);
+  });
   bool const arrays = ranks.any(ranks.is_root() && holds_arrays(from));
   CheckpointFile const file = arrays ? CheckpointFile{from} : find_checkpoint(from, ranks);
+  Values values;
   together(ranks, [&] {
-    Values const values = arrays ? of_arrays(file.path, model, block) : of_checkpoint(file, model, block);
+    values = arrays ? of_arrays(file.path, model, block) : of_checkpoint(file, model, block);
     Kokkos::deep_copy(parameters,
                       Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(values.data(), values.size()));
   });
   model.parameters_changed();
+  c.inputs.add(block.section + ".from", file.path.string(), data::content_hash(values.data(), values.size() * sizeof(Real)));
   log::info("parameters from {}", file.path.string());
 }
 

@@ -64,6 +64,7 @@ void write_frame(hdf5::File const& file, State const& state, CheckpointInfo cons
   file.set_attribute("machine", info.machine);
   file.set_attribute("seed", info.seed);
   file.set_attribute("sampling_version", info.sampling);
+  file.set_attribute("inputs", info.inputs);
   for (StateField const& f : state.fields()) {
     auto const dataset = file.create_dataset(f.name, hdf5::native_type(f.element), global_extents(f));
     if (!f.by_tile) dataset.write_rows(0, rows_of(f).count, hdf5::native_type(f.element), host_copy(f).data());
@@ -195,7 +196,8 @@ CheckpointInfo read_checkpoint_info(CheckpointFile const& checkpoint) {
           file.text_attribute("code_version"),
           file.text_attribute("machine"),
           file.attribute<std::uint64_t>("seed"),
-          file.has_attribute("sampling_version") ? file.attribute<Index>("sampling_version") : 0};
+          file.has_attribute("sampling_version") ? file.attribute<Index>("sampling_version") : 0,
+          file.has_attribute("inputs") ? file.text_attribute("inputs") : ""};
 }
 
 FieldValues read_field(CheckpointFile const& checkpoint, std::string const& name) {

@@ -21,6 +21,7 @@ struct CheckpointInfo {
   std::string machine;       // what a chain's bits depend on: instruction set, GPU model
   std::uint64_t seed = 0;
   Index sampling = sampling_version;  // 0: of a version that did not record it
+  std::string inputs;                 // what the run has read, a line for each file
 };
 
 struct CheckpointFile {

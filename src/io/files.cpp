@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "core/regular_file.hpp"
 #include "core/require.hpp"
 
 namespace partita {
@@ -114,10 +115,7 @@ void keep_as(Path const& file, Path const& second) {
 }
 
 std::string read_text(Path const& path) {
-  std::error_code error;
-  require(!fs::is_directory(path, error), ExitCode::data, "cannot read {} (it is a directory)", path.string());
-  require(error || fs::is_regular_file(path, error) || !fs::exists(path, error), ExitCode::data, "cannot read {} (it is no regular file)",
-          path.string());
+  require_regular_file(path, ExitCode::data);
   std::ifstream file(path, std::ios::binary);
   require(file.good(), ExitCode::data, "cannot read {} ({})", path.string(), std::strerror(errno));
   std::ostringstream text;

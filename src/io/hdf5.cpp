@@ -6,12 +6,18 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
 #include "comm/parallel_hdf5.hpp"
+#include "core/regular_file.hpp"
 
 namespace partita::hdf5 {
 namespace {
+
+#if H5_VERSION_GE(1, 12, 0)
+constexpr auto visit_objects = H5Ovisit3;
+#else
+constexpr auto visit_objects = H5Ovisit2;
+#endif
 
 // HDF5's most specific message; where it quotes the operating system, only that.
 std::string reason() {
@@ -121,10 +127,16 @@ bool Object::has_attribute(std::string const& name) const {
 }
 
 std::size_t Object::attribute_size(std::string const& name) const {
+  constexpr hssize_t most = 1 << 20;
   Handle const attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
   checked(hid_t{attribute}, "open attribute '" + name + "'");
   Handle const space(H5Aget_space(attribute), H5Sclose);
-  return static_cast<std::size_t>(checked(H5Sget_simple_extent_npoints(space), "read the shape of attribute '" + name + "'"));
+  auto const size = checked(H5Sget_simple_extent_npoints(space), "read the shape of attribute '" + name + "'");
+  require(size <= most, code_, "{}: attribute '{}' has {} values, more than an attribute of this program's files has", where(), name, size);
+  return static_cast<std::size_t>(size);
+}
+void Object::require_one(std::string const& name, std::size_t values) const {
+  require(values == 1, code_, "{}: attribute '{}' has {} values, wanted one", where(), name, values);
 }
 void Object::read_attribute(std::string const& name, hid_t type, void* values) const {
   Handle const attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
@@ -135,6 +147,8 @@ std::string Object::text_attribute(std::string const& name) const {
   Handle const attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
   checked(hid_t{attribute}, "open attribute '" + name + "'");
   Handle const stored(H5Aget_type(attribute), H5Tclose);
+  require(H5Tget_class(stored) == H5T_STRING, code_, "{}: attribute '{}' is no text", where(), name);
+  require_one(name, attribute_size(name));
   if (H5Tis_variable_str(stored) > 0) {
     char* characters = nullptr;
     checked(H5Aread(attribute, stored, &characters), "read attribute '" + name + "'");
@@ -154,8 +168,10 @@ Extents Dataset::extents() const {
   return {n.begin(), n.end()};
 }
 Index Dataset::size() const {
-  Extents const e = extents();
-  return std::accumulate(e.begin(), e.end(), Index{1}, std::multiplies<>());
+  Index n = 1;
+  for (Index e : extents())
+    require(!__builtin_mul_overflow(n, e, &n), code_, "{}: found {}, more values than can be counted", where(), description());
+  return n;
 }
 Index Dataset::storage_bytes() const {
   Handle const properties(H5Dget_create_plist(id()), H5Pclose), stored(H5Dget_type(id()), H5Tclose);
@@ -248,6 +264,19 @@ std::vector<std::string> Group::names() const {
   checked(H5Literate(id(), H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &found), "list its contents");
   return found;
 }
+std::vector<std::string> Group::datasets(std::size_t most) const {
+  struct Found {
+    std::size_t most;
+    std::vector<std::string> paths;
+  } found{most, {}};
+  auto const add = [](hid_t, char const* path, H5O_info_t const* object, void* to) -> herr_t {
+    auto& all = *static_cast<Found*>(to);
+    if (object->type == H5O_TYPE_DATASET) all.paths.emplace_back(path);
+    return all.paths.size() >= all.most;
+  };
+  checked(visit_objects(id(), H5_INDEX_NAME, H5_ITER_INC, add, &found, H5O_INFO_BASIC), "list its contents");
+  return found.paths;
+}
 bool Group::is_dataset(std::string const& path) const {
   if (!has(path)) return false;
   Handle const object(H5Oopen(id(), path.c_str(), H5P_DEFAULT), H5Oclose);
@@ -336,6 +365,7 @@ File File::in_memory(Path const& name) {
   return File(std::move(handle), name.string(), "", ExitCode::storage, Leave::in_order);
 }
 File File::open(Path const& path, ExitCode code) {
+  require_regular_file(path, code);
   Handle const access = file_access();
   Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
   if (handle < 0) fail_with_reason(code, path.string(), "open it as an HDF5 file");

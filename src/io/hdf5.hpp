@@ -69,7 +69,10 @@ class Object {
   std::string text_attribute(std::string const& name) const;
   template <class T>
   T attribute(std::string const& name) const {
-    return attributes<T>(name).at(0);
+    require_one(name, attribute_size(name));
+    T value{};
+    read_attribute(name, native_type<T>(), &value);
+    return value;
   }
   template <class T>
   std::vector<T> attributes(std::string const& name) const {
@@ -96,6 +99,7 @@ class Object {
  private:
   void set_attribute(std::string const& name, hid_t type, Extents const&, void const* values) const;
   std::size_t attribute_size(std::string const& name) const;
+  void require_one(std::string const& name, std::size_t values) const;
   void read_attribute(std::string const& name, hid_t type, void* values) const;
 };
 
@@ -148,6 +152,8 @@ class Group : public Object {
  public:
   bool has(std::string const& path) const;  // "posterior/x"
   std::vector<std::string> names() const;   // links of this group, by name
+  // Paths of the datasets below it, each once whatever its links form, at most so many; links into other files are not followed.
+  std::vector<std::string> datasets(std::size_t most) const;
   bool is_dataset(std::string const& path) const;
   Group group(std::string const& path) const;
   Dataset dataset(std::string const& path) const;

@@ -96,6 +96,7 @@ bool RunDirectory::is_own_name(Path const& folder, std::string const& name) cons
                     alive(),
                     status(),
                     summary(),
+                    finished_estimators(),
                     history(),
                     manifest_of(history()),
                     earlier_history(),

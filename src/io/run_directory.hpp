@@ -26,6 +26,7 @@ class RunDirectory {
   Path checkpoints() const { return root_ / "checkpoints"; }
   Path samples() const { return root_ / "samples"; }
   Path all_samples() const { return root_ / "samples.h5"; }
+  Path finished_estimators() const { return root_ / "estimators.finished.json"; }
   Path estimates() const { return root_ / "estimates"; }
   // Files of the folders; each HDF5 file of checkpoints and samples has a manifest beside it.
   Path checkpoint(Index step) const;

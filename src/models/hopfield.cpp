@@ -94,8 +94,9 @@ deck::Schema hopfield_schema() {
   return deck::schema<O>(
       "hopfield", "binary Hopfield network, E = -1/2 s'W s with W = (1/N) sum xi xi' over its patterns, s_i = -1 or 1",
       {deck::key("units", &O::units, "N").required().at_least(2),
-       deck::key("patterns", &O::patterns,
-                 "P random ones, keyed by the seed; 0: the training items of [data], entries above 1/2 as 1, others as -1")
+       deck::key(
+           "patterns", &O::patterns,
+           "P random ones, keyed by the seed; 0: the training items of [data], of -1 and 1, or of 0 and 1, which are shown as -1 and 1")
            .at_least(0),
        deck::key("beta", &O::beta, "inverse temperature: samples exp(-beta E)").above(0)});
 }

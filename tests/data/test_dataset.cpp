@@ -65,6 +65,72 @@ TEST(Scaling, FloatsByTheTrainingItems) {
   EXPECT_EQ(values(constant, {1, 0})[0], 0);
 }
 
+// Of 1e8 + a the digits of a are beyond single precision.
+TEST(Scaling, LargeNumbersKeepTheirDigitsUntilTheyAreCentred) {
+  std::vector<double> large;
+  for (int i = 0; i < 50; i++) large.push_back(1e8 + 0.125 * i);
+  DataOptions options;
+  for (char const* scaling : {"standardize", "unit", "symmetric"}) {
+    options.scaling = scaling;
+    std::vector<double> const x = dataset({"large", 50, {1}, large}, options).points(Split::train);
+    EXPECT_EQ(std::set<double>(x.begin(), x.end()).size(), 50u) << scaling;
+    EXPECT_NEAR(x[49] - x[48], x[1] - x[0], 1e-6) << scaling;
+  }
+}
+
+TEST(Scaling, BooleansHaveTheirOwnRange) {
+  DataOptions options;
+  options.scaling = "symmetric";
+  Table flags{"flags", 1, {2}, std::vector<std::uint8_t>{0, 1}};
+  flags.highest_byte = 1;
+  EXPECT_EQ(dataset(flags, options).points(Split::train), (std::vector<double>{-1, 1}));
+}
+
+// 0 and 1 but for a -3 in the test rows, which have a file of their own.
+TEST(Outliers, AreCountedAndTheFirstIsNamed) {
+  Table const table{"train.csv", 3, {2}, Floats{0, 1, 1, 0, 1, -3}};
+  Source source{table, 1, {}};
+  source.test_source = "test.csv";
+  Dataset const data(source, {}, key);
+  auto const found = data.outliers({0, 1});
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->first, "test.csv: row 0, entry 1 is -3");
+  EXPECT_EQ(found->count, 1);
+  EXPECT_EQ(found->of, 6);
+  EXPECT_EQ(found->lowest, -3);
+  EXPECT_EQ(found->highest, 1);
+  EXPECT_TRUE(found->whole);
+  EXPECT_FALSE(data.outliers({-3, 0, 1}).has_value());
+  DataOptions options;
+  options.binarize = "threshold";
+  EXPECT_FALSE(Dataset(source, options, key).outliers({0, 1}).has_value());
+}
+
+TEST(Signs, ReplaceZerosAndOnes) {
+  Dataset data = dataset({"bits", 1, {3}, Floats{0, 1, 1}});
+  data.show_signs();
+  EXPECT_EQ(data.points(Split::train), (std::vector<double>{-1, 1, 1}));
+  EXPECT_EQ(data.moments().mean, (std::vector<double>{-1, 1, 1}));
+}
+
+// A restart compares them: every file, none of generated data, whatever the names are.
+TEST(Contents, AreOfEachFile) {
+  Source source{ramp(5), 2, {}};
+  source.test_source = "test.csv";
+  auto const before = Dataset(source, {}, key).contents();
+  ASSERT_EQ(before.size(), 2u);
+  EXPECT_EQ(before[1].source, "test.csv");
+  source.test_source = "moved.csv", source.table.source = "moved, too";
+  auto after = Dataset(source, {}, key).contents();
+  EXPECT_EQ(after[0].hash, before[0].hash);
+  EXPECT_EQ(after[1].hash, before[1].hash);
+  std::get<Floats>(source.table.values)[7] = -1;  // of the first test row
+  after = Dataset(source, {}, key).contents();
+  EXPECT_EQ(after[0].hash, before[0].hash);
+  EXPECT_NE(after[1].hash, before[1].hash);
+  EXPECT_TRUE(Dataset({ramp(5), 0, [](Index, Index n) { return ramp(n); }}, {}, key).contents().empty());
+}
+
 TEST(Binarize, Threshold) {
   DataOptions options;
   options.binarize = "threshold";

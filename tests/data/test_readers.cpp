@@ -1,8 +1,12 @@
 #include <hdf5.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
+#include <cmath>
 #include <filesystem>
+#include <functional>
 
+#include "data/ratings.hpp"
 #include "data/table.hpp"
 #include "support.hpp"
 
@@ -17,6 +21,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using Bytes = std::vector<std::uint8_t>;
 using Floats = std::vector<float>;
+using Doubles = std::vector<double>;
 
 std::string write_gzipped(std::string const& name, std::string const& content) {
   std::string const path = temporary(name);
@@ -112,8 +117,49 @@ TEST(Csv, NumbersWithAndWithoutHeader) {
   Table const table = read_csv(write_file("a.csv", "\xEF\xBB\xBFx, y\r\n1, -2.5\r\n\r\n+3e2,4\r\n"), true, 0);
   EXPECT_EQ(table.rows, 2);
   EXPECT_EQ(table.shape, (std::vector<Index>{2}));
-  EXPECT_EQ(std::get<Floats>(table.values), (Floats{1, -2.5, 300, 4}));
+  EXPECT_EQ(std::get<Doubles>(table.values), (Doubles{1, -2.5, 300, 4}));
   EXPECT_EQ(read_csv(write_file("b.csv", "1\n2\n3"), false, 2).rows, 2);
+}
+
+// Longer than the blocks in which the file is read.
+TEST(Csv, GzippedTextIsReadAsItIs) {
+  std::string text;
+  Doubles wanted;
+  for (int i = 0; i < 300000; i++) text += std::to_string(i) + ",0.1\n", wanted.insert(wanted.end(), {static_cast<double>(i), 0.1});
+  std::string const plain = write_file("long.csv", text), packed = write_gzipped("long.csv.gz", text);
+  for (std::string const& path : {plain, packed}) {
+    Table const table = read_csv(path, false, 0);
+    EXPECT_EQ(table.rows, 300000);
+    EXPECT_EQ(std::get<Doubles>(table.values), wanted);
+  }
+  std::ifstream in(packed, std::ios::binary);
+  std::string const bytes((std::istreambuf_iterator<char>(in)), {});
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_csv(write_file("cut.csv.gz", bytes.substr(0, bytes.size() / 2)), false, 0); }),
+              HasSubstr("cut.csv.gz: truncated"));
+}
+
+TEST(Csv, OtherFormatsAreNamed) {
+  using namespace std::string_literals;
+  auto const message = [](std::string const& content) {
+    return failure(ExitCode::data, [&] { read_csv(write_file("other.csv", content), false, 0); });
+  };
+  EXPECT_THAT(message("\xFF\xFE\x31\0\x2C\0"s), HasSubstr("other.csv: UTF-16 text; save it as UTF-8"));
+  EXPECT_THAT(message("\xFE\xFF\0\x31\0\x2C"s), HasSubstr("UTF-16 text"));
+  EXPECT_THAT(message("1\0,\0"s), HasSubstr("binary, or UTF-16 text"));
+  EXPECT_THAT(message("\x89HDF\r\n\x1a\n"), HasSubstr("set data.type = \"hdf5\""));
+  EXPECT_THAT(message("\x93NUMPY\x01"), HasSubstr("a NumPy array; write it"));
+  EXPECT_THAT(message("PK\x03\x04..."), HasSubstr("a zip archive"));
+  EXPECT_THAT(message("\0\0\x08\x03"s), HasSubstr("set data.type = \"idx\""));
+}
+
+// To open a pipe without a writer would wait for ever.
+TEST(Readers, PipesAndDevicesAreRefused) {
+  std::string const pipe = temporary("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (std::string const& path : {pipe, std::string("/dev/zero")})
+    for (auto const& read : std::vector<std::function<void()>>{[&] { read_csv(path, false, 0); }, [&] { read_idx(path, 0); },
+                                                               [&] { read_hdf5(path, "x", 0); }, [&] { is_hdf5(path); }})
+      EXPECT_THAT(failure(ExitCode::data, read), HasSubstr(path + ": a pipe, a socket or a device"));
 }
 
 TEST(Csv, ErrorsNameLineAndColumn) {
@@ -142,6 +188,9 @@ class Hdf5 : public testing::Test {
     write(group, "integers", {3, 1}, H5T_STD_I32LE, H5T_NATIVE_INT, integers);
     write(file, "labels", {3}, H5T_STD_I32LE, H5T_NATIVE_INT, integers);
     write(file, "nothing", {0, 5}, H5T_STD_I32LE, H5T_NATIVE_INT, integers);
+    write_other_types(file);
+    H5Gclose(H5Gcreate2(file, "ring", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    for (char const* name : {"ring/a", "ring/b", "ring/c"}) H5Lcreate_hard(file, "ring", file, name, H5P_DEFAULT, H5P_DEFAULT);
     hid_t const text = H5Tcopy(H5T_C_S1);
     H5Tset_size(text, 2);
     write(file, "text", {2, 1}, text, text, "abcd");
@@ -149,10 +198,40 @@ class Hdf5 : public testing::Test {
     H5Gclose(group);
     H5Fclose(file);
   }
+  static void write_other_types(hid_t file) {
+    // As h5py writes numpy.bool, and as PyTables does.
+    hid_t const truth = H5Tenum_create(H5T_STD_I8LE);
+    signed char const no = 0, yes = 1, flags[4] = {1, 0, 0, 1};
+    H5Tenum_insert(truth, "FALSE", &no), H5Tenum_insert(truth, "TRUE", &yes);
+    write(file, "types/truth", {2, 2}, truth, truth, flags);
+    write(file, "types/bits", {2, 2}, H5T_STD_B8LE, H5T_NATIVE_B8, flags);
+    hid_t const colours = H5Tenum_create(H5T_STD_I8LE);
+    H5Tenum_insert(colours, "RED", &no), H5Tenum_insert(colours, "GREEN", &yes);
+    write(file, "types/colours", {2, 2}, colours, colours, flags);
+    double const numbers[4] = {1, -2.5, 0.125, 300}, precise[4] = {1e8 + 0.5, 1, 2, 3};
+    hid_t const half = H5Tcopy(H5T_IEEE_F32LE);
+    H5Tset_fields(half, 15, 10, 5, 0, 10), H5Tset_size(half, 2), H5Tset_ebias(half, 15);
+    write(file, "types/float16", {2, 2}, half, H5T_NATIVE_DOUBLE, numbers);
+    write(file, "types/float32be", {2, 2}, H5T_IEEE_F32BE, H5T_NATIVE_DOUBLE, numbers);
+    write(file, "types/precise", {2, 2}, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, precise);
+    write(file, "types/long_double", {2, 2}, H5T_NATIVE_LDOUBLE, H5T_NATIVE_DOUBLE, numbers);
+    std::int64_t const whole[4] = {-3, 0, 100, 127}, large[4] = {1, 2, 3, (std::int64_t{1} << 53) + 1};
+    for (auto const& [name, type] : std::vector<std::pair<char const*, hid_t>>{
+             {"int8", H5T_STD_I8LE}, {"int16", H5T_STD_I16BE}, {"int32", H5T_STD_I32BE}, {"int64", H5T_STD_I64LE}})
+      write(file, (std::string("types/") + name).c_str(), {2, 2}, type, H5T_NATIVE_INT64, whole);
+    write(file, "types/uint64", {1, 3}, H5T_STD_U64LE, H5T_NATIVE_INT64, whole + 1);
+    write(file, "types/beyond", {2, 2}, H5T_STD_I64LE, H5T_NATIVE_INT64, large);
+    hid_t const record = H5Tcreate(H5T_COMPOUND, 16);
+    H5Tinsert(record, "r", 0, H5T_NATIVE_DOUBLE), H5Tinsert(record, "i", 8, H5T_NATIVE_DOUBLE);
+    write(file, "types/complex", {1, 2}, record, record, numbers);
+  }
   static void write(hid_t at, char const* name, std::vector<hsize_t> const& extents, hid_t file_type, hid_t memory_type,
                     void const* values) {
     hid_t const space = H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr);
-    hid_t const dataset = H5Dcreate2(at, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t const links = H5Pcreate(H5P_LINK_CREATE);
+    H5Pset_create_intermediate_group(links, 1);
+    hid_t const dataset = H5Dcreate2(at, name, file_type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    H5Pclose(links);
     EXPECT_GE(H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values), 0);
     H5Dclose(dataset);
     H5Sclose(space);
@@ -160,13 +239,37 @@ class Hdf5 : public testing::Test {
   std::string const path_ = temporary("a.h5");
 };
 
-TEST_F(Hdf5, BytesStayBytesOthersBecomeFloat) {
+TEST_F(Hdf5, BytesStayBytesOthersKeepTheirDigits) {
   Table const bytes = read_hdf5(path_, "set/bytes", 2);
   EXPECT_EQ(bytes.rows, 2);
   EXPECT_EQ(bytes.shape, (std::vector<Index>{2, 2}));
   EXPECT_EQ(std::get<Bytes>(bytes.values), (Bytes{0, 1, 2, 3, 4, 5, 6, 7}));
-  EXPECT_EQ(std::get<Floats>(read_hdf5(path_, "/set/doubles", 0).values), (Floats{0.5, -1, 2, 3}));
-  EXPECT_EQ(std::get<Floats>(read_hdf5(path_, "set/integers", 0).values), (Floats{7, 8, 9}));
+  EXPECT_EQ(std::get<Doubles>(read_hdf5(path_, "/set/doubles", 0).values), (Doubles{0.5, -1, 2, 3}));
+  EXPECT_EQ(std::get<Doubles>(read_hdf5(path_, "set/integers", 0).values), (Doubles{7, 8, 9}));
+  EXPECT_EQ(std::get<Doubles>(read_hdf5(path_, "types/precise", 0).values), (Doubles{1e8 + 0.5, 1, 2, 3}));
+}
+
+TEST_F(Hdf5, TypesThatCommonWritersMake) {
+  for (char const* name : {"types/truth", "types/bits"}) {
+    Table const flags = read_hdf5(path_, name, 0);
+    EXPECT_EQ(std::get<Bytes>(flags.values), (Bytes{1, 0, 0, 1})) << name;
+    EXPECT_EQ(flags.highest_byte, 1);
+  }
+  for (char const* name : {"types/float16", "types/float32be"})
+    EXPECT_EQ(std::get<Floats>(read_hdf5(path_, name, 0).values), (Floats{1, -2.5, 0.125, 300})) << name;
+  for (char const* name : {"types/int8", "types/int16"})
+    EXPECT_EQ(std::get<Floats>(read_hdf5(path_, name, 0).values), (Floats{-3, 0, 100, 127})) << name;
+  for (char const* name : {"types/int32", "types/int64"})
+    EXPECT_EQ(std::get<Doubles>(read_hdf5(path_, name, 0).values), (Doubles{-3, 0, 100, 127})) << name;
+  EXPECT_EQ(std::get<Doubles>(read_hdf5(path_, "types/uint64", 0).values), (Doubles{0, 100, 127}));
+}
+
+TEST_F(Hdf5, OtherTypesAreRefusedWithWhatToDo) {
+  auto const message = [this](char const* name) { return failure(ExitCode::data, [&] { read_hdf5(path_, name, 0); }); };
+  EXPECT_THAT(message("types/colours"), HasSubstr("names of an enumeration; write the numbers"));
+  EXPECT_THAT(message("types/complex"), HasSubstr("records of several fields (complex numbers, tables); write each field"));
+  EXPECT_THAT(message("types/long_double"), HasSubstr("numbers of 16 bytes, more than double precision holds; write them as float64"));
+  EXPECT_THAT(message("types/beyond"), HasSubstr("row 1, entry 1 is 9007199254740992, and whole numbers from 2^53 on lose digits"));
 }
 
 TEST_F(Hdf5, ErrorsListWhatTheFileHolds) {
@@ -176,7 +279,8 @@ TEST_F(Hdf5, ErrorsListWhatTheFileHolds) {
   EXPECT_THAT(message("set"), HasSubstr("no dataset \"set\""));
   EXPECT_THAT(message("labels"), HasSubstr("1 axes [3]; wanted rows and at least one more"));
   EXPECT_THAT(message("nothing"), HasSubstr("empty, extents [0, 5]"));
-  EXPECT_THAT(message("text"), HasSubstr("neither integers nor floating-point"));
+  EXPECT_THAT(message("text"), HasSubstr("text; write numbers"));
+  EXPECT_THAT(failure(ExitCode::data, [] { read_hdf5(write_file("no.h5", "\x93NUMPY"), "x", 0); }), HasSubstr("a NumPy array"));
   EXPECT_THAT(failure(ExitCode::data, [] { read_hdf5(write_file("no.h5", "not HDF5"), "x", 0); }), HasSubstr("cannot be opened as HDF5"));
   EXPECT_THAT(failure(ExitCode::data, [] { read_hdf5("/nowhere.h5", "x", 0); }), HasSubstr("no such file"));
 }
@@ -189,9 +293,12 @@ TEST(Table, NonFiniteValuesAreCounted) {
 
 TEST(Table, HashSeesEveryBit) {
   Table table{"a", 2, {4}, Floats{1, 2, 3, 4, 5, 6, 7, 8}};
+  auto const content_hash = [](Table const& t) { return data::content_hash(t, 0, t.rows); };
   std::uint64_t const original = content_hash(table);
   table.source = "b";
   EXPECT_EQ(content_hash(table), original);
+  EXPECT_EQ(content_hash({"c", 2, {4}, Doubles{1, 2, 3, 4, 5, 6, 7, 8}}), original);  // however they are stored
+  EXPECT_NE(content_hash({"c", 2, {4}, Bytes{1, 2, 3, 4, 5, 6, 7, 8}}), original);    // what scaling tells apart
   auto& values = std::get<Floats>(table.values);
   for (std::size_t i = 0; i < values.size(); i++) {
     float const kept = values[i];
@@ -217,6 +324,15 @@ TEST(Table, AppendWantsTheSameRows) {
                       }),
               HasSubstr("shape [3], but those of a have [2]"));
   EXPECT_THAT(failure(ExitCode::data, [&] { append(table, {"b", 1, {2}, Bytes{3, 4}}); }), HasSubstr("element type"));
+  append(table, {"b", 1, {2}, Doubles{0.1, 6}});  // which floats would not hold
+  EXPECT_EQ(std::get<Doubles>(table.values), (Doubles{1, 2, 3, 4, 0.1, 6}));
+}
+
+TEST(Table, DoublesBecomeFloatsWhereNoneLosesADigit) {
+  Table exact{"a", 2, {1}, Doubles{0.5, 16777216}}, not_exact{"a", 2, {1}, Doubles{0.5, 16777217}};
+  narrow_where_exact(exact), narrow_where_exact(not_exact);
+  EXPECT_EQ(std::get<Floats>(exact.values), (Floats{0.5, 16777216}));
+  EXPECT_EQ(std::get<Doubles>(not_exact.values), (Doubles{0.5, 16777217}));
 }
 
 }  // namespace

@@ -142,7 +142,7 @@ expect 0 "results are in" run hopfield.toml --set run.output=minus --set clamp.v
 expect 2 "clamp.values has 0, and the units of this model are -1 or 1" run hopfield.toml --set run.output=zero --set clamp.values=[0]
 expect 2 "clamp.values has 0.5, and the units of this model are 0 or 1" run held.toml --set run.output=half --set clamp.values=[0.5]
 sed 's/1/0.25/g' items.csv >grey.csv
-expect 3 "shows 0.25 to unit 0" run items.toml --set run.output=grey --set data.path=grey.csv
+expect 3 "grey.csv: row 0, entry 0 is 0.25" run items.toml --set run.output=grey --set data.path=grey.csv
 
 # Colour images, a rectangle of all channels: two items of 2 x 2 pixels of 3 channels, of which pixel (0, 1) has the units 3, 4 and 5.
 echo "1 1 1 1 0 1 0 0 0 0 0 0  0 0 0 0 1 1 1 1 1 1 1 1" >colours.txt

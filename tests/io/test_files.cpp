@@ -69,7 +69,7 @@ TEST(Files, FailuresSayWhichFileAndWhy) {
   Scratch scratch;
   Path const absent = scratch.path / "absent" / "file";
   expect_failure(ExitCode::storage, {absent.string(), "No such file"}, [&] { write_atomically(absent, "text"); });
-  expect_failure(ExitCode::data, {absent.string(), "No such file"}, [&] { read_text(absent); });
+  expect_failure(ExitCode::data, {absent.string(), "no such file"}, [&] { read_text(absent); });
   expect_failure(ExitCode::data, {"directory"}, [&] { read_text(scratch.path); });
 }
 

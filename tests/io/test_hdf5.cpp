@@ -1,4 +1,5 @@
 #include <hdf5_hl.h>
+#include <sys/stat.h>
 
 #include "io/hdf5.hpp"
 #include "scratch.hpp"
@@ -42,7 +43,7 @@ TEST(Hdf5, FailuresNameFileObjectAndReason) {
   Scratch scratch;
   on_root(scratch.ranks, [&] {
     Path const absent = scratch.path / "absent.h5", text = scratch.path / "text.h5", good = scratch.path / "good.h5";
-    expect_failure(ExitCode::data, {absent.string(), "No such file or directory"}, [&] { hdf5::File::open(absent); });
+    expect_failure(ExitCode::data, {absent.string(), "no such file"}, [&] { hdf5::File::open(absent); });
     write_atomically(text, "not HDF5 at all");
     expect_failure(ExitCode::data, {text.string(), "signature"}, [&] { hdf5::File::open(text); });
     auto const written = hdf5::File::in_memory(good);
@@ -74,4 +75,99 @@ TEST(Hdf5, RanksWriteRowsTogetherAndSomeWriteNone) {
   ranks.barrier();
   auto const x = hdf5::File::open(path).dataset("x").read<Index>();
   for (std::size_t i = 0; i < x.size(); i++) EXPECT_EQ(x[i], static_cast<Index>(i / 6));
+}
+
+namespace {
+
+// A file of the library's own calls, as others write them.
+template <class Write>
+Path foreign(Path const& path, Write const& write) {
+  hid_t const file = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  write(file);
+  H5Fclose(file);
+  return path;
+}
+void write_attribute(hid_t file, char const* name, hid_t type, hsize_t count, void const* values) {
+  hid_t const space = H5Screate_simple(1, &count, nullptr), attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  H5Awrite(attribute, type, values);
+  H5Aclose(attribute), H5Sclose(space);
+}
+
+}  // namespace
+
+// Of files from elsewhere nothing is believed: an attribute of 64000 bytes was read into room for 9.
+TEST(Hdf5, AttributesOfAnotherTypeOrSizeAreRefused) {
+  Scratch scratch;
+  on_root(scratch.ranks, [&] {
+    Path const path = foreign(scratch.path / "attributes.h5", [](hid_t file) {
+      std::vector<std::int64_t> const numbers(4000, 7);
+      write_attribute(file, "numbers", H5T_NATIVE_INT64, numbers.size(), numbers.data());
+      hid_t const text = H5Tcopy(H5T_C_S1), variable = H5Tcopy(H5T_C_S1);
+      H5Tset_size(text, 4), H5Tset_size(variable, H5T_VARIABLE);
+      write_attribute(file, "texts", text, 3, "one two tri ");
+      char const* const words[2] = {"one", "two"};
+      write_attribute(file, "words", variable, 2, words);
+      write_attribute(file, "unended", text, 1, "abcd");
+      hid_t const none = H5Screate(H5S_NULL);
+      H5Aclose(H5Acreate2(file, "nothing", H5T_NATIVE_INT64, none, H5P_DEFAULT, H5P_DEFAULT));
+      H5Sclose(none), H5Tclose(text), H5Tclose(variable);
+    });
+    auto const file = hdf5::File::open(path);
+    expect_failure(ExitCode::data, {"attribute 'numbers' is no text"}, [&] { file.text_attribute("numbers"); });
+    expect_failure(ExitCode::data, {"attribute 'texts' has 3 values, wanted one"}, [&] { file.text_attribute("texts"); });
+    expect_failure(ExitCode::data, {"attribute 'words' has 2 values, wanted one"}, [&] { file.text_attribute("words"); });
+    EXPECT_EQ(file.text_attribute("unended"), "abcd");
+    expect_failure(ExitCode::data, {"attribute 'numbers' has 4000 values, wanted one"}, [&] { file.attribute<Index>("numbers"); });
+    expect_failure(ExitCode::data, {"attribute 'nothing' has 0 values"}, [&] { file.attribute<Index>("nothing"); });
+    expect_failure(ExitCode::data, {"attribute 'unended'"}, [&] { file.attribute<Index>("unended"); });
+  });
+}
+
+TEST(Hdf5, DatasetsAreListedOnceWhateverLinksForm) {
+  Scratch scratch;
+  on_root(scratch.ranks, [&] {
+    Path const path = foreign(scratch.path / "ring.h5", [](hid_t file) {
+      hid_t const group = H5Gcreate2(file, "g", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+      for (char const* name : {"a", "b", "c"}) H5Lcreate_hard(file, "g", group, name, H5P_DEFAULT, H5P_DEFAULT);
+      H5Lcreate_soft("/g", file, "soft", H5P_DEFAULT, H5P_DEFAULT);
+      H5Lcreate_soft("/nowhere", file, "dangling", H5P_DEFAULT, H5P_DEFAULT);
+      H5Lcreate_external("/dev/zero", "/x", file, "outside", H5P_DEFAULT, H5P_DEFAULT);
+      hid_t const space = H5Screate(H5S_SCALAR);
+      H5Dclose(H5Dcreate2(group, "x", H5T_NATIVE_INT, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+      H5Sclose(space), H5Gclose(group);
+    });
+    auto const found = hdf5::File::open(path).datasets(100);
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_TRUE(found[0].ends_with("/x"));
+  });
+}
+
+TEST(Hdf5, SizesBeyondCountingAreRefused) {
+  Scratch scratch;
+  on_root(scratch.ranks, [&] {
+    Path const path = foreign(scratch.path / "huge.h5", [](hid_t file) {
+      hsize_t const extents[3] = {hsize_t{1} << 31, hsize_t{1} << 31, hsize_t{1} << 3}, chunk[3] = {1, 1, 1};
+      hid_t const space = H5Screate_simple(3, extents, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+      H5Pset_chunk(properties, 3, chunk);
+      H5Dclose(H5Dcreate2(file, "x", H5T_NATIVE_INT8, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+      H5Sclose(space), H5Pclose(properties);
+    });
+    auto const x = hdf5::File::open(path).dataset("x");
+    EXPECT_THAT(x.description(), testing::HasSubstr("2147483648"));
+    expect_failure(ExitCode::data, {"huge.h5", "more values than can be counted"}, [&] { x.read<float>(); });
+  });
+}
+
+// To open a pipe without a writer would wait for ever.
+TEST(Hdf5, PipesAndDevicesAreNotOpened) {
+  Scratch scratch;
+  on_root(scratch.ranks, [&] {
+    Path const pipe = scratch.path / "pipe";
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+    for (Path const& path : {pipe, Path("/dev/zero")}) {
+      expect_failure(ExitCode::data, {path.string(), "a pipe, a socket or a device"}, [&] { hdf5::File::open(path); });
+      expect_failure(ExitCode::data, {path.string(), "a pipe, a socket or a device"}, [&] { read_text(path); });
+    }
+    expect_failure(ExitCode::data, {"a directory; name a file"}, [&] { hdf5::File::open(scratch.path); });
+  });
 }

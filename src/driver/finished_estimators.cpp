@@ -1,0 +1,81 @@
+#include "driver/finished_estimators.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/log.hpp"
+#include "io/run_status.hpp"
+#include "io/together.hpp"
+
+namespace partita {
+namespace {
+
+using nlohmann::json;
+
+// All bits, and what JSON has no number for: NaN and infinities.
+std::string exact(double x) { return fmt::format("{:a}", x); }
+double number(json const& text) { return std::strtod(text.get<std::string>().c_str(), nullptr); }
+
+json written(Metric const& m) {
+  json out{{"name", m.name}, {"value", exact(m.value)}, {"definition", m.definition}, {"warning", m.warning}};
+  out["degrees_of_freedom"] = exact(m.degrees_of_freedom);
+  if (m.error) out["error"] = exact(*m.error);
+  return out;
+}
+Metric read(json const& from) {
+  Metric m{from.at("name").get<std::string>(),
+           number(from.at("value")),
+           {},
+           from.at("definition").get<std::string>(),
+           from.at("warning").get<std::string>(),
+           number(from.at("degrees_of_freedom"))};
+  if (from.contains("error")) m.error = number(from.at("error"));
+  return m;
+}
+
+}  // namespace
+
+FinishedEstimators::FinishedEstimators(RunContext const& run)
+    : run_(run), of_(hash_of_deck(run.provenance.deck + run.inputs.text() + run.provenance.code_version)) {
+  Path const file = run.directory.finished_estimators();
+  std::string text;
+  on_root(run.ranks, [&] {
+    if (std::filesystem::exists(file)) text = read_text(file);
+  });
+  run.ranks.broadcast(text);
+  if (text.empty()) return;
+  try {
+    json const all = json::parse(text);
+    if (all.at("of") != of_) return;
+    for (json const& one : all.at("estimators")) {
+      Finished f{one.at("place").get<std::size_t>(), {}};
+      for (json const& m : one.at("metrics")) f.metrics.push_back(read(m));
+      finished_.push_back(std::move(f));
+    }
+  } catch (json::exception const& e) {
+    log::warning("{} cannot be read ({}): its estimators run again", file.string(), e.what());
+    finished_.clear();
+  }
+}
+
+std::optional<std::vector<Metric>> FinishedEstimators::find(std::size_t place) const {
+  auto const at = std::find_if(finished_.begin(), finished_.end(), [&](Finished const& f) { return f.place == place; });
+  return at == finished_.end() ? std::nullopt : std::optional(at->metrics);
+}
+
+void FinishedEstimators::add(std::size_t place, std::vector<Metric> const& metrics) {
+  finished_.push_back({place, metrics});
+  on_root(run_.ranks, [&] {
+    json all{{"of", of_}, {"estimators", json::array()}};
+    for (Finished const& f : finished_) {
+      json of_one = json::array();
+      for (Metric const& m : f.metrics) of_one.push_back(written(m));
+      all["estimators"].push_back({{"place", f.place}, {"metrics", of_one}});
+    }
+    write_atomically(run_.directory.finished_estimators(), all.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
+  });
+}
+
+}  // namespace partita

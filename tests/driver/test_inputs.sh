@@ -1,0 +1,164 @@
+#!/usr/bin/env bash
+# What goes in: data that a model's units can show, the same files after a restart, digits that matter, and files that are anything.
+source "$(dirname "$0")/common.sh"
+
+# ---- A model's precondition on its data ----
+
+for i in $(seq 40); do
+  echo "$((i % 2)),$((i / 2 % 2)),$((i / 4 % 2)),$((i % 2))"
+done >binary.csv
+sed 's/0/-1/g' binary.csv >signs.csv
+sed 's/1/255/g' binary.csv >bytes.csv
+sed 's/1/0.25/g' binary.csv >grey.csv
+{ head -n 3 binary.csv; echo "0,1,7,1"; tail -n 36 binary.csv; } >one_wrong.csv
+cat >rbm.toml <<'END'
+[run]
+task = "train"
+seed = 1
+output = "rbm"
+[data]
+type = "csv"
+path = "binary.csv"
+[model]
+type = "rbm"
+visible = 4
+hidden = 4
+[objective]
+type = "persistent_cd"
+chains = 8
+[sampler]
+type = "gibbs"
+[optimizer]
+type = "sgd"
+learning_rate = 0.1
+[train]
+batch = 8
+updates = 20
+average = 0
+[[estimator]]
+type = "exact_log_z"
+END
+sed -e 's/^type = "rbm"/type = "boltzmann_machine"/' rbm.toml >boltzmann_machine.toml
+sed -e 's/^type = "rbm"/type = "deep_belief_network"\nlayers = [4, 4, 3]/' -e '/^visible/d' -e '/^hidden/d' -e 's/persistent_cd/greedy_cd/' -e '/^\[\[est/,$d' rbm.toml >dbn.toml
+sed -e '/^\[sampler\]/,/^type/d' -e '/^\[objective\]/,/^chains/c [objective]\ntype = "exact_likelihood"' rbm.toml >exact.toml
+sed -e 's/^type = "rbm"/type = "boltzmann_machine"/' -e '/^hidden/d' -e 's/exact_likelihood/pseudo_likelihood/' exact.toml >pseudo.toml
+sed -e 's/"train"/"estimate"/' -e '/^\[objective\]/,/^average/d' rbm.toml >estimate.toml
+sed -e 's/"train"/"sample"/' -e '/^\[objective\]/,/^average/d' rbm.toml >sample.toml
+printf '[sampler]\ntype = "gibbs"\nchains = 40\nsteps = 20\nwarmup = 10\nthin = 5\n' >>sample.toml
+sed -e 's/^type = "rbm"/type = "hopfield"\nunits = 4/' -e '/^visible/d' -e '/^hidden/d' sample.toml | sed '/^\[\[est/,/^type/d' >hopfield.toml
+for deck in rbm boltzmann_machine dbn exact pseudo estimate sample; do
+  expect 0 "results are in" run $deck.toml --set run.output=$deck.binary
+  expect 3 "signs.csv: row 0, entry 1 is -1 (" run $deck.toml --set run.output=$deck.signs --set data.path=signs.csv
+  grep -qF 'data.scaling = "affine", scale = 0.5 and offset = 0.5' output || die "no advice for -1 and 1"
+  expect 3 "one_wrong.csv: row 3, entry 2 is 7 (1 of 160 entries are neither 0 nor 1)" run $deck.toml --set run.output=$deck.wrong --set data.path=one_wrong.csv
+  expect 3 "bytes.csv: row 0, entry 0 is 255" run $deck.toml --set run.output=$deck.bytes --set data.path=bytes.csv
+  grep -qF 'data.scaling = "unit"' output || die "no advice for bytes"
+  expect 3 "greys are probabilities: set data.binarize" run $deck.toml --set run.output=$deck.grey --set data.path=grey.csv
+  expect 0 "results are in" run $deck.toml --set run.output=$deck.drawn --set data.path=grey.csv --set data.binarize=stochastic
+  expect 0 "results are in" run $deck.toml --set run.output=$deck.affine --set data.path=signs.csv --set data.scaling=affine --set data.scale=0.5 --set data.offset=0.5
+done
+# The advice gives what data of 0 and 1 give, and no discrete model has a likelihood above 1.
+[[ $(metrics rbm.binary) == "$(metrics rbm.affine)" ]] || die "scaled data of -1 and 1 give other results than data of 0 and 1"
+awk -v x="$(metric rbm.affine log_likelihood_train_exact)" 'BEGIN { exit !(x < 0) }' || die "log-likelihood $(metric rbm.affine log_likelihood_train_exact)"
+expect 3 "one_wrong.csv: row 3, entry 2 is 7" run rbm.toml --set run.output=test --set data.test_path=one_wrong.csv # named by its own rows
+sed '/^path/d' rbm.toml >generated.toml
+expect 3 "two_moons: row 0, entry 0 is " run generated.toml --set run.output=generated --set data.type=two_moons --set model.visible=2
+if on 3 run rbm.toml --set run.output=ranks --set data.path=signs.csv; then die "three ranks take -1"; fi
+grep -qF "signs.csv: row 0, entry 1 is -1" output || die "$(cat output)"
+# Units of signs take both, and are the same then; nothing between.
+expect 0 "results are in" run hopfield.toml --set run.output=of_bits
+expect 0 "results are in" run hopfield.toml --set run.output=of_signs --set data.path=signs.csv
+same_samples of_bits of_signs
+expect 3 "greys are probabilities" run hopfield.toml --set run.output=of_greys --set data.path=grey.csv
+expect 3 "one_wrong.csv: row 3, entry 2 is 7" run hopfield.toml --set run.output=of_wrong --set data.path=one_wrong.csv
+# Points whose energies are asked for.
+tr ',\n' '  ' <signs.csv >points.txt
+h5import points.txt -d 40,4 -p points -t TEXTFP -s 32 -o points.h5 >/dev/null
+sed -e '/^\[data\]/,/^path/c [input]\npath = "points.h5"\ndataset = "points"' -e 's/exact_log_z/energies/' estimate.toml >points.toml
+expect 3 "points.h5: points: point 0, entry 1 is -1, and the units of this model are 0 or 1" run points.toml --set run.output=points
+
+# ---- The same inputs after a restart ----
+
+cp binary.csv data.csv
+head -n 10 binary.csv >held_out.csv
+restarted=(run rbm.toml --set run.output=kept --set data.path=data.csv --set data.test_path=held_out.csv --set checkpoint.every="5 steps")
+expect 0 "results are in" "${restarted[@]}"
+checksums() { (cd "$1" && md5sum checkpoints/* history.h5); }
+checksums kept >before
+tac binary.csv >data.csv
+expect 3 "data.rows: data.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
+grep -qE 'data.csv \(contents [0-9a-f]{16}\), and it was data.csv \(contents [0-9a-f]{16}\)' output || die "not both hashes"
+grep -qF "model.from" output || die "no way to go on with other data"
+[[ $(checksums kept) == "$(cat before)" ]] || die "a refused restart changed the run"
+cp binary.csv data.csv
+sed -i '1s/.*/1,1,1,1/' held_out.csv
+expect 3 "data.test_rows: held_out.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
+head -n 10 binary.csv >held_out.csv
+expect 3 "nothing (contents nothing), and it was held_out.csv" "${restarted[@]}" --restart auto --set train.updates=40 --set 'data.test_path=""'
+expect 2 "data.scaling" "${restarted[@]}" --restart auto --set train.updates=40 --set data.scaling=unit
+# Another name, another way to write the same numbers, packed: the same contents, and the bits of a run that never stopped.
+mkdir elsewhere
+sed 's/1/1.0e0/g' binary.csv | gzip >elsewhere/moved.csv.gz
+rm data.csv
+expect 0 "results are in" "${restarted[@]}" --restart auto --set train.updates=40 --set data.path=./elsewhere/moved.csv.gz
+expect 0 "results are in" run rbm.toml --set run.output=whole --set data.test_path=held_out.csv --set train.updates=40
+same "$(newest_checkpoint kept)" "$(newest_checkpoint whole)" /model/parameters /optimizer/velocity
+[[ $(metrics kept) == "$(metrics whole)" ]] || die "metrics of a run whose data moved"
+# Parameters of another run: a longer training of it is another input.
+from=(run sample.toml --set model.from=machine --set run.output=drawn --set checkpoint.every="5 steps")
+expect 0 "results are in" run rbm.toml --set run.output=machine
+expect 0 "results are in" "${from[@]}"
+expect 0 "results are in" run rbm.toml --set run.output=machine --restart auto --set train.updates=60
+expect 3 "model.from: machine/checkpoints" "${from[@]}" --restart auto --set sampler.steps=40
+expect 0 "results are in" "${from[@]}" --restart auto --set sampler.steps=40 --set model.from="$(ls machine/checkpoints/step-*20.h5)"
+
+# ---- Digits ----
+
+for i in $(seq 64); do echo "$i,$((100000000 + i * 37 % 64)).$((i % 10))"; done >large.csv
+cat >large.toml <<'END'
+[run]
+task = "train"
+output = "large"
+[data]
+type = "csv"
+path = "large.csv"
+scaling = "standardize"
+[model]
+type = "mlp"
+layers = [2, 4, 1]
+quadratic = 1.0
+[objective]
+type = "denoising_score_matching"
+sigma = [0.1]
+[train]
+batch = 16
+updates = 2
+[[estimator]]
+type = "observed_data"
+END
+expect 0 "results are in" run large.toml
+numbers large/estimates/observed_data.h5 /observed_data/x | awk 'NR % 2 == 0 { n++; s += $1; q += $1 * $1; seen[$1] } END { for (v in seen) k++; exit !(n == 64 && k == 64 && s * s < 1e-6 && q > 63.9 && q < 64.1) }' ||
+  die "a column of large numbers is not standardized"
+
+# ---- Files that are anything ----
+
+printf '\xff\xfe0\0,\0001\0\n\0' >wide.csv
+expect 3 "wide.csv: UTF-16 text; save it as UTF-8" run rbm.toml --set run.output=bad --overwrite --set data.path=wide.csv
+printf '0\0,\0001\0\n\0' >wider.csv
+expect 3 "wider.csv: binary, or UTF-16 text" run rbm.toml --set run.output=bad --overwrite --set data.path=wider.csv
+expect 3 'points.h5: an HDF5 file; set data.type = "hdf5"' run rbm.toml --set run.output=bad --overwrite --set data.path=points.h5
+mkfifo pipe.csv
+for path in pipe.csv /dev/zero; do
+  expect 3 "$path: a pipe, a socket or a device" run rbm.toml --set run.output=bad --overwrite --set data.path=$path
+  for type in idx 'hdf5 --set data.dataset=x' ratings; do
+    # shellcheck disable=SC2086
+    sed 's/^type = "csv"/type = "idx"/' rbm.toml >typed.toml
+    expect 3 "$path: a pipe, a socket or a device" run typed.toml --set run.output=bad --overwrite --set data.path=$path --set data.type=$type
+  done
+  expect 3 "$path: a pipe, a socket or a device" info $path
+  expect 3 "$path" run sample.toml --set run.output=bad --overwrite --set model.from=$path
+done
+expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
+expect 3 "large.csv" info large.csv
+expect 0 "elsewhere" info elsewhere
+echo "what goes in is what was promised"
