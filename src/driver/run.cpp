@@ -172,7 +172,8 @@ std::vector<std::string> left_out_of_fork(CheckpointFile const& from, deck::Docu
   return left_out;
 }
 
-// A run that left no checkpoint is begun anew, if nothing finished is lost by that and it is the same run.
+// A run that left no checkpoint is begun anew, or goes on with the estimators that it has not finished, if nothing finished is lost by that
+// and it is the same run.
 void require_unfinished(RunDirectory const& directory, Communicator const& ranks, deck::Document const& wanted) {
   std::string running;
   on_root(ranks, [&] {
@@ -184,7 +185,8 @@ void require_unfinished(RunDirectory const& directory, Communicator const& ranks
   });
   ranks.broadcast(running);
   if (!running.empty()) require_same_deck(running, directory.deck(), directory, wanted);
-  log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
+  if (wanted.at("run").as<RunOptions>().task != "estimate")
+    log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
 }
 
 class Loop {
@@ -524,7 +526,8 @@ int run(Arguments const& a, Communicator const& ranks) {
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
   StatusRecord const status(directory, lock, ranks, resolved);
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
-  if (!from) directory.remove_run(ranks);
+  bool const estimators_go_on = options.task == "estimate" && !a.overwrite;
+  if (!from && !estimators_go_on) directory.remove_run(ranks);
   on_root(ranks, [&] { directory.write_deck(resolved); });
   log::open_file(directory.log().string());
   log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
