@@ -382,19 +382,18 @@ int run(Arguments const& a, Communicator const& ranks) {
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
   StatusRecord const status(directory, lock, ranks, resolved);
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
-  if (!from) directory.remove_run(ranks);
-  on_root(ranks, [&] { directory.write_deck(resolved); });
-  log::open_file(directory.log().string());
-  log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
-            fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
-  if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
-
   Timers timers;
   RunContext const context{
       ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers};
   LastWords last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {
+    if (!from) directory.remove_run(ranks);
+    on_root(ranks, [&] { directory.write_deck(resolved); });
+    log::open_file(directory.log().string());
+    log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
+              fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
+    if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
     if (options.task != "estimate") return run_steps(context, from, status, last_words);
     Results const results = estimate(context);
     last_words.end();
