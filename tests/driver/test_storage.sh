@@ -39,7 +39,7 @@ done
 # What a failed run left goes on to the bits of one that did not fail.
 on 1 run "${args[@]}" --set run.output=whole || { cat output; die "the whole run"; }
 on 3 run "${args[@]}" --set run.output=writing1 --restart auto || { cat output; die "the failed run does not go on"; }
-for part in whole/samples/part-*; do same "$part" "writing1/samples/$(basename "$part")" /posterior/x; done
+for part in whole/samples/part-*.h5; do same "$part" "writing1/samples/$(basename "$part")" /posterior/x; done
 
 # A disk that fills up, with and without reservations.
 mkdir small
