@@ -526,14 +526,6 @@ int run(Arguments const& a, Communicator const& ranks) {
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
   StatusRecord const status(directory, lock, ranks, resolved);
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
-  bool const estimators_go_on = options.task == "estimate" && !a.overwrite;
-  if (!from && !estimators_go_on) directory.remove_run(ranks);
-  on_root(ranks, [&] { directory.write_deck(resolved); });
-  log::open_file(directory.log().string());
-  log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
-            fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
-  if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
-
   Timers timers;
   Inputs inputs;
   RunContext const context{
@@ -541,6 +533,14 @@ int run(Arguments const& a, Communicator const& ranks) {
   LastWords last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {
+    // Estimators that have finished stay.
+    bool const estimators_go_on = options.task == "estimate" && !a.overwrite;
+    if (!from && !estimators_go_on) directory.remove_run(ranks);
+    on_root(ranks, [&] { directory.write_deck(resolved); });
+    log::open_file(directory.log().string());
+    log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
+              fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
+    if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
     if (options.task != "estimate") return naming_memory([&] { return run_steps(context, start, status, last_words); });
     Results const results = [&] {
       auto const computing = nothing_to_save(context, status, 0);

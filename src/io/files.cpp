@@ -111,7 +111,7 @@ void keep_as(Path const& file, Path const& second) {
   Path const temporary = temporary_name(second);
   fs::create_hard_link(file, temporary, error);
   if (error) write_atomically(second, read_text(file));  // a file system without links
-  else publish(temporary, second);
+  else fs::rename(temporary, second);  // on disk at the latest with what replaces the first
 }
 
 std::string read_text(Path const& path) {

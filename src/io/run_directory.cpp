@@ -128,12 +128,17 @@ void RunDirectory::create(Communicator const& ranks) const {
       for (Path const& file : own_files(folder)) others.push_back(file);
     // Asked after the listing: whoever starts here at the same time has written the mark before anything else.
     if (!marked()) {
-      require(others.empty(), ExitCode::usage,
-              "{} is no run directory (it has no {}), and a run would replace {}{}; choose another run.output, or move {} away",
-              root_.string(), mark().filename().string(), others.empty() ? "" : others.front().string(),
-              others.size() > 1 ? fmt::format(" and {} more", others.size() - 1) : "", others.size() > 1 ? "them" : "it");
+      require(
+          others.empty(), ExitCode::usage,
+          "{} is no run directory ({} does not say so), and a run would replace {}{}; choose another run.output, or move {} away (if they "
+          "are a run's that has lost its mark, put the line \"{}\" there)",
+          root_.string(), mark().string(), others.empty() ? "" : others.front().string(),
+          others.size() > 1 ? fmt::format(" and {} more", others.size() - 1) : "", others.size() > 1 ? "them" : "it", mark_title);
       write_atomically(mark(), mark_text);
     }
+    for (Path const& file : others)
+      require(!fs::is_directory(file), ExitCode::usage,
+              "{} is a directory where a run writes a file; move it away, or choose another run.output", file.string());
     for (Path const& folder : {checkpoints(), samples(), estimates()}) make_folder(folder);
   });
 }

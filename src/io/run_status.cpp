@@ -80,7 +80,10 @@ std::optional<RunStatus> read_status(RunDirectory const& run) {
   if (!fs::exists(run.status(), absent)) return {};
   try {
     auto const json = nlohmann::json::parse(read_text(run.status()));
-    RunStatus s{json.at("status").get<std::string>(), {}, json.at("reason").get<std::string>(), {}, {}, json.value("deck_hash", "")};
+    RunStatus s;
+    s.status = json.at("status").get<std::string>();
+    s.reason = json.at("reason").get<std::string>();
+    s.deck_hash = json.value("deck_hash", "");
     if (json.at("exit_code").is_number_integer()) s.exit_code = json.at("exit_code").get<int>();
     if (json.contains("step") && json.at("step").is_number_integer()) s.step = json.at("step").get<Index>();
     s.process = {json.value("host", ""), json.value("process", Index{0}), json.value("process_start", Index{0}), json.value("started", "")};

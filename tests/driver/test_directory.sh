@@ -94,6 +94,28 @@ for file in run.status.json deck.toml; do
   [[ $(draws longer) == "$(draws whole)" ]] || die "$(draws longer) draws instead of $(draws whole)"
   rm -r longer
 done
+# The same at every seventh file that gets its name, from the first to the last, of a run with checkpoints, parts and history.
+often=(--set 'checkpoint.every="100 steps"' "${parts[@]}")
+on 1 run "${small_gaussian[@]}" "${often[@]}" --set run.output=shorter || die "shorter"
+on 1 run "${small_gaussian[@]}" "${often[@]}" --set run.output=uninterrupted --set sampler.steps=600 || die "uninterrupted"
+kills=0
+for ((nth = 1;; nth += 7)); do
+  cp -r shorter longer
+  code=0
+  FAIL_CALL=rename FAIL_PATH=longer/ FAIL_FROM=$nth FAIL_KILL=1 LD_PRELOAD=$FAILING_CALLS "$PARTITA" run "${small_gaussian[@]}" "${often[@]}" \
+    --set run.output=longer --set sampler.steps=600 --restart auto >output 2>&1 || code=$?
+  ((code == 137)) || break
+  kills=$((kills + 1))
+  on 1 run "${small_gaussian[@]}" "${often[@]}" --set run.output=longer --set sampler.steps=600 --restart auto || { cat output; die "killed at file $nth"; }
+  same longer/samples.h5 uninterrupted/samples.h5 /posterior/x /sample_stats/energy
+  for series in $(h5ls uninterrupted/history.h5 | awk '{print $1}'); do same longer/history.h5 uninterrupted/history.h5 "/$series"; done
+  [[ $(metrics longer) == "$(metrics uninterrupted)" ]] || die "metrics differ after a kill at file $nth"
+  [[ -z $(find longer -name '*.writing-*') ]] || die "temporaries stay after a kill at file $nth"
+  rm -r longer
+done
+((code == 0 && kills > 3)) || { cat output; die "exit code $code after $kills kills"; }
+rm -r longer
+
 start 1 run "${small_well[@]}" --set sampler.steps=100000000 --set sampler.thin=1000000 --set run.output=killed --set 'checkpoint.every="1000 steps"'
 wait_for_chains
 end=$((SECONDS + 60))

@@ -33,13 +33,13 @@ done
 # On one rank of three; with fcoll=individual each rank writes its own part of a file, and the others wait inside HDF5.
 for rank in 0 1 2; do
   failing 3 flushing$rank FAIL_CALL=fsync FAIL_PATH=checkpoints/step FAIL_RANK=$rank FAIL_FROM=2
-  failing 3 writing$rank OMPI_MCA_fcoll=individual FAIL_CALL=pwrite FAIL_PATH=checkpoints/step FAIL_RANK=$rank FAIL_FROM=5
+  failing 3 writing$rank OMPI_MCA_fcoll=individual FAIL_CALL=pwrite FAIL_PATH=checkpoints/step FAIL_RANK=$rank FAIL_FROM=4
 done
 
 # What a failed run left goes on to the bits of one that did not fail.
 on 1 run "${args[@]}" --set run.output=whole || { cat output; die "the whole run"; }
 on 3 run "${args[@]}" --set run.output=writing1 --restart auto || { cat output; die "the failed run does not go on"; }
-for part in whole/samples/part-*; do same "$part" "writing1/samples/$(basename "$part")" /posterior/x; done
+for part in whole/samples/part-*.h5; do same "$part" "writing1/samples/$(basename "$part")" /posterior/x; done
 
 # A disk that fills up, with and without reservations.
 mkdir small

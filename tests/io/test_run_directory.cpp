@@ -106,6 +106,15 @@ TEST(RunDirectory, IsNotTakenWithoutItsMark) {
   }
 }
 
+TEST(RunDirectory, ADirectoryInPlaceOfAFileIsFoundAtTheStart) {
+  Scratch scratch;
+  RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
+  on_root(scratch.ranks, [&] { std::filesystem::create_directories(run.summary() / "mine"); });
+  expect_failure(ExitCode::usage, {run.summary().string(), "is a directory"}, [&] { run.create(scratch.ranks); });
+  EXPECT_TRUE(std::filesystem::exists(run.summary() / "mine"));
+}
+
 TEST(RunDirectory, LinkedDirectoriesAreTaken) {
   Scratch scratch;
   on_root(scratch.ranks, [&] {
