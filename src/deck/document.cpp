@@ -47,14 +47,18 @@ bool can_be_written(Block const& block, Block::Entry const& entry) {
 
 }  // namespace
 
+std::string resolved(Block const& block, Keys keys) {
+  std::string text = fmt::format("{}\n", header(block.section, block.repeated));
+  if (!block.type.empty()) text += fmt::format("type = {}\n", toml_text(block.type));
+  for (Block::Entry const& entry : block.entries)
+    if (can_be_written(block, entry) && (keys == Keys::all || entry.key->on_restart == OnRestart::fixed))
+      text += fmt::format("{} = {}\n", entry.key->name, toml_text(entry.value));
+  return text;
+}
+
 std::string resolved(Document const& document) {
   std::string text = fmt::format("title = {}\n", toml_text(document.title));
-  for (Block const& block : document.blocks) {
-    text += fmt::format("\n{}\n", header(block.section, block.repeated));
-    if (!block.type.empty()) text += fmt::format("type = {}\n", toml_text(block.type));
-    for (Block::Entry const& entry : block.entries)
-      if (can_be_written(block, entry)) text += fmt::format("{} = {}\n", entry.key->name, toml_text(entry.value));
-  }
+  for (Block const& block : document.blocks) text += "\n" + resolved(block, Keys::all);
   return text;
 }
 

@@ -38,6 +38,9 @@ std::string load(std::string const& path);
 // The deck with every key written out, defaults included; reading it again gives the same values.
 // Left out are unset defaults and defaults of keys that exclude others.
 std::string resolved(Document const&);
+// The same of one section, with all its keys or those that are fixed on restart alone.
+enum class Keys { all, fixed_on_restart };
+std::string resolved(Block const&, Keys);
 
 // Every section, type and key with its default, unit, range and meaning: the reference deck. It parses as TOML; what has to be chosen
 // (types, required keys) is commented out.

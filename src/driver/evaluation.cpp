@@ -20,18 +20,16 @@ Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   Results out;
   SampleSet const none{evaluation.context.ranks, {}, {}, 0, 0, {}, {}};
   FinishedEstimators finished(evaluation.context);
-  std::size_t place = 0;
   for (deck::Block const* block : evaluation.context.deck.all("estimator")) {
-    std::size_t const here = place++;
     EstimatorEntry const& entry = estimator_named(block->type);
     if (entry.looks_at == LooksAt::samples && !samples) {
       out.warnings.push_back(fmt::format("[[estimator]] {} looks at samples, and there are none: left out", block->type));
       continue;
     }
-    auto found = finished.find(here);
+    auto found = finished.find(*block);
     if (!found) {
       found = entry.compute({evaluation, samples ? *samples : none}, *block);
-      finished.add(here, *found);
+      finished.add(*block, *found);
     } else {
       log::info("[[estimator]] {}: found before the run was stopped", block->type);
     }

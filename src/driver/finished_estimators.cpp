@@ -35,10 +35,20 @@ Metric read(json const& from) {
   return m;
 }
 
+// Lengths of a run are free on restart and change its numbers; in these sections nothing that is free does.
+std::string what_decides(deck::Document const& deck) {
+  std::string text;
+  for (deck::Block const& b : deck.blocks) {
+    bool const of_the_directory = b.section == "run" || b.section == "output" || b.section == "checkpoint";
+    if (b.section != "estimator") text += deck::resolved(b, of_the_directory ? deck::Keys::fixed_on_restart : deck::Keys::all);
+  }
+  return text;
+}
+
 }  // namespace
 
 FinishedEstimators::FinishedEstimators(RunContext const& run)
-    : run_(run), of_(hash_of_deck(run.provenance.deck + run.inputs.text() + run.provenance.code_version)) {
+    : run_(run), of_(hash_of_deck(what_decides(run.deck) + run.inputs.text() + run.provenance.code_version)) {
   Path const file = run.directory.finished_estimators();
   std::string text;
   on_root(run.ranks, [&] {
@@ -50,7 +60,7 @@ FinishedEstimators::FinishedEstimators(RunContext const& run)
     json const all = json::parse(text);
     if (all.at("of") != of_) return;
     for (json const& one : all.at("estimators")) {
-      Finished f{one.at("place").get<std::size_t>(), {}};
+      Finished f{one.at("estimator").get<std::string>(), {}};
       for (json const& m : one.at("metrics")) f.metrics.push_back(read(m));
       finished_.push_back(std::move(f));
     }
@@ -60,19 +70,20 @@ FinishedEstimators::FinishedEstimators(RunContext const& run)
   }
 }
 
-std::optional<std::vector<Metric>> FinishedEstimators::find(std::size_t place) const {
-  auto const at = std::find_if(finished_.begin(), finished_.end(), [&](Finished const& f) { return f.place == place; });
+std::optional<std::vector<Metric>> FinishedEstimators::find(deck::Block const& block) const {
+  std::string const section = deck::resolved(block, deck::Keys::all);
+  auto const at = std::find_if(finished_.begin(), finished_.end(), [&](Finished const& f) { return f.estimator == section; });
   return at == finished_.end() ? std::nullopt : std::optional(at->metrics);
 }
 
-void FinishedEstimators::add(std::size_t place, std::vector<Metric> const& metrics) {
-  finished_.push_back({place, metrics});
+void FinishedEstimators::add(deck::Block const& block, std::vector<Metric> const& metrics) {
+  finished_.push_back({deck::resolved(block, deck::Keys::all), metrics});
   on_root(run_.ranks, [&] {
     json all{{"of", of_}, {"estimators", json::array()}};
     for (Finished const& f : finished_) {
       json of_one = json::array();
       for (Metric const& m : f.metrics) of_one.push_back(written(m));
-      all["estimators"].push_back({{"place", f.place}, {"metrics", of_one}});
+      all["estimators"].push_back({{"estimator", f.estimator}, {"metrics", of_one}});
     }
     write_atomically(run_.directory.finished_estimators(), all.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
   });

@@ -8,23 +8,24 @@
 
 namespace partita {
 
-// Kept in RunDirectory::finished_estimators(), for the same deck, inputs and version, all of whose numbers are the same bits again.
+// Kept in RunDirectory::finished_estimators(), for what the numbers depend on: the deck but for keys that change no results, the inputs and
+// the version.
 class FinishedEstimators {
  public:
   // Collective.
   explicit FinishedEstimators(RunContext const&);
-  // Of the estimator at this place in the deck; none where it has not finished.
-  std::optional<std::vector<Metric>> find(std::size_t place) const;
+  // Of the estimator of this section; none where it has not finished.
+  std::optional<std::vector<Metric>> find(deck::Block const&) const;
   // Collective.
-  void add(std::size_t place, std::vector<Metric> const&);
+  void add(deck::Block const&, std::vector<Metric> const&);
 
  private:
   struct Finished {
-    std::size_t place;
+    std::string estimator;  // its section
     std::vector<Metric> metrics;
   };
   RunContext const& run_;
-  std::string of_;  // what the numbers depend on
+  std::string of_;  // a hash of what the numbers depend on beside their own section
   std::vector<Finished> finished_;
 };
 

@@ -395,7 +395,9 @@ void advise_fork(Arguments const& a, RunContext const& c) {
     command += fmt::format(" --set optimizer.learning_rate={:.3g}", optimizer->as<OptimizerOptions>().learning_rate / 2);
   else if (sampler) command += " --set sampler.step_size=...";
   log::info("to go on from the last checkpoint (step {}) with other settings:\n  {}{}", steps.front(), command,
-            c.options.task == "train" ? "\nor let the training itself go back: --set train.on_divergence=rollback" : "");
+            c.options.task == "train" && c.deck.at("train").as<TrainOptions>().on_divergence == "stop"
+                ? "\nor let the training itself go back: --set train.on_divergence=rollback"
+                : "");
 }
 
 std::unique_ptr<Task> make_task(RunContext const& c) {

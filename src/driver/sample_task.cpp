@@ -93,7 +93,13 @@ class SampleTask : public Task {
       if (!draw && !row) return;
     }
     mind_nonfinite_chains(step);
-    if (energy_model_ && (draw || row)) evaluate_energies();
+    if (energy_model_ && (draw || row)) {
+      evaluate_energies();
+      if (!std::isfinite(last_energy_)) {  // energies overflow before positions do
+        mind_nonfinite_chains(step, energy_);
+        evaluate_energies();
+      }
+    }
     if (row) record(step);
     if (step <= options_.warmup && step > 0 && step % adaptation_interval == 0 && sampler_->adapts()) {
       double const accepted = acceptance();
@@ -244,9 +250,17 @@ class SampleTask : public Task {
 
   bool reinitializes() const { return options_.on_nonfinite == "reinitialize"; }
   // Where all ranks meet at fixed steps, so that the draws do not depend on when checkpoints are written.
-  void mind_nonfinite_chains(Index step) {
-    if (!reinitializes()) return require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
-    Index const now = restart_nonfinite_chains(context_.ranks, chains_, context_.key, step, options_.distribution());
+  void mind_nonfinite_chains(Index step, TileScalarStorage const& energy = {}) {
+    if (!reinitializes()) {
+      require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
+      require_all(
+          energy.size() == 0, ExitCode::numerical,
+          "the energy of a chain is not finite at step {} (last finite mean energy {:.6g}): the step size is too large for this energy, or "
+          "the energy is unbounded below; use a smaller sampler.step_size",
+          step, last_finite_energy_);
+      return;
+    }
+    Index const now = restart_nonfinite_chains(context_.ranks, chains_, context_.key, step, options_.distribution(), energy);
     if (now == 0) return;
     reinitialized_ += now;
     log::warning("{} chain{} not finite at step {} and started anew (last finite mean energy {:.6g})", now, now > 1 ? "s were" : " was",

@@ -23,12 +23,13 @@ void refuse(Communicator const& ranks, Index first_here, Index step, double last
 }  // namespace
 
 Index restart_nonfinite_chains(Communicator const& ranks, Chains const& chains, random::Key key, Index step,
-                               InitialDistribution const& initial) {
+                               InitialDistribution const& initial, TileScalarStorage const& energy) {
   auto const is_whole = [&](TileStorage const& values) {
     return values.size() == 0 || first_nonfinite_chain(values, chains.tiling, chains.mine) < 0;
   };
   Index restarted = 0;
-  if (!is_whole(chains.x) || !is_whole(chains.velocity)) {
+  bool const by_energy = energy.size() > 0;
+  if (by_energy || !is_whole(chains.x) || !is_whole(chains.velocity)) {
     auto const x = chains.x, velocity = chains.velocity;
     TileStorage const fresh("fresh starts", x.extent(0), x.extent(1), x.extent(2));
     place(fresh, chains.numbers(), {.key = key, .stream = random::Stream::restart_state, .step = step}, initial);
@@ -41,6 +42,7 @@ Index restart_nonfinite_chains(Communicator const& ranks, Chains const& chains, 
           Real nothing = 0;  // NaN as soon as a value is not finite
           for (Index i = 0; i < d; i++) nothing += x(tile, i, lane) - x(tile, i, lane);
           for (Index i = 0; i < velocities; i++) nothing += velocity(tile, i, lane) - velocity(tile, i, lane);
+          if (by_energy) nothing += energy(tile, lane) - energy(tile, lane);
           if (nothing == 0) return;
           for (Index i = 0; i < d; i++) x(tile, i, lane) = fresh(tile, i, lane);
           for (Index i = 0; i < velocities; i++) velocity(tile, i, lane) = 0;

@@ -14,8 +14,9 @@ void require_finite_chains(Communicator const&, std::vector<Chains> const& sets,
 void require_finite_chains(Communicator const&, Tiling const&, TileRange mine, std::vector<TileStorage> const& layers, Index step,
                            double last_energy);
 
-// Chains whose position or velocity is not finite start anew from `initial`, keyed by chain number and step, with velocity 0. Their number
-// over all ranks; collective.
-Index restart_nonfinite_chains(Communicator const&, Chains const&, random::Key, Index step, InitialDistribution const& initial);
+// Chains whose position or velocity is not finite, nor their energy where it is given, start anew from `initial`, keyed by chain number and
+// step, with velocity 0. Their number over all ranks; collective.
+Index restart_nonfinite_chains(Communicator const& ranks, Chains const&, random::Key, Index step, InitialDistribution const& initial,
+                               TileScalarStorage const& energy = {});
 
 }  // namespace partita

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Every stop can go on: among estimators, longer than planned, from another run's checkpoint with other keys, after a divergence.
 source "$(dirname "$0")/common.sh"
-bars=("$INPUTS/rbm_bars.toml" --set data.size=3 --set model.visible=9 --set model.hidden=6 --set train.batch=48 --set objective.chains=96
-  --set objective.chains_per_update=96 --set train.updates=60 --set run.reproducible=true)
+bars=("${small_bars[@]}" --set train.updates=60)
 warns() { sed -n '/"warnings"/,/\]/p' "$1/summary.json" | grep -qF -- "$2" || die "no '$2' among the warnings of $1"; }
 within() { awk -v x="$1" -v most="$2" 'BEGIN { exit !(x < most) }' || die "$3 took $1 s"; }
 
@@ -104,17 +103,58 @@ on 3 run "${constant[@]}" --restart "$from" --set run.output=fork.ranks --set tr
 same "$(newest_checkpoint long)" "$(newest_checkpoint fork.ranks)" /model/parameters
 expect 2 "is a checkpoint of another run" run "${constant[@]}" --restart "$from" --set run.output=fork --set train.updates=150
 expect 0 "continuing from" run "${constant[@]}" --restart auto --set run.output=fork --set train.updates=150
-expect 3 "found" run "${constant[@]}" --restart "$from" --set run.output=fork.shape --set model.hidden=8 --set train.updates=120
+expect 3 "found" run "${constant[@]}" --restart "$from" --set run.output=fork.shape --set model.hidden=9 --set train.updates=120
 on 1 run "${small_well[@]}" --set run.output=chains
 expect 0 "a fork of" run "${small_well[@]}" --restart "$(newest_checkpoint chains)" --set run.output=chains.fork --set sampler.steps=800 --set sampler.step_size=0.02
 [[ $(numbers chains.fork/samples.h5 /posterior/draw | head -n 1) == 420 ]] || die "draws of a fork begin elsewhere than behind its start"
 expect 0 "continuing from" run "${small_well[@]}" --restart auto --set run.output=chains.fork --set sampler.steps=900 --set sampler.step_size=0.02
 
 # --- divergence: the checkpoints that stay are sane, the advice works as printed, a training may go back by itself ---
-wild=("${bars[@]}" --set optimizer.type=sgd --set optimizer.schedule=constant --set optimizer.learning_rate=1e30 --set 'checkpoint.every="1 steps"')
-expect 5 "the training diverged" run "${wild[@]}" --set run.output=wild
-for file in wild/checkpoints/step-*.h5; do
-  [[ ! -e $file ]] || numbers "$file" /model/parameters | awk '{ exit $1 * $1 > 1e12 }' || die "$file holds parameters that ran away"
-done
-warm=("${bars[@]}" --set optimizer.type=sgd --set optimizer.schedule=constant --set optimizer.learning_rate=3e4 --set 'checkpoint.every="5 steps"')
-expect 5 "or let the training itself go back" run "${warm[@]}" --set run.output=warm --set objective.divergence_bound=1000 || true
+wild=("${bars[@]}" --set optimizer.type=sgd --set optimizer.schedule=constant)
+expect 5 "the parameters grew to a length of" run "${wild[@]}" --set run.output=wild --set optimizer.learning_rate=1e30 --set 'checkpoint.every="1 steps"'
+[[ -z $(ls wild/checkpoints) ]] || die "a checkpoint of parameters that ran away"
+# A training that diverges when its rate is raised on the way: with the printed command it goes on from its last sane state.
+expect 0 "results are in" run "${wild[@]}" --set run.output=calm --set optimizer.learning_rate=0.05
+expect 5 "to go on from the last checkpoint (step 60)" run "${wild[@]}" --set run.output=raised --restart "$(newest_checkpoint calm)" --set optimizer.learning_rate=1e4 \
+  --set train.updates=90 --set 'checkpoint.every="5 steps"' --set optimizer.clip_norm=0
+command=$(grep '^  partita run' output | sed 's/^ *partita/"$PARTITA"/; s/learning_rate=[0-9.e+]*$/learning_rate=0.05/')
+eval "$command" >output 2>&1 || { cat output >&2; die "the printed advice does not work: $command"; }
+grep -q "results are in raised.fork" output || die "the printed advice goes elsewhere"
+# By itself: back to a checkpoint with half the rate, recorded in history and summary; not for ever; the same bits on any number of ranks and
+# after a stop.
+back=("${wild[@]}" --set train.on_divergence=rollback --set optimizer.learning_rate=1e3 --set 'checkpoint.every="10 steps"' --set output.history_every=1)
+expect 0 "going back to step 0 with half the learning rate" run "${back[@]}" --set run.output=back
+warns back "the training diverged 1 time"
+[[ $(numbers back/history.h5 /learning_rate | tail -n 1) == 500 && $(numbers back/history.h5 /rollbacks | tail -n 1) == 1 ]] || die "the history does not tell of the way back"
+on 3 run "${back[@]}" --set run.output=back.3
+same "$(newest_checkpoint back)" "$(newest_checkpoint back.3)" /model/parameters
+on 1 run "${back[@]}" --set run.output=back.pieces --set train.updates=30
+on 1 run "${back[@]}" --set run.output=back.pieces --restart auto
+same "$(newest_checkpoint back)" "$(newest_checkpoint back.pieces)" /model/parameters
+expect 5 "passed objective.divergence_bound" run "${wild[@]}" --set run.output=hopeless --set train.on_divergence=rollback --set train.rollbacks=2 --set optimizer.learning_rate=1e30
+(($(grep -c "going back" output) == 2)) || die "not two ways back"
+
+# --- chains that leave the numbers: named with the last finite energy, or started anew and counted ---
+cat >far.toml <<'END'
+[run]
+task = "sample"
+output = "far"
+[model]
+type = "double_well"
+dimension = 1
+[sampler]
+type = "ula"
+chains = 500
+tile_width = 64
+step_size = 0.1
+steps = 400
+warmup = 200
+thin = 20
+END
+far=(far.toml)
+expect 5 "(last finite mean energy " run "${far[@]}" --set run.output=far
+! grep -q "energy \(nan\|inf\|-nan\))" output || die "the last finite energy is not finite"
+expect 0 "times a chain was no longer finite and started anew" run "${far[@]}" --set run.output=anew --set sampler.on_nonfinite=reinitialize
+on 3 run "${far[@]}" --set run.output=anew.3 --set sampler.on_nonfinite=reinitialize
+same_samples anew anew.3
+echo "every stop goes on"
