@@ -161,4 +161,27 @@ done
 expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
 expect 3 "large.csv" info large.csv
 expect 0 "elsewhere" info elsewhere
+# ---- More than there is ----
+
+for size in sampler.chains=4611686018427387904 sampler.tile_width=4611686018427387904 sampler.steps=4611686018427387904; do
+  for command in check run; do expect 2 "must be at" $command "${small_well[@]}" --set run.output=sizes --set $size; done
+done
+for size in 'layers=[2,4611686018427387904,1]' 'layers=[2,536870912,1]'; do
+  expect 2 "entry 2 must be at most 268435456" check "$INPUTS/two_moons.toml" --set "model.$size"
+done
+# Large products are more than a machine has, and no more than can be counted: exit code 4, with the bytes wanted and free.
+out_of_memory() { # ARGUMENTS...
+  expect 4 "out of memory: " "$@"
+  grep -qE "out of memory: [0-9.e+]+ .?i?B wanted at once, [0-9.]+ .?i?B free" output || die "no bytes wanted and free: $(cat output)"
+}
+out_of_memory run "${small_well[@]}" --set run.output=chains --set sampler.chains=65536 --set model.dimension=268435455
+expect 2 "are a multiple of 2^32" run "${small_well[@]}" --set run.output=wrapped --set sampler.chains=65536 --set model.dimension=268435456
+[[ $(status_of chains) == 4 ]] || die "run.status.json does not say 4"
+out_of_memory check "$INPUTS/two_moons.toml" --set "model.layers=[2,268435456,268435456,1]"
+out_of_memory run "${small_bars[@]}" --set run.output=hidden --set model.hidden=268435456 --set model.visible=268435456
+# A limit, and data on the way.
+(
+  ulimit -d 1500000
+  out_of_memory run "${small_moons[@]}" --set run.output=many_points --set data.points=200000000
+)
 echo "what goes in is what was promised"
