@@ -33,8 +33,12 @@ std::string describe_run(RunDirectory const& run) {
 }  // namespace
 
 std::string describe_file(std::string const& path) {
-  require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
-  return std::filesystem::is_directory(path) ? describe_run(RunDirectory(path)) : describe_hdf5(path);
+  try {
+    require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
+    return std::filesystem::is_directory(path) ? describe_run(RunDirectory(path)) : describe_hdf5(path);
+  } catch (std::filesystem::filesystem_error const& error) {
+    fail(ExitCode::data, fmt::format("{}: cannot be looked at ({})", path, error.code().message()), FailedOn::all_ranks);
+  }
 }
 
 }  // namespace partita
