@@ -170,6 +170,15 @@ done
 expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
 expect 3 "large.csv" info large.csv
 expect 0 "elsewhere" info elsewhere
+# HDF5 crashes on some damaged files: here the sizes of the texts of attributes are wrong.
+cp drawn/samples/part-000000.h5 damaged.h5
+heap=$(grep -abo GCOL damaged.h5 | head -n 1 | cut -d: -f1)
+printf '\xff\xff\xff\xff\xff\xff\xff\x7f' | dd of=damaged.h5 bs=1 seek=$((heap + 24)) conv=notrunc status=none
+expect 3 "damaged.h5" info damaged.h5
+for bytes in 0 1 100 3000; do
+  head -c $bytes drawn/samples/part-000000.h5 >cut.h5
+  expect 3 "cut.h5" info cut.h5
+done
 # ---- More than there is ----
 
 for size in sampler.chains=4611686018427387904 sampler.tile_width=4611686018427387904 sampler.steps=4611686018427387904; do
