@@ -15,6 +15,7 @@
 #include "comm/signals.hpp"
 #include "comm/watchdog.hpp"
 #include "core/log.hpp"
+#include "core/memory.hpp"
 
 namespace partita {
 namespace {
@@ -113,6 +114,9 @@ struct Environment::Session {
 };
 
 Environment::Environment(int& argc, char**& argv) {
+#ifndef PARTITA_CUDA  // whose driver maps memory that it does not use
+  limit_memory_to_the_machine();
+#endif
   hold_libraries_to_one_thread();
   int const announced = ranks_announced();  // before MPI may change the variables
   session_ = std::make_unique<Session>(argc, argv);

@@ -47,6 +47,12 @@ std::optional<double> kilobytes(char const* file, std::string const& name) {
   return {};
 }
 
+std::optional<double> available_on_machine() {
+  auto const memory = kilobytes("/proc/meminfo", "MemAvailable");
+  if (!memory) return {};
+  return *memory + kilobytes("/proc/meminfo", "SwapFree").value_or(0);
+}
+
 // What an exception says of the bytes that it could not have; empty where it is another exception.
 std::string wanted(std::exception const& e) {
   std::string const what = e.what();
@@ -69,12 +75,26 @@ std::string readable_bytes(double bytes) {
 }
 
 std::optional<double> free_memory() {
-  auto available = kilobytes("/proc/meminfo", "MemAvailable");
+  auto least = available_on_machine();
+  struct Limit {
+    decltype(RLIMIT_AS) which;
+    char const* taken;
+  };
+  for (Limit const& l : {Limit{RLIMIT_AS, "VmSize"}, Limit{RLIMIT_DATA, "VmData"}}) {
+    ::rlimit limit{};
+    if (::getrlimit(l.which, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) continue;
+    double const left = std::max(0., static_cast<double>(limit.rlim_cur) - kilobytes("/proc/self/status", l.taken).value_or(0));
+    least = std::min(left, least.value_or(left));
+  }
+  return least;
+}
+
+void limit_memory_to_the_machine() {
+  auto const available = available_on_machine(), taken = kilobytes("/proc/self/status", "VmData");
   ::rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return available;
-  auto const taken = kilobytes("/proc/self/status", "VmSize");
-  double const left = std::max(0., static_cast<double>(limit.rlim_cur) - taken.value_or(0));
-  return std::min(left, available.value_or(left));
+  if (!available || !taken || ::getrlimit(RLIMIT_DATA, &limit) != 0) return;
+  limit.rlim_cur = std::min(limit.rlim_cur, static_cast<rlim_t>(*available + *taken));
+  ::setrlimit(RLIMIT_DATA, &limit);
 }
 
 std::optional<Failure> memory_failure(std::exception const& e) {

@@ -8,9 +8,13 @@
 
 namespace partita {
 
-// Bytes that this process can still take: what the machine has available, or what `ulimit -v` leaves of it where that is less; none where
-// the system does not tell.
+// Bytes that this process can still take: what the machine has available, or what limits leave of it where that is less; none where the system
+// does not tell.
 std::optional<double> free_memory();
+
+// Lets allocations fail once this process would take more than the machine has available now. Without it memory is given before it is there,
+// and the system kills whoever touches too much of it.
+void limit_memory_to_the_machine();
 
 // "1.5 GiB"
 std::string readable_bytes(double bytes);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -95,9 +96,22 @@ Handle open_file(std::string const& path) {
   return file;
 }
 
+// Links lead into regular files alone, as paths do: HDF5 would wait for ever for a pipe.
+herr_t require_regular_target(char const* parent, char const*, char const* target, char const*, unsigned*, hid_t, void*) {
+  std::error_code error;
+  auto const regular = [&](std::filesystem::path const& path) { return std::filesystem::is_regular_file(path, error); };
+  return regular(std::filesystem::path(parent).parent_path() / target) && (regular(target) || !std::filesystem::exists(target, error)) ? 0
+                                                                                                                                       : -1;
+}
+
 Handle open_dataset(hid_t file, std::string const& path, std::string const& name) {
-  Handle dataset(H5Dopen2(file, name.c_str(), H5P_DEFAULT), H5Dclose);
+  Handle const access(H5Pcreate(H5P_DATASET_ACCESS), H5Pclose);
+  H5Pset_elink_cb(access.id(), require_regular_target, nullptr);
+  Handle dataset(H5Dopen2(file, name.c_str(), access.id()), H5Dclose);
   require_all(dataset.open(), ExitCode::data, "{}: no dataset \"{}\"; it holds: {}", path, name, datasets_in(file));
+  Handle const creation(H5Dget_create_plist(dataset.id()), H5Pclose);
+  require_all(H5Pget_external_count(creation.id()) <= 0, ExitCode::data,
+              "{}: its values lie in other files, which are not followed; make one file of them (h5repack)", source_of(path, name));
   return dataset;
 }
 

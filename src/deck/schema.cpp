@@ -54,7 +54,14 @@ std::string problem_of(Key const& k, double v) {
   if (v > k.largest_held) return fmt::format("must be at most {}", k.largest_held);
   return {};
 }
-std::string problem_of(Key const& k, std::int64_t v) { return problem_of(k, static_cast<double>(v)); }
+// Whole numbers but seeds, which are unsigned, count things and steps. Where a key sets no bound, this one keeps products of two counts and
+// the size of a number within 64 bits.
+constexpr std::int64_t most_counted = std::int64_t{1} << 28;
+std::string problem_of(Key const& k, std::int64_t v) {
+  if (std::string const reason = problem_of(k, static_cast<double>(v)); !reason.empty()) return reason;
+  if (v > most_counted && !std::isfinite(k.highest) && k.smallest_held < 0) return fmt::format("must be at most {}", most_counted);
+  return {};
+}
 std::string problem_of(Key const&, bool) { return {}; }
 std::string problem_of(Key const& k, std::string const& v) {
   if (v.find('\0') != v.npos) return "must not hold the character NUL";

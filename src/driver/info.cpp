@@ -1,5 +1,12 @@
 #include "driver/info.hpp"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "core/printable.hpp"
@@ -22,6 +29,42 @@ std::string describe_hdf5(std::string const& path) {
   return out;
 }
 
+// HDF5 crashes on some damaged files and does not come back from others. So a process of its own reads, and what becomes of it is told: its
+// answer is a digit, 1 for a failure, and a text.
+std::string read_apart(std::string const& path, std::string (*read)(std::string const&)) {
+  constexpr unsigned patience = 10;  // seconds
+  int ends[2];
+  require_all(::pipe(ends) == 0, ExitCode::storage, "{}: cannot be read apart ({})", path, std::strerror(errno));
+  ::pid_t const child = ::fork();
+  require_all(child >= 0, ExitCode::storage, "{}: cannot be read apart ({})", path, std::strerror(errno));
+  if (child == 0) {
+    for (int s : {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGALRM}) ::signal(s, SIG_DFL);
+    sigset_t none;
+    ::sigemptyset(&none), ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::alarm(patience);
+    std::string answer;
+    try {
+      answer = "0" + read(path);
+    } catch (std::exception const& e) {
+      answer = std::string("1") + e.what();
+    }
+    for (ssize_t done = 1; !answer.empty() && done > 0; answer.erase(0, static_cast<std::size_t>(std::max<ssize_t>(done, 0))))
+      done = ::write(ends[1], answer.data(), answer.size());
+    ::_exit(0);
+  }
+  ::close(ends[1]);
+  std::string answer;
+  char block[65536];
+  for (ssize_t got; (got = ::read(ends[0], block, sizeof block)) > 0;) answer.append(block, static_cast<std::size_t>(got));
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  require_all(WIFEXITED(status) && !answer.empty(), ExitCode::data, "{}: damaged; HDF5 {} when it reads the file", path,
+              WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "does not come to an end" : "crashes");
+  require_all(answer[0] == '0', ExitCode::data, "{}", answer.substr(1));
+  return answer.substr(1);
+}
+
 std::string describe_run(RunDirectory const& run) {
   std::string out = run.root().string() + "\n";
   if (auto const status = true_status(run)) out += status->json().text();
@@ -35,8 +78,12 @@ std::string describe_run(RunDirectory const& run) {
 }  // namespace
 
 std::string describe_file(std::string const& path) {
-  require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
-  return std::filesystem::is_directory(path) ? describe_run(RunDirectory(path)) : describe_hdf5(path);
+  try {
+    require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
+    return std::filesystem::is_directory(path) ? describe_run(RunDirectory(path)) : read_apart(path, describe_hdf5);
+  } catch (std::filesystem::filesystem_error const& error) {
+    fail(ExitCode::data, fmt::format("{}: cannot be looked at ({})", path, error.code().message()), FailedOn::all_ranks);
+  }
 }
 
 std::string describe_deck(deck::Document const& deck) {

@@ -10,6 +10,9 @@
 namespace partita {
 namespace {
 
+// Keys that may be large: products of these with a model's dimension stay within 64 bits, and random numbers suffice.
+constexpr double most_chains = 4294967296, most_steps = 1099511627776;
+
 // The count of "1000 steps" or "1000 updates".
 std::optional<Index> counted(std::string const& text) {
   Index n = 0;
@@ -95,26 +98,35 @@ Index ChainOptions::width(Index of_chains, Index dimension, Index rows_per_dimen
 
 std::vector<deck::Key> chain_keys() {
   using O = ChainOptions;
-  return {deck::key("chains", &O::chains, "number of parallel chains").at_least(1).for_tasks({"sample"}),
-          deck::key("steps", &O::steps, "steps of each chain, warm-up included").at_least(0).for_tasks({"sample"}).free_on_restart(),
-          deck::key("warmup", &O::warmup, "first steps, not kept; the step size adapts").at_least(0).for_tasks({"sample"}),
-          deck::key("thin", &O::thin, "steps between two kept draws; draws = (steps - warmup) / thin").at_least(1).for_tasks({"sample"}),
-          deck::key("tile_width", &O::tile_width, "chains of a tile, a multiple of 16; 0: from the number of chains and the dimension")
-              .at_least(0),
-          deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
-              .one_of({"normal", "uniform", "zero"}),
-          deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0),
-          deck::key("initial_centre", &O::initial_centre, "centre of the start"),
-          deck::key("on_nonfinite", &O::on_nonfinite,
-                    "what is done about a chain that is no longer finite: stop ends the run with exit code 5, reinitialize starts that "
-                    "chain anew and counts it among the warnings")
-              .one_of({"stop", "reinitialize"})
-              .for_tasks({"sample"})};
+  return {
+      deck::key("chains", &O::chains, "number of parallel chains").at_least(1).at_most(most_chains).for_tasks({"sample"}),
+      deck::key("steps", &O::steps, "steps of each chain, warm-up included")
+          .at_least(0)
+          .at_most(most_steps)
+          .for_tasks({"sample"})
+          .free_on_restart(),
+      deck::key("warmup", &O::warmup, "first steps, not kept; the step size adapts").at_least(0).at_most(most_steps).for_tasks({"sample"}),
+      deck::key("thin", &O::thin, "steps between two kept draws; draws = (steps - warmup) / thin")
+          .at_least(1)
+          .at_most(most_steps)
+          .for_tasks({"sample"}),
+      deck::key("tile_width", &O::tile_width, "chains of a tile, a multiple of 16; 0: from the number of chains and the dimension")
+          .at_least(0),
+      deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
+          .one_of({"normal", "uniform", "zero"}),
+      deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0),
+      deck::key("initial_centre", &O::initial_centre, "centre of the start"),
+      deck::key(
+          "on_nonfinite", &O::on_nonfinite,
+          "what is done about a chain that is no longer finite: stop ends the run with exit code 5, reinitialize starts that chain anew "
+          "and counts it among the warnings")
+          .one_of({"stop", "reinitialize"})
+          .for_tasks({"sample"})};
 }
 
 std::vector<deck::Key> generator_keys() {
   using O = GeneratorOptions;
-  return {deck::key("samples", &O::samples, "number of samples").at_least(1),
+  return {deck::key("samples", &O::samples, "number of samples").at_least(1).at_most(most_chains),
           deck::key("tile_width", &O::tile_width, "samples of a tile, a multiple of 16; 0: computed").at_least(0)};
 }
 
@@ -125,7 +137,7 @@ deck::Section train_section() {
       .doc = "the updates of a training run",
       .common =
           {deck::key("batch", &O::batch, "data items, and chains, of an update, over all ranks").at_least(1),
-           deck::key("updates", &O::updates, "number of updates").at_least(0).free_on_restart(),
+           deck::key("updates", &O::updates, "number of updates").at_least(0).at_most(most_steps).free_on_restart(),
            deck::key("schedule_updates", &O::schedule_updates,
                      "updates over which optimizer.schedule, annealing and the layers of greedy_cd are laid out, with their last values "
                      "afterwards; 0: updates. A run that is to be lengthened later needs its final length here")
@@ -146,7 +158,7 @@ deck::Section train_section() {
                "keep_best", &O::keep_best,
                "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")
                .one_of({"never", "validation"}),
-           deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1),
+           deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1).at_most(most_steps),
            deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2)},
       .tasks = {"train"},
       .required_for = {"train"}};
@@ -157,17 +169,19 @@ deck::Section output_section() {
   return {
       .name = "output",
       .doc = "what a run writes while it goes on",
-      .common = {
-          deck::key("history_every", &O::history_every, "steps or updates between two rows of history.h5; 0: about 500 rows").at_least(0),
-          deck::key("samples_every", &O::samples_every, "updates between two kept snapshots of the chains; 0: the final chains only")
-              .at_least(0)
-              .for_tasks({"train"}),
-          deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB")
-              .at_least(0)
-              .for_tasks({"sample", "train", "generate"}),
-          deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
-              .checked_by(deck::reason_against_duration)
-              .free_on_restart()}};
+      .common = {deck::key("history_every", &O::history_every, "steps or updates between two rows of history.h5; 0: about 500 rows")
+                     .at_least(0)
+                     .at_most(most_steps),
+                 deck::key("samples_every", &O::samples_every, "updates between two kept snapshots of the chains; 0: the final chains only")
+                     .at_least(0)
+                     .at_most(most_steps)
+                     .for_tasks({"train"}),
+                 deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB")
+                     .at_least(0)
+                     .for_tasks({"sample", "train", "generate"}),
+                 deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
+                     .checked_by(deck::reason_against_duration)
+                     .free_on_restart()}};
 }
 
 deck::Section checkpoint_section() {

@@ -1,5 +1,6 @@
 #include "driver/warm_start.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -15,6 +16,12 @@ namespace partita {
 namespace {
 
 using Values = std::vector<Real>;
+
+void require_finite(Values const& values, std::string const& where) {
+  auto const bad = std::find_if(values.begin(), values.end(), [](Real v) { return !std::isfinite(v); });
+  require(bad == values.end(), ExitCode::data, "{}: entry {} is {}; parameters are finite numbers of single precision", where,
+          bad - values.begin(), bad == values.end() ? 0 : *bad);
+}
 
 // Gaussian visible units: the name of the weights tells how they are scaled, and so does the run's own deck, which its checkpoint holds.
 void require_same_parametrisation(CheckpointFile const& file, Model const& model) {
@@ -34,6 +41,7 @@ Values of_checkpoint(CheckpointFile const& file, Model const& model, deck::Block
           "{}: {} parameters, and the {} of this deck has {}; use the same [{}] as that run's [model]", file.path.string(),
           field.values.size(), block.type, wanted, block.section);
   require_same_parametrisation(file, model);
+  require_finite(field.values, file.path.string() + ": estimate/parameters");
   return std::move(field.values);
 }
 
@@ -54,11 +62,9 @@ Values of_arrays(Path const& path, Model const& model, deck::Block const& block)
     require(dataset.extents() == b.extents, ExitCode::data,
             "{}: found {}, and the {} of this deck takes {}; set the sizes of [{}] to the file's", dataset.where(), dataset.description(),
             block.type, hdf5::description(element_of<Real>(), b.extents), block.section);
-    auto const values = dataset.read<double>();
-    for (std::size_t i = 0; i < values.size(); i++) {
-      require(std::isfinite(values[i]), ExitCode::data, "{}: entry {} is {}; parameters are finite", dataset.where(), i, values[i]);
-      all[static_cast<std::size_t>(b.offset) + i] = static_cast<Real>(values[i]);
-    }
+    auto const values = dataset.read<Real>();
+    require_finite(values, dataset.where());
+    std::copy(values.begin(), values.end(), all.begin() + b.offset);
   }
   return all;
 }
@@ -102,7 +108,10 @@ std::vector<std::vector<Real>> kept_parameters(std::string const& from, Communic
   CheckpointFile const file = find_checkpoint(from, ranks);
   std::vector<std::vector<Real>> out;
   together(ranks, [&] {
-    auto const copies = static_cast<Index>(read_field(file, "sampler/trajectory/copies").values.at(0));
+    auto const stored = read_field(file, "sampler/trajectory/copies").values;
+    require(stored.size() == 1, ExitCode::data, "{}: sampler/trajectory/copies has {} values, wanted one", file.path.string(),
+            stored.size());
+    auto const copies = static_cast<Index>(stored[0]);
     for (Index n = 0; n < copies; n++) out.push_back(read_field(file, fmt::format("sampler/trajectory/{:03}", n)).values);
   });
   log::info("{} earlier parameters from {}", out.size(), file.path.string());

@@ -45,6 +45,14 @@ SampleReader::SampleReader(Path const& path, std::string const& name)
     require(fs::exists(fs::path(file_.where()).parent_path() / part), ExitCode::data, "{}: its part {} is missing", file_.where(), part);
 }
 
+void SampleReader::refuse(Index number, double value) const {
+  Index const point = number / dimension_;
+  fail(ExitCode::data,
+       fmt::format("{}: {}, entry {} is {}; points are finite numbers of single precision", dataset_.where(),
+                   draws_ == 1 ? fmt::format("point {}", point) : fmt::format("chain {}, draw {}", point / draws_, point % draws_),
+                   number % dimension_, value));
+}
+
 bool SampleReader::has_statistic(std::string const& name) const { return !draw_labels_.empty() && file_.has("sample_stats/" + name); }
 
 std::vector<double> SampleReader::read_statistic(std::string const& name, Index first, Index count) const {

@@ -1,5 +1,7 @@
 // Points of samples and of any other HDF5 file, for estimators.
 #pragma once
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -8,7 +10,8 @@
 namespace partita {
 
 // Opens a run directory or its samples.h5 or one of its parts (posterior/x unless another dataset is named: chain, draw, dimension), or a
-// dataset of any HDF5 file: (n), (n, d) or (n, ...), n points of one draw each. Failure(data): file, dataset, found, wanted.
+// dataset of any HDF5 file: (n), (n, d) or (n, ...), n points of one draw each. Failure(data): file, dataset, found, wanted; and where
+// points are not finite.
 class SampleReader {
  public:
   explicit SampleReader(Path const&, std::string const& dataset = "");
@@ -24,6 +27,8 @@ class SampleReader {
   std::vector<T> read(Index first, Index count) const {
     std::vector<T> values(static_cast<std::size_t>(count * draws_ * dimension_));
     dataset_.read_rows(first, count, hdf5::native_type<T>(), values.data());
+    auto const bad = std::find_if(values.begin(), values.end(), [](T v) { return !std::isfinite(v); });
+    if (bad != values.end()) refuse(first * draws_ * dimension_ + (bad - values.begin()), static_cast<double>(*bad));
     return values;
   }
   bool has_statistic(std::string const& name) const;
@@ -31,6 +36,7 @@ class SampleReader {
   std::vector<double> read_statistic(std::string const& name, Index first, Index count) const;
 
  private:
+  [[noreturn]] void refuse(Index number, double value) const;  // one that is not finite
   hdf5::File file_;
   hdf5::Dataset dataset_;
   Index chains_ = 0, draws_ = 1, dimension_ = 1;

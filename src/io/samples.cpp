@@ -174,14 +174,14 @@ void SampleWriter::show(Index parts) {
     steps.insert(steps.end(), pending_steps_.begin(), pending_steps_.begin() + pending);
     Index const draws = static_cast<Index>(steps.size());
     auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
-      std::vector<hdf5::VirtualPart> shown;
+      std::vector<hdf5::VirtualPart> stripes;
       for (Index part = 0; part < parts; part++) {
         Index const first = part * format_.draws_per_part;
         hdf5::Extents one = extents;
         one[1] = std::min(format_.draws_per_part, draws - first);
-        shown.push_back({"samples/" + run_.part(part).filename().string(), group.name() + "/" + name, one, first});
+        stripes.push_back({"samples/" + run_.part(part).filename().string(), group.name() + "/" + name, one, first});
       }
-      return group.create_virtual(name, type, extents, 1, shown);
+      return group.create_virtual(name, type, extents, 1, stripes);
     };
     write_alone(run_.all_samples(), [&](hdf5::File const& file) { write_groups(file, steps.data(), draws, create); });
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/require.hpp"
 #include "core/strip.hpp"
 
 namespace partita {
@@ -12,7 +13,13 @@ Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d)
       dimension(d),
       x(name, range.count, d, t.pitch()),
       accepted(name + " accepted", range.count, t.pitch()),
-      diverging(name + " diverging", range.count, t.pitch()) {}
+      diverging(name + " diverging", range.count, t.pitch()) {
+  // Kokkos 3.5 counts in 32 bits when it looks whether an array of three axes is empty, and then gives it no memory.
+  require(x.span() >= x.size(), ExitCode::usage,
+          "{}: {} tiles x {} coordinates x {} lanes are a multiple of 2^32, which this version of Kokkos takes for no numbers at all; use "
+          "another number of ranks or chains",
+          name, range.count, d, t.pitch());
+}
 
 Tiles Chains::tiles(Index first, Index count, Index lanes) const {
   return Kokkos::subview(x, std::pair(first, first + count), Kokkos::ALL, std::pair(Index{0}, lanes));

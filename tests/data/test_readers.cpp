@@ -264,6 +264,23 @@ TEST_F(Hdf5, TypesThatCommonWritersMake) {
   EXPECT_EQ(std::get<Doubles>(read_hdf5(path_, "types/uint64", 0).values), (Doubles{0, 100, 127}));
 }
 
+// Links into other files are followed where these are files; a pipe would be waited for.
+TEST_F(Hdf5, LinksLeadIntoRegularFilesAlone) {
+  std::string const pipe = temporary("linked_pipe"), linking = temporary("linking.h5");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  hid_t const file = H5Fcreate(linking.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+  H5Lcreate_external(pipe.c_str(), "/x", file, "to_pipe", H5P_DEFAULT, H5P_DEFAULT);
+  H5Lcreate_external(path_.c_str(), "/set/bytes", file, "to_file", H5P_DEFAULT, H5P_DEFAULT);
+  hsize_t const extents[2] = {2, 2};
+  hid_t const space = H5Screate_simple(2, extents, nullptr), properties = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_external(properties, pipe.c_str(), 0, H5F_UNLIMITED);
+  H5Dclose(H5Dcreate2(file, "outside", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, properties, H5P_DEFAULT));
+  H5Pclose(properties), H5Sclose(space), H5Fclose(file);
+  EXPECT_EQ(read_hdf5(linking, "to_file", 0).rows, 3);
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_hdf5(linking, "to_pipe", 0); }), HasSubstr("no dataset \"to_pipe\""));
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_hdf5(linking, "outside", 0); }), HasSubstr("its values lie in other files"));
+}
+
 TEST_F(Hdf5, OtherTypesAreRefusedWithWhatToDo) {
   auto const message = [this](char const* name) { return failure(ExitCode::data, [&] { read_hdf5(path_, name, 0); }); };
   EXPECT_THAT(message("types/colours"), HasSubstr("names of an enumeration; write the numbers"));

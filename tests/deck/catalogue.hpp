@@ -84,7 +84,7 @@ inline Section sampler_section() {
           .common = {key("chains", &O::chains, "number of chains").at_least(1),
                      key("steps", &O::steps, "steps of each chain").at_least(0).free_on_restart(),
                      key("thin", &O::thin, "steps from draw to draw").at_least(1).excludes({"draws"}),
-                     key("draws", &O::draws, "draws kept").at_least(0), key("width", &O::width, "lanes of a tile").at_least(1),
+                     key("draws", &O::draws, "draws kept").at_least(0).at_most(1e18), key("width", &O::width, "lanes of a tile").at_least(1),
                      key("eta", &O::draws, "old name").superseded("write step_size")},
           .types = {schema<U>("ula", "Unadjusted Langevin", {key("step_size", &U::step_size, "step eta").required().above(0)}),
                     schema<H>("hmc", "Hamiltonian Monte Carlo",

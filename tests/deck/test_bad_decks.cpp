@@ -149,6 +149,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadDeck{"int_overflow", sampler + "chains = 9223372036854775808", "8:29", {"not valid TOML", "9223372036854775808"}},
         BadDeck{"float_overflows_int", sampler + "chains = 1e19", "8:10", {"must be a whole number, not one beyond 64 bits"}},
         BadDeck{"member_overflow", sampler + "steps = 3_000_000_000", "8:9", {"sampler.steps = 3000000000: must be at most 2147483647"}},
+        BadDeck{"beyond_counting", sampler + "width = 268435457", "8:9", {"sampler.width = 268435457: must be at most 268435456"}},
         BadDeck{"negative_seed", "[run]\ntask='estimate'\nseed = -1", "3:8", {"run.seed = -1: must be at least 0"}},
         BadDeck{"float_overflow", start + "step_size = 1e999", "7:18", {"not valid TOML", "1e999", "must fit 64 bits"}},
         BadDeck{"wrong_length",

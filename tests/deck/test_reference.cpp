@@ -67,7 +67,7 @@ reproducible = false                        # same bits on any number of ranks; 
 chains = 1024                               # number of chains; at least 1; fixed on restart
 steps = 100                                 # steps of each chain; at least 0; free on restart
 # thin = 1                                  # steps from draw to draw; at least 1; not with "draws"; fixed on restart
-# draws = 0                                 # draws kept; at least 0; not with "thin"; fixed on restart
+# draws = 0                                 # draws kept; at least 0 and at most 1e+18; not with "thin"; fixed on restart
 # width = <a whole number>                  # lanes of a tile; unset by default; at least 1; fixed on restart
 #
 # type = "ula"                              # Unadjusted Langevin

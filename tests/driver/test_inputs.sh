@@ -77,6 +77,15 @@ h5import points.txt -d 40,4 -p points -t TEXTFP -s 32 -o points.h5 >/dev/null
 sed -e '/^\[data\]/,/^path/c [input]\npath = "points.h5"\ndataset = "points"' -e 's/exact_log_z/energies/' estimate.toml >points.toml
 expect 3 "points.h5: points: point 0, entry 1 is -1, and the units of this model are 0 or 1" run points.toml --set run.output=points
 
+# Numbers that are none.
+printf '0 1 0 1\n0 NaN 0 1\n' >nan.txt
+h5import nan.txt -d 2,4 -p points -t TEXTFP -s 32 -o nan.h5 >/dev/null
+expect 3 "nan.h5: points: point 1, entry 1 is nan" run points.toml --set run.output=not_finite --set input.path=nan.h5
+printf '0 1 0 1 0 1 0 1 0 1 0 1 0 1e300 0 1\n' >weight.txt
+printf '0 0 0 0\n' >bias.txt
+h5import weight.txt -d 4,4 -p W -t TEXTFP -s 64 bias.txt -d 4 -p a -t TEXTFP -s 64 bias.txt -d 4 -p b -t TEXTFP -s 64 -o weights.h5 >/dev/null
+expect 3 "weights.h5: W: entry 13 is inf; parameters are finite" run estimate.toml --set run.output=too_large --set model.from=weights.h5
+
 # ---- The same inputs after a restart ----
 
 cp binary.csv data.csv
@@ -161,4 +170,36 @@ done
 expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
 expect 3 "large.csv" info large.csv
 expect 0 "elsewhere" info elsewhere
+# HDF5 crashes on some damaged files: here the sizes of the texts of attributes are wrong.
+cp drawn/samples/part-000000.h5 damaged.h5
+heap=$(grep -abo GCOL damaged.h5 | head -n 1 | cut -d: -f1)
+printf '\xff\xff\xff\xff\xff\xff\xff\x7f' | dd of=damaged.h5 bs=1 seek=$((heap + 24)) conv=notrunc status=none
+expect 3 "damaged.h5" info damaged.h5
+for bytes in 0 1 100 3000; do
+  head -c $bytes drawn/samples/part-000000.h5 >cut.h5
+  expect 3 "cut.h5" info cut.h5
+done
+# ---- More than there is ----
+
+for size in sampler.chains=4611686018427387904 sampler.tile_width=4611686018427387904 sampler.steps=4611686018427387904; do
+  for command in check run; do expect 2 "must be at" $command "${small_well[@]}" --set run.output=sizes --set $size; done
+done
+for size in 'layers=[2,4611686018427387904,1]' 'layers=[2,536870912,1]'; do
+  expect 2 "entry 2 must be at most 268435456" check "$INPUTS/two_moons.toml" --set "model.$size"
+done
+# Large products are more than a machine has, and no more than can be counted: exit code 4, with the bytes wanted and free.
+out_of_memory() { # ARGUMENTS...
+  expect 4 "out of memory: " "$@"
+  grep -qE "out of memory: [0-9.e+]+ .?i?B wanted at once, [0-9.]+ .?i?B free" output || die "no bytes wanted and free: $(cat output)"
+}
+out_of_memory run "${small_well[@]}" --set run.output=chains --set sampler.chains=65536 --set model.dimension=268435455
+expect 2 "are a multiple of 2^32" run "${small_well[@]}" --set run.output=wrapped --set sampler.chains=65536 --set model.dimension=268435456
+[[ $(status_of chains) == 4 ]] || die "run.status.json does not say 4"
+out_of_memory check "$INPUTS/two_moons.toml" --set "model.layers=[2,268435456,268435456,1]"
+out_of_memory run "${small_bars[@]}" --set run.output=hidden --set model.hidden=268435456 --set model.visible=268435456
+# A limit, and data on the way.
+(
+  ulimit -d 1500000
+  out_of_memory run "${small_moons[@]}" --set run.output=many_points --set data.points=200000000
+)
 echo "what goes in is what was promised"
