@@ -223,7 +223,9 @@ TEST(LargeEnergies, AreComparedExactly) {
     }
   // 50 attempts of each of 16384 chains, correlated over a few: .0012 if 10 of them were independent
   for (auto const& r : ladder.results())
-    if (r.name == "swap_rate_01") EXPECT_NEAR(r.value, rate / weight, 0.005);
+    if (r.name == "swap_rate_01") {
+      EXPECT_NEAR(r.value, rate / weight, 0.005);
+    }
 }
 
 // Sums of many terms keep the digits that differences need: a coordinate's change of 1e-2 in 2e5 of energy 1/2 each.

@@ -90,7 +90,9 @@ TEST(TrajectoryTempering, BitsDependNeitherOnRanksNorOnPlacement) {
   for (Index width : {32, 160}) {
     auto const whole = trained(Ranks::shared, "together", width);
     EXPECT_EQ(trained(Ranks::shared, "across", width), whole);
-    if (world().ranks() == 1) EXPECT_EQ(trained(Ranks::alone, "together", width), whole);
+    if (world().ranks() == 1) {
+      EXPECT_EQ(trained(Ranks::alone, "together", width), whole);
+    }
   }
 }
 
