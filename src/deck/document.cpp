@@ -58,7 +58,7 @@ std::string resolved(Block const& block, Keys keys) {
 
 std::string resolved(Document const& document) {
   std::string text = fmt::format("title = {}\n", toml_text(document.title));
-  for (Block const& block : document.blocks) text += "\n" + resolved(block, Keys::all);
+  for (Block const& block : document.blocks) text.append("\n").append(resolved(block, Keys::all));
   return text;
 }
 

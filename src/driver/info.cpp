@@ -44,7 +44,7 @@ std::string read_apart(std::string const& path, std::string (*read)(std::string 
     ::alarm(patience);
     std::string answer;
     try {
-      answer = "0" + read(path);
+      answer = fmt::format("0{}", read(path));
     } catch (std::exception const& e) {
       answer = std::string("1") + e.what();
     }

@@ -27,8 +27,8 @@ namespace {
 class StatusRecord {
  public:
   // Collective.
-  StatusRecord(RunDirectory const& directory, RunLock const& lock, Communicator const& ranks, std::string const& deck)
-      : directory_(directory), lock_(lock), ranks_(ranks), deck_hash_(hash_of_deck(deck)) {
+  StatusRecord(RunDirectory const& directory, RunLock const& lock, Communicator const& ranks, std::string const& deck, std::string fork_of)
+      : directory_(directory), lock_(lock), ranks_(ranks), deck_hash_(hash_of_deck(deck)), fork_of_(std::move(fork_of)) {
     ranks.broadcast(process_.host);
     ranks.broadcast(process_.started);
     ranks.broadcast(&process_.process, sizeof process_.process);
@@ -42,12 +42,18 @@ class StatusRecord {
     lock_.confirm();
     put(status, code, reason, step);
   }
+  // By the root, of a run that goes on and has a checkpoint of its own now.
+  void write_saved(Index step) const {
+    fork_of_.clear();
+    write("running", {}, "", step);
+  }
   // By any rank: the one that knows of an end may be another than the root. Another run's record stays, and without a code, which tells
   // nothing of the reason, this run's own last word.
   void write_end(std::string const& status, std::optional<ExitCode> code, std::string const& reason) const {
     lock_.confirm();
     auto const now = read_status(directory_);
     if (now && (now->process != process_ || (!code && now->status != "running"))) return;
+    if (now) fork_of_ = now->fork_of;  // the root knows
     put(status, code, reason, now ? now->step : std::nullopt);
   }
   // The same of a run that was asked to stop where it had nothing to save.
@@ -55,6 +61,7 @@ class StatusRecord {
     lock_.confirm();
     auto const now = read_status(directory_);
     if (now && (now->process != process_ || now->status != "running")) return;
+    if (now) fork_of_ = now->fork_of;
     put("stopped early", ExitCode::stopped_early, reason, step);
   }
 
@@ -63,12 +70,13 @@ class StatusRecord {
   RunLock const& lock_;
   Communicator const& ranks_;
   std::string deck_hash_;
+  mutable std::string fork_of_;
   ProcessIdentity process_ = ProcessIdentity::of_this_process();
 
   void put(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
     std::optional<int> number;
     if (code) number = static_cast<int>(*code);
-    write_status(directory_, {status, number, reason, step, process_, deck_hash_});
+    write_status(directory_, {status, number, reason, step, process_, deck_hash_, fork_of_});
   }
 };
 
@@ -83,18 +91,23 @@ bool is_done(RunDirectory const& directory, std::string const& resolved, Communi
   return ranks.any(done);
 }
 
-// A directory that holds a run goes on from its own checkpoints only, and a finished run not from one before its end, which would remove
-// its results.
+bool is_of(RunDirectory const& directory, CheckpointFile const& file) {
+  std::error_code absent;
+  return std::filesystem::equivalent(Path(file.path).parent_path(), directory.checkpoints(), absent);
+}
+
+// A directory that holds a run goes on from its own checkpoints only, or begins its fork again, and a finished run not from one before its
+// end, which would remove its results.
 CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
   CheckpointFile const file = find_checkpoint(a.restart_file, ranks);
   if (!directory.has_run(ranks)) return file;
   on_root(ranks, [&] {
-    std::error_code absent;
-    require(std::filesystem::equivalent(Path(file.path).parent_path(), directory.checkpoints(), absent), ExitCode::usage,
+    auto const status = read_status(directory);
+    bool const same_fork = status && !status->fork_of.empty() && status->fork_of == file.path.string();
+    require(is_of(directory, file) || same_fork, ExitCode::usage,
             "{} is a checkpoint of another run than the one in {}, which it would replace; choose another run.output, or continue the "
             "run that is there with --restart auto",
             file.path.string(), directory.root().string());
-    auto const status = read_status(directory);
     require(!status || status->status != "done" || file.step >= status->step.value_or(0), ExitCode::usage,
             "{} holds a finished run of {} steps, and {} is of step {}, so that results would be removed; use --restart auto, or choose "
             "another run.output",
@@ -181,6 +194,9 @@ void require_unfinished(RunDirectory const& directory, Communicator const& ranks
     require(status && status->status != "done" && !std::filesystem::exists(directory.summary()), ExitCode::usage,
             "{} holds {} and no checkpoint to continue from; remove them with --overwrite, or choose another run.output",
             directory.root().string(), status ? "results" : "files of a run, no status that tells how it ended,");
+    require(status->fork_of.empty(), ExitCode::usage,
+            "{} is a fork of {} that ended before its first checkpoint; begin it again with --restart {}", directory.root().string(),
+            status->fork_of, status->fork_of);
     if (std::filesystem::exists(directory.deck())) running = read_text(directory.deck());
   });
   ranks.broadcast(running);
@@ -277,7 +293,7 @@ class Loop {
                       context_.options.seed, sampling_version, context_.inputs.text()},
                      checkpoint_.keep);
     conditions_.checkpoint_took(conditions_.elapsed() - before);
-    on_root(context_.ranks, [&] { status_.write("running", {}, "", step_); });
+    on_root(context_.ranks, [&] { status_.write_saved(step_); });
     saved_ = step_;
   }
 
@@ -520,13 +536,13 @@ int run(Arguments const& a, Communicator const& ranks) {
     return static_cast<int>(ExitCode::done);
   }
   auto const from = restart_point(a, directory, ranks);
-  Start start{from, from && a.restart == Restart::from_file && !directory.has_run(ranks)};
+  Start start{from, from && !ranks.any(ranks.is_root() && is_of(directory, *from))};
   if (start.fork) start.left_out = left_out_of_fork(*from, deck);
   else if (from) require_same_run(a, directory, *from, deck);
   else if (!a.overwrite && directory.has_run(ranks)) require_unfinished(directory, ranks, deck);
 
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
-  StatusRecord const status(directory, lock, ranks, resolved);
+  StatusRecord const status(directory, lock, ranks, resolved, start.fork ? from->path.string() : "");
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
   Timers timers;
   Inputs inputs;

@@ -70,7 +70,8 @@ Json RunStatus::json() const {
                       {"process", process.process},
                       {"process_start", process.start},
                       {"started", process.started},
-                      {"deck_hash", deck_hash}};
+                      {"deck_hash", deck_hash},
+                      {"fork_of", fork_of}};
 }
 
 std::string hash_of_deck(std::string const& text) { return fmt::format("{:08x}", crc32c(text.data(), text.size())); }
@@ -84,6 +85,7 @@ std::optional<RunStatus> read_status(RunDirectory const& run) {
     s.status = json.at("status").get<std::string>();
     s.reason = json.at("reason").get<std::string>();
     s.deck_hash = json.value("deck_hash", "");
+    s.fork_of = json.value("fork_of", "");
     if (json.at("exit_code").is_number_integer()) s.exit_code = json.at("exit_code").get<int>();
     if (json.contains("step") && json.at("step").is_number_integer()) s.step = json.at("step").get<Index>();
     s.process = {json.value("host", ""), json.value("process", Index{0}), json.value("process_start", Index{0}), json.value("started", "")};

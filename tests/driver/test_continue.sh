@@ -103,6 +103,15 @@ on 3 run "${constant[@]}" --restart "$from" --set run.output=fork.ranks --set tr
 same "$(newest_checkpoint long)" "$(newest_checkpoint fork.ranks)" /model/parameters
 expect 2 "is a checkpoint of another run" run "${constant[@]}" --restart "$from" --set run.output=fork --set train.updates=150
 expect 0 "continuing from" run "${constant[@]}" --restart auto --set run.output=fork --set train.updates=150
+# A fork that is stopped before its first checkpoint begins again as a fork, never from step 0.
+start 1 run "${constant[@]}" --restart "$from" --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
+until [[ -e fork.stopped/run.status.json ]]; do sleep 0.01; done
+kill -KILL $pid
+finish
+if [[ -z $(ls fork.stopped/checkpoints) ]]; then
+  expect 2 "begin it again with --restart" run "${constant[@]}" --restart auto --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
+  expect 0 "a fork of" run "${constant[@]}" --restart "$from" --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
+fi
 expect 3 "found" run "${constant[@]}" --restart "$from" --set run.output=fork.shape --set model.hidden=9 --set train.updates=120
 on 1 run "${small_well[@]}" --set run.output=chains
 expect 0 "a fork of" run "${small_well[@]}" --restart "$(newest_checkpoint chains)" --set run.output=chains.fork --set sampler.steps=800 --set sampler.step_size=0.02
