@@ -16,6 +16,16 @@
 namespace partita {
 namespace {
 
+// The name, or the name with a number where an estimator before, one of the same type say, has it.
+std::string free_name(std::vector<Metric> const& taken, std::string const& name) {
+  auto const is_taken = [&](std::string const& n) {
+    return std::any_of(taken.begin(), taken.end(), [&](Metric const& m) { return m.name == n; });
+  };
+  std::string found = name;
+  for (int k = 2; is_taken(found); k++) found = fmt::format("{}_{}", name, k);
+  return found;
+}
+
 // From a file that may be another before the run goes on.
 bool reads_a_reference(deck::Block const& estimator) {
   auto const* reference = estimator.find("reference");
@@ -40,7 +50,10 @@ Results compute(Evaluation const& evaluation, SampleSet const* samples) {
     } else {
       log::info("[[estimator]] {}: found before the run was stopped", block->type);
     }
-    out.metrics.insert(out.metrics.end(), found->begin(), found->end());
+    for (Metric& m : *found) {
+      m.name = free_name(out.metrics, m.name);
+      out.metrics.push_back(std::move(m));
+    }
   }
   return out;
 }
@@ -49,12 +62,6 @@ bool asks_for_convergence(deck::Document const& deck) {
   auto const blocks = deck.all("estimator");
   return std::any_of(blocks.begin(), blocks.end(), [](deck::Block const* b) { return b->type == "convergence"; });
 }
-bool looks_at_samples(deck::Document const& deck) {
-  auto const blocks = deck.all("estimator");
-  return std::any_of(blocks.begin(), blocks.end(),
-                     [](deck::Block const* b) { return estimator_named(b->type).looks_at == LooksAt::samples; });
-}
-
 // As many chains as say whether all have converged, of a run that is not read back otherwise: a limit to time and memory.
 Tiling first_chains(Communicator const& ranks, RunDirectory const& directory, Tiling const& tiling) {
   constexpr Index most_numbers = Index{1} << 24, most_draws = Index{1} << 19;
@@ -127,6 +134,12 @@ Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
 }
 
 }  // namespace
+
+bool looks_at_samples(deck::Document const& deck) {
+  auto const blocks = deck.all("estimator");
+  return std::any_of(blocks.begin(), blocks.end(),
+                     [](deck::Block const* b) { return estimator_named(b->type).looks_at == LooksAt::samples; });
+}
 
 std::vector<EstimatorEntry> const& estimators() {
   static std::vector<EstimatorEntry> const table = [] {
@@ -225,8 +238,10 @@ Results Evaluation::of_input() const {
   if (!block || !block->given) return compute(*this, nullptr);
   auto const o = block->as<InputOptions>();
   SampleSet samples{context.ranks, {}, {}, 0, 0, {}, {}};
+  bool weighted = false;
   together(context.ranks, [&] {
     SampleReader const reader(o.path, o.dataset);
+    weighted = reader.has_statistic("log_weight");
     samples = read_samples(context.ranks, reader, {reader.chains(), pitch_quantum}, 0);
     if (!model) return;
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
@@ -240,6 +255,8 @@ Results Evaluation::of_input() const {
   auto const mine = Index(crc32c(samples.x.data(), samples.x.size() * sizeof(float)));
   context.inputs.add("input", o.path, static_cast<std::uint64_t>(context.ranks.all_reduce(mine, Reduction::sum)));
   Results out = compute(*this, &samples);
+  if (weighted && looks_at_samples(context.deck)) out.warnings.push_back(weights_left_out);
+  if (std::string const w = rounding_warning(samples); !w.empty()) out.warnings.push_back(w);
   if (asks_for_convergence(context.deck)) return out;
   if (samples.draws > 1)
     for (std::string& w : convergence_warnings(samples, model, 1)) out.warnings.push_back(std::move(w));

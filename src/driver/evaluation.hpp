@@ -24,6 +24,14 @@ Index final_steps(deck::Document const&);
 // Squared energy distance between the first `points` chains and validation items. Collective; the same bits on any number of ranks.
 double validation_distance(Communicator const&, std::vector<Chains> const&, data::Dataset const&, Index points);
 
+// Of samples of a flow.
+constexpr char weights_left_out[] =
+    "the samples have importance weights (log_weight), which estimators of samples do not use: their numbers are the flow's, not its "
+    "target's; "
+    "use generator.type = \"flow_metropolis\", or the estimator \"flow\"";
+// Whether estimators of samples are asked for.
+bool looks_at_samples(deck::Document const&);
+
 // Runs the [[estimator]] blocks; each is given what it needs of these.
 struct Evaluation {
   RunContext const& context;

@@ -51,7 +51,10 @@ class GenerateTask : public Task {
     samples_->write_pending();
     Results out = Evaluation{context_, model_.get(), nullptr, data_.get()}.of_run(generator_->tiling());
     out.put_first(generator_->results());
-    if (auto weights = weight_metrics(); !weights.empty()) out.metrics.insert(out.metrics.begin(), weights.begin(), weights.end());
+    if (auto const weights = weight_metrics(); !weights.empty()) {
+      out.metrics.insert(out.metrics.begin(), weights.begin(), weights.end());
+      if (looks_at_samples(context_.deck)) out.warnings.push_back(weights_left_out);
+    }
     return out;
   }
 

@@ -291,7 +291,7 @@ class Loop {
     write_checkpoint(context_.directory, context_.ranks, state(),
                      {step_, context_.provenance.deck, hash_of_deck(context_.provenance.deck), code_version(), machine_identity(),
                       context_.options.seed, sampling_version, context_.inputs.text()},
-                     checkpoint_.keep);
+                     checkpoint_.keep, task_.may_be_nonfinite());
     conditions_.checkpoint_took(conditions_.elapsed() - before);
     on_root(context_.ranks, [&] { status_.write_saved(step_); });
     saved_ = step_;
@@ -398,19 +398,21 @@ std::string quoted(std::string const& text) {
   return out + "'";
 }
 
-// How to go on from the last checkpoint with smaller steps, in a directory of its own; nothing where there is no checkpoint.
+// How to go on with smaller steps, in a directory of its own: from the last checkpoint but one, since the last may be about to diverge;
+// nothing where there is no checkpoint.
 void advise_fork(Arguments const& a, RunContext const& c) {
   auto const steps = c.ranks.is_root() ? c.directory.checkpoint_steps() : std::vector<Index>{};
   if (steps.empty()) return;
+  Index const from = steps[std::min<std::size_t>(1, steps.size() - 1)];
   deck::Block const *const optimizer = c.deck.find("optimizer"), *const sampler = c.deck.find("sampler");
   std::string command = "partita run " + quoted(a.deck);
   for (std::string const& o : a.overrides) command += " --set " + quoted(o);
-  command += fmt::format(" --restart {} --set {}", quoted(c.directory.checkpoint(steps.front()).string()),
+  command += fmt::format(" --restart {} --set {}", quoted(c.directory.checkpoint(from).string()),
                          quoted("run.output=" + c.options.output + ".fork"));
   if (c.options.task == "train" && optimizer)
     command += fmt::format(" --set optimizer.learning_rate={:.3g}", optimizer->as<OptimizerOptions>().learning_rate / 2);
   else if (sampler) command += " --set sampler.step_size=...";
-  log::info("to go on from the last checkpoint (step {}) with other settings:\n  {}{}", steps.front(), command,
+  log::info("to go on from the checkpoint of step {} with other settings:\n  {}{}", from, command,
             c.options.task == "train" && c.deck.at("train").as<TrainOptions>().on_divergence == "stop"
                 ? "\nor let the training itself go back: --set train.on_divergence=rollback"
                 : "");
@@ -461,9 +463,25 @@ struct Attempt {
   }
 };
 
+// Where a training goes back to: the newest checkpoint that its own schedule of steps made, whenever others were written for signals or
+// limits, and one before the last target, which diverged again, where there is one.
+std::optional<CheckpointFile> rollback_target(RunContext const& c, std::optional<Index> last_target) {
+  auto const every = c.deck.at("checkpoint").as<CheckpointOptions>().every_steps();
+  std::vector<Index> steps;
+  on_root(c.ranks, [&] {
+    for (Index step : c.directory.checkpoint_steps())
+      if (!every || step % *every == 0) steps.push_back(step);
+    if (last_target && steps.size() > 1 && steps.front() == *last_target) steps.erase(steps.begin());
+  });
+  Index const target = c.ranks.all_reduce(steps.empty() ? Index{-1} : steps.front(), Reduction::maximum);
+  if (target < 0) return newest_valid_checkpoint(c.directory, c.ranks);
+  return find_checkpoint(c.directory.checkpoint(target), c.ranks);
+}
+
 // Runs the steps to their end, or until they stop early. A training that diverges goes back to its last checkpoint with smaller steps, as
 // often as it may, by the very way in which a run continues.
 std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, Start start, StatusRecord const& status) {
+  std::optional<Index> last_target;
   for (Index here = 0, before = 0;; here++) {
     auto setting_up = nothing_to_save(context, status, start.from ? start.from->step : 0);
     auto attempt = std::make_unique<Attempt>(context, status);
@@ -481,7 +499,8 @@ std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, 
       log::warning("{}", f.what());
     }
     attempt.reset();
-    start = {newest_valid_checkpoint(context.directory, context.ranks)};
+    start = {rollback_target(context, last_target)};
+    if (start.from) last_target = start.from->step;
     log::warning("going back to {} with half the learning rate (train.on_divergence)",
                  start.from ? "step " + std::to_string(start.from->step) : "the start");
   }

@@ -126,10 +126,15 @@ class SampleTask : public Task {
     samples_.describe_state(state);
   }
 
+  // Chains start anew at steps of the deck, whenever a checkpoint is written in between.
+  std::vector<std::string> may_be_nonfinite() const override {
+    return reinitializes() ? std::vector<std::string>{"chains/"} : std::vector<std::string>{};
+  }
   void size_state(CheckpointFile const& from) override { samples_.size_state(from); }
   void restored(Index step) override {
     samples_.cut_back();
-    if (step > 0) history_.restore(step);
+    // The row at the end of a shorter run that goes on is none of the longer one's.
+    if (step > 0) history_.restore(step % history_interval_ == 0 || step == options_.steps ? step : step - 1);
   }
   void forked(Index) override { samples_.begin_anew(); }
 
@@ -157,6 +162,8 @@ class SampleTask : public Task {
           fmt::format("{} times a chain was no longer finite and started anew (sampler.on_nonfinite): averages lack what it would have "
                       "visited, and hold what comes after a start; use a smaller sampler.step_size",
                       reinitialized_));
+    if (auto const* noise = context_.deck.at("sampler").find("noise_scale"); noise && noise->value != deck::Value(1.))
+      out.warnings.push_back("sampler.noise_scale is not 1: the chains do not sample exp(-E / temperature), and no average is one over it");
     for (std::string& w : warnings_of_rejections()) out.warnings.push_back(std::move(w));
     if (auto const warning = warning_of_large_energies(); !warning.empty()) out.warnings.push_back(warning);
     return out;

@@ -35,8 +35,9 @@ class Task {
   virtual Index total() const = 0;                    // steps or updates of the whole run
   virtual Index next_boundary(Index step) const = 0;  // the first step after this one where something must meet
   virtual void advance(Index step, Index steps) = 0;
-  virtual void at_boundary(Index step) = 0;          // adaptation, draws, history rows
-  virtual void describe_state(State&) = 0;           // as it is now: some of it grows and shrinks
+  virtual void at_boundary(Index step) = 0;                                 // adaptation, draws, history rows
+  virtual void describe_state(State&) = 0;                                  // as it is now: some of it grows and shrinks
+  virtual std::vector<std::string> may_be_nonfinite() const { return {}; }  // of the state: beginnings of names
   virtual void size_state(CheckpointFile const&) {}  // before it is described for reading: what has its size from the checkpoint
   virtual void restored(Index /*step*/) {}           // after the state was read from a checkpoint of this step
   virtual void flush(Index step) = 0;  // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers

@@ -91,7 +91,7 @@ class TrainTask : public Task {
 
   void at_boundary(Index update) override {
     if (update > 0 && (update % history_interval_ == 0 || update == options_.updates)) record(update);
-    if (validates() && update > 0 && (update % options_.validate_every == 0 || update == options_.updates)) validate(update);
+    if (validates() && update > 0 && update % options_.validate_every == 0) validate(update);
     if (keeps_snapshots() && update > 0 && update < options_.updates && update % output_.samples_every == 0)
       keep_snapshot(update, objective_->chains().front());
   }
@@ -114,7 +114,7 @@ class TrainTask : public Task {
   void restored(Index update) override {
     take_parameters();
     if (samples_) samples_->cut_back();
-    if (update > 0) history_->restore(update);
+    if (update > 0) history_->restore(last_row(update));
   }
   void forked(Index) override {
     take_parameters();
@@ -142,6 +142,8 @@ class TrainTask : public Task {
 
   // The chains go on with the parameters of samples and estimates, each for as many steps as the estimators ask, and are kept as draws.
   Results finish() override {
+    // The last validation is of the end alone: a longer run does not have it, and goes on from the checkpoint before it.
+    if (validates() && options_.updates % options_.validate_every != 0) validate(options_.updates);
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     Kokkos::deep_copy(model_->parameters(), estimate_);
     model_->parameters_changed();
@@ -177,6 +179,8 @@ class TrainTask : public Task {
     sane_norm_ = now;
   }
 
+  // The row at the end of a shorter run that goes on is none of the longer one's.
+  Index last_row(Index update) const { return update % history_interval_ == 0 || update == options_.updates ? update : update - 1; }
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
   bool keeps_snapshots() const { return output_.samples_every > 0 && has_chains(); }
   bool has_chains() const { return !objective_->chains().empty(); }

@@ -94,8 +94,9 @@ std::pair<std::optional<CheckpointFile>, Index> newest_valid(RunDirectory const&
 
 }  // namespace
 
-void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State const& state, CheckpointInfo const& info, int keep) {
-  together(ranks, [&] { require_finite(state, info.step); });
+void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State const& state, CheckpointInfo const& info, int keep,
+                      std::vector<std::string> const& may_be_nonfinite) {
+  together(ranks, [&] { require_finite(state.without(may_be_nonfinite), info.step); });
   Path const path = run.checkpoint(info.step);
   std::vector<Index> const before = steps_on_root(run, ranks);
   if (std::find(before.begin(), before.end(), info.step) != before.end()) try {

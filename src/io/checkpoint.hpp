@@ -34,7 +34,9 @@ struct CheckpointFile {
 // Writes checkpoints/step-NNNNNNNNNNNNN.h5 and removes the oldest, keeping max(keep, 2). A checkpoint of this step that is there and whole
 // is left as it is. Failure(numerical) names a field that is not finite and its first index, Failure(storage) tells what the file system
 // refused; in both cases the earlier checkpoints stay. Sample parts and history must be on disk before.
-void write_checkpoint(RunDirectory const&, Communicator const&, State const&, CheckpointInfo const&, int keep);
+// `may_be_nonfinite`: beginnings of the names of fields that are not looked at.
+void write_checkpoint(RunDirectory const&, Communicator const&, State const&, CheckpointInfo const&, int keep,
+                      std::vector<std::string> const& may_be_nonfinite = {});
 // The newest checkpoint whose manifest and checksums hold, passing over damaged ones with a warning; none where there is no checkpoint at
 // all. Failure(data) where all are damaged.
 std::optional<CheckpointFile> newest_valid_checkpoint(RunDirectory const&, Communicator const&);

@@ -388,7 +388,9 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
   std::size_t const end = reports.size(), first = end - (end + 2) / 3, middle = (first + end) / 2;
   if (end == 0) return out;
   double const gap_now = mean_of(reports, first, end, gap), deviation = mean_of(reports, first, end, spread);
-  if (std::abs(gap_now) > far_gap * deviation)
+  if (deviation == 0)
+    out.push_back("all chains have the same energy in the last third of the training: they do not move, and d_s tells nothing");
+  else if (std::abs(gap_now) > far_gap * deviation)
     out.push_back(fmt::format(
         "d_s, the energy gap of data and chains, is {:.4g} in the last third of the training, {:.2g} standard deviations of the chains' "
         "energies from 0: {}",

@@ -124,7 +124,7 @@ expect 5 "the parameters grew to a length of" run "${wild[@]}" --set run.output=
 [[ -z $(ls wild/checkpoints) ]] || die "a checkpoint of parameters that ran away"
 # A training that diverges when its rate is raised on the way: with the printed command it goes on from its last sane state.
 expect 0 "results are in" run "${wild[@]}" --set run.output=calm --set optimizer.learning_rate=0.05
-expect 5 "to go on from the last checkpoint (step 60)" run "${wild[@]}" --set run.output=raised --restart "$(newest_checkpoint calm)" --set optimizer.learning_rate=1e4 \
+expect 5 "to go on from the checkpoint of step 60" run "${wild[@]}" --set run.output=raised --restart "$(newest_checkpoint calm)" --set optimizer.learning_rate=1e4 \
   --set train.updates=90 --set 'checkpoint.every="5 steps"' --set optimizer.clip_norm=0
 command=$(grep '^  partita run' output | sed 's/^ *partita/"$PARTITA"/; s/learning_rate=[0-9.e+]*$/learning_rate=0.05/')
 eval "$command" >output 2>&1 || { cat output >&2; die "the printed advice does not work: $command"; }
