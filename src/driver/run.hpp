@@ -1,4 +1,4 @@
-// The life of a run: directory and lock, restart, the loop over blocks of steps, checkpoints, the summary.
+// The life of a run: directory and lock, the loop over blocks of steps, checkpoints, and its end.
 #pragma once
 #include "driver/commands.hpp"
 

@@ -153,7 +153,7 @@ deck::Section train_section() {
                "the learning rate")
                .one_of({"stop", "rollback"})
                .free_on_restart(),
-           deck::key("rollbacks", &O::rollbacks, "how often it may go back before it stops").at_least(1).free_on_restart(),
+           deck::key("rollbacks", &O::rollbacks, "how often it may go back before it stops").at_least(1).at_most(30).free_on_restart(),
            deck::key(
                "keep_best", &O::keep_best,
                "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")

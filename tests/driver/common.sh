@@ -2,6 +2,7 @@
 set -euo pipefail
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_orte_execute_quiet=1
 export PARTITA_CHECK_COLLECTIVES=1  # ranks compare what they call
+seal=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/seal.py
 work=$(mktemp -d)
 trap 'jobs -p | xargs -r kill 2>/dev/null; wait; rm -rf "$work"' EXIT  # a failing test leaves no program running
 cd "$work"

@@ -110,7 +110,7 @@ advised = {
     "score_2d_sample": [["data.type=two_moons", "model.from=runs/score_2d_denoising.advised0"], [*score_network, "model.from=runs/score_2d_denoising.advised2"]],
     "score_2d_langevin": [["model.from=runs/score_2d_sliced"], [*checkerboard[:1], *from_the_square, "model.from=runs/score_2d_exact.advised1"]],
 }
-not_settings = {"data.path=FILE", "data.dataset=NAME", "model.rows=", "estimator.0.reference=runs/"}  # with a placeholder, or any
+not_settings = {"data.path=FILE", "data.dataset=NAME", "model.rows=", "estimator.0.reference=runs/"}  # to be filled in by the reader
 too_long = {"generator.duration=500", "generator.duration=1500", "train.updates=2000"}  # shorter here
 
 

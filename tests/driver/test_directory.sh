@@ -166,28 +166,8 @@ for damage in "flip history.h5 700" "flip history.h5 -200" "rm history.h5" "trun
   same again/samples.h5 reference/samples.h5 /posterior/x
   rm -r again
 done
-# A manifest that is whole and lists no checksums.
-cat >seal.py <<'END'
-# seal.py FILE: a manifest with the checksum of what the file holds now; of a manifest: the same without any.
-import sys
-table = []
-for c in range(256):
-    for _ in range(8):
-        c = c >> 1 ^ (0x82F63B78 if c & 1 else 0)
-    table.append(c)
-def crc32c(content):
-    c = 0xFFFFFFFF
-    for byte in content:
-        c = c >> 8 ^ table[(c ^ byte) & 0xFF]
-    return f"{c ^ 0xFFFFFFFF:08x}"
-file, manifest = sys.argv[1], sys.argv[1].replace(".h5", ".manifest")
-lines = [line for line in open(manifest) if not line.startswith(("crc32c", "manifest_crc32c"))]
-if file != manifest:
-    lines.append(f"crc32c {crc32c(open(file, 'rb').read())}\n")
-open(manifest, "w").write("".join(lines) + f"manifest_crc32c {crc32c(''.join(lines).encode())}\n")
-END
 for damage in "flip samples/part-000001.h5 300" "flip samples/part-000000.h5 -50" "rm samples/part-000002.h5" "rm samples/part-000000.manifest" \
-  "truncate -s 100 samples/part-000001.h5" "python3 $work/seal.py samples/part-000001.manifest"; do
+  "truncate -s 100 samples/part-000001.h5" "python3 $seal samples/part-000001.manifest"; do
   cp -r damaged again
   (cd again && $damage)
   code=0
@@ -198,7 +178,7 @@ for damage in "flip samples/part-000001.h5 300" "flip samples/part-000000.h5 -50
   rm -r again
 done
 cp -r damaged again
-python3 seal.py "$(newest_checkpoint again | sed 's/h5$/manifest/')"
+python3 "$seal" "$(newest_checkpoint again | sed 's/h5$/manifest/')"
 more again || { cat output; die "a checkpoint whose manifest has no checksums"; }
 grep -q "passing over checkpoint" output || die "a manifest without checksums was believed"
 same again/samples.h5 reference/samples.h5 /posterior/x
@@ -207,7 +187,7 @@ same again/samples.h5 reference/samples.h5 /posterior/x
 cp -r damaged again2
 for checkpoint in again2/checkpoints/step-*.h5; do
   python3 -c 'import sys; f = open(sys.argv[1], "r+b"); b = f.read(); f.seek(b.index(b"sampling_version") + 48); assert f.read(1) == b"\x01"; f.seek(-1, 1); f.write(b"\x00")' "$checkpoint"
-  python3 seal.py "$checkpoint"
+  python3 "$seal" "$checkpoint"
 done
 code=0
 more again2 || code=$?

@@ -253,7 +253,7 @@ further = (
           ESTIMATORS),
     Error("conservative likelihoods by the lower end of log Z", "src/driver/likelihood_estimators.cpp", "z.upper()", "z.lower()",
           ("driver.likelihood",), at='add_likelihoods(free_energy, z.upper(), "_conservative"'),
-    Error("a restart on another processor passes", "src/driver/run.cpp", "info.machine == machine_identity()", "true", RESTART),
+    Error("a restart on another processor passes", "src/driver/continuation.cpp", "info.machine == machine_identity()", "true", RESTART),
     Error("networks of the second load share their patterns", "src/driver/hopfield_estimators.cpp",
           "o.networks * static_cast<Index>(overlaps.size())", "Index{0}", ("driver.learning",)),
     Error("acceptance of a draw counts from the warm-up on", "src/driver/sample_task.cpp", "reset_counts();", "", RESTART,

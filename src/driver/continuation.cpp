@@ -1,0 +1,190 @@
+#include "driver/continuation.hpp"
+
+#include <filesystem>
+
+#include "core/build_info.hpp"
+#include "core/log.hpp"
+#include "core/matrix_product.hpp"
+#include "driver/registry.hpp"
+#include "io/run_status.hpp"
+#include "io/together.hpp"
+
+namespace partita {
+namespace {
+
+bool is_of(RunDirectory const& directory, CheckpointFile const& file) {
+  std::error_code absent;
+  return std::filesystem::equivalent(Path(file.path).parent_path(), directory.checkpoints(), absent);
+}
+
+// A directory that holds a run goes on from its own checkpoints only, or begins its fork again, and a finished run not from one before its
+// end, which would remove its results.
+CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
+  CheckpointFile const file = find_checkpoint(a.restart_file, ranks);
+  if (!directory.has_run(ranks)) return file;
+  on_root(ranks, [&] {
+    auto const status = read_status(directory);
+    bool const same_fork = status && !status->fork_of.empty() && status->fork_of == file.path.string();
+    require(is_of(directory, file) || same_fork, ExitCode::usage,
+            "{} is a checkpoint of another run than the one in {}, which it would replace; choose another run.output, or continue the "
+            "run that is there with --restart auto",
+            file.path.string(), directory.root().string());
+    require(!status || status->status != "done" || file.step >= status->step.value_or(0), ExitCode::usage,
+            "{} holds a finished run of {} steps, and {} is of step {}, so that results would be removed; use --restart auto, or choose "
+            "another run.output",
+            directory.root().string(), status ? status->step.value_or(0) : 0, file.path.string(), file.step);
+  });
+  return file;
+}
+
+// Where a run continues: nothing where it starts anew.
+std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
+  if (a.restart == Restart::from_file) return named_checkpoint(a, directory, ranks);
+  if (a.restart == Restart::never || !directory.has_run(ranks)) {
+    require_all(a.restart != Restart::required, ExitCode::data,
+                "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
+    return {};
+  }
+  auto const newest = newest_valid_checkpoint(directory, ranks);
+  require_all(newest || a.restart != Restart::required, ExitCode::data,
+              "{} holds no checkpoint to continue from (--restart required); use --restart auto", directory.root().string());
+  return newest;
+}
+
+// What changes results, a line each.
+std::vector<std::string> differences(deck::Document const& running, deck::Document const& wanted) {
+  auto found = deck::differences_that_change_results(running, wanted);
+  if (auto const before = schedule_length(running), now = schedule_length(wanted); before && now && *before != *now)
+    found.push_back(
+        fmt::format("train.updates: the learning rate, annealing or layers are laid out over {} updates in the run and {} in the deck; "
+                    "train.schedule_updates = {} goes on with their last values",
+                    *before, *now, *before));
+  return found;
+}
+
+// Nothing that changes results may differ from the deck of the run that goes on.
+void require_same_deck(std::string const& text, Path const& source, RunDirectory const& directory, deck::Document const& wanted) {
+  auto const different = differences(deck::read(text, source.string(), catalogue()), wanted);
+  if (different.empty()) return;
+  std::string message = fmt::format(
+      "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
+      "run.output):",
+      directory.root().string());
+  for (auto const& d : different) message += "\n  " + d;
+  fail(ExitCode::usage, message, FailedOn::all_ranks);
+}
+
+void require_same_run(Arguments const& a, RunDirectory const& directory, CheckpointFile const& from, deck::Document const& wanted) {
+  CheckpointInfo const info = read_checkpoint_info(from);
+  require_same_deck(info.deck, from.path, directory, wanted);
+  require_all(a.allow_different_machine || info.machine == machine_identity(), ExitCode::usage,
+              "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine",
+              from.path.string(), info.machine, machine_identity());
+  require_all(
+      info.sampling == sampling_version, ExitCode::data,
+      "{} was written by {}, whose sampling version is {}, and this is {} with {}: the run would not go on as it began; continue it "
+      "with that version, or start anew with --overwrite",
+      from.path.string(), info.code_version, info.sampling, code_version(), sampling_version);
+  if (info.code_version != code_version())
+    log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
+}
+
+// A fork takes over another run's state, and may differ in its deck: what it does not take over. Its chains' bits are its own, so that the
+// machine does not matter.
+std::vector<std::string> left_out_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
+  CheckpointInfo const info = read_checkpoint_info(from);
+  require_all(info.sampling == sampling_version, ExitCode::data,
+              "{} was written by {}, whose state has another meaning than that of {}; train on from its parameters instead (model.from)",
+              from.path.string(), info.code_version, code_version());
+  std::vector<std::string> left_out{"samples/", "history/", "train/rollbacks"};
+  bool other_sampler = false;
+  for (std::string const& d : differences(deck::read(info.deck, from.path.string(), catalogue()), wanted)) {
+    log::info("differs from {}: {}", from.path.string(), d);
+    other_sampler = other_sampler || d.starts_with("sampler.");
+  }
+  if (other_sampler) left_out.push_back("sampler/");
+  return left_out;
+}
+
+// A run that left no checkpoint is begun anew, or goes on with the estimators that it has not finished, if nothing finished is lost by that
+// and it is the same run.
+void require_unfinished(RunDirectory const& directory, Communicator const& ranks, deck::Document const& wanted) {
+  std::string running;
+  on_root(ranks, [&] {
+    auto const status = read_status(directory);
+    require(status && status->status != "done" && !std::filesystem::exists(directory.summary()), ExitCode::usage,
+            "{} holds {} and no checkpoint to continue from; remove them with --overwrite, or choose another run.output",
+            directory.root().string(), status ? "results" : "files of a run, no status that tells how it ended,");
+    require(status->fork_of.empty(), ExitCode::usage,
+            "{} is a fork of {} that ended before its first checkpoint; begin it again with --restart {}", directory.root().string(),
+            status->fork_of, status->fork_of);
+    if (std::filesystem::exists(directory.deck())) running = read_text(directory.deck());
+  });
+  ranks.broadcast(running);
+  if (!running.empty()) require_same_deck(running, directory.deck(), directory, wanted);
+  if (wanted.at("run").as<RunOptions>().task != "estimate")
+    log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
+}
+
+// For a shell.
+std::string quoted(std::string const& text) {
+  std::string out = "'";
+  for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+}  // namespace
+
+bool is_done(RunDirectory const& directory, std::string const& resolved, Communicator const& ranks) {
+  bool done = false;
+  on_root(ranks, [&] {
+    auto const status = read_status(directory);
+    done =
+        status && status->status == "done" && status->deck_hash == hash_of_deck(resolved) && std::filesystem::exists(directory.summary());
+  });
+  return ranks.any(done);
+}
+
+Start find_start(Arguments const& a, RunDirectory const& directory, deck::Document const& wanted, Communicator const& ranks) {
+  auto const from = restart_point(a, directory, ranks);
+  Start start{from, from && !ranks.any(ranks.is_root() && is_of(directory, *from))};
+  if (start.fork) start.left_out = left_out_of_fork(*from, wanted);
+  else if (from) require_same_run(a, directory, *from, wanted);
+  else if (!a.overwrite && directory.has_run(ranks)) require_unfinished(directory, ranks, wanted);
+  return start;
+}
+
+std::optional<CheckpointFile> rollback_target(RunContext const& c, std::optional<Index> last_target) {
+  auto const every = c.deck.at("checkpoint").as<CheckpointOptions>().every_steps();
+  std::vector<Index> steps;
+  on_root(c.ranks, [&] {
+    for (Index step : c.directory.checkpoint_steps())
+      if (!every || step % *every == 0) steps.push_back(step);
+    if (last_target && steps.size() > 1 && steps.front() == *last_target) steps.erase(steps.begin());
+  });
+  Index const target = c.ranks.all_reduce(steps.empty() ? Index{-1} : steps.front(), Reduction::maximum);
+  if (target < 0) return newest_valid_checkpoint(c.directory, c.ranks);
+  return find_checkpoint(c.directory.checkpoint(target), c.ranks);
+}
+
+void advise_fork(Arguments const& a, RunContext const& c) {
+  auto const steps = c.ranks.is_root() ? c.directory.checkpoint_steps() : std::vector<Index>{};
+  if (steps.empty()) return;
+  Index const from = steps[std::min<std::size_t>(1, steps.size() - 1)];
+  deck::Block const *const optimizer = c.deck.find("optimizer"), *const sampler = c.deck.find("sampler");
+  std::string command = "partita run " + quoted(a.deck);
+  for (std::string const& o : a.overrides) command += " --set " + quoted(o);
+  command += fmt::format(" --restart {} --set {}", quoted(c.directory.checkpoint(from).string()),
+                         quoted("run.output=" + c.options.output + ".fork"));
+  if (c.options.task == "train" && optimizer)
+    command += fmt::format(" --set optimizer.learning_rate={:.3g}", optimizer->as<OptimizerOptions>().learning_rate / 2);
+  else if (sampler)
+    if (auto const* step = sampler->find("step_size"))
+      command += fmt::format(" --set sampler.step_size={:.3g}", std::get<double>(step->value) / 2);
+  log::info("to go on from the checkpoint of step {} with other settings:\n  {}{}", from, command,
+            c.options.task == "train" && c.deck.at("train").as<TrainOptions>().on_divergence == "stop"
+                ? "\nor let the training itself go back: --set train.on_divergence=rollback"
+                : "");
+}
+
+}  // namespace partita

@@ -1,0 +1,66 @@
+// A run's own record of how it stands, run.status.json, while it goes on.
+#pragma once
+#include "core/require.hpp"
+#include "io/run_lock.hpp"
+#include "io/run_status.hpp"
+
+namespace partita {
+
+// One for all ranks, about rank 0.
+class StatusRecord {
+ public:
+  // Collective.
+  StatusRecord(RunDirectory const& directory, RunLock const& lock, Communicator const& ranks, std::string const& deck, std::string fork_of)
+      : directory_(directory), lock_(lock), ranks_(ranks), deck_hash_(hash_of_deck(deck)), fork_of_(std::move(fork_of)) {
+    ranks.broadcast(process_.host);
+    ranks.broadcast(process_.started);
+    ranks.broadcast(&process_.process, sizeof process_.process);
+    ranks.broadcast(&process_.start, sizeof process_.start);
+  }
+  // Ends the process where the directory is another run's by now.
+  void confirm() const { lock_.confirm(); }
+  // By the root.
+  void write(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
+    if (!ranks_.is_root()) return;
+    lock_.confirm();
+    put(status, code, reason, step);
+  }
+  // By the root, of a run that goes on and has a checkpoint of its own now.
+  void write_saved(Index step) const {
+    fork_of_.clear();
+    write("running", {}, "", step);
+  }
+  // By any rank: the one that knows of an end may be another than the root. Another run's record stays, and without a code, which tells
+  // nothing of the reason, this run's own last word.
+  void write_end(std::string const& status, std::optional<ExitCode> code, std::string const& reason) const {
+    lock_.confirm();
+    auto const now = read_status(directory_);
+    if (now && (now->process != process_ || (!code && now->status != "running"))) return;
+    if (now) fork_of_ = now->fork_of;  // the root knows
+    put(status, code, reason, now ? now->step : std::nullopt);
+  }
+  // The same of a run that was asked to stop where it had nothing to save.
+  void write_early_stop(std::string const& reason, Index step) const {
+    lock_.confirm();
+    auto const now = read_status(directory_);
+    if (now && (now->process != process_ || now->status != "running")) return;
+    if (now) fork_of_ = now->fork_of;
+    put("stopped early", ExitCode::stopped_early, reason, step);
+  }
+
+ private:
+  RunDirectory const& directory_;
+  RunLock const& lock_;
+  Communicator const& ranks_;
+  std::string deck_hash_;
+  mutable std::string fork_of_;
+  ProcessIdentity process_ = ProcessIdentity::of_this_process();
+
+  void put(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
+    std::optional<int> number;
+    if (code) number = static_cast<int>(*code);
+    write_status(directory_, {status, number, reason, step, process_, deck_hash_, fork_of_});
+  }
+};
+
+}  // namespace partita
