@@ -15,6 +15,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 namespace partita::math {
 
@@ -61,6 +62,16 @@ KOKKOS_FORCEINLINE_FUNCTION float reciprocal_of_sum(float a, float b) {
 }
 
 }  // namespace detail
+
+// yes where `choice`, otherwise no, by masks: x[l] = choice ? y[l] : x[l] in a loop would become a branch and masked stores, which cost
+// some processors dozens of cycles (GCC 12 and Zen 3: a fifth of a Metropolis-adjusted Langevin step).
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T select(bool choice, T yes, T no) {
+  using Bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+  static_assert(sizeof(T) == sizeof(Bits));
+  Bits const mask = Bits(0) - static_cast<Bits>(choice);
+  return __builtin_bit_cast(T, (__builtin_bit_cast(Bits, yes) & mask) | (__builtin_bit_cast(Bits, no) & ~mask));
+}
 
 KOKKOS_FORCEINLINE_FUNCTION double exp(double x) { return std::exp(x); }
 KOKKOS_FORCEINLINE_FUNCTION float exp(float x) {

@@ -57,7 +57,7 @@ class AnnealedTile {
   // One step at temperature beta with leapfrogs of this length; returns the share of the proposals that were accepted.
   double move(double beta, double leapfrog, Index step) {
     posterior_.set_beta(beta);
-    HamiltonianScheme const scheme{static_cast<Real>(leapfrog), 1, leapfrogs};
+    HamiltonianScheme<> const scheme{static_cast<Real>(leapfrog), 1, leapfrogs};
     advance(scheme, posterior_, chains_, work_, key_, {0, 1}, step, 1);
     Index const before = std::exchange(accepted_, count_acceptance(chains_));
     return static_cast<double>(accepted_ - before) / static_cast<double>(real_);

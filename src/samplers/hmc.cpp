@@ -61,9 +61,13 @@ void Hmc::prepare(Model const&, Chains& chains, random::Key) {
 }
 
 void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  HamiltonianScheme const scheme{
-      static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), options_.leapfrogs, scales_.data(), options_.random_length, key};
-  partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+  auto const with = [&]<class Lengths>(Lengths lengths) {
+    HamiltonianScheme<Lengths> const scheme{
+        static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), options_.leapfrogs, lengths, options_.random_length, key};
+    partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+  };
+  if (options_.adapt_mass) with(LengthsByCoordinate{scales_.data()});
+  else with(EqualLengths{});
 }
 
 // About a centre near the mean, so that variances keep their digits far from 0.

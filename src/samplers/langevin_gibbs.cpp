@@ -113,7 +113,7 @@ void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index
           Real* const to = &x(t, i, lane);
           Real const* const from = &proposal(t, i, lane);
 #pragma GCC ivdep
-          for (Index l = 0; l < here; l++) to[l] = accept[l] ? from[l] : to[l];
+          for (Index l = 0; l < here; l++) to[l] = math::select(accept[l], from[l], to[l]);
         }
       });
 }

@@ -91,7 +91,7 @@ class AdjustedSampler : public Sampler {
     adaptations_++;
     step_size_ *= std::exp(2 * std::pow(static_cast<double>(adaptations_), -0.6) * (acceptance - target_));
   }
-  Index work_rows(Index d) const override { return HamiltonianScheme::work_rows(d); }
+  Index work_rows(Index d) const override { return HamiltonianScheme<>::work_rows(d); }
   void describe_state(State& state) override {
     Sampler::describe_state(state);
     state.add_scalar("sampler/adaptations", adaptations_);

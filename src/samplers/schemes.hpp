@@ -162,24 +162,33 @@ struct BaoabScheme {
   }
 };
 
+// Leapfrog lengths of the coordinates over `step`, as with masses of one over their squares.
+struct EqualLengths {
+  KOKKOS_FORCEINLINE_FUNCTION Real operator[](Index) const { return 1; }
+};
+struct LengthsByCoordinate {
+  Real const* factors;  // (dimension)
+  KOKKOS_FORCEINLINE_FUNCTION Real operator[](Index i) const { return factors[i]; }
+};
+
 // Hybrid Monte Carlo (Duane et al. 1987): fresh velocities, leapfrog steps of length `step`, Metropolis test. With one leapfrog of length
 // sqrt(2 eta) it is the Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996).
 //
 // A trajectory of fixed length returns a mode of which it is nearly a half or a whole period to where it was, for ever (Mackenzie 1989). Of
 // random length, its leapfrogs are uniform on 1 .. 2 leapfrogs - 1, keyed by the step alone: `leapfrogs` on average, all lanes alike.
+template <class Lengths = EqualLengths>
 struct HamiltonianScheme {
   static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = false;
   static constexpr Index energy_rows = 2;  // E(x), E(proposal)
   static constexpr random::Stream stream = random::Stream::momentum;
   Real step, beta;  // leapfrog length, inverse temperature
   Index leapfrogs;
-  // (dimension): leapfrog lengths are step times these, as with masses of one over their squares; null: all 1.
-  Real const* scales = nullptr;
+  Lengths lengths = {};
   bool random_length = false;
   random::Key key = {};  // of the random lengths
 
-  // Rows: gradient at x | velocity | proposal | gradient at the proposal | half the change of the kinetic energy, summed kick by kick and
-  // coordinate by coordinate, so that its digits do not depend on how large the energy is
+  // Rows: gradient at x | velocity | proposal | gradient at the proposal | change of the kinetic energy, summed kick by kick and coordinate
+  // by coordinate, so that its digits do not depend on how large the energy is
   KOKKOS_FUNCTION static Index work_rows(Index d) { return 4 * d + 1; }
   KOKKOS_FUNCTION Index evaluations(Index n) const {
     if (!random_length) return leapfrogs;
@@ -190,7 +199,6 @@ struct HamiltonianScheme {
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(Strip const& s) const { return section(s, 2); }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(Strip const& s) const { return section(s, 3); }
   KOKKOS_FORCEINLINE_FUNCTION double* energy(Strip const& s) const { return s.energies[1]; }
-  KOKKOS_FORCEINLINE_FUNCTION Real scale(Index i) const { return scales ? scales[i] : Real(1); }
 
   // The evaluation that started the block was made at the proposal's place, where x was copied to.
   KOKKOS_FORCEINLINE_FUNCTION void begin(Strip const& s, StripNoise&, Index) const {
@@ -203,15 +211,15 @@ struct HamiltonianScheme {
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void before(Strip const& s, StripNoise& noise, Turn turn, Gradient const&) const {
     auto const g = section(s, 0), v = section(s, 1), y = section(s, 2), x = s.x;
-    Real const h = step, half = Real(0.5) * step * beta;
+    Real const h = step;
     if (turn.evaluation == 0) {
-      Real* const change = half_kinetic_change(s);
+      Real* const change = kinetic_change(s);
       for (Index l = 0; l < strip_lanes; l++) change[l] = 0;
       s.each_moving_row(noise, turn.step, [=, this](Index i) {
         Real *gi = g[i], *vi = v[i], *yi = y[i], *xi = x[i];
-        Real const half_kick = Real(-0.5) * half * scale(i), drift = h * scale(i);
-        return [=](Index l, Real normal) {
-          Real const kicked = kick_and_count(half_kick * gi[l], normal, change[l]);
+        Real const along = lengths[i], drift = h * along;
+        return [=, half = half_kick()](Index l, Real normal) {
+          Real const kicked = kick_and_count(half, along * gi[l], normal, change[l]);
           vi[l] = kicked;
           yi[l] = std::fma(drift, kicked, xi[l]);
         };
@@ -220,7 +228,7 @@ struct HamiltonianScheme {
       for (Index m = 0; m < s.moving.count; m++) {
         Index const i = s.moving[m];
         Real *yi = y[i], *vi = v[i];
-        Real const drift = h * scale(i);
+        Real const drift = h * lengths[i];
 #pragma GCC ivdep
         for (Index l = 0; l < strip_lanes; l++) yi[l] = std::fma(drift, vi[l], yi[l]);
       }
@@ -229,48 +237,49 @@ struct HamiltonianScheme {
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void after(Strip const& s, StripNoise& noise, Turn turn, Gradient const&) const {
     auto const v = section(s, 1), gy = section(s, 3);
-    Real const whole = (turn.last ? Real(0.5) : Real(1)) * step * beta;
-    Real* const change = half_kinetic_change(s);
+    Real const half = half_kick(), half_kicks = turn.last ? 1 : 2;
+    Real* const change = kinetic_change(s);
     for (Index m = 0; m < s.moving.count; m++) {
       Index const i = s.moving[m];
       Real *vi = v[i], *gi = gy[i];
-      Real const half_kick = Real(-0.5) * whole * scale(i);
+      Real const along = half_kicks * lengths[i];
 #pragma GCC ivdep
-      for (Index l = 0; l < strip_lanes; l++) vi[l] = kick_and_count(half_kick * gi[l], vi[l], change[l]);
+      for (Index l = 0; l < strip_lanes; l++) vi[l] = kick_and_count(half, along * gi[l], vi[l], change[l]);
     }
     if (turn.last) metropolis(s, noise.uniform_words(random::Stream::metropolis, turn.step));
   }
 
  private:
-  KOKKOS_FORCEINLINE_FUNCTION Real* half_kinetic_change(Strip const& s) const { return s.work[4 * s.dimension]; }
-  // The velocity after a kick, of which `half` is given; half of the kinetic energy that it brings, the kick's half times the velocity in
-  // its middle, is added to `change`.
-  KOKKOS_FORCEINLINE_FUNCTION static Real kick_and_count(Real half, Real velocity, Real& change) {
-    Real const middle = velocity + half;
-    change = std::fma(half, middle, change);
-    return middle + half;
+  KOKKOS_FORCEINLINE_FUNCTION Real* kinetic_change(Strip const& s) const { return s.work[4 * s.dimension]; }
+  KOKKOS_FORCEINLINE_FUNCTION Real half_kick() const { return Real(0.5) * step * beta; }
+  // v' = v - half * slope. The kinetic energy that it brings is -half / 2 times slope (v + v'), which is added to `change`.
+  KOKKOS_FORCEINLINE_FUNCTION static Real kick_and_count(Real half, Real slope, Real v, Real& change) {
+    Real const kicked = std::fma(-half, slope, v);
+    change = std::fma(slope, v + kicked, change);
+    return kicked;
   }
   KOKKOS_FORCEINLINE_FUNCTION void metropolis(Strip const& s, std::uint32_t const* words) const {
     auto const x = s.x, g = section(s, 0), y = section(s, 2), gy = section(s, 3);
     double *e = s.energies[0], *ey = s.energies[1];
-    Real const* kinetic = half_kinetic_change(s);
+    Real const* kinetic = kinetic_change(s);
+    Real const to_energy = Real(-0.5) * half_kick();
     std::int32_t accept[strip_lanes];
 #pragma GCC ivdep
     for (Index l = 0; l < strip_lanes; l++) {
-      Real const error = std::fma(beta, static_cast<Real>(ey[l] - e[l]), 2 * kinetic[l]);
+      Real const error = std::fma(beta, static_cast<Real>(ey[l] - e[l]), to_energy * kinetic[l]);
       // A NaN error compares false twice: rejected, and counted as diverging.
       accept[l] = math::log(random::uniform(words[l])) < -error ? 1 : 0;
       s.accepted[l] += accept[l];
       s.diverging[l] += error < Real(1000) ? 0 : 1;
-      e[l] = accept[l] ? ey[l] : e[l];
+      e[l] = math::select(accept[l], ey[l], e[l]);
     }
     for (Index m = 0; m < s.moving.count; m++) {
       Index const i = s.moving[m];
       Real *xi = x[i], *yi = y[i], *gi = g[i], *gyi = gy[i];
 #pragma GCC ivdep
       for (Index l = 0; l < strip_lanes; l++) {
-        xi[l] = accept[l] ? yi[l] : xi[l];
-        gi[l] = accept[l] ? gyi[l] : gi[l];
+        xi[l] = math::select(accept[l], yi[l], xi[l]);
+        gi[l] = math::select(accept[l], gyi[l], gi[l]);
       }
     }
   }

@@ -96,7 +96,7 @@ TEST(Hmc, AFixedLengthResonates) {
 // Lengths are a function of key and step, uniform on 1 .. 2 L - 1: counts within 5 standard deviations.
 TEST(Hmc, LengthsAreUniform) {
   Index const mean = 4, steps = 70000, most = 2 * mean - 1;
-  HamiltonianScheme const scheme{Real(1), Real(1), mean, nullptr, true, key};
+  HamiltonianScheme<> const scheme{Real(1), Real(1), mean, {}, true, key};
   std::vector<double> counts(static_cast<std::size_t>(most) + 1);
   for (Index n = 0; n < steps; n++) {
     Index const length = scheme.evaluations(n);
@@ -106,7 +106,7 @@ TEST(Hmc, LengthsAreUniform) {
   }
   double const expected = static_cast<double>(steps) / static_cast<double>(most);
   for (Index n = 1; n <= most; n++) EXPECT_NEAR(counts[static_cast<std::size_t>(n)], expected, 5 * std::sqrt(expected));
-  HamiltonianScheme const fixed{Real(1), Real(1), mean};
+  HamiltonianScheme<> const fixed{Real(1), Real(1), mean};
   for (Index n = 0; n < 10; n++) EXPECT_EQ(fixed.evaluations(n), mean);
 }
 
