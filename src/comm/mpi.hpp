@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <source_location>
+#include <string>
 #include <type_traits>
 
 #include "core/types.hpp"
@@ -12,6 +13,9 @@ namespace partita::mpi {
 
 // Fails with ExitCode::communication unless `code` is MPI_SUCCESS; `call` names the function in the message.
 void check(int code, char const* call, std::source_location at = std::source_location::current());
+
+// What MPI says of an error code; empty where it does not know.
+std::string reason(int code);
 
 template <class T>
 MPI_Datatype type() {

@@ -18,6 +18,7 @@
 #include <random>
 #include <vector>
 
+#include "comm/environment.hpp"
 #include "comm/signals.hpp"
 #include "core/log.hpp"
 #include "core/timers.hpp"
@@ -208,10 +209,12 @@ void leave_if_asked() {
   bool const late = idle.deadline && NothingToSave::Clock::now() > *idle.deadline;
   if (signal == 0 && !late) return;
   std::string const reason =
-      fmt::format("{} in phase {}", signal != 0 ? "signal " + Signals::name(signal) : "wall-clock limit", Timers::current_phase());
-  record_end([record = idle.record, reason] { record(reason); });
+      fmt::format("{} in phase {}", signal != 0 ? "signal " + Signals::name(signal) : wall_clock_limit, Timers::current_phase());
+  auto const cause = signal != 0 ? NothingToSave::Cause::signal : NothingToSave::Cause::out_of_time;
+  auto const code = std::make_shared<std::atomic<ExitCode>>(ExitCode::stopped_early);
+  record_end([record = idle.record, cause, reason, code] { *code = record(cause, reason); });
   std::fflush(nullptr);
-  std::_Exit(static_cast<int>(ExitCode::stopped_early));
+  std::_Exit(static_cast<int>(code->load()));
 }
 
 void record_signal() {
@@ -239,6 +242,11 @@ void record_signal() {
 }
 
 }  // namespace
+
+void end_job_with(Failure const& failure) {
+  write_last_words(failure.code(), failure.what());
+  std::_Exit(Environment::report(failure));
+}
 
 struct Watchdog::Thread {
   explicit Thread(Communicator const& world)

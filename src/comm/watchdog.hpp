@@ -42,8 +42,9 @@ class Watchdog {
 };
 
 // How a run's end is recorded that its own code may not live to record. During its life `write` is called from another thread: with
-// ExitCode::communication when the watchdog ends the job, and without a code as soon as a signal asks the run to stop, since the launcher
-// sends one when it ends a job because some rank has died. What a run that stops in order records replaces that.
+// ExitCode::communication when the watchdog ends the job, with that of the failure by end_job_with(), and without a code as soon as a
+// signal asks the run to stop, since the launcher sends one when it ends a job because some rank has died. What a run that stops in order
+// records replaces that.
 class LastWords {
  public:
   using Write = std::function<void(std::optional<ExitCode>, std::string const& reason)>;
@@ -55,14 +56,21 @@ class LastWords {
   void end();
 };
 
+// Ends the job with a failure of this rank, from where no exception can pass, as below the calls of a C library; LastWords record it.
+[[noreturn]] void end_job_with(Failure const&);
+
+// Begins the reason of every stop by the run's time limit.
+inline constexpr char wall_clock_limit[] = "wall-clock limit";
+
 // The stretches of a run in which there is nothing to save: its set-up, and what comes after its last step. During its life a signal that
-// asks the run to stop, or the end of its time, ends the job within a second with ExitCode::stopped_early, whatever the ranks compute; in
-// between signals are answered where all ranks meet. One at a time.
+// asks the run to stop, or the end of its time, ends the job within a second, whatever the ranks compute; in between signals are answered
+// where all ranks meet. One at a time.
 class NothingToSave {
  public:
   using Clock = std::chrono::steady_clock;
-  // `record` is called from another thread before the job ends, on each rank that ends it.
-  using Record = std::function<void(std::string const& reason)>;
+  enum class Cause { signal, out_of_time };
+  // Called from another thread before the job ends, on each rank that ends it, with the code that it returns.
+  using Record = std::function<ExitCode(Cause, std::string const& reason)>;
   NothingToSave(std::optional<Clock::time_point> deadline, Record record);
   ~NothingToSave();
   NothingToSave(NothingToSave const&) = delete;

@@ -14,11 +14,14 @@ std::string_view trimmed(std::string_view text) {
 }
 
 std::vector<Field> fields(std::string_view content) {
+  content = content.substr(0, content.find_last_not_of(" \t\r") + 1);
+  auto const holds = [&](char c) { return content.find(c) != std::string_view::npos; };
+  char const separator = holds(';') ? ';' : holds(',') || !holds('\t') ? ',' : '\t';
   std::vector<Field> out;
   for (std::size_t start = 0; start <= content.size();) {
-    std::size_t const comma = std::min(content.find(',', start), content.size());
-    out.push_back({content.substr(start, comma - start), static_cast<Index>(start) + 1});
-    start = comma + 1;
+    std::size_t const end = std::min(content.find(separator, start), content.size());
+    out.push_back({content.substr(start, end - start), static_cast<Index>(start) + 1});
+    start = end + 1;
   }
   return out;
 }

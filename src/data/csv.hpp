@@ -1,4 +1,4 @@
-// Comma-separated files: their lines, and the numbers in them, with messages that name file, line and column.
+// Comma-separated files, or with semicolons or tabs: their lines, and the numbers in them, with messages that name file, line and column.
 #pragma once
 #include <charconv>
 #include <functional>
@@ -19,7 +19,8 @@ void for_each_line(std::string const& path, std::function<bool(std::string_view 
 // Without spaces, tabs and carriage returns at its ends.
 std::string_view trimmed(std::string_view text);
 
-// The fields of a line, and where each starts for messages: "path:line:column".
+// The fields of a line, and where each starts for messages: "path:line:column". They are separated by semicolons where there is one, else by
+// commas, else by tabs.
 struct Field {
   std::string_view text;
   Index column;

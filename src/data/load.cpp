@@ -89,7 +89,7 @@ Type hdf5() {
 
 Type csv() {
   using O = CsvOptions;
-  return {deck::schema<O>("csv", "comma-separated numbers, one row a line",
+  return {deck::schema<O>("csv", "numbers separated by commas, semicolons or tabs, one row a line",
                           {deck::key("path", &O::path, "the file").required().free_on_restart(),
                            deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
                                .excludes({"test_fraction"})

@@ -87,6 +87,7 @@ void FinishedEstimators::add(deck::Block const& block, std::vector<Metric> const
     }
     write_atomically(run_.directory.finished_estimators(), all.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
   });
+  run_.gain.made = true;
 }
 
 }  // namespace partita

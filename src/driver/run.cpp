@@ -64,6 +64,7 @@ class Loop {
       double const before = conditions_.elapsed();
       task_.advance(step_, steps);
       step_ += steps;
+      context_.gain.made = true;
       if (step_ == task_.total() || step_ == next_task_boundary_after(step_ - 1)) task_.at_boundary(step_);
       Decision const d = conditions_.decide(step_, conditions_.elapsed() - before);
       longest = std::max<Index>(1, static_cast<Index>(std::ceil(static_cast<double>(std::max(steps, Index{1})) * d.longer_blocks)));
@@ -138,9 +139,19 @@ std::unique_ptr<NothingToSave> nothing_to_save(RunContext const& c, StatusRecord
   if (double const limit = walltime(c.options); limit > 0)
     deadline = program_start() +
                std::chrono::duration_cast<NothingToSave::Clock::duration>(std::chrono::duration<double>(limit - std::min(10., limit / 10)));
-  return std::make_unique<NothingToSave>(deadline, [&status, step, root = c.ranks.is_root()](std::string const& reason) {
+  using Cause = NothingToSave::Cause;
+  return std::make_unique<NothingToSave>(deadline, [&c, &status, step, root = c.ranks.is_root()](Cause cause, std::string const& reason) {
+    if (cause == Cause::out_of_time && c.gain.stopped_by_limit_before && !c.gain.made) {
+      std::string const why = reason +
+                              ", as before, and nothing was finished in between: the same command would end here for ever; give it " +
+                              "a longer run.walltime, or less to do in this phase";
+      if (root) log::error_line(why);
+      status.write_end("failed", ExitCode::usage, why);
+      return ExitCode::usage;
+    }
     if (root) log::info("\nstopped at step {} ({}): the same command continues from there, with --restart auto", step, reason);
     status.write_early_stop(reason, step);
+    return ExitCode::stopped_early;
   });
 }
 
@@ -188,6 +199,15 @@ std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, 
     log::warning("going back to {} with half the learning rate (train.on_divergence)",
                  start.from ? "step " + std::to_string(start.from->step) : "the start");
   }
+}
+
+// Collective: how the run in this directory ended.
+bool stopped_by_limit(RunDirectory const& directory, Communicator const& ranks) {
+  int by_limit = 0;
+  if (ranks.is_root())
+    if (auto const last = read_status(directory)) by_limit = last->status == "stopped early" && last->reason.starts_with(wall_clock_limit);
+  ranks.broadcast(&by_limit, sizeof by_limit);
+  return by_limit != 0;
 }
 
 // They are in summary.json.
@@ -242,12 +262,15 @@ int run(Arguments const& a, Communicator const& ranks) {
   auto const& from = start.from;
 
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
+  Gain gain;
+  gain.stopped_by_limit_before = stopped_by_limit(directory, ranks);
   StatusRecord const status(directory, lock, ranks, resolved, start.fork ? from->path.string() : "");
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
   Timers timers;
   Inputs inputs;
   RunContext const context{
-      ranks, deck, options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed), timers, inputs};
+      ranks,  deck,   options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed),
+      timers, inputs, gain};
   LastWords last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   try {

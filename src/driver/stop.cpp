@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "comm/signals.hpp"
+#include "comm/watchdog.hpp"
 
 namespace partita {
 namespace {
@@ -50,7 +51,7 @@ Decision StopConditions::decide(Index step, double block_seconds) {
 
   Decision d;
   d.stop = flags[signal] || flags[out_of_time];
-  d.reason = flags[signal] ? "signal " + Signals::name(static_cast<int>(flags[signal])) : flags[out_of_time] ? "wall-clock limit" : "";
+  d.reason = flags[signal] ? "signal " + Signals::name(static_cast<int>(flags[signal])) : flags[out_of_time] ? wall_clock_limit : "";
   d.checkpoint = d.stop || flags[checkpoint_due] || (every_steps_ && step % *every_steps_ == 0);
   d.progress = flags[progress_due];
   d.longer_blocks = std::clamp(block_target / std::max(static_cast<double>(flags[block_microseconds]) * 1e-6, 1e-6), 0.25, 4.);

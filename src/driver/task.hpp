@@ -1,5 +1,6 @@
 // What the run loop drives: sampling and training, cut into blocks of steps between boundaries.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,6 +18,12 @@
 
 namespace partita {
 
+// Whether a restart would begin later than this start did: there have been steps, or an estimator has finished.
+struct Gain {
+  std::atomic<bool> made = false;        // read by another thread
+  bool stopped_by_limit_before = false;  // how the run ended before this start
+};
+
 // What every task is given. `deck` outlives the task.
 struct RunContext {
   Communicator ranks;
@@ -27,6 +34,7 @@ struct RunContext {
   random::Key key;
   Timers& timers;
   Inputs& inputs;  // filled as they are read
+  Gain& gain;
 };
 
 class Task {

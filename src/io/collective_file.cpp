@@ -1,5 +1,6 @@
 #include "io/collective_file.hpp"
 
+#include "comm/parallel_hdf5.hpp"
 #include "io/together.hpp"
 
 namespace partita {
@@ -21,9 +22,20 @@ void write_frame(Path const& path, std::function<void(hdf5::File const&)> const&
              }));
   reserve(path, bytes + static_cast<Index>(std::filesystem::file_size(path)));
 }
+// Emptied first: other ranks may have it open, and on a full disk the run's status needs room.
+void remove_unfinished(Path const& path) {
+  std::error_code ignored;
+  std::filesystem::resize_file(path, 0, ignored);
+  std::filesystem::remove(path, ignored);
+}
 // HDF5's collective calls: a rank that fails among them has left the others inside one that they cannot finish.
 void write_blocks(Path const& path, Communicator const& ranks, std::vector<Block> const& blocks) {
   hdf5::File file = hdf5::File::open_together(path, ranks);
+  FailedWrites const failed_writes([&](std::string const& reason) {
+    auto const text = fmt::format("{}: cannot write ({}, {})", path.string(), reason, free_space(path));
+    remove_unfinished(path);
+    return Failure(ExitCode::storage, text, FailedOn::this_rank, std::source_location::current(), Leave::at_once);
+  });
   try {
     for (Block const& b : blocks) {
       std::vector<std::byte> const values = b.values();
@@ -69,10 +81,7 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
     seal(temporary);
     on_root(ranks, [&] { publish(temporary, path); });
   } catch (Failure const& failure) {
-    std::error_code ignored;
-    // Emptied first: the others may have it open, and on a full disk the run's status needs room.
-    if (failure.leave() == Leave::at_once) std::filesystem::resize_file(temporary, 0, ignored);
-    if (ranks.is_root() || failure.leave() == Leave::at_once) std::filesystem::remove(temporary, ignored);
+    if (ranks.is_root() || failure.leave() == Leave::at_once) remove_unfinished(temporary);
     if (failure.where() == FailedOn::all_ranks && failure.leave() == Leave::in_order) ranks.barrier();  // gone for every rank
     throw;
   }

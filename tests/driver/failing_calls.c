@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 static int fails(char const* call, char const* path) {
   static int seen;
@@ -22,13 +23,13 @@ static int fails(char const* call, char const* path) {
   seen++;
   if (seen < first || (seen > first && !getenv("FAIL_ALWAYS"))) return 0;
   if (getenv("FAIL_KILL")) raise(SIGKILL);
+  dprintf(STDERR_FILENO, "failing_calls: %s number %d, of %s\n", call, seen, path);
   errno = number ? atoi(number) : EIO;
   return 1;
 }
 static int fails_on(char const* call, int file) {
   char link[64], path[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", file);
-  extern ssize_t readlink(char const*, char*, size_t);
   ssize_t const length = readlink(link, path, sizeof path - 1);
   if (length < 0) return 0;
   path[length] = 0;
@@ -36,11 +37,6 @@ static int fails_on(char const* call, int file) {
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
-extern ssize_t write(int, void const*, size_t);
-extern ssize_t pwrite(int, void const*, size_t, off_t);
-extern ssize_t pwrite64(int, void const*, size_t, off64_t);
-extern int fsync(int);
 
 ssize_t write(int file, void const* bytes, size_t size) { return fails_on("write", file) ? -1 : NEXT(write)(file, bytes, size); }
 ssize_t pwrite(int file, void const* bytes, size_t size, off_t at) {
@@ -53,7 +49,27 @@ ssize_t pwritev(int file, struct iovec const* parts, int count, off_t at) {
   return fails_on("pwrite", file) ? -1 : NEXT(pwritev)(file, parts, count, at);
 }
 int fsync(int file) { return fails_on("fsync", file) ? -1 : NEXT(fsync)(file); }
+int ftruncate(int file, off_t size) { return fails_on("truncate", file) ? -1 : NEXT(ftruncate)(file, size); }
+int ftruncate64(int file, off64_t size) { return fails_on("truncate", file) ? -1 : NEXT(ftruncate64)(file, size); }
 int rename(char const* from, char const* to) { return fails("rename", to) ? -1 : NEXT(rename)(from, to); }
+/* Only calls that may write are counted. */
+static int fails_to_open(char const* path, int flags) { return (flags & O_ACCMODE) != O_RDONLY && fails("open", path); }
+static mode_t mode_of(int flags, va_list more) { return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(more, mode_t) : 0; }
+int open(char const* path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t const mode = mode_of(flags, more);
+  va_end(more);
+  return fails_to_open(path, flags) ? -1 : NEXT(open)(path, flags, mode);
+}
+int open64(char const* path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  mode_t const mode = mode_of(flags, more);
+  va_end(more);
+  return fails_to_open(path, flags) ? -1 : NEXT(open64)(path, flags, mode);
+}
+
 static int no_fallocate(void) {
   errno = EOPNOTSUPP;
   return -1;

@@ -45,6 +45,9 @@ for ranks in 1 3; do
 done
 expect 85 "found before the run was stopped" run slow.toml --restart auto --walltime 4s
 grep -q "wall-clock limit in phase estimators" slow/run.status.json || die "the reason of a stop by the time limit"
+# Once more would change nothing: a job that is put back into the queue each time must end.
+expect 2 "would end here for ever" run slow.toml --restart auto --walltime 4s
+[[ $(status_of slow) == 2 ]] || die "the status of a limit that is too short for ever"
 # What was found before the stop is found, to the bit, and the rest is computed.
 on 1 run slow.toml --set run.output=whole --set estimator.1.temperatures=40000
 start 1 run slow.toml --set run.output=pieces --set estimator.1.temperatures=40000

@@ -186,7 +186,7 @@ same again/samples.h5 reference/samples.h5 /posterior/x
 # A checkpoint of a version that sampled differently: the value of the attribute stands 48 bytes after its name.
 cp -r damaged again2
 for checkpoint in again2/checkpoints/step-*.h5; do
-  python3 -c 'import sys; f = open(sys.argv[1], "r+b"); b = f.read(); f.seek(b.index(b"sampling_version") + 48); assert f.read(1) == b"\x01"; f.seek(-1, 1); f.write(b"\x00")' "$checkpoint"
+  python3 -c 'import sys; f = open(sys.argv[1], "r+b"); b = f.read(); f.seek(b.index(b"sampling_version") + 48); assert f.read(1) != b"\x00"; f.seek(-1, 1); f.write(b"\x00")' "$checkpoint"
   python3 "$seal" "$checkpoint"
 done
 code=0

@@ -36,7 +36,7 @@ TEST_F(Status, ComesBackAsItWasWritten) {
 
 TEST_F(Status, WhatIsNoStatusIsNone) {
   if (!scratch.ranks.is_root()) return;
-  for (std::string const text :
+  for (std::string const& text :
        {std::string(), std::string("{"), std::string("[1, 2]"), std::string("{\"status\": 3}"), std::string(100000, '['),
         std::string("{\"status\": \"done\", \"reason\": \"\\xff\", \"exit_code\": 0}")}) {
     write_atomically(run.status(), text);
