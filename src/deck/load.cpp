@@ -1,3 +1,8 @@
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
@@ -19,6 +24,35 @@ std::string did_you_mean(std::filesystem::path const& path) {
   return name.empty() ? "check the path" : fmt::format("did you mean \"{}\"?", (path.parent_path() / name).string());
 }
 
+// What comes through a pipe, as in run <(make_deck); a plain read would wait for ever where nobody writes to it.
+std::string from_pipe(std::string const& path, std::size_t most) {
+  int const pipe = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  require(pipe >= 0, ExitCode::usage, "{}: cannot be opened ({}); check its permissions", path, std::generic_category().message(errno));
+  std::string text;
+  char block[4096];
+  while (text.size() < most) {
+    ssize_t const n = ::read(pipe, block, sizeof block);
+    if (n > 0) text.append(block, static_cast<std::size_t>(n));
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) break;
+    pollfd next{pipe, POLLIN, 0};
+    if (n < 0) ::poll(&next, 1, -1);
+  }
+  ::close(pipe);
+  require(!text.empty(), ExitCode::usage, "{}: a pipe to which nobody writes; name a file, or use <(...) of the shell", path);
+  return text;
+}
+
+std::string from_file(std::string const& path, std::size_t most) {
+  std::ifstream file(path, std::ios::binary);
+  require(file.is_open(), ExitCode::usage, "{}: cannot be opened ({}); check its permissions", path,
+          std::generic_category().message(errno));
+  std::string text(most, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  require(!file.bad(), ExitCode::usage, "{}: cannot be read; check that it is a regular file on a working disk", path);
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text;
+}
+
 }  // namespace
 
 std::string load(std::string const& path) {
@@ -27,13 +61,8 @@ std::string load(std::string const& path) {
   require(status.type() != std::filesystem::file_type::not_found, ExitCode::usage, "{}: there is no such file; {}", path,
           did_you_mean(path));
   require(status.type() != std::filesystem::file_type::directory, ExitCode::usage, "{}: a directory, not a deck; name a file in it", path);
-  std::ifstream file(path, std::ios::binary);
-  require(file.is_open(), ExitCode::usage, "{}: cannot be opened ({}); check its permissions", path,
-          error ? error.message() : std::generic_category().message(errno));
-  std::string text(largest_deck + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  require(!file.bad(), ExitCode::usage, "{}: cannot be read; check that it is a regular file on a working disk", path);
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  bool const pipe = status.type() == std::filesystem::file_type::fifo;
+  std::string text = pipe ? from_pipe(path, largest_deck + 1) : from_file(path, largest_deck + 1);
   require(text.size() <= largest_deck, ExitCode::usage, "{}: more than {} MiB; a deck is a short text, name the right file", path,
           largest_deck >> 20);
   return text;

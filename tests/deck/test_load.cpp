@@ -1,8 +1,13 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "core/require.hpp"
 #include "deck/document.hpp"
@@ -56,6 +61,22 @@ TEST_F(Load, RefusesWhatIsNoDeck) {
   if (!is_root) {
     EXPECT_THAT(failure_of(folder / "secret.toml"), testing::HasSubstr("cannot be opened"));
   }
+}
+
+TEST_F(Load, ReadsAPipeThatSomebodyWritesTo) {
+  std::string const pipe = folder / "pipe.toml";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(failure_of(pipe), testing::HasSubstr("a pipe to which nobody writes"));
+  int const writer = ::open(pipe.c_str(), O_RDWR);
+  std::thread later([&] {  // the reader waits in between
+    for (char const* part : {"a = 1\n", "b = 2\n"}) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      EXPECT_EQ(::write(writer, part, 6), 6);
+    }
+    ::close(writer);
+  });
+  EXPECT_EQ(load(pipe), "a = 1\nb = 2\n");
+  later.join();
 }
 
 }  // namespace

@@ -400,6 +400,50 @@ class DamagedInput:
             raise Problem("silent", f"{victim.name} is damaged and not named: {p.output()[-600:]}")
 
 
+def hostile_kinds() -> dict[str, Callable[[Path], object]]:
+    """What a name may stand for that is no data."""
+    return {
+        "pipe": os.mkfifo,
+        "directory": Path.mkdir,
+        "endless device": lambda p: p.symlink_to("/dev/zero"),
+        "full device": lambda p: p.symlink_to("/dev/full"),
+        "ring of links": lambda p: p.symlink_to(p.name),
+        "empty": lambda p: p.write_bytes(b""),
+        "hole of 64 GB": lambda p: (p.touch(), os.truncate(p, 1 << 36)),
+        "noise": lambda p: p.write_bytes(random.Random(1).randbytes(100000)),
+        "beginning of an HDF5 file": lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000)),
+        "line without end": lambda p: p.write_bytes(b"1" * 3000000),
+        "open brackets": lambda p: p.write_bytes(b"[" * 1000000),
+        "UTF-16": lambda p: p.write_bytes("1,2\n".encode("utf-16")),
+    }
+
+
+def hostile(_: random.Random, folder: Path, number: int) -> None:
+    """Each of them where `info`, a deck, data, parameters or points are read: an end within seconds, in words that name it."""
+    kinds = hostile_kinds()
+    readers = {
+        "info": lambda name: ["info", name],
+        "deck": lambda name: ["run", name],
+        "csv": lambda name: ["run", "data.toml", "--set", "data.type=csv", "--set", f"data.path={name}"],
+        "hdf5": lambda name: ["run", "data.toml", "--set", "data.type=hdf5", "--set", f"data.path={name}", "--set", "data.dataset=x"],
+        "idx": lambda name: ["run", "data.toml", "--set", "data.type=idx", "--set", f"data.path={name}"],
+        "parameters": lambda name: ["run", *small("bars"), "--set", f"model.from={name}"],
+        "points": lambda name: ["run", "points.toml", "--set", f"input.path={name}"],
+    }
+    if number >= len(kinds) * len(readers):
+        raise NotMade
+    kind, reader = sorted(kinds)[number % len(kinds)], sorted(readers)[number // len(kinds)]
+    kinds[kind](folder / "hostile")
+    (folder / "data.toml").write_text(re.sub(r"\[data\].*?\n\n", '[data]\ntype = "csv"\npath = "hostile"\n\n', Path(small("score")[0]).read_text(),
+                                             flags=re.S))
+    (folder / "points.toml").write_text('[run]\ntask = "estimate"\noutput = "points"\n[input]\npath = "hostile"\n[[estimator]]\ntype = "moments"\n')
+    p = Program(folder, 1, *readers[reader]("hostile"))
+    code = p.end(30)
+    must(code, (done,) if reader == "info" and kind == "directory" else (bad_deck, bad_data, storage), f"{kind} as {reader}", p.output())
+    if "hostile" not in p.output():
+        raise Problem("silent", f"{kind} as {reader} is not named: {p.output()[-400:]}")
+
+
 def changed_data(rng: random.Random, folder: Path, _: int) -> None:
     """Between two parts of a run a number in its data changes: refused, by name."""
     points = [[rng.gauss(0, 1), rng.gauss(0, 1)] for _ in range(200)]
@@ -425,8 +469,10 @@ def changed_data(rng: random.Random, folder: Path, _: int) -> None:
 
 # --- the table ----------------------------------------------------------------------------------------------------------------------------
 class Row:
-    def __init__(self, fault: str, trials: int, trial: Callable[[random.Random, Path, int], None]):
-        self.fault, self.trials, self.trial = fault, trials, trial
+    """`fewest`: trials that are made of the smallest share."""
+
+    def __init__(self, fault: str, trials: int, trial: Callable[[random.Random, Path, int], None], fewest: int = 1):
+        self.fault, self.trials, self.trial, self.fewest = fault, trials, trial, fewest
         self.made = self.not_made = 0  # not_made: one after the other
         self.counts = dict.fromkeys(columns, 0)
         self.remarks: list[str] = []
@@ -482,10 +528,11 @@ def main() -> int:
           for call, trials in (("write", 400), ("pwrite", 400), ("fsync", 400), ("rename", 400), ("open", 400), ("truncate", 400))
           for error, for_good, ranks in ((5, False, 1), (28, True, 1), (5, True, 2))),
         Row("the disk fills up", 30, disk_full),
-        Row("one bit of any file", 100, Damaged(base / "halfway", damage(flip))),
-        Row("bytes of any file", 100, Damaged(base / "halfway", damage(mutate))),
-        Row("a file replaced", 60, Damaged(base / "halfway", replace)),
-        Row("files that a deck reads", 100, DamagedInput(inputs, decks)),
+        Row("one bit of any file", 100, Damaged(base / "halfway", damage(flip)), 15),
+        Row("bytes of any file", 100, Damaged(base / "halfway", damage(mutate)), 15),
+        Row("a file replaced", 60, Damaged(base / "halfway", replace), 10),
+        Row("files that a deck reads", 100, DamagedInput(inputs, decks), 10),
+        Row("hostile files", 200, hostile, 15),
         Row("data changed between parts", 20, changed_data),
     ]
     rows = [row for row in rows if options.only in row.fault]
@@ -495,7 +542,7 @@ def main() -> int:
         # Where every call has its trial, a share of them is spread over all.
         numbers = [options.trial] if options.trial is not None else range(row.trials)
         if options.trial is None and options.share < 1:
-            numbers = range(0, row.trials, max(1, round(1 / options.share)))
+            numbers = range(0, row.trials, max(1, min(round(1 / options.share), row.trials // row.fewest)))
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             waiting = iter(numbers)
             running = set()
