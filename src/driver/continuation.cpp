@@ -1,5 +1,6 @@
 #include "driver/continuation.hpp"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/build_info.hpp"
@@ -91,19 +92,18 @@ void require_same_run(Arguments const& a, RunDirectory const& directory, Checkpo
 
 // A fork takes over another run's state, and may differ in its deck: what it does not take over. Its chains' bits are its own, so that the
 // machine does not matter.
-std::vector<std::string> left_out_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
+Start start_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
   CheckpointInfo const info = read_checkpoint_info(from);
   require_all(info.sampling == sampling_version, ExitCode::data,
               "{} was written by {}, whose state has another meaning than that of {}; train on from its parameters instead (model.from)",
               from.path.string(), info.code_version, code_version());
-  std::vector<std::string> left_out{"samples/", "history/", "train/rollbacks"};
-  bool other_sampler = false;
-  for (std::string const& d : differences(deck::read(info.deck, from.path.string(), catalogue()), wanted)) {
-    log::info("differs from {}: {}", from.path.string(), d);
-    other_sampler = other_sampler || d.starts_with("sampler.");
-  }
-  if (other_sampler) left_out.push_back("sampler/");
-  return left_out;
+  Start start{
+      from, true, {"samples/", "history/", "train/rollbacks"}, differences(deck::read(info.deck, from.path.string(), catalogue()), wanted)};
+  for (std::string const& d : start.different) log::info("differs from {}: {}", from.path.string(), d);
+  bool const other_sampler =
+      std::any_of(start.different.begin(), start.different.end(), [](std::string const& d) { return d.starts_with("sampler."); });
+  if (other_sampler) start.left_out.push_back("sampler/");
+  return start;
 }
 
 // A run that left no checkpoint is begun anew, or goes on with the estimators that it has not finished, if nothing finished is lost by that
@@ -147,11 +147,10 @@ bool is_done(RunDirectory const& directory, std::string const& resolved, Communi
 
 Start find_start(Arguments const& a, RunDirectory const& directory, deck::Document const& wanted, Communicator const& ranks) {
   auto const from = restart_point(a, directory, ranks);
-  Start start{from, from && !ranks.any(ranks.is_root() && is_of(directory, *from))};
-  if (start.fork) start.left_out = left_out_of_fork(*from, wanted);
-  else if (from) require_same_run(a, directory, *from, wanted);
+  if (from && !ranks.any(ranks.is_root() && is_of(directory, *from))) return start_of_fork(*from, wanted);
+  if (from) require_same_run(a, directory, *from, wanted);
   else if (!a.overwrite && directory.has_run(ranks)) require_unfinished(directory, ranks, wanted);
-  return start;
+  return {from};
 }
 
 std::optional<CheckpointFile> rollback_target(RunContext const& c, std::optional<Index> last_target) {

@@ -15,9 +15,10 @@ namespace partita {
 bool is_done(RunDirectory const&, std::string const& resolved, Communicator const&);
 
 struct Start {
-  std::optional<CheckpointFile> from;      // none: anew
-  bool fork = false;                       // from another run's checkpoint, in a directory of its own
-  std::vector<std::string> left_out = {};  // groups of the state that a fork does not take over
+  std::optional<CheckpointFile> from;       // none: anew
+  bool fork = false;                        // from another run's checkpoint, in a directory of its own
+  std::vector<std::string> left_out = {};   // groups of the state that a fork does not take over
+  std::vector<std::string> different = {};  // how its deck differs from that of the run that it begins from
 };
 // Failure(usage) where the deck differs from that of the run that is there in what changes its results, or something finished would be
 // lost; Failure(data) where there is nothing to continue from and there must be.

@@ -44,9 +44,19 @@ class Loop {
   }
 
   // From another run's checkpoint: samples, history and what is left out begin here.
-  void fork(CheckpointFile const& from, std::vector<std::string> const& left_out) {
+  void fork(Start const& start) {
+    CheckpointFile const& from = *start.from;
     require_step(from);
-    auto const absent = read_checkpoint_in_part(from, context_.ranks, state().without(left_out));
+    std::vector<std::string> absent;
+    try {
+      absent = read_checkpoint_in_part(from, context_.ranks, state().without(start.left_out));
+    } catch (Failure const& f) {
+      if (f.code() != ExitCode::data || start.different.empty()) throw;
+      fail(ExitCode::usage,
+           fmt::format("{}; a fork keeps the sizes of the run that it begins from, and the decks differ in\n  {}", f.what(),
+                       fmt::join(start.different, "\n  ")),
+           f.where(), f.location(), f.leave());
+    }
     for (std::string const& name : absent) log::warning("{} holds no {}, which starts anew", from.path.string(), name);
     step_ = from.step;
     task_.forked(step_);
@@ -168,7 +178,7 @@ struct Attempt {
         loop(c, status, *task, c.deck.at("checkpoint").as<CheckpointOptions>(), conditions) {}
   void begin(Start const& start) {
     if (!start.from) task->restored(0);
-    else if (start.fork) loop.fork(*start.from, start.left_out);
+    else if (start.fork) loop.fork(start);
     else loop.restore(*start.from);
   }
 };

@@ -115,7 +115,8 @@ if [[ -z $(ls fork.stopped/checkpoints) ]]; then
   expect 2 "begin it again with --restart" run "${constant[@]}" --restart auto --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
   expect 0 "a fork of" run "${constant[@]}" --restart "$from" --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
 fi
-expect 3 "found" run "${constant[@]}" --restart "$from" --set run.output=fork.shape --set model.hidden=9 --set train.updates=120
+expect 2 "model.hidden" run "${constant[@]}" --restart "$from" --set run.output=fork.shape --set model.hidden=9 --set train.updates=120
+grep -q "^error: .*a fork keeps the sizes" output || die "a fork of other sizes is not refused for them"
 on 1 run "${small_well[@]}" --set run.output=chains
 expect 0 "a fork of" run "${small_well[@]}" --restart "$(newest_checkpoint chains)" --set run.output=chains.fork --set sampler.steps=800 --set sampler.step_size=0.02
 [[ $(numbers chains.fork/samples.h5 /posterior/draw | head -n 1) == 420 ]] || die "draws of a fork begin elsewhere than behind its start"
