@@ -57,6 +57,8 @@ class Problem(Exception):
 class Program:
     """The program on some ranks, in a folder, its output in a file of that folder."""
 
+    launchers_that_hung = 0  # without any rank that lived
+
     def __init__(self, folder: Path, ranks: int, *arguments: str, variables: dict[str, str] | None = None):
         launcher = [mpiexec, "-n", str(ranks), "--oversubscribe"] if ranks > 1 else []
         self.ranks, self.words = ranks, " ".join(arguments)
@@ -70,6 +72,17 @@ class Program:
             return [self.process.pid]
         found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
         return [int(p) for p in found.stdout.split()]
+
+    def lives(self) -> bool:
+        """Whether any of its ranks does."""
+
+        def is_running(process: int) -> bool:
+            try:
+                return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+            except OSError:
+                return False
+
+        return any(is_running(p) for p in self.rank_processes())
 
     def send(self, number: int, processes: list[int]) -> None:
         for p in processes:
@@ -86,8 +99,12 @@ class Program:
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            lived = self.lives()
             self.send(signal.SIGKILL, [*self.rank_processes(), self.process.pid])
             self.process.wait()
+            if not lived:  # Open MPI 4.1, where ranks die while they connect to it
+                Program.launchers_that_hung += 1
+                return -signal.SIGKILL
             raise Problem("hangs", f"{self.words} hangs; its last words: {self.output()[-300:]}") from None
         crashed = {-s for s in (4, 6, 7, 8, 11)} | {128 + s for s in (4, 6, 7, 8, 11)} | {70}
         if code in crashed or re.search("Segmentation fault|a bug in Partita", self.output()):
@@ -559,6 +576,8 @@ def main() -> int:
         print(f"{row.fault:{width}}  {row.made:6}  " + "  ".join(f"{row.counts[c]:7}" for c in columns), flush=True)
         for remark in row.remarks[:10]:
             print("    " + remark.replace("\n", "\n    "), flush=True)
+    if Program.launchers_that_hung > 0:
+        print(f"mpirun itself hung {Program.launchers_that_hung} times, with no rank alive")
     shutil.rmtree(base, ignore_errors=True)
     return 1 if any(any(row.counts.values()) or row.made == 0 and not row.remarks for row in rows) else 0
 
