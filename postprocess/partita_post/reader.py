@@ -136,6 +136,7 @@ class Run:
         """Lazily from samples.h5, which presents all parts as one; without it the parts themselves, one after the other along draw."""
         whole = self.path / "samples.h5"
         if whole.is_file():
+            _require_parts(whole, group)
             return _opened(whole, group)
         parts = sorted((self.path / "samples").glob("part-*.h5"))
         if not parts:
@@ -144,6 +145,19 @@ class Run:
         return xr.concat(
             datasets, dim="draw", data_vars="minimal", coords="minimal", compat="override", join="override", combine_attrs="override"
         )
+
+
+def _require_parts(whole, group):
+    """Where a part is missing HDF5 reads NaN instead of draws."""
+    try:
+        with h5py.File(whole) as file:
+            virtual = [d for d in file.get(group, {}).values() if isinstance(d, h5py.Dataset) and d.is_virtual]
+            parts = {source.file_name for d in virtual for source in d.virtual_sources()}
+    except OSError as error:
+        raise DataError(f"{whole}: cannot be read ({error})") from error
+    for part in sorted(parts):
+        if not (whole.parent / part).is_file():
+            raise DataError(f"{whole}: its part {part} is missing; its draws are lost unless you restore it from a copy")
 
 
 def _parsed(path, parse):

@@ -19,8 +19,8 @@ void for_each_line(std::string const& path, std::function<bool(std::string_view 
 // Without spaces, tabs and carriage returns at its ends.
 std::string_view trimmed(std::string_view text);
 
-// The fields of a line, and where each starts for messages: "path:line:column". They are separated by semicolons where there is one, else by
-// commas, else by tabs.
+// The fields of a line, and where each starts for messages: "path:line:column". They are separated by semicolons where there is one, else
+// by commas, else by tabs.
 struct Field {
   std::string_view text;
   Index column;

@@ -58,7 +58,8 @@ std::string resolved(Block const& block, Keys keys) {
 
 std::string resolved(Document const& document) {
   std::string text = fmt::format("title = {}\n", toml_text(document.title));
-  for (Block const& block : document.blocks) text.append("\n").append(resolved(block, Keys::all));
+  for (Block const& block : document.blocks)
+    if (block.given || !block.asks_by_presence) text.append("\n").append(resolved(block, Keys::all));
   return text;
 }
 

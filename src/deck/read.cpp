@@ -205,7 +205,7 @@ Schema const* Reader::read_type(Section const& section, WrittenSection const& wr
 }
 
 void Reader::read_block(Section const& section, WrittenSection const& written, bool given) {
-  Block block{section.name, "", written.at, {}, given, section.repeated, section.on_restart, {}};
+  Block block{section.name, "", written.at, {}, given, section.repeated, section.on_restart, section.asks_by_presence, {}};
   Schema const* schema = section.types.empty() ? nullptr : read_type(section, written, block);
   for (std::vector<Key> const* keys : {&section.common, schema ? &schema->keys : nullptr})
     for (std::size_t i = 0; keys && i < keys->size(); i++) read_key(section, (*keys)[i], written, block);

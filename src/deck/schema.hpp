@@ -192,6 +192,7 @@ struct Section {
   std::vector<std::string> required_for;    // run.task values that need it
   bool repeated = false;                    // [[section]]
   OnRestart on_restart = OnRestart::fixed;  // of its presence and type
+  bool asks_by_presence = false;            // to be there is to ask for something: absent, it is not in the resolved deck with its defaults
 };
 
 struct Catalogue {
@@ -219,6 +220,7 @@ class Block {
   bool given = false;     // false: the section is absent and stands here with its defaults
   bool repeated = false;  // [[section]]
   OnRestart on_restart = OnRestart::fixed;
+  bool asks_by_presence = false;
   std::vector<Entry> entries;  // in Catalogue order; keys that do not apply to the task are left out
 
   Entry const* find(std::string const& key) const;  // nullptr where there is none

@@ -100,7 +100,8 @@ deck::Section clamp_section() {
            deck::key("values", &O::values, "held values: one, or one a held unit; without, those of [data]").excludes({"split", "items"}),
            deck::key("split", &O::split, "items shown").one_of({"train", "validation", "test"}),
            deck::key("items", &O::items, "how many: chain c shows item c mod items; 0: all").at_least(0)},
-      .tasks = {"sample"}};
+      .tasks = {"sample"},
+      .asks_by_presence = true};
 }
 
 void clamp(Chains& chains, Model const& model, data::Dataset const* data, ClampOptions const& o) {

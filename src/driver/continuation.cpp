@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "core/build_info.hpp"
 #include "core/log.hpp"
@@ -18,6 +19,16 @@ bool is_of(RunDirectory const& directory, CheckpointFile const& file) {
   return std::filesystem::equivalent(Path(file.path).parent_path(), directory.checkpoints(), absent);
 }
 
+// The steps of the finished run that the directory holds, 0 for none; whatever its status says: a later attempt may have failed.
+Index finished_steps(RunDirectory const& directory) {
+  std::error_code absent;
+  if (!std::filesystem::exists(directory.summary(), absent)) return 0;
+  auto const summary = nlohmann::json::parse(read_text(directory.summary()), nullptr, false);
+  bool const done = summary.is_object() && summary.contains("status") && summary.at("status") == "done" && summary.contains("steps") &&
+                    summary.at("steps").is_number_integer();
+  return done ? summary.at("steps").get<Index>() : 0;
+}
+
 // A directory that holds a run goes on from its own checkpoints only, or begins its fork again, and a finished run not from one before its
 // end, which would remove its results.
 CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
@@ -25,22 +36,37 @@ CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& director
   if (!directory.has_run(ranks)) return file;
   on_root(ranks, [&] {
     auto const status = read_status(directory);
-    bool const same_fork = status && !status->fork_of.empty() && status->fork_of == file.path.string();
+    bool const same_fork =
+        status && !status->fork_of.empty() && status->fork_of == file.path.string() && directory.checkpoint_steps().empty();
     require(is_of(directory, file) || same_fork, ExitCode::usage,
             "{} is a checkpoint of another run than the one in {}, which it would replace; choose another run.output, or continue the "
             "run that is there with --restart auto",
             file.path.string(), directory.root().string());
-    require(!status || status->status != "done" || file.step >= status->step.value_or(0), ExitCode::usage,
+    Index const finished = finished_steps(directory);
+    require(file.step >= finished, ExitCode::usage,
             "{} holds a finished run of {} steps, and {} is of step {}, so that results would be removed; use --restart auto, or choose "
             "another run.output",
-            directory.root().string(), status ? status->step.value_or(0) : 0, file.path.string(), file.step);
+            directory.root().string(), finished, file.path.string(), file.step);
   });
   return file;
 }
 
 // Where a run continues: nothing where it starts anew.
 std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
-  if (a.restart == Restart::from_file) return named_checkpoint(a, directory, ranks);
+  if (a.restart == Restart::from_file) {
+    on_root(ranks, [&] {
+      std::error_code absent;
+      bool const is_run = std::filesystem::is_directory(a.restart_file, absent),
+                 is_checkpoint = std::filesystem::is_regular_file(a.restart_file, absent) &&
+                                 std::filesystem::exists(manifest_of(a.restart_file), absent);
+      require(
+          is_run || is_checkpoint, ExitCode::data,
+          "--restart {}: neither auto nor required, nor a checkpoint with its manifest, nor the directory of a run; the checkpoints of a "
+          "run are in its folder checkpoints/",
+          a.restart_file);
+    });
+    return named_checkpoint(a, directory, ranks);
+  }
   if (a.restart == Restart::never || !directory.has_run(ranks)) {
     require_all(a.restart != Restart::required, ExitCode::data,
                 "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
@@ -121,7 +147,7 @@ void require_unfinished(RunDirectory const& directory, Communicator const& ranks
     if (std::filesystem::exists(directory.deck())) running = read_text(directory.deck());
   });
   ranks.broadcast(running);
-  if (!running.empty()) require_same_deck(running, directory.deck(), directory, wanted);
+  if (!running.empty() && directory.has_results(ranks)) require_same_deck(running, directory.deck(), directory, wanted);
   if (wanted.at("run").as<RunOptions>().task != "estimate")
     log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
 }
@@ -149,7 +175,7 @@ Start find_start(Arguments const& a, RunDirectory const& directory, deck::Docume
   auto const from = restart_point(a, directory, ranks);
   if (from && !ranks.any(ranks.is_root() && is_of(directory, *from))) return start_of_fork(*from, wanted);
   if (from) require_same_run(a, directory, *from, wanted);
-  else if (!a.overwrite && directory.has_run(ranks)) require_unfinished(directory, ranks, wanted);
+  else if (a.restart != Restart::never && directory.has_run(ranks)) require_unfinished(directory, ranks, wanted);
   return {from};
 }
 

@@ -22,8 +22,15 @@ struct Grid {
   std::vector<double> points;  // (point, dimension)
 
   Grid(GridOptions const& o, Index dimension) {
+    auto const one_or_each = [&](std::vector<double> const& ends) {
+      return ends.size() == 1 || static_cast<Index>(ends.size()) == dimension;
+    };
+    require_all(one_or_each(o.lowest) && one_or_each(o.highest), ExitCode::usage,
+                "estimator.lowest has {} numbers and estimator.highest {}; give one, or one for each of the {} coordinates",
+                o.lowest.size(), o.highest.size(), dimension);
     for (std::size_t k = 0; k < static_cast<std::size_t>(dimension); k++) {
       double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)];
+      require_all(low < high, ExitCode::usage, "estimator.lowest = {} is not below estimator.highest = {} of coordinate {}", low, high, k);
       axes.emplace_back();
       for (Index i = 0; i < o.points; i++)
         axes[k].push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(o.points - 1));

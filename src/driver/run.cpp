@@ -211,13 +211,33 @@ std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, 
   }
 }
 
-// Collective: how the run in this directory ended.
-bool stopped_by_limit(RunDirectory const& directory, Communicator const& ranks) {
-  int by_limit = 0;
-  if (ranks.is_root())
-    if (auto const last = read_status(directory)) by_limit = last->status == "stopped early" && last->reason.starts_with(wall_clock_limit);
-  ranks.broadcast(&by_limit, sizeof by_limit);
-  return by_limit != 0;
+// Collective: what the run in this directory said last; empty where there is none.
+struct LastWord {
+  std::string reason, fork_of;
+  std::optional<RunStatus> finished;  // on the root: of a run that was done, with its deck
+  std::string deck;
+};
+LastWord last_word(RunDirectory const& directory, Communicator const& ranks) {
+  LastWord last;
+  on_root(ranks, [&] {
+    auto const status = read_status(directory);
+    if (!status) return;
+    last = {status->reason, status->fork_of, {}, {}};
+    if (status->status != "done" || !std::filesystem::exists(directory.deck())) return;
+    last.finished = status;
+    last.deck = read_text(directory.deck());
+  });
+  ranks.broadcast(last.reason);
+  ranks.broadcast(last.fork_of);
+  return last;
+}
+// By the root: whether a failure left a finished run as it was, which is then said again.
+bool stays_finished(RunDirectory const& directory, LastWord const& last, Failure const& failure, bool continues, bool gained) {
+  bool const refused = failure.code() == ExitCode::usage || failure.code() == ExitCode::data;
+  if (!last.finished || !refused || !continues || gained) return false;
+  directory.write_deck(last.deck);
+  write_status(directory, *last.finished);
+  return true;
 }
 
 // They are in summary.json.
@@ -259,7 +279,7 @@ int run(Arguments const& a, Communicator const& ranks) {
   directory.create(ranks);
   RunLock const lock(directory, ranks);
   directory.remove_unfinished(ranks);
-  require_all(a.overwrite || a.restart != Restart::never || !directory.has_run(ranks), ExitCode::usage,
+  require_all(a.overwrite || a.restart != Restart::never || !directory.has_results(ranks), ExitCode::usage,
               "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output",
               directory.root().string());
   std::string const resolved = deck::resolved(deck);
@@ -272,12 +292,13 @@ int run(Arguments const& a, Communicator const& ranks) {
   auto const& from = start.from;
 
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
-  Gain gain;
-  gain.stopped_by_limit_before = stopped_by_limit(directory, ranks);
-  StatusRecord const status(directory, lock, ranks, resolved, start.fork ? from->path.string() : "");
+  LastWord const last = last_word(directory, ranks);
+  StatusRecord const status(directory, lock, ranks, resolved, start.fork ? from->path.string() : from ? last.fork_of : "");
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
   Timers timers;
   Inputs inputs;
+  Gain gain;
+  gain.stopped_by_limit_before = last.reason.starts_with(wall_clock_limit);
   RunContext const context{
       ranks,  deck,   options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed),
       timers, inputs, gain};
@@ -309,7 +330,7 @@ int run(Arguments const& a, Communicator const& ranks) {
     if (f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && f.leave() == Leave::in_order) advise_fork(a, context);
     if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw;
     try {
-      status.write_end("failed", f.code(), f.what());
+      if (!stays_finished(directory, last, f, from.has_value() && !start.fork, gain.made)) status.write_end("failed", f.code(), f.what());
     } catch (Failure const& unwritten) {
       log::error("{}", unwritten.what());
     }

@@ -34,9 +34,7 @@ std::string reason_against_limit(deck::Value const& v) {
   return "must be at least 1 s";
 }
 
-std::string reason_against_optional_duration(deck::Value const& v) {
-  return std::get<std::string>(v).empty() ? "" : deck::reason_against_duration(v);
-}
+std::string reason_against_optional_limit(deck::Value const& v) { return std::get<std::string>(v).empty() ? "" : reason_against_limit(v); }
 
 }  // namespace
 
@@ -55,7 +53,7 @@ deck::Section run_section() {
                deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)")
                    .for_tasks({"train"}),
                deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
-                   .checked_by(reason_against_optional_duration)
+                   .checked_by(reason_against_optional_limit)
                    .free_on_restart(),
                deck::key(
                    "watchdog", &O::watchdog,

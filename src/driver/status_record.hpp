@@ -25,18 +25,14 @@ class StatusRecord {
     lock_.confirm();
     put(status, code, reason, step);
   }
-  // By the root, of a run that goes on and has a checkpoint of its own now.
-  void write_saved(Index step) const {
-    fork_of_.clear();
-    write("running", {}, "", step);
-  }
+  // By the root, of a run that goes on and has this checkpoint now.
+  void write_saved(Index step) const { write("running", {}, "", step); }
   // By any rank: the one that knows of an end may be another than the root. Another run's record stays, and without a code, which tells
   // nothing of the reason, this run's own last word.
   void write_end(std::string const& status, std::optional<ExitCode> code, std::string const& reason) const {
     lock_.confirm();
     auto const now = read_status(directory_);
     if (now && (now->process != process_ || (!code && now->status != "running"))) return;
-    if (now) fork_of_ = now->fork_of;  // the root knows
     put(status, code, reason, now ? now->step : std::nullopt);
   }
   // The same of a run that was asked to stop where it had nothing to save.
@@ -44,7 +40,6 @@ class StatusRecord {
     lock_.confirm();
     auto const now = read_status(directory_);
     if (now && (now->process != process_ || now->status != "running")) return;
-    if (now) fork_of_ = now->fork_of;
     put("stopped early", ExitCode::stopped_early, reason, step);
   }
 
@@ -52,8 +47,7 @@ class StatusRecord {
   RunDirectory const& directory_;
   RunLock const& lock_;
   Communicator const& ranks_;
-  std::string deck_hash_;
-  mutable std::string fork_of_;
+  std::string deck_hash_, fork_of_;
   ProcessIdentity process_ = ProcessIdentity::of_this_process();
 
   void put(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {

@@ -149,6 +149,15 @@ bool RunDirectory::has_run(Communicator const& ranks) const {
   return ranks.any(mine);
 }
 
+bool RunDirectory::has_results(Communicator const& ranks) const {
+  bool mine = false;
+  on_root(ranks, [&] {
+    auto const files = files_of_run();
+    mine = marked() && std::any_of(files.begin(), files.end(), [&](Path const& f) { return f != deck() && f != status() && f != log(); });
+  });
+  return ranks.any(mine);
+}
+
 std::vector<Path> RunDirectory::files_of_run() const {
   std::vector<Path> found;
   for (Path const& folder : {root_, checkpoints(), samples(), estimates()})

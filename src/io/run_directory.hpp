@@ -41,6 +41,8 @@ class RunDirectory {
   void create(Communicator const&) const;
   // Collective: whether a run has begun here: the mark is there, and more than what every start leaves.
   bool has_run(Communicator const&) const;
+  // Collective: whether it has left anything that took work: a checkpoint, samples, history, estimates, a summary.
+  bool has_results(Communicator const&) const;
   // Collective; by the holder of the run lock. Removes what killed writers left unfinished.
   void remove_unfinished(Communicator const&) const;
   // Collective; by the holder of the run lock, whose status no longer says that there are results. Removes every file of a run but mark,

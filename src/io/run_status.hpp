@@ -24,7 +24,7 @@ struct RunStatus {
   std::optional<Index> step;  // the last that is known: of a run that goes on, its newest checkpoint
   ProcessIdentity process;    // rank 0
   std::string deck_hash;      // of the resolved deck that this is about
-  std::string fork_of = {};   // the other run's checkpoint that it begins from, until it has one of its own
+  std::string fork_of = {};   // the other run's checkpoint that it began from; empty: none
 
   Json json() const;
 };

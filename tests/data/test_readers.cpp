@@ -123,7 +123,8 @@ TEST(Csv, NumbersWithAndWithoutHeader) {
 TEST(Csv, SemicolonsAndTabsSeparateToo) {
   for (std::string const text : {"1;-2.5;3\n4; 5;6\n", "1\t-2.5\t3\n4\t5\t6\t\n", "1,-2.5,3\n4,\t5,6\n"})
     EXPECT_EQ(std::get<Doubles>(read_csv(write_file("c.csv", text), false, 0).values), (Doubles{1, -2.5, 3, 4, 5, 6})) << text;
-  EXPECT_THAT(failure(ExitCode::data, [] { read_csv(write_file("d.csv", "1;2\n3;4,5\n"), false, 0); }), HasSubstr(":2:3: \"4,5\" is not a number"));
+  EXPECT_THAT(failure(ExitCode::data, [] { read_csv(write_file("d.csv", "1;2\n3;4,5\n"), false, 0); }),
+              HasSubstr(":2:3: \"4,5\" is not a number"));
 }
 
 // Longer than the blocks in which the file is read.

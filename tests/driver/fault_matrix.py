@@ -30,7 +30,7 @@ import time
 from pathlib import Path
 from typing import Callable
 
-program, mpiexec, failing_calls = (os.environ[name] for name in ("PARTITA", "MPIEXEC", "FAILING_CALLS"))
+program, mpiexec, failing_calls = (os.environ.get(name, "") for name in ("PARTITA", "MPIEXEC", "FAILING_CALLS"))
 here = Path(__file__).resolve().parent
 environment = os.environ | {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
@@ -381,7 +381,7 @@ class Damaged:
         p = longer.start(folder, rng.choice((1, 1, 2)))
         code, output = p.end(), p.output()
         must(code, (done, bad_deck, bad_data, storage), f"the run with a damaged {victim.name}", output)
-        named = victim.name in output or (victim.name.startswith("history.") and "history" in output)
+        named = victim.stem in output or (victim.name.startswith("history.") and "history" in output)
         if code != done and not named:
             raise Problem("silent", f"{victim.name} is damaged and not named: {output[-600:]}")
         if code == done:
@@ -517,12 +517,14 @@ def attempt(row: Row, number: int, seed: int, base: Path) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--share", type=float, default=1, help="of the trials")
     parser.add_argument("--only", default="", help="rows whose fault contains these words")
     parser.add_argument("--trial", type=int, help="this trial alone")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    if missing := [name for name in ("PARTITA", "MPIEXEC", "INPUTS", "FAILING_CALLS") if not os.environ.get(name)]:
+        parser.error(f"set {', '.join(missing)} as tests/driver/CMakeLists.txt does: the program, mpirun, inputs/, and libfailing_calls.so")
     base = Path(tempfile.mkdtemp(prefix="faults-"))
     for family in [*families, halfway, longer]:
         family.prepare(base)

@@ -47,6 +47,7 @@ expect 85 "found before the run was stopped" run slow.toml --restart auto --wall
 grep -q "wall-clock limit in phase estimators" slow/run.status.json || die "the reason of a stop by the time limit"
 # Once more would change nothing: a job that is put back into the queue each time must end.
 expect 2 "would end here for ever" run slow.toml --restart auto --walltime 4s
+expect 2 "would end here for ever" run slow.toml --restart auto --walltime 4s
 [[ $(status_of slow) == 2 ]] || die "the status of a limit that is too short for ever"
 # What was found before the stop is found, to the bit, and the rest is computed.
 on 1 run slow.toml --set run.output=whole --set estimator.1.temperatures=40000
@@ -106,6 +107,7 @@ on 3 run "${constant[@]}" --restart "$from" --set run.output=fork.ranks --set tr
 same "$(newest_checkpoint long)" "$(newest_checkpoint fork.ranks)" /model/parameters
 expect 2 "is a checkpoint of another run" run "${constant[@]}" --restart "$from" --set run.output=fork --set train.updates=150
 expect 0 "continuing from" run "${constant[@]}" --restart auto --set run.output=fork --set train.updates=150
+grep -q "\"fork_of\": \".*$(basename "$from")" fork/run.status.json || die "the status does not tell what a run is a fork of"
 # A fork that is stopped before its first checkpoint begins again as a fork, never from step 0.
 start 1 run "${constant[@]}" --restart "$from" --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
 until [[ -e fork.stopped/run.status.json ]]; do sleep 0.01; done

@@ -73,6 +73,22 @@ expect 2 "no status that tells how it ended" run "${small_gaussian[@]}" --set ru
 mv deck.toml run.status.json done
 [[ $(ls -i done done/samples) == "$before" ]] || die "the results of a finished run were touched"
 expect 2 "would be removed" run "${small_gaussian[@]}" "${parts[@]}" --set run.output=kept --restart "$(ls kept/checkpoints/step-*.h5 | head -n 1)"
+# What is refused leaves a finished run as it was, and the way to its results stays closed.
+every100=("${small_gaussian[@]}" --set 'checkpoint.every="100 steps"' --set run.output=stays)
+on 1 run "${every100[@]}" || die "stays"
+before=$(cat stays/run.status.json stays/deck.toml)
+expect 2 "is at step 400 already" run "${every100[@]}" --set sampler.steps=300 --restart auto
+expect 2 "has no parameters" run "${every100[@]}" --set model.from=x.h5 --restart auto
+[[ $(cat stays/run.status.json stays/deck.toml) == "$before" ]] || die "a refused restart changed a finished run"
+expect 2 "would be removed" run "${every100[@]}" --set sampler.steps=350 --restart stays/checkpoints/step-0000000000300.h5
+expect 3 "nor a checkpoint with its manifest" run "${every100[@]}" --restart stays/samples.h5
+expect 0 "nothing to do" run "${every100[@]}" --restart auto
+# Its own deck is a deck, and mistakes that were found before anything was made leave nothing in the way.
+expect 0 "nothing to do" run stays/deck.toml --restart auto
+expect 2 "has no parameters" run "${small_gaussian[@]}" --set run.output=mistaken --set model.from=x.h5
+expect 0 "results are in" run "${small_gaussian[@]}" --set run.output=mistaken
+expect 2 "must be at least 1 s" run "${small_gaussian[@]}" --set run.output=limit --walltime 0s
+
 expect 0 "results are in" run "${small_gaussian[@]}" --set run.output=exp2
 expect 2 "another run" run "${small_gaussian[@]}" --set run.output=exp2 --restart "$(newest_checkpoint kept)"
 printf '[run]\ntask = "estimate"\noutput = "estimate"\n[model]\ntype = "gaussian"\ndimension = 2\n[[estimator]]\ntype = "energy_grid"\n' >estimate.toml

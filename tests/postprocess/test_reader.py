@@ -30,6 +30,13 @@ def test_virtual_dataset_gives_what_the_parts_give(gaussian_run):
         xr.testing.assert_identical(getattr(whole, group).load(), dataset)
 
 
+def test_a_missing_part_is_named_instead_of_read_as_nan(gaussian_run):
+    join_parts(gaussian_run)
+    (gaussian_run / "samples/part-000001.h5").unlink()
+    with pytest.raises(DataError, match="part-000001.h5 is missing"):
+        Run(gaussian_run).posterior
+
+
 def test_part_opens_in_plain_xarray(gaussian_run):
     part = xr.open_dataset(gaussian_run / "samples/part-000002.h5", engine="h5netcdf", group="posterior")
     assert part["x"].dims == ("chain", "draw", "x_dim") and part.sizes["draw"] == 2
