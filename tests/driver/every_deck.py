@@ -14,13 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import launching
+
 program, mpiexec, inputs = (os.environ[name] for name in ("PARTITA", "MPIEXEC", "INPUTS"))
-environment = os.environ | {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "PARTITA_CHECK_COLLECTIVES": "1",
-}
+environment = launching.environment | {"PARTITA_CHECK_COLLECTIVES": "1"}
 limit = 240  # seconds a run may take on a busy machine before it counts as hanging
 
 # Deck: what makes it short; in the order in which they use each other's results.

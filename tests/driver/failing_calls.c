@@ -62,13 +62,7 @@ int open(char const* path, int flags, ...) {
   va_end(more);
   return fails_to_open(path, flags) ? -1 : NEXT(open)(path, flags, mode);
 }
-int open64(char const* path, int flags, ...) {
-  va_list more;
-  va_start(more, flags);
-  mode_t const mode = mode_of(flags, more);
-  va_end(more);
-  return fails_to_open(path, flags) ? -1 : NEXT(open64)(path, flags, mode);
-}
+int open64(char const* path, int flags, ...) __attribute__((alias("open"))); /* the same call where off_t has 64 bits */
 
 static int no_fallocate(void) {
   errno = EOPNOTSUPP;

@@ -30,14 +30,10 @@ import time
 from pathlib import Path
 from typing import Callable
 
+from launching import environment
+
 program, mpiexec, failing_calls = (os.environ.get(name, "") for name in ("PARTITA", "MPIEXEC", "FAILING_CALLS"))
 here = Path(__file__).resolve().parent
-environment = os.environ | {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "OMPI_MCA_rmaps_base_oversubscribe": "1",
-    "OMPI_MCA_orte_execute_quiet": "1",
-}
 limit = 120  # seconds a program may take on a busy machine before it counts as hanging
 columns = ("lost", "wrong", "hangs", "crashes", "silent", "code")
 done, bad_deck, bad_data, storage, locked, stopped = 0, 2, 3, 4, 6, 85  # exit codes
