@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from .reader import DataError, Run
+from .reader import DataError, Run, damaged_part
 
 
 def main(arguments=None):
@@ -14,6 +14,9 @@ def main(arguments=None):
     except DataError as error:
         return _fail(error, 3)
     except OSError as error:
+        damaged = damaged_part(options.run) if error.errno is None and hasattr(options, "run") else None
+        if damaged:
+            return _fail(f"{damaged}: damaged ({error}); restore it from a copy, its draws are lost otherwise", 3)
         return _fail(f"{error.filename or getattr(options, 'run', '')}: {error.strerror or error}", 4)
     return 0
 

@@ -147,6 +147,22 @@ class Run:
         )
 
 
+def _read(_, item):
+    if isinstance(item, h5py.Dataset):
+        item[...]
+
+
+def damaged_part(run):
+    """The first part of a run's samples that cannot be read to its end, None where all can: HDF5 itself names no file."""
+    for part in sorted((Path(run) / "samples").glob("part-*.h5")):
+        try:
+            with h5py.File(part) as file:
+                file.visititems(_read)
+        except (OSError, RuntimeError):
+            return part
+    return None
+
+
 def _require_parts(whole, group):
     """Where a part is missing HDF5 reads NaN instead of draws."""
     try:

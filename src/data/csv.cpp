@@ -1,6 +1,7 @@
 #include "data/csv.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "data/compressed_file.hpp"
 #include "data/table.hpp"
@@ -74,15 +75,56 @@ void for_each_line(std::string const& path, std::function<bool(std::string_view,
   }
 }
 
+namespace {
+
+bool is_number(Field const& field) {
+  double value;
+  return parse(field.text, value) == std::errc{};
+}
+
+// Why a field may be none, and what to do. `line` is the first of the file that is no comment.
+std::string advice_on(Field const& field, std::vector<Field> const& row, std::string_view line, bool first) {
+  auto const in_field = [&](char c) { return field.text.find(c) != std::string_view::npos; };
+  auto const numbers = std::count_if(row.begin(), row.end(), is_number);
+  if (trimmed(field.text).empty()) return "; fill in a number, or remove the row";
+  if (in_field(',') && line.find(';') != std::string_view::npos) return "; write numbers with decimal points, not commas";
+  if (row.size() == 1 && trimmed(field.text).find_first_of(" \t") != std::string_view::npos)
+    return "; separate numbers by commas, semicolons or tabs, not by spaces";
+  if (first && numbers == 0) return "; if this line names the columns, set data.header = true";
+  return "; correct it, or remove the row or column";
+}
+
+bool counts_up(std::vector<Field> const& row) {
+  for (std::size_t k = 0; k < row.size(); k++)
+    if (double value; parse(row[k].text, value) != std::errc{} || value != static_cast<double>(k)) return false;
+  return row.size() > 2;
+}
+
+}  // namespace
+
+// Of a file with `header` the line of names is skipped: the first one, be it a comment, or after comments the first one that is no row.
 Table read_csv(std::string const& path, bool header, Index limit) {
   Table table{path, 0, {}, std::vector<double>{}};
   auto& values = std::get<std::vector<double>>(table.values);
+  bool comments = false, first = true;
   for_each_line(path, [&](std::string_view content, Index line) {
-    if (line == 1 && header) return true;
+    if (trimmed(content).starts_with('#')) return comments = true;
     std::string const place = fmt::format("{}:{}", path, line);
     auto const row = fields(content);
-    for (Field const& field : row)
-      values.push_back(number<double>(field, place, line == 1 ? "; if line 1 names the columns, set data.header = true" : ""));
+    if (std::exchange(header, false)) {
+      bool const is_row = std::all_of(row.begin(), row.end(), is_number);
+      if (is_row && !comments && !counts_up(row))
+        table.warnings.push_back(place + ": a row of numbers, left out because data.header = true says that it names the columns");
+      if (!is_row || !comments) return true;
+    }
+    for (Field const& field : row) {
+      double value;
+      if (parse(field.text, value) != std::errc{}) value = number<double>(field, place, advice_on(field, row, content, first));
+      values.push_back(value);
+    }
+    if (first && counts_up(row))
+      table.warnings.push_back(place + ": 0, 1, 2, ..., as column names go; if they are, set data.header = true");
+    first = false;
     auto const columns = static_cast<Index>(row.size());
     if (table.shape.empty()) table.shape = {columns};
     require_all(columns == table.shape[0], ExitCode::data, "{}: {} columns found, {} wanted as in the rows before", place, columns,

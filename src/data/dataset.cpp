@@ -3,8 +3,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/log.hpp"
 #include "core/require.hpp"
+#include "data/rounding.hpp"
 
 namespace partita::data {
 namespace {
@@ -31,7 +31,8 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
       order_(table_.rows - source.test_rows, key, random::Stream::data_split),
       split_by_order_(options.validation_fraction + options.test_fraction > 0),
       threshold_(options.threshold),
-      test_source_(std::move(source.test_source)) {
+      test_source_(std::move(source.test_source)),
+      warnings_(std::move(table_.warnings)) {
   require_finite(table_);
   if (!fresh_) contents_ = contents_of(table_, order_.size(), test_source_, ratings_.get());
   narrow_where_exact(table_);
@@ -43,6 +44,7 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
   require_all(train_ > 0, ExitCode::usage, "{}: validation_fraction {} and test_fraction {} leave no training item of {} rows; lower them",
               table_.source, options.validation_fraction, options.test_fraction, split_rows);
   set_scaling(options);
+  if (!bytes_are_exact()) require_range(), look_for_lost_digits();
   if (options.binarize == "stochastic") check_probabilities();
   binarize_ = options.binarize == "threshold"    ? Binarize::threshold
               : options.binarize == "stochastic" ? Binarize::stochastic
@@ -69,20 +71,23 @@ double Dataset::raw(Index row, Index entry) const {
 void Dataset::set_scaling(DataOptions const& options) {
   if (options.scaling == "standardize") return standardize();
   bool const affine = options.scaling == "affine", unit = options.scaling == "unit", symmetric = options.scaling == "symmetric";
+  require_all(!affine || options.scale != 0, ExitCode::usage, "data.scale = 0 makes all entries of {} the same; choose another",
+              table_.source);
   scale_ = {affine ? options.scale : 1};
   offset_ = {affine ? options.offset : 0};
   if (unit || symmetric) {
     auto const [low, high] = range();
-    scale_[0] = (unit ? 1 : 2) / (high - low);
+    scale_[0] = (unit ? 0.5 : 1) / (high / 2 - low / 2);  // high - low may be beyond double
     offset_[0] = (unit ? 0 : -1) - scale_[0] * low;
   }
 }
 
 // What scaling maps to [0, 1] or [-1, 1]: all that bytes can hold, or the range of the training items.
-std::pair<double, double> Dataset::range() const {
+std::pair<double, double> Dataset::range() {
   if (auto const* bytes = std::get_if<std::vector<std::uint8_t>>(&table_.values)) {
     if (table_.highest_byte > 1 && *std::max_element(bytes->begin(), bytes->end()) <= 1)
-      log::warning("{}: all bytes are 0 or 1, yet this data.scaling divides by 255; scaling = \"none\" keeps them", table_.source);
+      warnings_.push_back(
+          fmt::format("{}: all bytes are 0 or 1, yet this data.scaling divides by 255; scaling = \"none\" keeps them", table_.source));
     return {0, table_.highest_byte};
   }
   double low = std::numeric_limits<double>::infinity(), high = -low;
@@ -92,23 +97,59 @@ std::pair<double, double> Dataset::range() const {
   return {low, high > low ? high : low + 1};
 }
 
-// Mean and variance over the training items in double, in one pass (Welford 1962). A constant entry keeps its scale.
+// Mean and variance over the training items in one pass (Welford 1962), in long double, whose squares of doubles neither vanish nor
+// overflow. A constant entry keeps its scale.
 void Dataset::standardize() {
   auto const n = static_cast<std::size_t>(dimension());
-  std::vector<double> mean(n, 0), squares(n, 0);
+  std::vector<long double> mean(n, 0), squares(n, 0);
   for (Index i = 0; i < train_; i++) {
     Index const row = item(Split::train, i).row;
     for (std::size_t d = 0; d < n; d++) {
-      double const value = raw(row, static_cast<Index>(d)), before = value - mean[d];
-      mean[d] += before / static_cast<double>(i + 1);
+      long double const value = raw(row, static_cast<Index>(d)), before = value - mean[d];
+      mean[d] += before / static_cast<long double>(i + 1);
       squares[d] += before * (value - mean[d]);
     }
   }
   for (std::size_t d = 0; d < n; d++) {
-    double const deviation = std::sqrt(squares[d] / static_cast<double>(train_));
+    auto const deviation = static_cast<double>(std::sqrt(squares[d] / static_cast<long double>(train_)));
     scale_.push_back(deviation > 0 ? 1 / deviation : 1);
-    offset_.push_back(-mean[d] * scale_[d]);
+    offset_.push_back(static_cast<double>(-mean[d] * scale_[d]));
   }
+}
+
+// Bytes whose steps are a hundred times what rounding moves them by, or more: nothing to look for.
+bool Dataset::bytes_are_exact() const {
+  if (!std::holds_alternative<std::vector<std::uint8_t>>(table_.values)) return false;
+  for (std::size_t d = 0; d < scale_.size(); d++)
+    if (!(std::abs(scale_[d]) > 100 * std::numeric_limits<Real>::epsilon() * (255 * std::abs(scale_[d]) + std::abs(offset_[d]))))
+      return false;
+  return true;
+}
+
+void Dataset::require_range() const {
+  constexpr double largest = std::numeric_limits<Real>::max();
+  for (Index row = 0; row < table_.rows; row++)
+    for (Index d = 0; d < dimension(); d++)
+      if (double const value = raw(row, d), x = scale(d) * value + offset(d); !(std::abs(x) <= largest)) [[unlikely]]
+        fail(ExitCode::data,
+             fmt::format("{} is {:.9g}{}, beyond the {:.2g} of this build's numbers; set data.scaling = \"standardize\" or \"unit\", or "
+                         "remove the row if it is a mistake",
+                         place(row, d), value, x == value ? "" : fmt::format(", and {:.9g} after scaling", x), largest),
+             FailedOn::all_ranks);
+}
+
+void Dataset::look_for_lost_digits() {
+  auto const read_back = [&](Index i, double* exact, double* rounded) {
+    for (Index d = 0, row = item(Split::train, i).row; d < dimension(); d++) {
+      exact[d] = raw(row, d);
+      rounded[d] = (static_cast<double>(static_cast<Real>(scale(d) * exact[d] + offset(d))) - offset(d)) / scale(d);
+    }
+  };
+  std::string const found = rounding_warning(table_.source, rounding_errors({train_, dimension(), read_back}));
+  if (!found.empty())
+    warnings_.push_back(found +
+                        "; set data.scaling = \"standardize\", which subtracts each entry's mean first, or build in double precision "
+                        "(cmake --preset double)");
 }
 
 void Dataset::check_probabilities() const {
@@ -150,11 +191,10 @@ void Dataset::transform(Table const& table, Item item, T* out) const {
   std::visit(
       [&](auto const& values) {
         auto const* row = values.data() + item.row * n;
-        if (double const scale = scale_[0], offset = offset_[0]; scale_.size() == 1)
-          for (Index d = 0; d < n; d++) out[d] = static_cast<T>(scale * row[d] + offset);
+        if (double const by = scale_[0], plus = offset_[0]; scale_.size() == 1)
+          for (Index d = 0; d < n; d++) out[d] = static_cast<T>(by * row[d] + plus);
         else
-          for (Index d = 0; d < n; d++)
-            out[d] = static_cast<T>(scale_[static_cast<std::size_t>(d)] * row[d] + offset_[static_cast<std::size_t>(d)]);
+          for (Index d = 0; d < n; d++) out[d] = static_cast<T>(scale(d) * row[d] + offset(d));
       },
       table.values);
   if (binarize_ == Binarize::threshold)

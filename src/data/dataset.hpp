@@ -52,8 +52,8 @@ struct Content {
 
 class Dataset {
  public:
-  // Failure(data) for NaN, infinite or, with stochastic binarization, non-probability values; Failure(usage) where the split leaves no
-  // training item.
+  // Failure(data) for values that are NaN or infinite, that Real does not hold after scaling or that are no probabilities with stochastic
+  // binarization; Failure(usage) where the split leaves no training item.
   Dataset(Source, DataOptions const&, random::Key);
 
   Index dimension() const { return table_.dimension(); }
@@ -99,14 +99,18 @@ class Dataset {
   // there are none; Failure(usage) where these are fewer than 2 * count.
   std::vector<double> held_out(Index set, Index count) const;
 
-  // x = scale * value + offset, one entry or one for each dimension; values as read are (x - offset) / scale.
-  std::vector<double> const& scale() const { return scale_; }
-  std::vector<double> const& offset() const { return offset_; }
+  // What is suspicious about the files and the data as they are scaled, for people; of the files, on the rank that read them.
+  std::vector<std::string> const& warnings() const { return warnings_; }
 
  private:
   void set_scaling(DataOptions const&);
-  std::pair<double, double> range() const;
+  std::pair<double, double> range();
   void standardize();
+  bool bytes_are_exact() const;
+  void require_range() const;
+  void look_for_lost_digits();
+  double scale(Index entry) const { return scale_[scale_.size() > 1 ? static_cast<std::size_t>(entry) : 0]; }
+  double offset(Index entry) const { return offset_[offset_.size() > 1 ? static_cast<std::size_t>(entry) : 0]; }
   void check_probabilities() const;
   std::string place(Index row, Index entry) const;  // for messages
   double raw(Index row, Index entry) const;
@@ -119,14 +123,15 @@ class Dataset {
   std::shared_ptr<Ratings const> ratings_;
   random::Key key_;
   Index train_ = 0, validation_ = 0, test_ = 0;
-  Permutation order_;    // of the rows that the fractions split
-  bool split_by_order_;  // false: rows in file order
-  std::vector<double> scale_, offset_;
+  Permutation order_;                   // of the rows that the fractions split
+  bool split_by_order_;                 // false: rows in file order
+  std::vector<double> scale_, offset_;  // x = scale * value + offset, one number or one for each entry
   Binarize binarize_ = Binarize::none;
   double threshold_;
   bool signs_ = false;
   std::string test_source_;
   std::vector<Content> contents_;
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace partita::data

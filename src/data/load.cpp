@@ -89,12 +89,12 @@ Type hdf5() {
 
 Type csv() {
   using O = CsvOptions;
-  return {deck::schema<O>("csv", "numbers separated by commas, semicolons or tabs, one row a line",
+  return {deck::schema<O>("csv", "numbers separated by commas, semicolons or tabs, one row a line; lines that begin with # are comments",
                           {deck::key("path", &O::path, "the file").required().free_on_restart(),
                            deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
                                .excludes({"test_fraction"})
                                .free_on_restart(),
-                           deck::key("header", &O::header, "the first line names the columns and is skipped")}),
+                           deck::key("header", &O::header, "the first line names the columns and is skipped, be it a comment or not")}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             return with_test_rows(read_csv(o.path, o.header, limit), o.test_path, [&] { return read_csv(o.test_path, o.header, 0); });

@@ -20,14 +20,12 @@ namespace {
 
 template <class T>
 void require_finite(Table const& table, std::vector<T> const& values) {
-  constexpr auto largest = static_cast<T>(std::numeric_limits<float>::max());
-  auto const beyond = [](T v) { return !(std::abs(v) <= largest); };
-  auto const bad = std::count_if(values.begin(), values.end(), beyond);
+  auto const is_none = [](T v) { return !std::isfinite(v); };
+  auto const bad = std::count_if(values.begin(), values.end(), is_none);
   if (bad == 0) return;
-  Index const first = std::find_if(values.begin(), values.end(), beyond) - values.begin();
+  Index const first = std::find_if(values.begin(), values.end(), is_none) - values.begin();
   fail(ExitCode::data,
-       fmt::format("{}: {} of {} values are NaN, infinite or beyond single precision, the first in row {}, entry {} (counted from 0); "
-                   "remove these rows",
+       fmt::format("{}: {} of {} values are NaN or infinite, the first in row {}, entry {} (counted from 0); remove these rows",
                    table.source, bad, values.size(), first / table.dimension(), first % table.dimension()),
        FailedOn::all_ranks);
 }
@@ -53,12 +51,15 @@ void append(Table& table, Table const& more) {
   }
   std::visit([](auto& to, auto const& from) { to.insert(to.end(), from.begin(), from.end()); }, table.values, more.values);
   table.rows += more.rows;
+  table.warnings.insert(table.warnings.end(), more.warnings.begin(), more.warnings.end());
 }
 
 void narrow_where_exact(Table& table) {
   auto const* doubles = std::get_if<std::vector<double>>(&table.values);
   if (!doubles) return;
-  auto const loses = [](double v) { return static_cast<double>(static_cast<float>(v)) != v; };
+  auto const loses = [](double v) {
+    return std::abs(v) > std::numeric_limits<float>::max() || static_cast<double>(static_cast<float>(v)) != v;
+  };
   if (std::any_of(doubles->begin(), doubles->end(), loses)) return;
   table.values = std::vector<float>(doubles->begin(), doubles->end());
 }

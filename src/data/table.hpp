@@ -13,9 +13,10 @@ using Values = std::variant<std::vector<std::uint8_t>, std::vector<float>, std::
 struct Table {
   std::string source;  // file and dataset, for messages
   Index rows = 0;
-  std::vector<Index> shape;   // of one row: {28, 28} for images
-  Values values;              // (row, entry), bytes stay bytes
-  double highest_byte = 255;  // that bytes of this kind can be: 1 of booleans
+  std::vector<Index> shape;                // of one row: {28, 28} for images
+  Values values;                           // (row, entry), bytes stay bytes
+  double highest_byte = 255;               // that bytes of this kind can be: 1 of booleans
+  std::vector<std::string> warnings = {};  // what is suspicious about the file, on the rank that read it
 
   Index dimension() const {
     Index n = 1;
@@ -32,7 +33,7 @@ Table read_idx(std::string const& path, Index limit);
 // Any integer or floating-point dataset of at least two axes; unsigned bytes stay bytes, all else becomes float or, of more than 4 bytes or
 // 24 bits, double.
 Table read_hdf5(std::string const& path, std::string const& dataset, Index limit);
-// Comma-separated numbers in double, one row a line; with `header` the first line is skipped.
+// Comma-separated numbers in double, one row a line, without comments (#); with `header` the line that names the columns is skipped.
 Table read_csv(std::string const& path, bool header, Index limit);
 
 // Images of CIFAR-10's binary version (Krizhevsky 2009), of these files one after the other, as rows (32, 32, 3) of bytes.

@@ -16,6 +16,8 @@ namespace {
 constexpr std::size_t largest_deck = std::size_t{64} << 20;
 
 std::string did_you_mean(std::filesystem::path const& path) {
+  if (path.string().starts_with("/dev/fd/") || path.string().starts_with("/proc/self/fd/"))
+    return "a pipe of the shell, <(...), that the launcher does not pass on; write the deck into a file";
   std::vector<std::string> names;
   std::error_code ignored;  // an unreadable directory only costs the hint
   auto const folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");

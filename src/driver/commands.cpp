@@ -17,6 +17,15 @@ void print(Communicator const& ranks, std::string const& text) {
   if (ranks.is_root()) std::fputs(text.c_str(), stdout);
 }
 
+// A deck that is wrong is to `info` a file that it cannot tell anything about, as others are.
+std::string describe_deck_file(Arguments const& a, Communicator const& ranks) {
+  try {
+    return describe_deck(read_deck(a, a.subject, ranks));
+  } catch (Failure const& failure) {
+    fail(ExitCode::data, failure.what(), failure.where(), failure.location());
+  }
+}
+
 }  // namespace
 
 deck::Document read_deck(Arguments const& a, std::string const& file, Communicator const& ranks) {
@@ -41,7 +50,7 @@ int execute(Arguments const& a, Communicator const& ranks) {
     print(ranks, list(a.subject));
   } else if (a.command == "info") {
     print(ranks, a.output_only                  ? read_deck(a, a.subject, ranks).at("run").as<RunOptions>().output + "\n"
-                 : a.subject.ends_with(".toml") ? describe_deck(read_deck(a, a.subject, ranks))
+                 : a.subject.ends_with(".toml") ? describe_deck_file(a, ranks)
                                                 : describe_file(a.subject));
   }
   return static_cast<int>(ExitCode::done);

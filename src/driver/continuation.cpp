@@ -9,6 +9,7 @@
 #include "core/matrix_product.hpp"
 #include "driver/registry.hpp"
 #include "io/run_status.hpp"
+#include "io/sample_reader.hpp"
 #include "io/together.hpp"
 
 namespace partita {
@@ -152,6 +153,22 @@ void require_unfinished(RunDirectory const& directory, Communicator const& ranks
     log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
 }
 
+// Where some of the samples' files are there and others are not; empty: nothing.
+std::string what_samples_lack(RunDirectory const& directory) {
+  auto const parts = directory.part_numbers(".h5"), manifests = directory.part_numbers(".manifest");
+  if (parts != manifests)
+    return fmt::format("{} holds {} parts and {} manifests", directory.samples().string(), parts.size(), manifests.size());
+  std::error_code absent;
+  if (!std::filesystem::exists(directory.all_samples(), absent))
+    return parts.empty() ? "" : fmt::format("{} is missing", directory.all_samples().string());
+  try {
+    SampleReader const whole(directory.all_samples());
+  } catch (Failure const& failure) {
+    return failure.what();
+  }
+  return {};
+}
+
 // For a shell.
 std::string quoted(std::string const& text) {
   std::string out = "'";
@@ -167,6 +184,10 @@ bool is_done(RunDirectory const& directory, std::string const& resolved, Communi
     auto const status = read_status(directory);
     done =
         status && status->status == "done" && status->deck_hash == hash_of_deck(resolved) && std::filesystem::exists(directory.summary());
+    if (auto const lack = done ? what_samples_lack(directory) : ""; !lack.empty()) {
+      log::warning("{}, though the run in {} is done", lack, directory.root().string());
+      done = false;
+    }
   });
   return ranks.any(done);
 }

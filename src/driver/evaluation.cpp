@@ -4,6 +4,7 @@
 
 #include "core/log.hpp"
 #include "data/load.hpp"
+#include "data/rounding.hpp"
 #include "driver/estimator.hpp"
 #include "driver/finished_estimators.hpp"
 #include "driver/units.hpp"
@@ -75,10 +76,12 @@ Tiling first_chains(Communicator const& ranks, RunDirectory const& directory, Ti
   return {chains, tiling.width};
 }
 
+Index first_chain_here(SampleSet const& s) { return std::min(s.tiling.first_chain(s.mine.first), s.tiling.chains); }
+
 // This rank's chains of a file, (chain, draw, dimension), the last `draws` of them.
 SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Tiling const& tiling, Index draws) {
   SampleSet s{ranks, tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), reader.draws(), reader.dimension(), {}, {}};
-  Index const first = std::min(tiling.first_chain(s.mine.first), tiling.chains), count = s.chains_here();
+  Index const first = first_chain_here(s), count = s.chains_here();
   s.x = reader.read<float>(first, count);
   s.has_energy = reader.has_statistic("energy");
   if (s.has_energy) s.energy = reader.read_statistic("energy", first, count);
@@ -89,6 +92,20 @@ SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Ti
     for (Index d = s.draws - draws; d < s.draws && s.has_energy; d++) last.energy.push_back(s.energy_of(c, d));
   }
   return last;
+}
+
+// Points of a file in double precision are held in single; said where that costs them more than noise. Collective.
+std::string loss_by_reading(std::string const& where, std::vector<double> const& exact, SampleSet const& samples) {
+  auto const d = static_cast<std::size_t>(samples.dimension);
+  auto const both = [&](Index i, double* as_read, double* held) {
+    auto const at = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(i) * d);
+    std::copy_n(exact.begin() + at, d, as_read);
+    std::copy_n(samples.x.begin() + at, d, held);
+  };
+  auto const over_ranks = [&](std::vector<double>& values, Reduction how) { samples.ranks.all_reduce(values, how); };
+  std::string const found =
+      data::rounding_warning(where, data::rounding_errors({static_cast<Index>(exact.size() / d), samples.dimension, both}, over_ranks));
+  return found.empty() ? found : found + "; subtract each entry's mean before the points are written";
 }
 
 bool holds_units(deck::Document const& deck) {
@@ -190,6 +207,7 @@ std::unique_ptr<data::Dataset> optional_data(RunContext const& c) {
   deck::Block const* block = c.deck.find("data");
   if (!block || !block->given) return nullptr;
   auto data = std::make_unique<data::Dataset>(data::load(*block, c.key, c.ranks));
+  for (std::string const& w : data->warnings()) log::warning("{}", w);
   for (data::Content const& content : data->contents()) c.inputs.add("data." + content.role, content.source, content.hash);
   return data;
 }
@@ -216,8 +234,13 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
   return squared_energy_distance(ranks, chains, items, d);
 }
 
+void Evaluation::add_warnings_of_data(Results& results) const {
+  if (data) results.warnings.insert(results.warnings.begin(), data->warnings().begin(), data->warnings().end());
+}
+
 Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
   Results out = judge(*this, tiling, draws);
+  add_warnings_of_data(out);
   if (sampler && sampler->biased())
     out.not_examined.push_back(
         "the sampler has no acceptance test, and what its chains sample differs from exp(-E) by an amount that falls with "
@@ -235,14 +258,22 @@ Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
 
 Results Evaluation::of_input() const {
   deck::Block const* block = context.deck.find("input");
-  if (!block || !block->given) return compute(*this, nullptr);
+  if (!block || !block->given) {
+    Results out = compute(*this, nullptr);
+    add_warnings_of_data(out);
+    return out;
+  }
   auto const o = block->as<InputOptions>();
   SampleSet samples{context.ranks, {}, {}, 0, 0, {}, {}};
+  std::vector<double> exact;  // the same points in double precision, where the file has them so
+  std::string where;
   bool weighted = false;
   together(context.ranks, [&] {
     SampleReader const reader(o.path, o.dataset);
     weighted = reader.has_statistic("log_weight");
     samples = read_samples(context.ranks, reader, {reader.chains(), pitch_quantum}, 0);
+    where = reader.where();
+    if (!reader.fits_single_precision()) exact = reader.read<double>(first_chain_here(samples), samples.chains_here());
     if (!model) return;
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
             reader.dimension(), model->dimension());
@@ -256,7 +287,10 @@ Results Evaluation::of_input() const {
   context.inputs.add("input", o.path, static_cast<std::uint64_t>(context.ranks.all_reduce(mine, Reduction::sum)));
   Results out = compute(*this, &samples);
   if (weighted && looks_at_samples(context.deck)) out.warnings.push_back(weights_left_out);
-  if (std::string const w = rounding_warning(samples); !w.empty()) out.warnings.push_back(w);
+  add_warnings_of_data(out);
+  std::string lost = loss_by_reading(where, exact, samples);
+  if (lost.empty()) lost = rounding_warning(samples);
+  if (!lost.empty()) out.warnings.push_back(lost);
   if (asks_for_convergence(context.deck)) return out;
   if (samples.draws > 1)
     for (std::string& w : convergence_warnings(samples, model, 1)) out.warnings.push_back(std::move(w));

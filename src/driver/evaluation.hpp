@@ -44,6 +44,9 @@ struct Evaluation {
   Results of_run(Tiling const&, Index draws = 0) const;
   // On the points of [input], where the deck has it.
   Results of_input() const;
+
+ private:
+  void add_warnings_of_data(Results&) const;
 };
 
 }  // namespace partita

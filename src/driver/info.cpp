@@ -8,8 +8,11 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <optional>
 
 #include "core/printable.hpp"
+#include "core/regular_file.hpp"
 #include "driver/settings.hpp"
 #include "io/hdf5.hpp"
 #include "io/run_status.hpp"
@@ -66,13 +69,31 @@ std::string read_apart(std::string const& path, std::string (*read)(std::string 
 }
 
 std::string describe_run(RunDirectory const& run) {
-  std::string out = run.root().string() + "\n";
-  if (auto const status = true_status(run)) out += status->json().text();
+  std::string out = printable(run.root().string()) + "\n";
+  auto const status = true_status(run);
+  out += status ? status->json().text() : fmt::format("  no run of Partita: there is no readable {}\n", run.status().filename().string());
+  std::vector<std::string> files;
   for (Path const& folder : {run.checkpoints(), run.samples(), run.estimates()})
     if (std::filesystem::is_directory(folder))
       for (auto const& entry : std::filesystem::directory_iterator(folder))
-        out += fmt::format("  {}\n", printable(std::filesystem::relative(entry.path(), run.root()).string()));
+        files.push_back(printable(std::filesystem::relative(entry.path(), run.root()).string()));
+  std::sort(files.begin(), files.end());
+  for (std::string const& file : files) out += "  " + file + "\n";
   return out;
+}
+
+// The first lines of a file that is text: a run's log, its summary, a manifest. Nothing for other files.
+std::optional<std::string> describe_text(std::string const& path) {
+  constexpr std::size_t most = 1 << 16;
+  require_regular_file(path, ExitCode::data, FailedOn::all_ranks);
+  std::string text(most, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(text.data(), static_cast<std::streamsize>(most));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  bool const more = text.size() == most;
+  if (more) text.resize(text.rfind('\n') + 1);
+  if (text.empty() || printable(text, Lines::several) != text) return {};
+  return printable(path) + "\n" + text + (more ? "...\n" : "");
 }
 
 }  // namespace
@@ -80,7 +101,9 @@ std::string describe_run(RunDirectory const& run) {
 std::string describe_file(std::string const& path) {
   try {
     require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
-    return std::filesystem::is_directory(path) ? describe_run(RunDirectory(path)) : read_apart(path, describe_hdf5);
+    if (std::filesystem::is_directory(path)) return describe_run(RunDirectory(path));
+    auto const text = describe_text(path);
+    return text ? *text : read_apart(path, describe_hdf5);
   } catch (std::filesystem::filesystem_error const& error) {
     fail(ExitCode::data, fmt::format("{}: cannot be looked at ({})", path, error.code().message()), FailedOn::all_ranks);
   }

@@ -33,7 +33,9 @@ class Loop {
         progress_(context.ranks, task.total(), task.chain_steps_per_step(), context.options.task == "train" ? "update" : "step") {}
 
   void restore(CheckpointFile const& from) {
-    require_step(from);
+    require_all(from.step <= task_.total(), ExitCode::usage,
+                "{} is at step {} already and the deck asks for {} in all; ask for {} or more, or give the shorter run another run.output",
+                from.path.string(), from.step, task_.total(), from.step);
     context_.inputs.require_same(read_checkpoint_info(from).inputs, from.path.string());
     together(context_.ranks, [&] { task_.size_state(from); });
     read_checkpoint(from, context_.ranks, state());
@@ -46,7 +48,11 @@ class Loop {
   // From another run's checkpoint: samples, history and what is left out begin here.
   void fork(Start const& start) {
     CheckpointFile const& from = *start.from;
-    require_step(from);
+    require_all(
+        from.step < task_.total(), ExitCode::usage,
+        "{} is of step {}, and the deck asks for {} in all: a run that begins there has nothing to do; ask for more steps, or begin "
+        "from an earlier checkpoint",
+        from.path.string(), from.step, task_.total());
     std::vector<std::string> absent;
     try {
       absent = read_checkpoint_in_part(from, context_.ranks, state().without(start.left_out));
@@ -95,11 +101,6 @@ class Loop {
   Progress const& progress() const { return progress_; }
 
  private:
-  void require_step(CheckpointFile const& from) const {
-    require_all(from.step <= task_.total(), ExitCode::usage,
-                "{} is at step {} already and the deck asks for {}; raise it, or start anew with --overwrite", from.path.string(),
-                from.step, task_.total());
-  }
   Index next_task_boundary_after(Index step) const { return task_.next_boundary(step); }
   Index steps_to_checkpoint() const {
     auto const every = checkpoint_.every_steps();
@@ -253,6 +254,8 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
     auto const finishing = nothing_to_save(context, status, loop.step());
     Timers::Scope const scope(context.timers, "estimators");
     results = attempt->task->finish();
+  } else {
+    attempt->task->show_draws();
   }
   last_words.end();
   summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, results);

@@ -151,6 +151,7 @@ class SampleTask : public Task {
     return out;
   }
 
+  void show_draws() override { samples_.write_pending(); }
   Results finish() override {
     samples_.write_pending();
     history_.flush();

@@ -57,6 +57,7 @@ class Task {
   virtual Index rollbacks() const { return 0; }
   virtual void set_rollbacks(Index) {}
   virtual Results finish() = 0;  // final files, and the estimators
+  virtual void show_draws() {}   // instead, where the run stops early: what was drawn so far can be read
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;

@@ -140,6 +140,9 @@ class TrainTask : public Task {
   Index rollbacks() const override { return rollbacks_; }
   void set_rollbacks(Index times) override { rollbacks_ = times; }
 
+  void show_draws() override {
+    if (samples_) samples_->write_pending();
+  }
   // The chains go on with the parameters of samples and estimates, each for as many steps as the estimators ask, and are kept as draws.
   Results finish() override {
     // The last validation is of the end alone: a longer run does not have it, and goes on from the checkpoint before it.

@@ -32,6 +32,7 @@ std::string advice(Outliers const& o, Pair const& units) {
     return "greys are probabilities: set data.binarize = \"stochastic\", which draws units anew each epoch, or \"threshold\"";
   if (zero_one && o.whole && o.lowest == -1 && o.highest == 1)
     return "for data of -1 and 1 set data.scaling = \"affine\", scale = 0.5 and offset = 0.5; for numbers between, data.binarize, too";
+  if (o.count * 100 < o.of) return "so few are rather mistakes in the data: correct or remove these rows";
   return "set data.scaling = \"unit\", and for values between the two, data.binarize = \"threshold\" or \"stochastic\"";
 }
 

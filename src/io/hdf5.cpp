@@ -72,6 +72,26 @@ struct NamedType {
 constexpr NamedType element_names[] = {{Element::real32, "float32"}, {Element::real64, "float64"}, {Element::int32, "int32"},
                                        {Element::int64, "int64"},    {Element::uint64, "uint64"},  {Element::uint8, "uint8"}};
 
+std::string type_name(hid_t stored) {
+  for (auto const& known : element_names)
+    if (H5Tequal(stored, native_type(known.element)) > 0) return known.name;
+  std::size_t const bytes = H5Tget_size(stored);
+  switch (H5Tget_class(stored)) {
+    case H5T_INTEGER:
+      return fmt::format("{}integer of {} bytes", H5Tget_sign(stored) == H5T_SGN_NONE ? "unsigned " : "", bytes);
+    case H5T_FLOAT:
+      return fmt::format("floating-point number of {} bytes", bytes);
+    case H5T_STRING:
+      return "text";
+    case H5T_ENUM:
+      return fmt::format("enumeration of {} names", H5Tget_nmembers(stored));  // two: truth values, say
+    case H5T_COMPOUND:
+      return fmt::format("record of {} fields", H5Tget_nmembers(stored));
+    default:
+      return "opaque value";
+  }
+}
+
 std::string described(std::string const& type, Extents const& extents) {
   return extents.empty() ? "one " + type : fmt::format("{} ({})", type, fmt::join(extents, ", "));
 }
@@ -192,12 +212,13 @@ Index Dataset::rows() const {
   Extents const e = extents();
   return e.empty() ? 1 : e[0];
 }
+bool Dataset::fits_single_precision() const {
+  Handle const stored(H5Dget_type(id()), H5Tclose);
+  return H5Tget_size(stored) <= (H5Tget_class(stored) == H5T_INTEGER ? 2 : sizeof(float));
+}
 std::string Dataset::description() const {
   Handle const stored(H5Dget_type(id()), H5Tclose);
-  std::string type = "values of another type";
-  for (auto const& known : element_names)
-    if (H5Tequal(stored, native_type(known.element)) > 0) type = known.name;
-  return described(type, extents());
+  return described(type_name(stored), extents());
 }
 bool Dataset::holds(Element element, Extents const& wanted) const {
   Handle const stored(H5Dget_type(id()), H5Tclose);

@@ -21,6 +21,7 @@ class SampleReader {
   Index dimension() const { return dimension_; }
   std::vector<Index> const& draw_labels() const { return draw_labels_; }  // steps of a run's draws; empty for points of other files
   std::string where() const { return dataset_.where(); }
+  bool fits_single_precision() const { return dataset_.fits_single_precision(); }
 
   // (chain, draw, dimension), of `count` chains from `first` on; T is float or double.
   template <class T>

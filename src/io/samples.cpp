@@ -64,8 +64,11 @@ void SampleWriter::append(Index step, std::vector<TileStorage> const& posterior,
   pending_steps_[static_cast<std::size_t>(draw)] = step;
   draws_++;
   if (draw + 1 < format_.draws_per_part) return;
-  write_part(full_parts() - 1, format_.draws_per_part);
+  Index const part = full_parts() - 1;
+  bool const shown = shown_draws_ > part * format_.draws_per_part;
+  write_part(part, format_.draws_per_part);
   if (ranks_.is_root()) written_steps_.insert(written_steps_.end(), pending_steps_.begin(), pending_steps_.end());
+  if (shown) show();
 }
 
 // From (tile, size, pitch) to chains of draws, by blocks of a cache line of lanes.
@@ -149,6 +152,7 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
 }
 
 void SampleWriter::write_part(Index part, Index draws) {
+  if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, which samples.h5 knows with fewer draws
   auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
     hdf5::Extents chunk = extents;
     chunk[0] = std::min(format_.tiling.width, format_.tiling.chains);
@@ -163,7 +167,14 @@ void SampleWriter::write_part(Index part, Index draws) {
       with_manifest(run_.part(part), ranks_, {.code_version = provenance_.code_version}));
 }
 
-void SampleWriter::show() { show(full_parts()); }
+void SampleWriter::show() {
+  if (full_parts() * format_.draws_per_part > shown_draws_) show(full_parts());
+}
+
+void SampleWriter::hide() {
+  on_root(ranks_, [&] { fs::remove(run_.all_samples()); });
+  shown_draws_ = 0;
+}
 
 void SampleWriter::show(Index parts) {
   Index const shown = std::min(draws_, parts * format_.draws_per_part);
@@ -188,6 +199,7 @@ void SampleWriter::show(Index parts) {
 }
 
 void SampleWriter::write_pending() {
+  if (shown_draws_ == draws_) return;
   Index const pending = draws_ % format_.draws_per_part;
   if (pending > 0) write_part(full_parts(), pending);
   show(full_parts() + (pending > 0));
@@ -233,13 +245,12 @@ void SampleWriter::describe_state(State& state) {
 }
 
 void SampleWriter::cut_back() {
+  hide();
   on_root(ranks_, [&] {
-    fs::remove(run_.all_samples());
     for (char const* extension : {".h5", ".manifest"})
       for (Index part : run_.part_numbers(extension))
         if (part >= full_parts()) fs::remove(run_.part(part).replace_extension(extension));
   });
-  shown_draws_ = 0;
   for (Index part = 0; part < full_parts(); part++) try {
       verify(run_.part(part), ranks_);
     } catch (Failure const& failure) {
@@ -254,7 +265,7 @@ void SampleWriter::cut_back() {
       written_steps_.insert(written_steps_.end(), steps.begin(), steps.end());
     }
   });
-  show();
+  write_pending();
 }
 
 }  // namespace partita

@@ -55,12 +55,12 @@ class SampleWriter {
   void describe_state(State&);
   // Before describe_state for reading: takes the number of draws of this checkpoint.
   void size_state(CheckpointFile const&);
-  // Collective; on start and after the state is restored: removes parts beyond the draws of the state. Failure(data) where an earlier one
-  // is lost or not what its manifest says.
+  // Collective; on start and after the state is restored: removes parts beyond the draws of the state, and shows these. Failure(data) where
+  // an earlier one is lost or not what its manifest says.
   void cut_back();
   // Instead of cut_back where the state is another run's: no draw so far.
   void begin_anew();
-  // Collective; at the end of a run. Pending draws become a last, shorter part; they stay pending for a continuation, which replaces it.
+  // Collective; where a run ends or stops. Pending draws become a last, shorter part; they stay pending, and a full part replaces it.
   void write_pending();
 
  private:
@@ -76,6 +76,7 @@ class SampleWriter {
   void keep(Column&, Index draw, Real const* source, Index pitch) const;
   void write_part(Index part, Index draws);
   void show(Index parts);
+  void hide();
   template <class Create>
   void write_groups(hdf5::File const&, Index const* steps, Index draws, Create const&) const;
   template <class T>

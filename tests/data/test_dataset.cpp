@@ -78,6 +78,69 @@ TEST(Scaling, LargeNumbersKeepTheirDigitsUntilTheyAreCentred) {
   }
 }
 
+// Whatever the magnitude of double-precision data, scaling that may change it makes it fit.
+TEST(Scaling, AnyRangeOfDoubleIsScaled) {
+  std::vector<double> unit_range;
+  for (int i = 0; i < 49; i++) unit_range.push_back(i % 7 / 6.);
+  double const variance = 1. / 9;  // of 0, 1/6, ..., 1 in equal parts
+  for (double unit : {1e-300, 1e-200, 1e-44, 1e200, 1e307}) {
+    std::vector<double> values;
+    for (double x : unit_range) values.push_back(unit * (30 * x - 15));
+    DataOptions options;
+    for (auto const& [scaling, wanted] : {std::pair{"standardize", 1.}, {"unit", variance}, {"symmetric", 4 * variance}}) {
+      options.scaling = scaling;
+      Dataset const data = dataset({"any", 49, {1}, values}, options);
+      EXPECT_NEAR(data.moments().variance[0], wanted, 1e-13) << scaling << " " << unit;
+      EXPECT_TRUE(data.warnings().empty());
+    }
+  }
+}
+
+TEST(Scaling, WhatThisBuildCannotHoldIsRefusedAfterScaling) {
+  DataOptions options;
+  options.scaling = "affine", options.scale = 0;
+  EXPECT_THAT(failure(ExitCode::usage, [&] { dataset(ramp(2), options); }), HasSubstr("data.scale = 0"));
+  options.scaling = "affine", options.scale = 1e30, options.offset = 0;
+  EXPECT_THAT(failure(ExitCode::data,
+                      [&] {
+                        dataset({"large", 2, {2}, std::vector<double>{0, 1, 1e20, 4}}, options);
+                      }),
+              testing::AllOf(HasSubstr("large: row 1, entry 0 is 1e+20, and 1e+50 after scaling"), HasSubstr("\"standardize\"")));
+  if (sizeof(Real) > sizeof(float)) return;
+  EXPECT_THAT(failure(ExitCode::data,
+                      [&] {
+                        dataset({"large", 2, {1}, std::vector<double>{0, 1e200}});
+                      }),
+              HasSubstr("row 1, entry 0 is 1e+200"));
+}
+
+// One entry is exact, one loses all its digits, one a few that are less than noise.
+TEST(Scaling, LostDigitsAreSaid) {
+  if (sizeof(Real) > sizeof(float)) GTEST_SKIP() << "this build holds them";
+  std::vector<double> values;
+  for (int i = 0; i < 100; i++) values.insert(values.end(), {i % 3 + 16777000., 1e9 + 1e-3 * i, 1e3 + std::sqrt(double(i))});
+  Dataset const data = dataset({"digits", 100, {3}, values});
+  ASSERT_EQ(data.warnings().size(), 1u);
+  EXPECT_THAT(data.warnings()[0], testing::AllOf(HasSubstr("digits: single precision moves 1 of 3 entries"), HasSubstr("entry 1 by"),
+                                                 HasSubstr("data.scaling = \"standardize\"")));
+  DataOptions options;
+  options.scaling = "standardize";
+  EXPECT_TRUE(dataset({"digits", 100, {3}, values}, options).warnings().empty());
+  // What one scale for all entries makes of a small one beside a large one.
+  std::vector<double> both;
+  for (int i = 0; i < 100; i++) both.insert(both.end(), {1e9 * i, 1e-3 * i});
+  options.scaling = "symmetric";
+  EXPECT_THAT(dataset({"both", 100, {2}, both}, options).warnings(), testing::ElementsAre(HasSubstr("entry 1 by")));
+  options.scaling = "unit";
+  EXPECT_TRUE(dataset({"both", 100, {2}, both}, options).warnings().empty());
+  // Bytes that an offset drowns.
+  options.scaling = "affine", options.offset = 1e9;
+  Table const bytes{"bytes", 3, {1}, std::vector<std::uint8_t>{0, 1, 2}};
+  EXPECT_EQ(dataset(bytes, options).warnings().size(), 1u);
+  // Numbers that single precision calls 0.
+  EXPECT_EQ(dataset({"tiny", 2, {1}, std::vector<double>{0, 1e-200}}).warnings().size(), 1u);
+}
+
 TEST(Scaling, BooleansHaveTheirOwnRange) {
   DataOptions options;
   options.scaling = "symmetric";

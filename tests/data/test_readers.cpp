@@ -175,10 +175,37 @@ TEST(Csv, ErrorsNameLineAndColumn) {
   EXPECT_THAT(message("1,2\n3,4,5\n"), HasSubstr("bad.csv:2: 3 columns found, 2 wanted"));
   EXPECT_THAT(message("1,2\n3,four\n"), AllOf(HasSubstr("bad.csv:2:3"), HasSubstr("\"four\" is not a number")));
   EXPECT_THAT(message("x,y\n1,2\n"), AllOf(HasSubstr("bad.csv:1:1"), HasSubstr("data.header = true")));
-  EXPECT_THAT(message("1,\n"), HasSubstr("bad.csv:1:3: \"\" is not a number"));
+  EXPECT_THAT(message("1,\n"), AllOf(HasSubstr("bad.csv:1:3: \"\" is not a number"), HasSubstr("fill in a number")));
+  EXPECT_THAT(message("1,two\n"), testing::Not(HasSubstr("data.header")));
+  EXPECT_THAT(message("1,5;2,5\n"), AllOf(HasSubstr("\"1,5\" is not a number"), HasSubstr("decimal points")));
+  EXPECT_THAT(message("1 2 3\n"), HasSubstr("not by spaces"));
   EXPECT_THAT(message("1,1e999\n"), HasSubstr("out of range"));
   EXPECT_THAT(message("1,0x10\n"), HasSubstr("not a number"));
   EXPECT_THAT(message("\n\n"), HasSubstr("empty"));
+}
+
+TEST(Csv, TheLineOfNamesMayBeAComment) {
+  auto const read = [](std::string const& content, bool header) { return read_csv(write_file("names.csv", content), header, 0); };
+  auto const rows = [](Table const& t) { return std::get<std::vector<double>>(t.values); };
+  std::vector<double> const wanted{1, 2, 3, 4};
+  EXPECT_EQ(rows(read("a,b\n1,2\n3,4\n", true)), wanted);
+  for (bool header : {false, true}) EXPECT_EQ(rows(read("# a,b\n1,2\n3,4\n# the end\n", header)), wanted) << header;
+  EXPECT_EQ(rows(read("# of the 3rd run\na,b\n1,2\n3,4\n", true)), wanted);
+  EXPECT_TRUE(read("a,b\n1,2\n3,4\n", true).warnings.empty());
+}
+
+TEST(Csv, NumbersInTheLineOfNamesAreSaid) {
+  auto const read = [](std::string const& content, bool header) { return read_csv(write_file("numbers.csv", content), header, 0); };
+  Table const lost = read("5,6\n1,2\n", true);
+  EXPECT_EQ(lost.rows, 1);
+  ASSERT_EQ(lost.warnings.size(), 1u);
+  EXPECT_THAT(lost.warnings[0], AllOf(HasSubstr("numbers.csv:1: a row of numbers, left out"), HasSubstr("data.header = true")));
+  // As pandas names columns that have no names.
+  EXPECT_TRUE(read("0,1,2\n5,6,7\n", true).warnings.empty());
+  Table const kept = read("0,1,2\n5,6,7\n", false);
+  EXPECT_EQ(kept.rows, 2);
+  ASSERT_EQ(kept.warnings.size(), 1u);
+  EXPECT_THAT(kept.warnings[0], HasSubstr("set data.header = true"));
 }
 
 class Hdf5 : public testing::Test {

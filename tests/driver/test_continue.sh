@@ -94,6 +94,20 @@ on 1 run "${small_well[@]}" --set run.output=rows --set sampler.steps=1000
 on 1 run "${small_well[@]}" --set run.output=rows --set sampler.steps=4000 --restart auto
 numbers rows/history.h5 /step | awk 'NR > 1 && $1 - before != 2 { exit 1 } { before = $1 }' || die "rows of a lengthened run at another interval"
 
+# What is drawn can be read at any time: a run that stopped before a part was full, and one that goes on from there.
+draws_of() { numbers "$1/samples.h5" /posterior/draw | wc -l; }
+drawn=("${small_well[@]}" --set run.output=drawn)
+on 1 run "${drawn[@]}"
+finished=$(draws_of drawn)
+for signal in KILL TERM; do
+  start 1 run "${drawn[@]}" --restart auto --set sampler.steps=40000000
+  wait_for "continuing from"
+  kill -$signal $pid
+  finish
+  (($(draws_of drawn) >= finished)) || die "a run that goes on and is ended by SIG$signal hides its draws"
+done
+(($(draws_of drawn) > finished)) || die "a run that stopped hides its last draws"
+
 # --- forks: another run's checkpoint, other keys, another directory ---
 on 1 run "${constant[@]}" --set run.output=origin
 from=$(newest_checkpoint origin)
@@ -105,6 +119,7 @@ for change in optimizer.learning_rate=0.01 run.seed=7 objective.sampler_steps=3 
 done
 on 3 run "${constant[@]}" --restart "$from" --set run.output=fork.ranks --set train.updates=120
 same "$(newest_checkpoint long)" "$(newest_checkpoint fork.ranks)" /model/parameters
+expect 2 "a run that begins there has nothing to do" run "${constant[@]}" --restart "$from" --set run.output=fork.idle
 expect 2 "is a checkpoint of another run" run "${constant[@]}" --restart "$from" --set run.output=fork --set train.updates=150
 expect 0 "continuing from" run "${constant[@]}" --restart auto --set run.output=fork --set train.updates=150
 grep -q "\"fork_of\": \".*$(basename "$from")" fork/run.status.json || die "the status does not tell what a run is a fork of"

@@ -83,6 +83,15 @@ expect 2 "has no parameters" run "${every100[@]}" --set model.from=x.h5 --restar
 expect 2 "would be removed" run "${every100[@]}" --set sampler.steps=350 --restart stays/checkpoints/step-0000000000300.h5
 expect 3 "nor a checkpoint with its manifest" run "${every100[@]}" --restart stays/samples.h5
 expect 0 "nothing to do" run "${every100[@]}" --restart auto
+# Done is what has its samples: those of the checkpoint are written again, others are missed.
+cp -r stays complete
+rm stays/samples/part-000000.h5
+expect 0 "0 parts and 1 manifests, though the run in stays is done" run "${every100[@]}" --restart auto
+same_samples stays complete
+expect 0 "nothing to do" run "${every100[@]}" --restart auto
+cp -r kept gap
+rm gap/samples/part-000000.*
+expect 3 "restore the file from a copy" run "${small_gaussian[@]}" "${parts[@]}" --set run.output=gap --set 'checkpoint.every="100 steps"' --restart auto
 # Its own deck is a deck, and mistakes that were found before anything was made leave nothing in the way.
 expect 0 "nothing to do" run stays/deck.toml --restart auto
 expect 2 "has no parameters" run "${small_gaussian[@]}" --set run.output=mistaken --set model.from=x.h5

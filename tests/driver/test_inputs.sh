@@ -149,6 +149,37 @@ expect 0 "results are in" run large.toml
 numbers large/estimates/observed_data.h5 /observed_data/x | awk 'NR % 2 == 0 { n++; s += $1; q += $1 * $1; seen[$1] } END { for (v in seen) k++; exit !(n == 64 && k == 64 && s * s < 1e-6 && q > 63.9 && q < 64.1) }' ||
   die "a column of large numbers is not standardized"
 
+# What scaling does not change is held in single precision: what that costs is said, and what it cannot hold is refused after scaling alone.
+digits=(run large.toml --overwrite --set data.path=digits.csv)
+for i in $(seq 64); do echo "$i,$((1000000000 + i % 7)).00$((i % 10))"; done >digits.csv
+expect 0 "single precision moves 1 of 2 entries" "${digits[@]}" --set data.scaling=none
+grep -q "verdict: 1 warning" output || die "the verdict does not tell of lost digits"
+expect 0 "verdict: nothing" "${digits[@]}"
+for i in $(seq 64); do echo "$i,$((i % 7))e200"; done >digits.csv
+expect 3 'digits.csv: row 0, entry 1 is 1e+200, beyond' "${digits[@]}" --set data.scaling=none
+expect 0 "verdict: nothing" "${digits[@]}"
+sed -i 's/e200/e-200/' digits.csv
+expect 0 "single precision moves 1 of 2 entries" "${digits[@]}" --set data.scaling=none
+expect 0 "verdict: nothing" "${digits[@]}"
+sed 's/^\[data\]/[input]/; /^type = "csv"/d; /^scaling/,/^updates/d; s/train/estimate/; s/observed_data/moments/; s/large.csv/digits.h5/' large.toml >points.toml
+sed '/^path/a dataset = "x"' -i points.toml
+sed 's/,/ /' digits.csv >digits.txt
+h5import digits.txt -d 64,2 -p x -t TEXTFP -s 64 -o digits.h5 >/dev/null
+expect 0 "digits.h5: x: single precision moves 1 of 2 entries" run points.toml --overwrite
+on 3 run points.toml --overwrite || die "points of 8 bytes on three ranks"
+grep -q "single precision moves 1 of 2 entries" output || die "lost digits on three ranks"
+
+# ---- Lines that are no rows ----
+
+lines=(run large.toml --overwrite --set data.path=lines.csv --set train.batch=4)
+{ echo "# two columns"; seq 8 | sed 's/.*/&,&.5/'; } >lines.csv
+for header in true false; do expect 0 "verdict: nothing" "${lines[@]}" --set data.header=$header; done
+sed -i 1d lines.csv
+expect 0 "lines.csv:1: a row of numbers, left out" "${lines[@]}" --set data.header=true
+grep -q "verdict: 1 warning" output || die "the verdict does not tell of a row that was left out"
+sed 's/,/;/; s/\./,/' lines.csv >commas.csv
+expect 3 "write numbers with decimal points" "${lines[@]}" --set data.path=commas.csv
+
 # ---- Files that are anything ----
 
 printf '\xff\xfe0\0,\0001\0\n\0' >wide.csv
@@ -168,8 +199,12 @@ for path in pipe.csv /dev/zero; do
   expect 3 "$path" run sample.toml --set run.output=bad --overwrite --set model.from=$path
 done
 expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
-expect 3 "large.csv" info large.csv
-expect 0 "elsewhere" info elsewhere
+expect 0 "1,100000037.1" info large.csv
+expect 0 "no run of Partita" info elsewhere
+expect 0 '"status": "done"' info drawn/summary.json
+expect 0 "posterior/x" info drawn/samples/part-000000.h5
+echo "no_key = 1" >bad.toml
+expect 3 "unknown key" info bad.toml
 # HDF5 crashes on some damaged files: here the sizes of the texts of attributes are wrong.
 cp drawn/samples/part-000000.h5 damaged.h5
 heap=$(grep -abo GCOL damaged.h5 | head -n 1 | cut -d: -f1)

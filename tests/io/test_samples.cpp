@@ -126,10 +126,18 @@ TEST_P(Samples, RestartGivesEveryDrawOnce) {
   read_checkpoint(from, ranks, restored);
   second.cut_back();
   EXPECT_EQ(second.draws(), 6);
-  EXPECT_EQ(names_in(run.samples()), (std::vector<std::string>{"part-000000.h5", "part-000000.manifest"}));
-  expect_draws(4);
+  EXPECT_EQ(names_in(run.samples()),
+            (std::vector<std::string>{"part-000000.h5", "part-000000.manifest", "part-000001.h5", "part-000001.manifest"}));
+  expect_draws(6);  // those of the checkpoint too, in a shorter part
   ranks.barrier();
-  for (Index d = 6; d < 9; d++) append(second, d);
+  for (Index d = 6; d < 7; d++) append(second, d);
+  second.show();  // which does not hide them again
+  expect_draws(6);
+  ranks.barrier();
+  append(second, 7);  // fills the part
+  expect_draws(8);
+  ranks.barrier();
+  append(second, 8);
   second.write_pending();
   expect_draws(9);
 }

@@ -1,8 +1,10 @@
 import json
 
+import h5py
 import matplotlib.image
 import numpy as np
 import pytest
+from conftest import join_parts
 
 from partita_post.cli import main
 
@@ -105,6 +107,23 @@ def test_pictures_are_not_drawn_through_links(gaussian_run, tmp_path):
 def test_bad_directory_is_exit_3_in_one_line(tmp_path, command, capsys):
     assert main([command, str(tmp_path / "missing")]) == 3
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_damaged_part_is_named_and_exit_3(gaussian_run, capsys):
+    part = gaussian_run / "samples/part-000001.h5"
+    with h5py.File(part, "a") as file:
+        x = file["posterior/x"][...]
+        del file["posterior/x"]
+        summed = file["posterior"].create_dataset("x", data=x, chunks=x.shape, fletcher32=True)
+        for name, axis in zip(("chain", "draw", "x_dim"), summed.dims):
+            axis.attach_scale(file["posterior"][name])
+        place = summed.id.get_chunk_info(0).byte_offset
+    content = bytearray(part.read_bytes())
+    content[place + 8] ^= 1
+    part.write_bytes(content)
+    join_parts(gaussian_run)
+    assert main(["plot", str(gaussian_run)]) == 3
+    assert "part-000001.h5: damaged" in capsys.readouterr().err
 
 
 def test_output_that_cannot_be_written_is_exit_4(gaussian_run, tmp_path, capsys):
