@@ -1,4 +1,6 @@
 // Partita: trains and samples energy-based models p(x) = exp(-E(x)) / Z.
+#include <optional>
+
 #include "comm/environment.hpp"
 #include "comm/signals.hpp"
 #include "core/memory.hpp"
@@ -11,11 +13,12 @@ int main(int argc, char** argv) {
     Environment const environment(argc, argv);
     Communicator const ranks = Communicator::world();
     try {
-      // 2. Signals are noted from now on and answered between blocks of steps.
-      Signals const signals;
-      // 3. What to do.
+      // 2. What to do.
       require_same_start(argc, argv, ranks);
       Arguments const arguments = parse_arguments(argc, argv, ranks);
+      // 3. A run notes signals from now on and answers them between blocks of steps; they end every other command at once.
+      std::optional<Signals> signals;
+      if (arguments.command == "run") signals.emplace();
       // 4. Do it; what every rank agrees on ends here in order.
       return naming_memory([&] { return execute(arguments, ranks); });
     } catch (Failure const& failure) {

@@ -53,13 +53,13 @@ class Run:
 
     @cached_property
     def summary(self):
-        return _parsed(self.path / "summary.json", json.loads)
+        return _record(self.path / "summary.json", {}, {"metrics": dict, "warnings": list, "not_examined": list})
 
     @cached_property
     def status(self):
         """As the run recorded it; "died" where it says that it runs and its process, or on another host its heartbeat, is gone."""
-        status = _parsed(self.path / "run.status.json", json.loads)
-        if not isinstance(status, dict) or status.get("status") != "running" or self._lives(status):
+        status = _record(self.path / "run.status.json", {"status": str}, {})
+        if status is None or status["status"] != "running" or self._lives(status):
             return status
         return status | {"status": "died", "exit_code": None, "reason": f"process {status.get('process')} on host {status.get('host')} is gone without a word"}
 
@@ -183,6 +183,19 @@ def _parsed(path, parse):
         return parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: unreadable ({error})") from error
+
+
+def _record(path, required, optional):
+    """A JSON object in which names have values of these kinds."""
+    record = _parsed(path, json.loads)
+    if record is None:
+        return None
+    if not isinstance(record, dict):
+        raise DataError(f"{path}: not a JSON object")
+    for name, kind in (required | optional).items():
+        if (name in required or name in record) and not isinstance(record.get(name), kind):
+            raise DataError(f"{path}: {name} is missing, or is not what Partita writes there")
+    return record
 
 
 def _opened(path, group):

@@ -14,10 +14,13 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
-std::vector<Field> fields(std::string_view content) {
-  content = content.substr(0, content.find_last_not_of(" \t\r") + 1);
-  auto const holds = [&](char c) { return content.find(c) != std::string_view::npos; };
-  char const separator = holds(';') ? ';' : holds(',') || !holds('\t') ? ',' : '\t';
+char separator_of(std::string_view line) {
+  auto const holds = [&](char c) { return line.find(c) != std::string_view::npos; };
+  return holds(';') ? ';' : holds(',') || !holds('\t') ? ',' : '\t';
+}
+
+std::vector<Field> fields(std::string_view content, char separator) {
+  content = content.substr(0, content.find_last_not_of(' ') + 1);
   std::vector<Field> out;
   for (std::size_t start = 0; start <= content.size();) {
     std::size_t const end = std::min(content.find(separator, start), content.size());
@@ -29,7 +32,7 @@ std::vector<Field> fields(std::string_view content) {
 
 namespace {
 
-// Lines of a file without their ends, from blocks of bytes.
+// Lines of a file without their ends (a line feed, a carriage return, or both), from blocks of bytes.
 class Lines {
  public:
   explicit Lines(std::string const& path) : file_(path) { fill(); }
@@ -37,11 +40,14 @@ class Lines {
   bool next(std::string& line) {
     line.clear();
     while (true) {
-      std::size_t const end = block_.find('\n', at_);
+      if (at_ == block_.size() && !fill()) return !line.empty();
+      if (std::exchange(returned_, false) && block_[at_] == '\n' && ++at_ == block_.size()) continue;
+      std::size_t const end = block_.find_first_of("\r\n", at_);
       line.append(block_, at_, end - at_);
       at_ = end == std::string::npos ? block_.size() : end + 1;
-      if (end != std::string::npos) return true;
-      if (!fill()) return !line.empty();
+      if (end == std::string::npos) continue;
+      returned_ = block_[end] == '\r';
+      return true;
     }
   }
 
@@ -56,6 +62,7 @@ class Lines {
   CompressedFile file_;
   std::string block_;
   std::size_t at_ = 0;
+  bool returned_ = false;  // the last line ended with a carriage return
 };
 
 }  // namespace
@@ -82,12 +89,13 @@ bool is_number(Field const& field) {
   return parse(field.text, value) == std::errc{};
 }
 
-// Why a field may be none, and what to do. `line` is the first of the file that is no comment.
-std::string advice_on(Field const& field, std::vector<Field> const& row, std::string_view line, bool first) {
+// Why a field may be no number, and what to do; `first`: in the first line that could be a row.
+std::string advice_on(Field const& field, std::vector<Field> const& row, bool first) {
   auto const in_field = [&](char c) { return field.text.find(c) != std::string_view::npos; };
   auto const numbers = std::count_if(row.begin(), row.end(), is_number);
   if (trimmed(field.text).empty()) return "; fill in a number, or remove the row";
-  if (in_field(',') && line.find(';') != std::string_view::npos) return "; write numbers with decimal points, not commas";
+  if (in_field(',')) return "; write numbers with decimal points, not commas";
+  if (in_field('"') || in_field('\'')) return "; write numbers without quotes";
   if (row.size() == 1 && trimmed(field.text).find_first_of(" \t") != std::string_view::npos)
     return "; separate numbers by commas, semicolons or tabs, not by spaces";
   if (first && numbers == 0) return "; if this line names the columns, set data.header = true";
@@ -107,28 +115,34 @@ Table read_csv(std::string const& path, bool header, Index limit) {
   Table table{path, 0, {}, std::vector<double>{}};
   auto& values = std::get<std::vector<double>>(table.values);
   bool comments = false, first = true;
+  char separator = 0;
   for_each_line(path, [&](std::string_view content, Index line) {
     if (trimmed(content).starts_with('#')) return comments = true;
     std::string const place = fmt::format("{}:{}", path, line);
-    auto const row = fields(content);
+    if (separator == 0) separator = separator_of(content);
+    auto row = fields(content, separator);
+    if (table.shape.empty()) table.shape = {static_cast<Index>(row.size())};
+    if (static_cast<Index>(row.size()) == table.shape[0] + 1 && trimmed(row.back().text).empty()) row.pop_back();  // a separator at the end
+    auto const columns = static_cast<Index>(row.size());
+    bool const as_before = columns == table.shape[0];
     if (std::exchange(header, false)) {
       bool const is_row = std::all_of(row.begin(), row.end(), is_number);
       if (is_row && !comments && !counts_up(row))
         table.warnings.push_back(place + ": a row of numbers, left out because data.header = true says that it names the columns");
       if (!is_row || !comments) return true;
     }
+    require_all(as_before || row.size() > 1 || is_number(row[0]), ExitCode::data,
+                "{}: \"{}\" is not {} numbers separated by {}, as in the lines before", place, trimmed(content).substr(0, 40),
+                table.shape[0], separator == '\t' ? "tabs" : std::string("'") + separator + "'");
     for (Field const& field : row) {
       double value;
-      if (parse(field.text, value) != std::errc{}) value = number<double>(field, place, advice_on(field, row, content, first));
+      if (parse(field.text, value) != std::errc{}) value = number<double>(field, place, advice_on(field, row, first));
       values.push_back(value);
     }
     if (first && counts_up(row))
       table.warnings.push_back(place + ": 0, 1, 2, ..., as column names go; if they are, set data.header = true");
     first = false;
-    auto const columns = static_cast<Index>(row.size());
-    if (table.shape.empty()) table.shape = {columns};
-    require_all(columns == table.shape[0], ExitCode::data, "{}: {} columns found, {} wanted as in the rows before", place, columns,
-                table.shape[0]);
+    require_all(as_before, ExitCode::data, "{}: {} columns found, {} wanted as in the lines before", place, columns, table.shape[0]);
     table.rows++;
     return limit == 0 || table.rows < limit;
   });

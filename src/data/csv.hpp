@@ -19,13 +19,15 @@ void for_each_line(std::string const& path, std::function<bool(std::string_view 
 // Without spaces, tabs and carriage returns at its ends.
 std::string_view trimmed(std::string_view text);
 
-// The fields of a line, and where each starts for messages: "path:line:column". They are separated by semicolons where there is one, else
-// by commas, else by tabs.
+// What separates the fields of a file, from its first line: semicolons where there is one, else commas, else tabs.
+char separator_of(std::string_view first_line);
+
+// The fields of a line, and where each starts for messages: "path:line:column".
 struct Field {
   std::string_view text;
   Index column;
 };
-std::vector<Field> fields(std::string_view content);
+std::vector<Field> fields(std::string_view content, char separator);
 
 // Whether the whole field is a number, which is then in `value`; std::from_chars and not operator>>: no locale.
 template <class T>

@@ -44,6 +44,9 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
   require_all(train_ > 0, ExitCode::usage, "{}: validation_fraction {} and test_fraction {} leave no training item of {} rows; lower them",
               table_.source, options.validation_fraction, options.test_fraction, split_rows);
   set_scaling(options);
+  for (std::size_t d = 0; d < scale_.size(); d++)
+    require_all(std::isfinite(scale_[d]), ExitCode::data, "{}: entry {} varies by less than 1e-308; write it in smaller units",
+                table_.source, d);
   if (!bytes_are_exact()) require_range(), look_for_lost_digits();
   if (options.binarize == "stochastic") check_probabilities();
   binarize_ = options.binarize == "threshold"    ? Binarize::threshold
@@ -139,17 +142,26 @@ void Dataset::require_range() const {
 }
 
 void Dataset::look_for_lost_digits() {
-  auto const read_back = [&](Index i, double* exact, double* rounded) {
-    for (Index d = 0, row = item(Split::train, i).row; d < dimension(); d++) {
-      exact[d] = raw(row, d);
-      rounded[d] = (static_cast<double>(static_cast<Real>(scale(d) * exact[d] + offset(d))) - offset(d)) / scale(d);
-    }
+  struct Part {
+    Index first, count;
+    std::string const& source;
   };
-  std::string const found = rounding_warning(table_.source, rounding_errors({train_, dimension(), read_back}));
-  if (!found.empty())
-    warnings_.push_back(found +
-                        "; set data.scaling = \"standardize\", which subtracts each entry's mean first, or build in double precision "
-                        "(cmake --preset double)");
+  // Training items by themselves: the others may lie elsewhere.
+  for (Part const& part :
+       {Part{0, train_, table_.source}, Part{train_, table_.rows - train_, test_source_.empty() ? table_.source : test_source_}}) {
+    auto const read_back = [&](Index i, double* exact, double* rounded) {
+      Index const place = part.first + i, row = split_by_order_ && place < order_.size() ? order_(place) : place;
+      for (Index d = 0; d < dimension(); d++) {
+        exact[d] = raw(row, d);
+        rounded[d] = (static_cast<double>(static_cast<Real>(scale(d) * exact[d] + offset(d))) - offset(d)) / scale(d);
+      }
+    };
+    std::string const found = rounding_warning(part.source, rounding_errors({part.count, dimension(), read_back}));
+    if (!found.empty())
+      warnings_.push_back(found +
+                          "; set data.scaling = \"standardize\", which subtracts each entry's mean first, or build in double "
+                          "precision (cmake --preset double)");
+  }
 }
 
 void Dataset::check_probabilities() const {

@@ -56,8 +56,10 @@ std::vector<double> distinct_levels(RatingList const& list, std::vector<Index> c
 
 RatingList read_ratings_csv(std::string const& path, Index limit) {
   RatingList list{path, "line", {}, {}, {}, {}};
+  char separator = 0;
   for_each_line(path, [&](std::string_view content, Index line) {
-    auto const row = fields(content);
+    if (separator == 0) separator = separator_of(content);
+    auto const row = fields(content, separator);
     double first;
     if (line == 1 && parse(row[0].text, first) != std::errc{}) return true;  // names
     std::string const place = fmt::format("{}:{}", path, line);

@@ -8,6 +8,32 @@
 namespace partita::data {
 
 // Deviations are taken from the middle of an entry's range and divided by half of it, so that no square leaves the range of double.
+namespace {
+
+std::size_t distinct(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return static_cast<std::size_t>(std::unique(values.begin(), values.end()) - values.begin());
+}
+
+// 1 for entries of which rounding leaves a tenth of their distinct values or less: as coarse a step makes of a Gaussian's thousand what the
+// warning below is for.
+std::vector<double> merged(Rounded const& points) {
+  constexpr Index most = 1000;
+  auto const n = static_cast<std::size_t>(points.entries), count = static_cast<std::size_t>(std::min(points.points, most));
+  std::vector<double> exact(n * count), rounded(n * count), out(n);
+  for (std::size_t i = 0; i < count; i++) points.values(static_cast<Index>(i), exact.data() + i * n, rounded.data() + i * n);
+  std::vector<double> of_entry[2];
+  for (std::size_t e = 0; e < n; e++) {
+    for (auto& values : of_entry) values.clear();
+    for (std::size_t i = 0; i < count; i++) of_entry[0].push_back(exact[i * n + e]), of_entry[1].push_back(rounded[i * n + e]);
+    std::size_t const before = distinct(of_entry[0]);
+    out[e] = before > 4 && distinct(of_entry[1]) <= std::max<std::size_t>(2, before / 10);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::vector<double> rounding_errors(Rounded const& points, Combine const& combine) {
   auto const n = static_cast<std::size_t>(points.entries);
   std::vector<double> exact(n), rounded(n), low(n, HUGE_VAL), high(n, -HUGE_VAL);
@@ -28,11 +54,12 @@ std::vector<double> rounding_errors(Rounded const& points, Combine const& combin
     }
   }
   combine(sums, Reduction::sum);
-  std::vector<double> out(n, 0);
+  std::vector<double> out = merged(points);
+  combine(out, Reduction::maximum);
   double const count = sums[3 * n];
   for (std::size_t e = 0; e < n; e++) {
     double const variance = sums[n + e] / count - sums[e] / count * sums[e] / count;
-    if (sums[2 * n + e] > 0) out[e] = std::sqrt(sums[2 * n + e] / count / variance);
+    if (sums[2 * n + e] > 0) out[e] = std::max(out[e], std::sqrt(sums[2 * n + e] / count / variance));
   }
   return out;
 }

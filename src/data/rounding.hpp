@@ -17,7 +17,8 @@ struct Rounded {
 using Combine = std::function<void(std::vector<double>&, Reduction)>;
 
 // Root mean square by which rounding moves an entry, in its standard deviation over all points; 0 where the entry is the same in all points
-// or none is moved. An entry that differs only in digits that rounding drops has 1 or more.
+// or none is moved. An entry that differs only in digits that rounding drops has 1 or more; so has one of which rounding leaves a
+// tenth of the distinct values among the first thousand points of a rank, whatever an outlier does to its deviation.
 std::vector<double> rounding_errors(
     Rounded const&, Combine const& = [](std::vector<double>&, Reduction) {});
 

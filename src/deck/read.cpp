@@ -42,6 +42,9 @@ std::string trimmed(std::string const& s) {
   return first == s.npos ? "" : s.substr(first, last - first + 1);
 }
 
+// A file with more is no deck; to explain them all would take minutes.
+constexpr std::size_t most_problems = 100;
+
 Position const overriding{"--set", 0, 0};
 
 class Reader {
@@ -56,6 +59,9 @@ class Reader {
   template <class... Args>
   void problem(Position const& at, fmt::format_string<Args...> text, Args&&... args) {
     problems_.push_back({at, fmt::format(text, std::forward<Args>(args)...)});
+    if (problems_.size() < most_problems) return;
+    problems_.push_back({at, "and more: is this a deck?"});
+    refuse(std::move(problems_));
   }
   std::vector<WrittenKey>* overridden_keys(WrittenDeck& deck, std::string const& path);
   void read_task(WrittenDeck const& deck);

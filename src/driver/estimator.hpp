@@ -1,7 +1,6 @@
 // What an estimator is: an entry of the one table of estimators, whose groups are a file each.
 #pragma once
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,8 +22,9 @@ struct EstimatorEntry {
   deck::Schema schema;
   std::function<std::vector<Metric>(Subject const&, deck::Block const&)> compute;  // collective
   LooksAt looks_at = LooksAt::samples;
-  std::optional<Family> of_family = {};  // of models that it needs; none: it needs none, or takes any
-  bool needs_data = false;               // [data]
+  Needs needs = {};         // of the model; none: it needs none, or takes any
+  bool needs_data = false;  // [data]
+  Rule rule = {};
 };
 
 std::vector<EstimatorEntry> sample_estimators();

@@ -1,6 +1,7 @@
 #include "driver/evaluation.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/log.hpp"
 #include "data/load.hpp"
@@ -278,10 +279,14 @@ Results Evaluation::of_input() const {
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
             reader.dimension(), model->dimension());
     require_points_of_units(samples.x, reader.dimension(), reader.where(), *model);
-    auto* const energy_model = dynamic_cast<EnergyModel*>(model);
+    auto* const energy_model = if_can<EnergyModel>(model);
     if (!energy_model) return;
     samples.has_energy = true;
     samples.energy = energies(*energy_model, {samples.x.begin(), samples.x.end()});
+    auto const bad = std::find_if(samples.energy.begin(), samples.energy.end(), [](double e) { return !std::isfinite(e); });
+    require(bad == samples.energy.end(), ExitCode::numerical,
+            "{}: the energy of point {} is {}, beyond what this build's numbers hold; leave out points that are so far from the rest",
+            reader.where(), first_chain_here(samples) + (bad - samples.energy.begin()) / std::max<Index>(1, samples.draws), *bad);
   });
   auto const mine = Index(crc32c(samples.x.data(), samples.x.size() * sizeof(float)));
   context.inputs.add("input", o.path, static_cast<std::uint64_t>(context.ranks.all_reduce(mine, Reduction::sum)));

@@ -148,7 +148,7 @@ Metric ess_metric(LogMean const& log_c) {
 Metrics flow(Subject const& s, deck::Block const& block) {
   auto const o = block.as<FlowOptions>();
   RunContext const& run = s.evaluation.context;
-  auto& model = dynamic_cast<Nice&>(*s.evaluation.model);
+  auto& model = as<Nice>(*s.evaluation.model);
   Index const d = model.dimension();
   require_all(o.coordinate < d, ExitCode::usage, "estimator.coordinate = {}, but x has {} coordinates, counted from 0", o.coordinate, d);
   require_all(o.lowest < o.highest, ExitCode::usage,
@@ -209,7 +209,7 @@ std::vector<EstimatorEntry> flow_estimators() {
                 deck::key("cells", &F::cells, "cells along each of a pair").at_least(2),
                 deck::key("lowest", &F::lowest, "one dimension: lower end of quadrature and histograms"),
                 deck::key("highest", &F::highest, "upper end"), deck::key("bins", &F::bins, "of the histograms").at_least(10)}),
-           flow, LooksAt::model_or_data, Family::flow}};
+           flow, LooksAt::model_or_data, needs<Nice>()}};
 }
 
 }  // namespace partita

@@ -39,6 +39,7 @@ class GenerateTask : public Task {
     samples_->describe_state(state);
   }
   void size_state(CheckpointFile const& from) override { samples_->size_state(from); }
+  void verify() const override { samples_->verify(); }
   void restored(Index) override { samples_->cut_back(); }
   void forked(Index) override { samples_->begin_anew(); }
   void flush(Index step) override { generator_->require_finite(step); }
@@ -90,7 +91,7 @@ class GenerateTask : public Task {
          "tail index of the samples' weights; above 0.7 no average by them has a known error",
          doubt(weights, "averages by log_weight cannot be believed: train the flow further, or use generator.type = \"flow_metropolis\"")}};
   }
-  bool has_energy() const { return dynamic_cast<EnergyModel const*>(model_.get()) != nullptr; }
+  bool has_energy() const { return if_can<EnergyModel>(model_.get()) != nullptr; }
 
   std::vector<TileScalarStorage> statistics(TileStorage const& x) const {
     auto out = generator_->statistic_values();
@@ -99,7 +100,7 @@ class GenerateTask : public Task {
     TileScalarStorage const energy("energies of samples", x.extent(0), x.extent(2));
     for (Index tile = 0; tile < static_cast<Index>(x.extent(0)); tile++) {
       auto const one = std::pair(tile, tile + 1), row = std::pair(Index{0}, tiling.lanes(generator_->mine().first + tile));
-      dynamic_cast<EnergyModel const&>(*model_).energy(Kokkos::subview(x, one, Kokkos::ALL, row), Kokkos::subview(energy, one, row));
+      as<EnergyModel>(*model_).energy(Kokkos::subview(x, one, Kokkos::ALL, row), Kokkos::subview(energy, one, row));
     }
     out.insert(out.begin(), energy);
     return out;

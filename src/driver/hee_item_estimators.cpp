@@ -24,7 +24,7 @@ struct LikelihoodOptions {
 
 using Metrics = std::vector<Metric>;
 
-Hee const& model_of(Subject const& s) { return dynamic_cast<Hee const&>(*s.evaluation.model); }
+Hee const& model_of(Subject const& s) { return as<Hee const>(*s.evaluation.model); }
 
 constexpr std::array<std::pair<char const*, data::Split>, 3> splits{
     {{"test", data::Split::test}, {"validation", data::Split::validation}, {"train", data::Split::train}}};
@@ -199,7 +199,7 @@ std::vector<EstimatorEntry> hee_item_estimators() {
              deck::key("chains", &A::chains, "ais: of each item").at_least(2)})},
        log_likelihood,
        LooksAt::model_or_data,
-       Family::hee,
+       needs<Hee>(),
        true},
       {{"reconstruction",
         "posterior means of an hee's latent layers given items, and what they expect of x_0: estimates/reconstructions.h5",
@@ -210,7 +210,7 @@ std::vector<EstimatorEntry> hee_item_estimators() {
                         deck::key("average_over", &R::average_over, "its last part, which is averaged").above(0).in("tau")})},
        reconstruction,
        LooksAt::model_or_data,
-       Family::hee,
+       needs<Hee>(),
        true},
   };
 }

@@ -22,7 +22,18 @@ struct RelaxationStrengths {
 
 using Metrics = std::vector<Metric>;
 
-Hee const& model_of(Subject const& s) { return dynamic_cast<Hee const&>(*s.evaluation.model); }
+// The Hessians of others depend on x.
+void is_linear_gaussian(Fit const& fit) {
+  auto const o = fit.deck.at("model").as<HeeOptions>();
+  bool const relaxes = fit.own.type == "hee_relaxation", lateral = !relaxes && o.g == "lateral";
+  if (o.f != "identity" || o.phi != "identity" || (o.g != "quadratic" && !lateral))
+    fit.refuse(
+        "", fmt::format("estimator.type = \"{}\" needs a linear-Gaussian hee, whose Hessians are constant: model.f = \"identity\", phi = "
+                        "\"identity\" and g = \"quadratic\"{}",
+                        fit.own.type, relaxes ? "" : " or \"lateral\""));
+}
+
+Hee const& model_of(Subject const& s) { return as<Hee const>(*s.evaluation.model); }
 
 // ---- Hessians ----
 
@@ -171,7 +182,7 @@ std::vector<EstimatorEntry> hee_model_estimators() {
                 .at_least(1),
             deck::key("units", &H::units, "n_0 + .. + n_L of each, in layers of equal width; 0: as many as the model has").at_least(0),
             deck::key("repeats", &H::repeats, "random models averaged for each L").at_least(2)}),
-       hessian, LooksAt::model_or_data, Family::hee},
+       hessian, LooksAt::model_or_data, needs<Hee>(), false, is_linear_gaussian},
       {{"hee_relaxation",
         "integrated autocorrelation time of the slowest posterior mode of a linear-Gaussian hee, first against second order: "
         "estimates/relaxation.h5; given the first training "
@@ -182,7 +193,9 @@ std::vector<EstimatorEntry> hee_model_estimators() {
          deck::key("chains", &R::chains, "independent chains").at_least(2)}},
        hee_relaxation,
        LooksAt::model_or_data,
-       Family::hee},
+       needs<Hee>(),
+       false,
+       is_linear_gaussian},
   };
 }
 

@@ -82,7 +82,7 @@ Metrics capacity(Subject const& s, deck::Block const& block) {
 
 Metrics retrieval(Subject const& s, deck::Block const& block) {
   auto const o = block.as<RetrievalKeys>();
-  auto* const model = dynamic_cast<ModernHopfield*>(s.evaluation.model);
+  auto* const model = if_can<ModernHopfield>(s.evaluation.model);
   require_all(model != nullptr, ExitCode::usage,
               "estimator.type = \"modern_retrieval\" shows patterns to a modern_hopfield; remove it for "
               "this model");
@@ -133,7 +133,7 @@ std::vector<EstimatorEntry> hopfield_estimators() {
                         deck::key("queries", &R::queries, "patterns shown, from the first on; 0: all").at_least(0),
                         deck::key("noise", &R::noise, "standard deviation of the noise on each coordinate").at_least(0),
                         deck::key("within", &R::within, "distance, in units of |pattern|, below which it is retrieved").above(0)}),
-       retrieval, LooksAt::model_or_data, Family::energy},
+       retrieval, LooksAt::model_or_data, needs<ModernHopfield>()},
   };
 }
 

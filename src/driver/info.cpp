@@ -62,8 +62,9 @@ std::string read_apart(std::string const& path, std::string (*read)(std::string 
   ::close(ends[0]);
   int status = 0;
   ::waitpid(child, &status, 0);
-  require_all(WIFEXITED(status) && !answer.empty(), ExitCode::data, "{}: damaged; HDF5 {} when it reads the file", path,
-              WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "does not come to an end" : "crashes");
+  require_all(WIFEXITED(status) && !answer.empty(), ExitCode::data, "{}: {}", path,
+              WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "reading it does not come to an end"
+                                                                 : "damaged; HDF5 crashes when it reads the file");
   require_all(answer[0] == '0', ExitCode::data, "{}", answer.substr(1));
   return answer.substr(1);
 }
@@ -102,8 +103,10 @@ std::string describe_file(std::string const& path) {
   try {
     require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
     if (std::filesystem::is_directory(path)) return describe_run(RunDirectory(path));
-    auto const text = describe_text(path);
-    return text ? *text : read_apart(path, describe_hdf5);
+    return read_apart(path, [](std::string const& file) {
+      auto const text = describe_text(file);
+      return text ? *text : describe_hdf5(file);
+    });
   } catch (std::filesystem::filesystem_error const& error) {
     fail(ExitCode::data, fmt::format("{}: cannot be looked at ({})", path, error.code().message()), FailedOn::all_ranks);
   }

@@ -35,7 +35,7 @@ struct PseudoLikelihoodOptions {
 using Metrics = std::vector<Metric>;
 
 GibbsModel& model_of(Subject const& s) {
-  auto* const model = dynamic_cast<GibbsModel*>(s.evaluation.model);
+  auto* const model = if_can<GibbsModel>(s.evaluation.model);
   require_all(model != nullptr, ExitCode::usage,
               "model.type = \"{}\" has no path from a reference, nor units to enumerate; remove the estimator",
               s.evaluation.context.deck.at("model").type);
@@ -264,7 +264,7 @@ UnitMoments unit_moments(ItemTiles const& items, Index units, Communicator const
 // The importance estimate lies below log p(v) on average, as log_z_lower does below log Z: with that one it is no end of a bracket, and not
 // called optimistic. With log_z_upper both err to one side.
 Metrics belief_network(Subject const& s, deck::Block const& block) {
-  auto const& model = dynamic_cast<DeepBeliefNetwork const&>(*s.evaluation.model);
+  auto const& model = as<DeepBeliefNetwork const>(*s.evaluation.model);
   auto const& data = *s.evaluation.data;
   auto const o = block.as<BeliefOptions>();
   auto const annealing = block.as<AnnealingOptions>();
@@ -346,6 +346,24 @@ deck::Schema belief_schema() {
   return schema;
 }
 
+void can_be_enumerated(Fit const& fit) {
+  if (!fit.sizes) return;
+  Index const most = Enumeration::most_units;
+  bool const restricted = fit.can.has<Rbm>();
+  Index const units = restricted ? fit.deck.at("model").as<RbmOptions>().hidden : fit.sizes->dimension;
+  bool const by_visible = restricted && !fit.can.has<GaussianRbm>() && fit.sizes->visible <= most;
+  if (units > most && !by_visible)
+    fit.refuse("",
+               fmt::format("estimator.type = \"exact_log_z\" sums over all states of {} units (possible are up to {}, of an rbm in either "
+                           "layer); use estimator.type = \"ais\"",
+                           units, most));
+}
+
+Needs of_units() { return {Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm>()}; }
+Needs of_binary_units() {
+  return {Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm, GaussianMrf, AssociativeMemory>()};
+}
+
 }  // namespace
 
 std::vector<EstimatorEntry> likelihood_estimators() {
@@ -357,22 +375,24 @@ std::vector<EstimatorEntry> likelihood_estimators() {
            "log Z of a model of units by annealed importance sampling there and back, Bennett's ratio between, and the likelihoods of the "
            "items of [data]; the weights: estimates/log_likelihood.h5",
            annealing_keys()),
-       annealed_log_z, LooksAt::model_or_data, Family::units},
-      {belief_schema(), belief_network, LooksAt::model_or_data, Family::belief, true},
+       annealed_log_z, LooksAt::model_or_data, of_units()},
+      {belief_schema(), belief_network, LooksAt::model_or_data, needs<DeepBeliefNetwork>(), true},
       {{"exact_log_z",
         "log Z and the likelihoods of the items of [data] by enumeration: an rbm with up to 25 units in one layer, other "
         "machines with up to 25 units",
         {}},
        exact_log_z,
        LooksAt::model_or_data,
-       Family::units},
+       Needs{Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm, GaussianMrf, AssociativeMemory>()},
+       false,
+       can_be_enumerated},
       {deck::schema<P>("pseudo_likelihood", "mean of sum_k log p(v_k | rest) of the items of [data] under a machine of binary units",
                        {deck::key("items", &P::items, "the first so many of each split; 0: all").at_least(0)}),
-       pseudo_likelihood, LooksAt::model_or_data, Family::units, true},
+       pseudo_likelihood, LooksAt::model_or_data, of_binary_units(), true},
       {{"free_energy_gap", "mean free energies of the items of [data], and how far those of the training items lie from held-out ones", {}},
        free_energy_gap,
        LooksAt::model_or_data,
-       Family::units,
+       of_units(),
        true},
   };
 }

@@ -12,13 +12,16 @@ namespace {
 
 using Metrics = std::vector<Metric>;
 
+void has_its_own_coupling(Fit const& fit) {
+  if (!fit.deck.at("model").as<WarmStart>().from.empty())
+    fit.refuse(
+        "",
+        "estimator.type = \"magnetisation\" measures spins of the deck's coupling and field, and model.from has others; use the estimator "
+        "\"moments\"");
+}
+
 Metrics magnetisation(Subject const& s, deck::Block const&) {
   deck::Block const& model = s.evaluation.context.deck.at("model");
-  require_all(
-      model.type == "ising_lattice" && model.as<WarmStart>().from.empty(), ExitCode::usage,
-      "estimator.type = \"magnetisation\" measures spins of the deck's coupling and field, and model.type = \"{}\"{} has others; use "
-      "ising_lattice, or the estimator \"moments\"",
-      model.type, model.as<WarmStart>().from.empty() ? "" : " with model.from");
   auto const o = model.as<IsingLatticeOptions>();
   auto const bonds = lattice_edges(o.rows, o.columns, o.periodic);
   Index const sites = o.rows * o.columns;
@@ -57,7 +60,9 @@ std::vector<EstimatorEntry> machine_estimators() {
   return {{{"magnetisation", "energy and magnetisation a spin of an ising_lattice, beside their exact values on small lattices", {}},
            magnetisation,
            LooksAt::samples,
-           Family::units}};
+           {{}, {}, {"ising_lattice"}},
+           false,
+           has_its_own_coupling}};
 }
 
 }  // namespace partita

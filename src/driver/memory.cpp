@@ -79,7 +79,7 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
   auto const k = static_cast<double>(deck.at("objective").as<ContrastiveOptions>().sampler_steps);
   std::string const cost = fmt::format("# and the data, read whole by each rank\n# cost: {:.4g} chain-steps in {:.0f} updates",
                                        updates * k * static_cast<double>(batch), updates);
-  auto const* differentiable = dynamic_cast<DifferentiableModel const*>(model.get());
+  auto const* differentiable = if_can<DifferentiableModel>(model.get());
   if (!differentiable) return table.finish() + cost + "\n";
   return table.finish() + cost +
          fmt::format(", {:.3g} GFLOP in matrix products\n",
@@ -91,7 +91,7 @@ std::string of_hee(deck::Document const& deck, Communicator const& ranks) {
   Table table;
   bool const train = deck.task == "train";
   auto const model = make_model(deck.at("model"), {});
-  auto const& hee = dynamic_cast<Hee const&>(*model);
+  auto const& hee = as<Hee>(*model);
   HeeLangevin const dynamics(deck.at("sampler").as<HeeLangevinOptions>(), hee);
   Index const group = train ? 1 : deck.at("generator").as<HeeMarginalOptions>().latent_chains;
   Index const chains =
@@ -123,7 +123,7 @@ std::string of_flow(deck::Document const& deck, Communicator const& ranks) {
   Table table;
   bool const train = deck.task == "train";
   auto const model = make_model(deck.at("model"), {});
-  auto const& flow = dynamic_cast<Nice const&>(*model);
+  auto const& flow = as<Nice>(*model);
   Index const samples = train ? deck.at("train").as<TrainOptions>().batch : deck.at("generator").as<GeneratorOptions>().samples;
   Tiling const tiling{samples, flow_width(train ? deck.at("objective").as<ReverseKlOptions>().tile_width
                                                 : deck.at("generator").as<GeneratorOptions>().tile_width,

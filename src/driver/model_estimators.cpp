@@ -77,8 +77,14 @@ std::vector<double> at_points(Model& model, std::vector<double> const& points, I
   return out;
 }
 
+void has_one_or_two_dimensions(Fit const& fit) {
+  if (fit.sizes && fit.sizes->dimension > 2)
+    fit.refuse("", fmt::format("estimator.type = \"{}\" draws one or two dimensions, and this model has {}; remove it", fit.own.type,
+                               fit.sizes->dimension));
+}
+
 Metrics energy_grid(Subject const& s, deck::Block const& block) {
-  auto* const model = dynamic_cast<EnergyModel*>(s.evaluation.model);
+  auto* const model = if_can<EnergyModel>(s.evaluation.model);
   require_all(model && model->dimension() <= 2, ExitCode::usage,
               "estimator.type = \"energy_grid\" draws energies of one or two dimensions; remove it for this model");
   Grid const grid(block.as<GridOptions>(), model->dimension());
@@ -88,7 +94,7 @@ Metrics energy_grid(Subject const& s, deck::Block const& block) {
 }
 
 Metrics score_grid(Subject const& s, deck::Block const& block) {
-  auto* const model = dynamic_cast<ScoreModel*>(s.evaluation.model);
+  auto* const model = if_can<ScoreModel>(s.evaluation.model);
   require_all(model && model->dimension() <= 2, ExitCode::usage,
               "estimator.type = \"score_grid\" draws scores in one or two dimensions; remove it for this model");
   Index const d = model->dimension();
@@ -137,14 +143,17 @@ std::vector<EstimatorEntry> model_estimators() {
                                          deck::key("highest", &G::highest, "upper ends"),
                                          deck::key("points", &G::points, "grid points along a coordinate").at_least(2)};
   return {
-      {{"energies", "E(x) of every point, (chain, draw): estimates/energies.h5", {}}, point_energies},
+      {{"energies", "E(x) of every point, (chain, draw): estimates/energies.h5", {}},
+       point_energies,
+       LooksAt::samples,
+       needs<EnergyModel>()},
       {deck::schema<G>("energy_grid", "E(x) on a grid of one or two dimensions, for pictures: estimates/energy_grid.h5", grid_keys),
-       energy_grid, LooksAt::model_or_data, Family::energy},
+       energy_grid, LooksAt::model_or_data, needs<DifferentiableModel>(), false, has_one_or_two_dimensions},
       {deck::schema<G>("score_grid",
                        "s(x) = d log p / dx on a grid of one or two dimensions, of models conditioned on noise at the lowest: "
                        "estimates/score_grid.h5",
                        grid_keys),
-       score_grid, LooksAt::model_or_data, Family::score},
+       score_grid, LooksAt::model_or_data, needs<ScoreModel>(), false, has_one_or_two_dimensions},
       {deck::schema<O>("observed_data", "training items beside the samples, for pictures: estimates/observed_data.h5",
                        {deck::key("points", &O::points, "items kept").at_least(1)}),
        observed_data,

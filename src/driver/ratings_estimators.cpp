@@ -170,7 +170,7 @@ Found evaluate(Problem const& p, Predictor& predict, RatingsOptions const& o, Co
 
 Metrics ratings(Subject const& s, deck::Block const& block) {
   auto const o = block.as<RatingsOptions>();
-  auto const& model = dynamic_cast<SoftmaxRbm const&>(*s.evaluation.model);
+  auto const& model = as<SoftmaxRbm const>(*s.evaluation.model);
   auto const* const data = s.evaluation.data;
   require_all(data->dimension() == model.dimension(), ExitCode::usage, "the data have {} items ({}) and the model {}; set model.items",
               data->dimension(), data->source(), model.dimension());
@@ -236,7 +236,7 @@ std::vector<EstimatorEntry> ratings_estimators() {
                 deck::key("candidates", &O::candidates,
                           "what is ranked: held_out (the user's held-out items) or all (that the user has not rated in training)")
                     .one_of({"held_out", "all"})}),
-           ratings, LooksAt::model_or_data, Family::ratings, true}};
+           ratings, LooksAt::model_or_data, needs<SoftmaxRbm>(), true}};
 }
 
 }  // namespace partita

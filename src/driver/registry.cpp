@@ -45,10 +45,19 @@
 namespace partita {
 namespace {
 
+// Of models that cost nothing to make.
+Sizes sizes_of(Model const& model) { return {model.visible_dimension(), model.dimension()}; }
+
+template <class Class, class Options>
+Sizes sizes_by_options(deck::Block const& b) {
+  return Class::sizes(b.as<Options>());
+}
+
 template <class Options, class Energy>
 ModelEntry analytic(deck::Schema schema, Energy (*make)(Options const&)) {
-  return {
-      {std::move(schema), [make](deck::Block const& b, random::Key) { return std::make_unique<AnalyticModel>(make(b.as<Options>())); }}};
+  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return std::make_unique<AnalyticModel>(make(b.as<Options>())); }},
+          Capabilities::of<AnalyticModel>(),
+          [make](deck::Block const& b) { return sizes_of(AnalyticModel(make(b.as<Options>()))); }};
 }
 
 // The standard normals that a model's parameters start from.
@@ -60,37 +69,36 @@ std::function<double(Index)> normals(random::Key key) {
 }
 
 template <class Network, class Options>
-ModelEntry network(deck::Schema schema, Family family) {
+ModelEntry network(deck::Schema schema) {
   return {{std::move(schema),
            [](deck::Block const& b, random::Key key) {
              auto model = std::make_unique<Network>(b.as<Options>());
              model->initialise(normals(key));
              return model;
            }},
-          {family},
-          true};
+          Capabilities::of<Network>(),
+          sizes_by_options<Network, Options>};
 }
 
 ModelEntry hee() {
   return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }},
-          {Family::hee},
-          true};
+          Capabilities::of<Hee>(),
+          sizes_by_options<Hee, HeeOptions>};
 }
 
 // Restricted machines by the kind of their visible units.
 ModelEntry rbm() {
-  return {
-      {rbm_schema(),
-       [](deck::Block const& b, random::Key key) {
-         auto model = make_rbm(b.as<RbmOptions>());
-         model->initialise(normals(key));
-         return model;
-       }},
-      {Family::units, Family::real_units},
-      true,
-      [](deck::Block const& b) {
-        return b.as<RbmOptions>().visible_units == "gaussian" ? std::vector{Family::units, Family::real_units} : std::vector{Family::units};
-      }};
+  return {{rbm_schema(),
+           [](deck::Block const& b, random::Key key) {
+             auto model = make_rbm(b.as<RbmOptions>());
+             model->initialise(normals(key));
+             return model;
+           }},
+          Capabilities::of<GaussianRbm>(),
+          sizes_by_options<Rbm, RbmOptions>,
+          [](deck::Block const& b) {
+            return b.as<RbmOptions>().visible_units == "gaussian" ? Capabilities::of<GaussianRbm>() : Capabilities::of<Rbm>();
+          }};
 }
 
 ModelEntry boltzmann_machine() {
@@ -100,19 +108,23 @@ ModelEntry boltzmann_machine() {
              model->initialise(normals(key));
              return model;
            }},
-          {Family::units},
-          true};
+          Capabilities::of<BoltzmannMachine>(),
+          sizes_by_options<BoltzmannMachine, BoltzmannMachineOptions>};
 }
 
 ModelEntry ising_lattice() {
   return {{ising_lattice_schema(), [](deck::Block const& b, random::Key) { return make_ising_lattice(b.as<IsingLatticeOptions>()); }},
-          {Family::units}};
+          Capabilities::of<BoltzmannMachine>(),
+          [](deck::Block const& b) { return sizes(b.as<IsingLatticeOptions>()); },
+          {},
+          false};
 }
 
 ModelEntry gaussian_mrf() {
   return {
       {gaussian_mrf_schema(), [](deck::Block const& b, random::Key) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>()); }},
-      {Family::energy, Family::units}};
+      Capabilities::of<GaussianMrf>(),
+      sizes_by_options<GaussianMrf, GaussianMrfOptions>};
 }
 
 ModelEntry dbn() {
@@ -122,19 +134,58 @@ ModelEntry dbn() {
              model->initialise(normals(key));
              return model;
            }},
-          {Family::belief},
-          true};
+          Capabilities::of<DeepBeliefNetwork>(),
+          sizes_by_options<DeepBeliefNetwork, DbnOptions>};
+}
+
+// Patterns are random ones, or items.
+template <class Options>
+void has_patterns(Fit const& fit) {
+  if (fit.own.as<Options>().patterns == 0 && fit.own.section == "model" && !given(fit.deck, "data"))
+    fit.refuse("patterns",
+               "model.patterns = 0 stands for the training items of [data], and there is none; add it, or a number of random patterns");
 }
 
 // Networks that remember patterns.
 template <class Network, class Options>
-ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key), Family family) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }}, {family}};
+ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key)) {
+  return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }},
+          Capabilities::of<Network>(),
+          sizes_by_options<Network, Options>,
+          {},
+          false,
+          has_patterns<Options>};
 }
 
 template <class Class, class Options>
-SamplerEntry sampler(deck::Schema schema, std::vector<Family> families) {
-  return {{std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, std::move(families)};
+SamplerEntry sampler(deck::Schema schema, Needs const& needed, Rule rule = {}) {
+  return {{std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, needed, std::move(rule)};
+}
+
+Index noise_levels(Fit const& fit) { return fit.can.has<MlpModel>() ? fit.deck.at("model").as<MlpOptions>().noise_levels : 0; }
+
+void goes_down_noise_levels(Fit const& fit) {
+  if (noise_levels(fit) == 0)
+    fit.refuse("",
+               "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, and this one has none; learn one with "
+               "model.noise_levels");
+}
+
+void moves_one_machine(Fit const& fit) {
+  if (fit.deck.task == "sample" && !fit.can.has<GibbsModel>())
+    fit.refuse("", "a belief network is sampled from its top machine down; use task = \"generate\" with generator.type = \"dbn_top_down\"");
+}
+
+// Ratings of each item are of others: chains of them have no life of their own.
+Needs units_or_gradient() { return {Capabilities::only<GibbsModel, DifferentiableModel>(), Capabilities::only<SoftmaxRbm>()}; }
+
+void moves_fit(Fit const& fit) {
+  bool const gibbs = fit.own.as<ReplicaExchangeOptions>().moves == "gibbs";
+  if (gibbs && !fit.can.has<GibbsModel>())
+    fit.refuse("moves",
+               "sampler.moves = \"gibbs\" draws units given the others, and this model has none whose law is known; use mala, hmc or ula");
+  if (!gibbs && !fit.can.has<DifferentiableModel>())
+    fit.refuse("moves", "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
 }
 
 SamplerEntry replica_exchange() {
@@ -142,7 +193,8 @@ SamplerEntry replica_exchange() {
            [](deck::Block const& b) {
              return std::make_unique<ReplicaExchange>(b.as<ReplicaExchangeOptions>(), b.as<LadderOptions>(), Communicator::world());
            }},
-          {Family::energy, Family::units}};
+          units_or_gradient(),
+          moves_fit};
 }
 
 SamplerEntry trajectory_tempering() {
@@ -154,7 +206,17 @@ SamplerEntry trajectory_tempering() {
              if (!options.trajectory.empty()) load = [from = options.trajectory, ranks] { return kept_parameters(from, ranks); };
              return std::make_unique<TrajectoryTempering>(options, b.as<LadderOptions>(), ranks, load);
            }},
-          {Family::units}};
+          needs<Rbm>()};
+}
+
+void chains_can_restart(Fit const& fit) {
+  deck::Block const* const sampler = given(fit.deck, "sampler");
+  if (sampler && sampler->type == "underdamped")
+    fit.refuse(
+        "",
+        fmt::format("objective.type = \"{}\" starts chains anew, and sampler.type = \"underdamped\" keeps velocities, which they have not; "
+                    "use ula, leimkuhler_matthews, mala or hmc",
+                    fit.own.type));
 }
 
 ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
@@ -165,48 +227,91 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
              auto const options = block.as<ContrastiveOptions>();
              auto const persistent = block.as<PersistentOptions>();
              Index const batch = c.batches->batch(), d = c.model.dimension();
-             require_all(
-                 !c.sampler->keeps_velocity(), ExitCode::usage,
-                 "sampler.type = \"{}\" keeps velocities, which chains that restart have not; use ula, leimkuhler_matthews, mala or hmc",
-                 c.run.deck.at("sampler").type);
              Index const updates = c.run.deck.at("train").as<TrainOptions>().updates;
              random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : batch), updates * options.sampler_steps,
                                   divide_up(d, 4));
-             return std::make_unique<ContrastiveDivergence>(dynamic_cast<LearnableEnergy&>(c.model), *c.sampler, *c.batches, c.run.ranks,
+             return std::make_unique<ContrastiveDivergence>(as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.run.ranks,
                                                             c.run.options.summation(), c.run.key, chains.width(batch, d, 4), start, options,
                                                             persistent, chains.distribution());
            }},
-          start == ChainStart::at_data ? std::vector{Family::energy, Family::units, Family::ratings}
-                                       : std::vector{Family::energy, Family::units}};
+          start == ChainStart::at_data ? needs<LearnableEnergy>()
+                                       : Needs{Capabilities::only<LearnableEnergy>(), Capabilities::only<SoftmaxRbm>()},
+          true,
+          true,
+          chains_can_restart};
 }
 
 template <class Class, class... Options>
-ObjectiveEntry score_matching(deck::Schema schema) {
+ObjectiveEntry score_matching(deck::Schema schema, Rule rule) {
   return {{std::move(schema),
            [](ObjectiveContext const& c) {
              auto const& block = c.run.deck.at("objective");
-             return std::make_unique<Class>(dynamic_cast<TrainableScore&>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
-                                            c.run.key, block.as<ScoreMatchingOptions>(), block.as<Options>()...);
+             return std::make_unique<Class>(as<TrainableScore>(c.model), *c.batches, c.run.ranks, c.run.options.summation(), c.run.key,
+                                            block.as<ScoreMatchingOptions>(), block.as<Options>()...);
            }},
-          {Family::score},
-          false};
+          needs<TrainableScore>(),
+          false,
+          true,
+          std::move(rule)};
+}
+
+void not_of_noise_levels(Fit const& fit) {
+  if (Index const levels = noise_levels(fit); levels > 0)
+    fit.refuse("",
+               fmt::format(
+                   "a model conditioned on noise (model.noise_levels = {}) learns by denoising; use denoising_score_matching without sigma",
+                   levels));
+}
+void has_noise(Fit const& fit) {
+  bool const sigma = !fit.own.as<DenoisingOptions>().sigma.empty();
+  Index const levels = noise_levels(fit);
+  if (sigma && levels > 0)
+    fit.refuse(
+        "sigma",
+        fmt::format("objective.sigma is given, and the model is conditioned on noise at levels of its own (model.noise_levels = {}); "
+                    "remove one of the two",
+                    levels));
+  auto const all = fit.own.as<DenoisingOptions>().sigma;
+  if (!std::is_sorted(all.rbegin(), all.rend()))
+    fit.refuse("sigma",
+               "objective.sigma: one noise an epoch has to decrease (the model keeps the last), put the numbers in decreasing order");
+  if (!sigma && levels == 0)
+    fit.refuse("", "objective.sigma is missing and the model is not conditioned on noise; give e.g. sigma = [0.1], or model.noise_levels");
+}
+
+void few_states(Fit const& fit) {
+  if (fit.sizes && (fit.sizes->dimension > fit.sizes->visible || fit.sizes->visible > ExactLikelihood::most_units))
+    fit.refuse(
+        "",
+        fmt::format("objective.type = \"exact_likelihood\" sums over all states of a machine's visible units: at most {}, and hidden units "
+                    "none, or those of an rbm; use persistent_cd",
+                    ExactLikelihood::most_units));
+}
+void all_visible(Fit const& fit) {
+  if (Index const hidden = fit.sizes ? fit.sizes->dimension - fit.sizes->visible : 0; hidden > 0)
+    fit.refuse("", fmt::format(
+                       "objective.type = \"pseudo_likelihood\" and model.hidden = {} (p(x_k | rest) is known where the data show all other "
+                       "units, and they do not show hidden ones); use persistent_cd, or model.hidden = 0",
+                       hidden));
 }
 
 ObjectiveEntry exact_likelihood() {
   return {{exact_likelihood_schema(),
            [](ObjectiveContext const& c) {
-             return std::make_unique<ExactLikelihood>(dynamic_cast<BoltzmannModel&>(c.model), *c.batches, c.run.ranks,
-                                                      c.run.options.summation(), c.run.deck.at("objective").as<ExactLikelihoodOptions>());
+             return std::make_unique<ExactLikelihood>(as<BoltzmannModel>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
+                                                      c.run.deck.at("objective").as<ExactLikelihoodOptions>());
            }},
-          {Family::units},
-          false};
+          {Capabilities::only<BoltzmannModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
+          false,
+          true,
+          few_states};
 }
 
 ObjectiveEntry greedy_cd() {
   return {{greedy_cd_schema(),
            [](ObjectiveContext const& c) {
              auto const& block = c.run.deck.at("objective");
-             auto& model = dynamic_cast<DeepBeliefNetwork&>(c.model);
+             auto& model = as<DeepBeliefNetwork>(c.model);
              Index widest = 0;
              for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
              Index const width = c.run.deck.at("sampler").as<ChainOptions>().width(c.batches->batch(), widest, 2);
@@ -214,26 +319,23 @@ ObjectiveEntry greedy_cd() {
                                                c.run.ranks, c.run.options.summation(), c.run.key, width, block.as<ContrastiveOptions>(),
                                                block.as<PersistentOptions>());
            }},
-          {Family::belief},
+          needs<DeepBeliefNetwork>(),
           true,
           true,
+          {},
           [](deck::Block const&) { return true; }};
 }
 
 ObjectiveEntry pseudo_likelihood() {
   return {{pseudo_likelihood_schema(),
            [](ObjectiveContext const& c) {
-             auto* const machine = dynamic_cast<BoltzmannMachine*>(&c.model);
-             require_all(
-                 machine != nullptr, ExitCode::usage,
-                 "objective.type = \"pseudo_likelihood\" needs a fully visible machine (p(x_k | rest) of every unit in closed form, "
-                 "weights between visible units), and model.type = \"{}\" is none; use boltzmann_machine, or persistent_cd",
-                 c.run.deck.at("model").type);
-             return std::make_unique<PseudoLikelihood>(*machine, *c.batches, c.run.ranks, c.run.options.summation(),
+             return std::make_unique<PseudoLikelihood>(as<BoltzmannMachine>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
                                                        c.run.deck.at("objective").as<PseudoLikelihoodOptions>());
            }},
-          {Family::units},
-          false};
+          needs<BoltzmannMachine>(),
+          false,
+          true,
+          all_visible};
 }
 
 ObjectiveEntry hee_local() {
@@ -241,12 +343,12 @@ ObjectiveEntry hee_local() {
            [](ObjectiveContext const& c) {
              auto const& sampler_block = c.run.deck.at("sampler");
              auto const chains = sampler_block.as<ChainOptions>();
-             return std::make_unique<HeeLocal>(dynamic_cast<Hee&>(c.model), sampler_block.as<HeeLangevinOptions>(),
+             return std::make_unique<HeeLocal>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(),
                                                c.run.deck.at("objective").as<HeeLocalOptions>(), *c.batches, c.run.ranks,
                                                c.run.options.summation(), c.run.key, hee_width(chains.tile_width, c.batches->batch()),
                                                chains.distribution());
            }},
-          {Family::hee}};
+          needs<Hee>()};
 }
 
 ObjectiveEntry reverse_kl() {
@@ -254,15 +356,16 @@ ObjectiveEntry reverse_kl() {
            [](ObjectiveContext const& c) {
              auto const options = c.run.deck.at("objective").as<ReverseKlOptions>();
              auto const train = c.run.deck.at("train").as<TrainOptions>();
-             auto& model = dynamic_cast<Nice&>(c.model);
+             auto& model = as<Nice>(c.model);
              random::check_budget(train.batch, train.updates, divide_up(model.latent_dimension(), 4));
              return std::make_unique<ReverseKl>(model, make_target(c.run, model.dimension()), options,
                                                 Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
                                                 c.run.ranks, c.run.options.summation(), c.run.key);
            }},
-          {Family::flow},
+          needs<Nice>(),
           false,
           false,
+          {},
           [](deck::Block const& b) {
             auto const o = b.as<ReverseKlOptions>();
             return o.beta_start < 1 && o.annealed_share > 0;
@@ -287,7 +390,7 @@ GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) 
              HeeRun const wanted = run(block.as<Options>());
              Tiling const tiling{common.samples, hee_width(common.tile_width, common.samples)};
              auto generator =
-                 std::make_unique<HeeDynamicsGenerator>(dynamic_cast<Hee&>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling,
+                 std::make_unique<HeeDynamicsGenerator>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling,
                                                         c.run.ranks, c.run.key, sampler_block.as<ChainOptions>().distribution());
              if (wanted.visible == Visible::clamped) {
                require_all(c.data != nullptr, ExitCode::usage, "generator.type = \"{}\" needs the items of a [data] section; add it",
@@ -296,7 +399,7 @@ GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) 
              }
              return generator;
            }},
-          Family::hee};
+          needs<Hee>()};
 }
 
 GeneratorEntry hee_ancestral() {
@@ -304,23 +407,23 @@ GeneratorEntry hee_ancestral() {
            [](GeneratorContext const& c) {
              auto const common = c.run.deck.at("generator").as<GeneratorOptions>();
              return std::make_unique<HeeAncestralGenerator>(
-                 dynamic_cast<Hee&>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.run.ranks, c.run.key);
+                 as<Hee>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.run.ranks, c.run.key);
            }},
-          Family::hee,
+          needs<Hee>(),
           false};
 }
 
 GeneratorEntry dbn_top_down() {
   return {{dbn_generator_schema(),
            [](GeneratorContext const& c) {
-             auto const& model = dynamic_cast<DeepBeliefNetwork const&>(c.model);
+             auto const& model = as<DeepBeliefNetwork>(c.model);
              auto const& block = c.run.deck.at("generator");
              auto const common = block.as<GeneratorOptions>();
              Index const width = ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2);
              return std::make_unique<DbnGenerator>(model, block.as<DbnGeneratorOptions>(), Tiling{common.samples, width}, c.run.ranks,
                                                    c.run.key);
            }},
-          Family::belief,
+          needs<DeepBeliefNetwork>(),
           false};
 }
 
@@ -332,29 +435,33 @@ Tiling flow_tiling(deck::Document const& d) {
 GeneratorEntry flow() {
   return {{flow_schema(),
            [](GeneratorContext const& c) {
-             auto& model = dynamic_cast<Nice&>(c.model);
+             auto& model = as<Nice>(c.model);
              return std::make_unique<FlowGenerator>(model, make_target(c.run, model.dimension()), flow_tiling(c.run.deck), c.run.ranks,
                                                     c.run.key);
            }},
-          Family::flow,
+          needs<Nice>(),
           false};
+}
+
+void has_its_sampler(Fit const& fit) {
+  if (Index const steps = fit.own.as<FlowMetropolisOptions>().sampler_steps; steps > 0 && !given(fit.deck, "sampler"))
+    fit.refuse("sampler_steps", fmt::format("generator.sampler_steps = {} needs a [sampler]; add one, mala say", steps));
 }
 
 GeneratorEntry flow_metropolis() {
   return {{flow_metropolis_schema(),
            [](GeneratorContext const& c) {
-             auto& model = dynamic_cast<Nice&>(c.model);
+             auto& model = as<Nice>(c.model);
              auto const options = c.run.deck.at("generator").as<FlowMetropolisOptions>();
              auto const* block = c.run.deck.find("sampler");
              bool const has_sampler = block && block->given;
-             require_all(has_sampler || options.sampler_steps == 0, ExitCode::usage,
-                         "generator.sampler_steps = {} needs a [sampler]; add one, mala say", options.sampler_steps);
              return std::make_unique<FlowMetropolis>(model, make_target(c.run, model.dimension()),
                                                      has_sampler ? make_sampler(*block) : nullptr, options, flow_tiling(c.run.deck),
                                                      c.run.ranks, c.run.key);
            }},
-          Family::flow,
-          false};
+          needs<Nice>(),
+          false,
+          has_its_sampler};
 }
 
 template <class Class, class Options>
@@ -387,7 +494,7 @@ deck::Section target_section() {
                                  .free_on_restart()},
                   .tasks = {"train", "generate", "estimate"}};
   for (auto const& m : models())
-    if (m.is(Family::energy)) s.types.push_back(m.schema);
+    if (m.can.has<DifferentiableModel>() && !m.can.has<Rbm>()) s.types.push_back(m.schema);
   return s;
 }
 
@@ -427,7 +534,9 @@ deck::Section optimizer_section() {
 
 std::vector<ModelEntry> const& models() {
   static std::vector<ModelEntry> const table = {
-      {{gaussian_schema(), [](deck::Block const& b, random::Key) { return make_gaussian(b.as<GaussianOptions>()); }}},
+      {{gaussian_schema(), [](deck::Block const& b, random::Key) { return make_gaussian(b.as<GaussianOptions>()); }},
+       Capabilities::of<DenseGaussian>(),
+       [](deck::Block const& b) { return sizes_of(*make_gaussian(b.as<GaussianOptions>())); }},
       analytic(double_well_schema(), make_double_well),
       analytic(gaussian_mixture_schema(), make_gaussian_mixture),
       analytic(many_well_schema(), make_many_well),
@@ -435,35 +544,35 @@ std::vector<ModelEntry> const& models() {
       analytic(funnel_schema(), make_funnel),
       analytic(banana_schema(), make_banana),
       analytic(phi4_schema(), make_phi4),
-      network<MlpEnergy, MlpOptions>(mlp_schema(), Family::energy),
-      network<MlpScore, MlpOptions>(mlp_score_schema(), Family::score),
+      network<MlpEnergy, MlpOptions>(mlp_schema()),
+      network<MlpScore, MlpOptions>(mlp_score_schema()),
       gaussian_mrf(),
       rbm(),
-      network<SoftmaxRbm, SoftmaxRbmOptions>(softmax_rbm_schema(), Family::ratings),
+      network<SoftmaxRbm, SoftmaxRbmOptions>(softmax_rbm_schema()),
       boltzmann_machine(),
       ising_lattice(),
       dbn(),
-      memory(hopfield_schema(), make_hopfield, Family::units),
-      memory(modern_hopfield_schema(), make_modern_hopfield, Family::energy),
+      memory(hopfield_schema(), make_hopfield),
+      memory(modern_hopfield_schema(), make_modern_hopfield),
       hee(),
-      network<Nice, NiceOptions>(nice_schema(), Family::flow),
+      network<Nice, NiceOptions>(nice_schema()),
   };
   return table;
 }
 
 std::vector<SamplerEntry> const& samplers() {
   static std::vector<SamplerEntry> const table = {
-      sampler<Ula, UlaOptions>(ula_schema(), {Family::score, Family::real_units}),
-      sampler<LeimkuhlerMatthews, LeimkuhlerMatthewsOptions>(leimkuhler_matthews_schema(), {Family::score, Family::real_units}),
-      sampler<Mala, MalaOptions>(mala_schema(), {Family::energy, Family::real_units}),
-      sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), {Family::score, Family::real_units}),
-      sampler<Hmc, HmcOptions>(hmc_schema(), {Family::energy, Family::real_units}),
-      sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), {Family::score}),
-      sampler<Gibbs, GibbsOptions>(gibbs_schema(), {Family::units, Family::ratings, Family::belief}),
+      sampler<Ula, UlaOptions>(ula_schema(), needs<ScoreModel>()),
+      sampler<LeimkuhlerMatthews, LeimkuhlerMatthewsOptions>(leimkuhler_matthews_schema(), needs<ScoreModel>()),
+      sampler<Mala, MalaOptions>(mala_schema(), needs<DifferentiableModel>()),
+      sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), needs<ScoreModel>()),
+      sampler<Hmc, HmcOptions>(hmc_schema(), needs<DifferentiableModel>()),
+      sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>(), goes_down_noise_levels),
+      sampler<Gibbs, GibbsOptions>(gibbs_schema(), needs<GibbsModel, DeepBeliefNetwork>(), moves_one_machine),
       replica_exchange(),
       trajectory_tempering(),
-      sampler<LangevinGibbs, LangevinGibbsOptions>(langevin_gibbs_schema(), {Family::real_units}),
-      {{hee_langevin_schema(), nullptr}, {Family::hee}},
+      sampler<LangevinGibbs, LangevinGibbsOptions>(langevin_gibbs_schema(), needs<GaussianRbm>()),
+      {{hee_langevin_schema(), nullptr}, needs<Hee>()},
   };
   return table;
 }
@@ -480,9 +589,9 @@ std::vector<ObjectiveEntry> const& objectives() {
   static std::vector<ObjectiveEntry> const table = {
       contrastive(contrastive_divergence_schema(), ChainStart::at_data),
       contrastive(persistent_cd_schema(), ChainStart::persistent),
-      score_matching<ExactScoreMatching>(exact_score_matching_schema()),
-      score_matching<SlicedScoreMatching, SlicedOptions>(sliced_score_matching_schema()),
-      score_matching<DenoisingScoreMatching, DenoisingOptions>(denoising_score_matching_schema()),
+      score_matching<ExactScoreMatching>(exact_score_matching_schema(), not_of_noise_levels),
+      score_matching<SlicedScoreMatching, SlicedOptions>(sliced_score_matching_schema(), not_of_noise_levels),
+      score_matching<DenoisingScoreMatching, DenoisingOptions>(denoising_score_matching_schema(), has_noise),
       pseudo_likelihood(),
       exact_likelihood(),
       greedy_cd(),
@@ -526,7 +635,7 @@ std::unique_ptr<DifferentiableModel> make_target(RunContext const& c, Index dime
   require_all(model->dimension() == dimension, ExitCode::usage,
               "model.dimension = {}, and the [target] {} has {}; set model.dimension to that", dimension, block.type, model->dimension());
   warm_start(*model, block, c);
-  return std::unique_ptr<DifferentiableModel>(&dynamic_cast<DifferentiableModel&>(*model.release()));
+  return std::unique_ptr<DifferentiableModel>(&as<DifferentiableModel>(*model.release()));
 }
 
 deck::Catalogue const& catalogue() {

@@ -10,6 +10,7 @@
 #include "core/require.hpp"
 #include "data/batches.hpp"
 #include "deck/document.hpp"
+#include "driver/fit.hpp"
 #include "driver/task.hpp"
 #include "models/model.hpp"
 #include "objectives/objective.hpp"
@@ -19,11 +20,6 @@
 
 namespace partita {
 
-// What a model is: which samplers, objectives and generators can work with it. What works with a score works with an energy, too; `units`
-// are drawn from their conditional laws, as are those of `ratings`, of which each item of the data shows others; the energy of `real_units`
-// can be followed by Langevin samplers as well.
-enum class Family { energy, score, units, real_units, ratings, belief, hee, flow };
-
 template <class... Arguments>
 struct Entry {
   deck::Schema schema;
@@ -31,14 +27,16 @@ struct Entry {
 };
 
 struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
-  std::vector<Family> families = {Family::energy};
-  bool learns = false;                                                      // has parameters that objectives of its families train
-  std::function<std::vector<Family>(deck::Block const&)> families_of = {};  // where they depend on the block's keys
-  bool is(Family what) const { return std::find(families.begin(), families.end(), what) != families.end(); }
+  Capabilities can;                                               // with any of its keys
+  std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that make no model
+  std::function<Capabilities(deck::Block const&)> can_with = {};  // where they depend on the block's keys
+  bool learns = can.meets(Capabilities::only<LearnableEnergy, TrainableScore, DeepBeliefNetwork, Hee, Nice>());
+  Rule rule = {};
 };
 // Dynamics that belong to one model have no `make`: the objectives and generators of that model make them.
 struct SamplerEntry : Entry<std::unique_ptr<Sampler>(deck::Block const&)> {
-  std::vector<Family> families = {Family::energy};  // any of which it moves
+  Needs needs;  // of the model that it moves
+  Rule rule = {};
 };
 
 struct ObjectiveContext {
@@ -48,8 +46,9 @@ struct ObjectiveContext {
   data::Batches const* batches;  // null where the objective needs no data and the deck has none
 };
 struct ObjectiveEntry : Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
-  std::vector<Family> families = {Family::energy};  // any of which it trains
+  Needs needs;  // of the model that it trains
   bool needs_sampler = true, needs_data = true;
+  Rule rule = {};
   std::function<bool(deck::Block const&)> has_schedule = {};  // whether an update depends on train.schedule_updates
 };
 struct GeneratorContext {
@@ -58,8 +57,9 @@ struct GeneratorContext {
   data::Dataset const* data;  // null where the deck has none
 };
 struct GeneratorEntry : Entry<std::unique_ptr<Generator>(GeneratorContext const&)> {
-  Family family = Family::energy;
+  Needs needs;  // of the model whose samples it makes
   bool needs_sampler = true;
+  Rule rule = {};
 };
 using OptimizerEntry = Entry<std::unique_ptr<Optimizer>(deck::Block const&, Index parameters)>;
 

@@ -40,6 +40,7 @@ class Loop {
     together(context_.ranks, [&] { task_.size_state(from); });
     read_checkpoint(from, context_.ranks, state());
     step_ = saved_ = from.step;
+    task_.verify();
     remove_later_checkpoints(context_.directory, context_.ranks, step_);
     task_.restored(step_);
     log::info("continuing from {} (step {} of {})", from.path.string(), step_, task_.total());
@@ -281,7 +282,6 @@ int run(Arguments const& a, Communicator const& ranks) {
   RunDirectory const directory(options.output);
   directory.create(ranks);
   RunLock const lock(directory, ranks);
-  directory.remove_unfinished(ranks);
   require_all(a.overwrite || a.restart != Restart::never || !directory.has_results(ranks), ExitCode::usage,
               "{} holds a run already; continue it with --restart auto, replace it with --overwrite, or set another run.output",
               directory.root().string());
@@ -294,6 +294,7 @@ int run(Arguments const& a, Communicator const& ranks) {
   Start const start = find_start(a, directory, deck, ranks);
   auto const& from = start.from;
 
+  directory.remove_unfinished(ranks);
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
   LastWord const last = last_word(directory, ranks);
   StatusRecord const status(directory, lock, ranks, resolved, start.fork ? from->path.string() : from ? last.fork_of : "");

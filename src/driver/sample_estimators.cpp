@@ -166,7 +166,7 @@ Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordi
   auto all = diagnose(s, std::min(s.dimension, coordinates));
   // Single units of a machine may well never change, and tell nothing then.
   auto const known = [](Diagnosis const& d) { return d.unknown.empty(); };
-  if (dynamic_cast<GibbsModel const*>(model) && std::any_of(all.begin(), all.end(), known))
+  if (if_can<GibbsModel>(model) && std::any_of(all.begin(), all.end(), known))
     all.erase(std::remove_if(all.begin(), all.end(), std::not_fn(known)), all.end());
   for (Diagnosis& d : all) d.bulk *= copies, d.tail *= copies;
   Metric rhat = worst("rhat", all, &Diagnosis::rhat, true, "largest rank-normalised split R-hat"),
@@ -212,6 +212,31 @@ Reference points_of(Communicator const& ranks, std::string const& path, std::str
       }
   });
   return {std::move(points), chains};
+}
+
+// Whether [data] has items that no training looks at.
+bool holds_items_back(deck::Block const& data) {
+  auto const names_file = [&](char const* key) {
+    auto const* const entry = data.find(key);
+    return entry && entry->value != deck::Value(std::string());
+  };
+  auto const o = data.as<data::DataOptions>();
+  return !names_file("path") || data.type == "cifar10" || names_file("test_path") || names_file("test_dataset") ||
+         o.validation_fraction + o.test_fraction > 0;
+}
+
+template <class Options>
+void has_points_to_compare_with(Fit const& fit) {
+  if (!fit.own.as<Options>().reference.empty()) return;
+  deck::Block const* const data = given(fit.deck, "data");
+  if (!data || data->type == "ratings")
+    fit.refuse("", fmt::format("estimator.type = \"{}\" needs something to compare with; set estimator.reference to a sample file or run{}",
+                               fit.own.type, data ? "" : ", or add a [data] section with test items"));
+  else if (!holds_items_back(*data))
+    fit.refuse("",
+               fmt::format("estimator.type = \"{}\" compares with held-out items, and [data] holds none back; set data.test_fraction, or "
+                           "estimator.reference to a sample file or run",
+                           fit.own.type));
 }
 
 // What samples are compared with: another file, or held-out data of a training run.
@@ -339,7 +364,9 @@ std::vector<EstimatorEntry> sample_estimators() {
       {deck::schema<C>("covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
                        {deck::key("reference", &C::reference, "sampler: the covariance this sampler has at this step size; exact: H^-1")
                             .one_of({"sampler", "exact"})}),
-       covariance},
+       covariance,
+       LooksAt::samples,
+       {{}, {}, {"gaussian", "gaussian_mrf"}}},
       {deck::schema<V>("convergence", "rank-normalised split R-hat, bulk and tail effective sample size (Vehtari et al. 2021)",
                        {deck::key("coordinates", &V::coordinates, "how many of the first coordinates, beside the energy").at_least(0)}),
        convergence},
@@ -352,14 +379,22 @@ std::vector<EstimatorEntry> sample_estimators() {
                 .for_tasks({"train"}),
             deck::key("reference", &D::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
             deck::key("reference_dataset", &D::reference_dataset, "its dataset; empty: the samples of a run")}),
-       energy_distance},
+       energy_distance,
+       LooksAt::samples,
+       {},
+       false,
+       has_points_to_compare_with<D>},
       {deck::schema<W>(
            "sliced_wasserstein", "sliced Wasserstein distances of samples and held-out data, or of two sample files",
            {deck::key("points", &W::points, "points on each side").at_least(2),
             deck::key("projections", &W::projections, "random directions").at_least(1),
             deck::key("reference", &W::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
             deck::key("reference_dataset", &W::reference_dataset, "its dataset; empty: the samples of a run")}),
-       wasserstein},
+       wasserstein,
+       LooksAt::samples,
+       {},
+       false,
+       has_points_to_compare_with<W>},
   };
 }
 

@@ -29,7 +29,7 @@ class SampleTask : public Task {
         output_(c.deck.at("output").as<OutputOptions>()),
         data_(optional_data(c)),
         model_(make_model(c.deck.at("model"), c.key)),
-        energy_model_(dynamic_cast<EnergyModel*>(model_.get())),
+        energy_model_(if_can<EnergyModel>(model_.get())),
         sampler_(make_sampler(c.deck.at("sampler"))),
         tiling_(tiling(options_, *model_, *sampler_)),
         mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
@@ -130,6 +130,7 @@ class SampleTask : public Task {
   std::vector<std::string> may_be_nonfinite() const override {
     return reinitializes() ? std::vector<std::string>{"chains/"} : std::vector<std::string>{};
   }
+  void verify() const override { samples_.verify(); }
   void size_state(CheckpointFile const& from) override { samples_.size_state(from); }
   void restored(Index step) override {
     samples_.cut_back();
@@ -179,7 +180,7 @@ class SampleTask : public Task {
     ChainOptions const usual;
     bool const asked = options_.initial != usual.initial || options_.initial_scale != usual.initial_scale ||
                        options_.initial_centre != usual.initial_centre;
-    if (asked && dynamic_cast<GibbsModel const*>(model_.get()))
+    if (asked && if_can<GibbsModel>(model_.get()))
       log::warning("sampler.initial, initial_scale and initial_centre are not used: chains of units start from independent units");
   }
   bool ends_rejection_window(Index step) const {
@@ -305,8 +306,7 @@ class SampleTask : public Task {
   // Acceptance tests and swaps that differ from the exact ones by a twentieth in their exponent bias what is sampled.
   std::string warning_of_large_energies() const {
     constexpr double rounding = 0x1p-24, bound = 0.05;
-    bool const exact =
-        energy_model_ && energy_model_->sums_in_double() && !(sampler_->rungs() > 1 && dynamic_cast<GibbsModel*>(model_.get()));
+    bool const exact = energy_model_ && energy_model_->sums_in_double() && !(sampler_->rungs() > 1 && if_can<GibbsModel>(model_.get()));
     if (!energy_model_ || exact || sizeof(Real) > sizeof(float) || !sampler_->compares_energies() ||
         !(std::abs(last_energy_) * rounding > bound))
       return {};

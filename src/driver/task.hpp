@@ -47,8 +47,9 @@ class Task {
   virtual void describe_state(State&) = 0;                                  // as it is now: some of it grows and shrinks
   virtual std::vector<std::string> may_be_nonfinite() const { return {}; }  // of the state: beginnings of names
   virtual void size_state(CheckpointFile const&) {}  // before it is described for reading: what has its size from the checkpoint
-  virtual void restored(Index /*step*/) {}           // after the state was read from a checkpoint of this step
-  virtual void flush(Index step) = 0;  // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
+  virtual void verify() const {}            // after the state was read: Failure(data) where files are lost that the run goes on with
+  virtual void restored(Index /*step*/) {}  // then, at this step: files of later steps are removed
+  virtual void flush(Index step) = 0;       // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
   // Instead of `restored`, where the state is another run's: samples and history begin at this step.
   virtual void forked(Index step) = 0;
   // Going back to an earlier checkpoint after a Failure(numerical), with smaller steps: how often a run may, how often it has so far, which

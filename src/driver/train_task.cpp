@@ -111,6 +111,9 @@ class TrainTask : public Task {
   void size_state(CheckpointFile const& from) override {
     if (samples_) samples_->size_state(from);
   }
+  void verify() const override {
+    if (samples_) samples_->verify();
+  }
   void restored(Index update) override {
     take_parameters();
     if (samples_) samples_->cut_back();
@@ -265,7 +268,7 @@ class TrainTask : public Task {
   void keep_snapshot(Index update, Chains const& chains) {
     Timers::Scope const scope(context_.timers, "samples");
     TileScalarStorage const energy("snapshot energy", chains.mine.count, chains.tiling.pitch());
-    auto const& model = dynamic_cast<EnergyModel const&>(*model_);
+    auto const& model = as<EnergyModel>(*model_);
     for (Index tile = 0; tile < chains.mine.count; tile++) {
       Index const lanes = chains.tiling.lanes(chains.mine.first + tile);
       model.energy(chains.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));

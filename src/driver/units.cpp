@@ -3,9 +3,7 @@
 #include <algorithm>
 
 #include "core/require.hpp"
-#include "models/associative_memory.hpp"
-#include "models/deep_belief_network.hpp"
-#include "models/softmax_rbm.hpp"
+#include "driver/capabilities.hpp"
 
 namespace partita {
 namespace {
@@ -50,14 +48,14 @@ std::vector<double> level_counts(data::Dataset const& data, Index levels) {
 }  // namespace
 
 std::vector<double> unit_values(Model const& model) {
-  if (auto const* const network = dynamic_cast<DeepBeliefNetwork const*>(&model)) return network->machine(0).unit_values();
-  auto const* const units = dynamic_cast<GibbsModel const*>(&model);
+  if (auto const* const network = if_can<DeepBeliefNetwork>(&model)) return network->machine(0).unit_values();
+  auto const* const units = if_can<GibbsModel>(&model);
   return units ? units->unit_values() : Pair{};
 }
 
 void fit_to_units(data::Dataset& data, Model const& model) {
   if (data.dimension() != model.visible_dimension()) return;
-  if (auto const* const of_ratings = dynamic_cast<SoftmaxRbm const*>(&model)) return require_levels(data, of_ratings->levels());
+  if (auto const* const of_ratings = if_can<SoftmaxRbm>(&model)) return require_levels(data, of_ratings->levels());
   Pair const units = unit_values(model);
   if (units.empty()) return;
   bool const signs = units == Pair{-1, 1};
@@ -82,21 +80,21 @@ void require_points_of_units(std::vector<float> const& points, Index dimension, 
 }
 
 void take_reference(Model& model, data::Dataset const& data) {
-  if (auto* const memory = dynamic_cast<AssociativeMemory*>(&model); memory && memory->patterns() == 0) {
+  if (auto* const memory = if_can<AssociativeMemory>(&model); memory && memory->patterns() == 0) {
     require_all(data.dimension() == model.dimension(), ExitCode::usage,
                 "items of [data] have dimension {}, and the model that is to remember them {}; set that to {}", data.dimension(),
                 model.dimension(), data.dimension());
     memory->remember(data.points(data::Split::train));
   }
-  auto* const units = dynamic_cast<GibbsModel*>(&model);
+  auto* const units = if_can<GibbsModel>(&model);
   if (units && data.dimension() == model.visible_dimension()) units->set_reference(moments(data));
 }
 
 void take_biases(Model& model, data::Dataset const& data) {
-  auto* const machine = dynamic_cast<BoltzmannModel*>(&model);
+  auto* const machine = if_can<BoltzmannModel>(&model);
   if (machine && data.dimension() == model.visible_dimension()) machine->start_from(moments(data));
-  if (auto* const ratings = dynamic_cast<SoftmaxRbm*>(&model)) ratings->start_from_counts(level_counts(data, ratings->levels()));
-  if (auto* const network = dynamic_cast<DeepBeliefNetwork*>(&model)) {
+  if (auto* const ratings = if_can<SoftmaxRbm>(&model)) ratings->start_from_counts(level_counts(data, ratings->levels()));
+  if (auto* const network = if_can<DeepBeliefNetwork>(&model)) {
     take_biases(network->machine(0), data);
     take_reference(network->machine(0), data);
   }

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "comm/parallel_hdf5.hpp"
 #include "core/regular_file.hpp"
+#include "io/together.hpp"
 
 namespace partita::hdf5 {
 namespace {
@@ -393,6 +395,12 @@ File File::open(Path const& path, ExitCode code) {
   return File(std::move(handle), path.string(), "", code, Leave::in_order);
 }
 File File::open_together(Path const& path, Communicator const& ranks) {
+  // Open MPI 4.1 waits for ever in MPI_File_open where one rank cannot open the file: found here, where all can be told.
+  together(ranks, [&] {
+    int const file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+    require(file >= 0, ExitCode::storage, "{} cannot be opened on this rank ({})", path.string(), std::generic_category().message(errno));
+    ::close(file);
+  });
   auto const scope = ranks.scope("HDF5: open a file");
   ShortName const name(path);
   Handle const access = file_access();

@@ -48,7 +48,7 @@ SampleReader::SampleReader(Path const& path, std::string const& name)
 void SampleReader::refuse(Index number, double value) const {
   Index const point = number / dimension_;
   fail(ExitCode::data,
-       fmt::format("{}: {}, entry {} is {}; points are finite numbers of single precision", dataset_.where(),
+       fmt::format("{}: {}, entry {} is {} when it is read; points are finite numbers within single precision", dataset_.where(),
                    draws_ == 1 ? fmt::format("point {}", point) : fmt::format("chain {}, draw {}", point / draws_, point % draws_),
                    number % dimension_, value));
 }

@@ -4,14 +4,17 @@
 #include <numeric>
 
 #include "io/collective_file.hpp"
+#include "io/crc32c.hpp"
 #include "io/manifest.hpp"
+#include "io/sample_reader.hpp"
 #include "io/together.hpp"
 
 namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr char posterior_group[] = "posterior", statistics_group[] = "sample_stats", draws_field[] = "samples/draws";
+constexpr char posterior_group[] = "posterior", statistics_group[] = "sample_stats", draws_field[] = "samples/draws",
+               checks_field[] = "samples/part_checks", check_attribute[] = "content_check";
 constexpr StoredAs stored_as_real = sizeof(Real) == 4 ? StoredAs::real32 : StoredAs::real64;
 
 hid_t stored_type(StoredAs type) {
@@ -67,6 +70,7 @@ void SampleWriter::append(Index step, std::vector<TileStorage> const& posterior,
   Index const part = full_parts() - 1;
   bool const shown = shown_draws_ > part * format_.draws_per_part;
   write_part(part, format_.draws_per_part);
+  part_checks_.push_back(content_check(format_.draws_per_part));
   if (ranks_.is_root()) written_steps_.insert(written_steps_.end(), pending_steps_.begin(), pending_steps_.end());
   if (shown) show();
 }
@@ -151,6 +155,25 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
   }
 }
 
+// Of the draws of a part and of nothing else, dates say, so that it is the same in every run of a deck on any number of ranks: the sum of
+// its chains' checksums, each with its place. Collective.
+Index SampleWriter::content_check(Index draws) const {
+  Index sum = 0;
+  auto const add = [&sum](void const* bytes, std::size_t count, Index place) {
+    sum += static_cast<Index>(crc32c(bytes, count, crc32c(&place, sizeof place)));
+  };
+  if (ranks_.is_root()) add(pending_steps_.data(), static_cast<std::size_t>(draws) * sizeof(Index), -1);
+  Index const first = format_.tiling.first_chain(format_.mine.first), here = chains();
+  for (std::size_t c = 0; c < columns_.size() && here > 0; c++) {
+    auto const bytes = stored(columns_[c], draws);
+    std::size_t const of_chain = bytes.size() / static_cast<std::size_t>(here);
+    for (Index chain = 0; chain < here; chain++)
+      add(bytes.data() + static_cast<std::size_t>(chain) * of_chain, of_chain,
+          (first + chain) * static_cast<Index>(columns_.size()) + static_cast<Index>(c));
+  }
+  return ranks_.all_reduce(sum, Reduction::sum) & 0xffffffff;
+}
+
 void SampleWriter::write_part(Index part, Index draws) {
   if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, which samples.h5 knows with fewer draws
   auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
@@ -162,9 +185,13 @@ void SampleWriter::write_part(Index part, Index draws) {
   std::vector<Block> blocks;
   for (Column const& c : columns_)
     blocks.push_back({c.group + "/" + c.name, first, chains(), stored_type(c.type), [this, &c, draws] { return stored(c, draws); }});
-  write_collectively(
-      run_.part(part), ranks_, [&](hdf5::File const& file) { write_groups(file, pending_steps_.data(), draws, create); }, blocks,
-      with_manifest(run_.part(part), ranks_, {.code_version = provenance_.code_version}));
+  Index const check = content_check(draws);
+  auto const write_head = [&](hdf5::File const& file) {
+    write_groups(file, pending_steps_.data(), draws, create);
+    file.set_attribute(check_attribute, check);
+  };
+  write_collectively(run_.part(part), ranks_, write_head, blocks,
+                     with_manifest(run_.part(part), ranks_, {.code_version = provenance_.code_version}));
 }
 
 void SampleWriter::show() {
@@ -205,15 +232,25 @@ void SampleWriter::write_pending() {
   show(full_parts() + (pending > 0));
 }
 
-void SampleWriter::size_state(CheckpointFile const& from) { draws_ = hdf5::File::open(from.path).dataset(draws_field).read<Index>().at(0); }
+void SampleWriter::size_state(CheckpointFile const& from) {
+  draws_ = hdf5::File::open(from.path).dataset(draws_field).read<Index>().at(0);
+  part_checks_.assign(static_cast<std::size_t>(full_parts()), 0);
+}
 
 void SampleWriter::begin_anew() {
   draws_ = shown_draws_ = 0;
   written_steps_.clear();
+  part_checks_.clear();
 }
 
 void SampleWriter::describe_state(State& state) {
   state.add_scalar(draws_field, draws_);
+  if (!part_checks_.empty()) {
+    StateField checks{checks_field, element_of<Index>(), {static_cast<Index>(part_checks_.size())}, false, {}, 0, {}, {}};
+    checks.save = [this](void* to) { std::copy(part_checks_.begin(), part_checks_.end(), static_cast<Index*>(to)); };
+    checks.restore = [this](void const* from) { std::copy_n(static_cast<Index const*>(from), part_checks_.size(), part_checks_.begin()); };
+    state.add_field(std::move(checks));
+  }
   Index const pending = draws_ % format_.draws_per_part;
   if (pending == 0) return;
   TileRange const mine = format_.mine;
@@ -244,26 +281,53 @@ void SampleWriter::describe_state(State& state) {
   state.add_field(std::move(steps));
 }
 
-void SampleWriter::cut_back() {
-  hide();
-  on_root(ranks_, [&] {
-    for (char const* extension : {".h5", ".manifest"})
-      for (Index part : run_.part_numbers(extension))
-        if (part >= full_parts()) fs::remove(run_.part(part).replace_extension(extension));
-  });
+void SampleWriter::verify() const {
   for (Index part = 0; part < full_parts(); part++) try {
-      verify(run_.part(part), ranks_);
+      partita::verify(run_.part(part), ranks_);
+      on_root(ranks_, [&] {
+        require(hdf5::File::open(run_.part(part)).attribute<Index>(check_attribute) == part_checks_[static_cast<std::size_t>(part)],
+                ExitCode::data, "{} is whole, and not the part that this run wrote (of another run, or another part of this one)",
+                run_.part(part).string());
+      });
     } catch (Failure const& failure) {
       fail(failure.code(),
-           fmt::format("{}; its draws are lost: restore the file from a copy, or start anew with --overwrite", failure.what()),
+           fmt::format("{}; its draws are lost: restore the file and its manifest from a copy, or start anew with --overwrite",
+                       failure.what()),
            failure.where(), failure.location(), failure.leave());
     }
+}
+
+// Whether samples.h5 and a last, shorter part hold the draws of the state and no more, as a run leaves them that ends or stops.
+bool SampleWriter::shows_all_draws() const {
+  Index const pending = draws_ % format_.draws_per_part;
+  auto const parts = static_cast<std::size_t>(full_parts() + (pending > 0));
+  bool shows = false;
+  if (ranks_.is_root()) try {
+      shows = run_.part_numbers().size() == parts && run_.part_numbers(".manifest").size() == parts && fs::exists(run_.all_samples()) &&
+              SampleReader(run_.all_samples()).draws() == draws_ &&
+              (pending == 0 || SampleReader(run_.part(full_parts())).draws() == pending);
+    } catch (Failure const&) {  // they are written again
+    }
+  return ranks_.any(shows);
+}
+
+void SampleWriter::cut_back() {
   on_root(ranks_, [&] {
     written_steps_.clear();
     for (Index part = 0; part < full_parts(); part++) {
       std::vector<Index> const steps = hdf5::File::open(run_.part(part)).dataset("posterior/draw").read<Index>();
       written_steps_.insert(written_steps_.end(), steps.begin(), steps.end());
     }
+  });
+  if (shows_all_draws()) {
+    shown_draws_ = draws_;
+    return;
+  }
+  hide();
+  on_root(ranks_, [&] {
+    for (char const* extension : {".h5", ".manifest"})
+      for (Index part : run_.part_numbers(extension))
+        if (part >= full_parts()) fs::remove(run_.part(part).replace_extension(extension));
   });
   write_pending();
 }

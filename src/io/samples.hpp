@@ -55,8 +55,10 @@ class SampleWriter {
   void describe_state(State&);
   // Before describe_state for reading: takes the number of draws of this checkpoint.
   void size_state(CheckpointFile const&);
-  // Collective; on start and after the state is restored: removes parts beyond the draws of the state, and shows these. Failure(data) where
-  // an earlier one is lost or not what its manifest says.
+  // Collective; after the state is restored, before anything is changed: Failure(data) where a full part is lost, not what its manifest
+  // says, or not the part that this run wrote.
+  void verify() const;
+  // Collective; on start, or then: removes parts beyond the draws of the state, and shows these.
   void cut_back();
   // Instead of cut_back where the state is another run's: no draw so far.
   void begin_anew();
@@ -75,6 +77,7 @@ class SampleWriter {
   Index chains() const;  // of this rank
   void keep(Column&, Index draw, Real const* source, Index pitch) const;
   void write_part(Index part, Index draws);
+  bool shows_all_draws() const;
   void show(Index parts);
   void hide();
   template <class Create>
@@ -82,6 +85,7 @@ class SampleWriter {
   template <class T>
   std::vector<std::byte> chain_major(Column const&, Index draws) const;
   std::vector<std::byte> stored(Column const&, Index draws) const;
+  Index content_check(Index draws) const;
 
   RunDirectory run_;
   Communicator ranks_;
@@ -90,6 +94,7 @@ class SampleWriter {
   std::vector<Column> columns_;       // posterior variables, then statistics
   std::vector<Index> pending_steps_;  // of the draws of the part
   std::vector<Index> written_steps_;  // root: of all full parts
+  std::vector<Index> part_checks_;    // of all full parts: content_check
   Index draws_ = 0;
   Index shown_draws_ = 0;  // by samples.h5
 };

@@ -107,12 +107,17 @@ BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections cons
   if (hidden > 0) blocks_.push_back({"hidden_bias", {hidden}, graph_.edges() + visible});
 }
 
-BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o) : BoltzmannMachine(o.visible, o.hidden, layers(o)) {
+Sizes BoltzmannMachine::sizes(BoltzmannMachineOptions const& o) {
   bool const between = std::find(o.connections.begin(), o.connections.end(), "between") != o.connections.end();
   require_all(o.hidden == 0 || between, ExitCode::usage,
               "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, and they would learn "
               "nothing); add it, or set model.hidden = 0",
               o.hidden);
+  return {o.visible, o.visible + o.hidden};
+}
+
+BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o) : BoltzmannMachine(o.visible, o.hidden, layers(o)) {
+  sizes(o);
   initial_scale_ = o.initial_scale;
 }
 
@@ -277,11 +282,16 @@ deck::Schema ising_lattice_schema() {
        deck::key("field", &O::field, "theta / kT"), deck::key("periodic", &O::periodic, "bonds across the edges")});
 }
 
-std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o) {
+Sizes sizes(IsingLatticeOptions const& o) {
   require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
               "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would be there twice); use at least 3, or "
               "periodic = false",
               o.rows, o.columns);
+  return {o.rows * o.columns, o.rows * o.columns};
+}
+
+std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o) {
+  sizes(o);
   auto const edges = lattice_edges(o.rows, o.columns, o.periodic);
   auto const count = static_cast<Index>(edges.size());
   auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}});

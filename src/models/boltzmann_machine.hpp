@@ -35,6 +35,7 @@ class BoltzmannMachine : public BoltzmannModel {
   BoltzmannMachine(Index visible, Index hidden, Connections const&);
   // Failure(usage) where hidden units are not connected with visible ones.
   explicit BoltzmannMachine(BoltzmannMachineOptions const&);
+  static Sizes sizes(BoltzmannMachineOptions const&);
   // Weights from independent standard normals, normal(i) for number i, times initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);
 
@@ -100,6 +101,7 @@ struct IsingLatticeOptions {
 deck::Schema ising_lattice_schema();
 // Spins on a square lattice, E(s) = -J sum_bonds s_i s_j - theta sum_i s_i with s = 2x - 1, as a fully visible machine. Failure(usage) for
 // fewer than 3 periodic rows or columns.
+Sizes sizes(IsingLatticeOptions const&);  // Failure(usage) for options that make no model
 std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const&);
 
 }  // namespace partita

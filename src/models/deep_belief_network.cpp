@@ -13,11 +13,16 @@ deck::Schema dbn_schema() {
                           deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0)});
 }
 
-DeepBeliefNetwork::DeepBeliefNetwork(DbnOptions const& o) {
+Sizes DeepBeliefNetwork::sizes(DbnOptions const& o) {
   require_all(
       o.layers.size() >= 3, ExitCode::usage,
       "model.layers has {} layers, and a belief network stacks two machines at least; give three or more, or use model.type = \"rbm\"",
       o.layers.size());
+  return {o.layers.front(), o.layers.front()};
+}
+
+DeepBeliefNetwork::DeepBeliefNetwork(DbnOptions const& o) {
+  sizes(o);
   Index count = 0;
   for (std::size_t k = 0; k + 1 < o.layers.size(); k++) {
     first_.push_back(count);

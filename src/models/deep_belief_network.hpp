@@ -17,6 +17,7 @@ class DeepBeliefNetwork : public Model {
  public:
   // Failure(usage) unless there are three layers or more, of at least one unit.
   explicit DeepBeliefNetwork(DbnOptions const&);
+  static Sizes sizes(DbnOptions const&);
   void initialise(std::function<double(Index)> const& normal);
 
   Index dimension() const override { return machines_.front()->dimension(); }

@@ -84,10 +84,18 @@ GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potentia
   assign(reference_precision_, precision_.diagonal);
 }
 
+namespace {
+SparsePrecision precision_of(GaussianMrfOptions const& o) { return o.precision.empty() ? from_lattice(o) : from_matrix(o.precision); }
+}  // namespace
+
+Sizes GaussianMrf::sizes(GaussianMrfOptions const& o) {
+  auto const units = precision_of(o).diagonal.size();
+  partita::potential(o, units);
+  return {static_cast<Index>(units), static_cast<Index>(units)};
+}
+
 GaussianMrf::GaussianMrf(GaussianMrfOptions const& o)
-    : GaussianMrf(o.precision.empty() ? from_lattice(o) : from_matrix(o.precision),
-                  partita::potential(o, o.precision.empty() ? static_cast<std::size_t>(o.rows * o.columns)
-                                                            : static_cast<std::size_t>(std::sqrt(o.precision.size())))) {}
+    : GaussianMrf(precision_of(o), partita::potential(o, static_cast<std::size_t>(sizes(o).dimension))) {}
 
 std::vector<GaussianMoments> GaussianMrf::gaussian() const {
   Index const d = dimension();

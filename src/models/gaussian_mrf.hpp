@@ -31,6 +31,7 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
   GaussianMrf(SparsePrecision, std::vector<double> potential);
   // Failure(usage) where the deck's J is no precision matrix.
   explicit GaussianMrf(GaussianMrfOptions const&);
+  static Sizes sizes(GaussianMrfOptions const&);
 
   Index dimension() const override { return graph_.units(); }
   // Up to `dense_limit` units: they are dense matrices.

@@ -36,14 +36,6 @@ Choice named(char const* key, std::string const& name, Names<Choice, n> const& t
        FailedOn::all_ranks);
 }
 
-std::vector<Index> checked_widths(std::vector<Index> const& widths) {
-  require_all(widths.size() >= 2, ExitCode::usage,
-              "model.widths has {} entries; give n_0, the dimension of the data, and n_1 .. n_L of at least one latent layer",
-              widths.size());
-  for (Index n : widths) require_all(n >= 1, ExitCode::usage, "model.widths holds {}; a layer has at least one unit", n);
-  return widths;
-}
-
 using Flags = DeviceVector<std::uint8_t>;
 Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>> range(Index n) { return {0, n}; }
 
@@ -112,16 +104,25 @@ deck::Schema hee_schema() {
        deck::key("initial_scale", &O::initial_scale, "s of W_l ~ N(0, s^2 / (n_l+1 density)) at the start").at_least(0)});
 }
 
+Sizes Hee::sizes(HeeOptions const& o) {
+  require_all(o.widths.size() >= 2, ExitCode::usage,
+              "model.widths has {} entries; give n_0, the dimension of the data, and n_1 .. n_L of at least one latent layer",
+              o.widths.size());
+  for (Index n : o.widths) require_all(n >= 1, ExitCode::usage, "model.widths holds {}; a layer has at least one unit", n);
+  require_all(
+      o.phi == "identity" || o.g != "lateral", ExitCode::usage,
+      "model.phi = \"{}\" does not go with model.g = \"lateral\" (A(eta) has no form that can be computed); use phi = \"identity\" or "
+      "another g",
+      o.phi);
+  return {o.widths.front(), o.widths.front()};
+}
+
 Hee::Hee(HeeOptions const& o, random::Key key)
-    : widths_(checked_widths(o.widths)),
+    : widths_((sizes(o), o.widths)),
       f_(named("f", o.f, transfers)),
       phi_(named("phi", o.phi, statistics)),
       g_(named("g", o.g, base_measures)),
       lateral_floor_(o.lateral_floor) {
-  require_all(
-      phi_ == Statistic::identity || !lateral(), ExitCode::usage,
-      "model.phi = \"tanh\" does not go with model.g = \"lateral\" (A(eta) has no form that can be computed); use phi = \"identity\" or "
-      "another g");
   bool const fixed_top = named("top_bias", o.top_bias, Names<bool, 2>{{{"learnt", false}, {"zero", true}}});
   Index const top = layers();
   auto const size = static_cast<std::size_t>(lateral() ? lateral_offset(top + 1) : bias_offset(top) + width(top));

@@ -32,6 +32,7 @@ class Hee : public Model {
  public:
   // Failure(usage) for fewer than two widths, or phi = tanh with g = lateral. Parameters at their start: W as above, b = 0, S = I.
   Hee(HeeOptions const&, random::Key);
+  static Sizes sizes(HeeOptions const&);
 
   Index layers() const { return static_cast<Index>(widths_.size()) - 1; }  // L
   Index width(Index l) const { return widths_[static_cast<std::size_t>(l)]; }

@@ -26,6 +26,7 @@ enum class Order { one_by_one, together };
 class Hopfield : public GibbsModel, public AssociativeMemory {
  public:
   explicit Hopfield(Index units, double beta = 1) : units_(units), beta_(beta) {}
+  static Sizes sizes(HopfieldOptions const& o) { return {o.units, o.units}; }
 
   Index dimension() const override { return units_; }
   std::vector<double> unit_values() const override { return {-1, 1}; }

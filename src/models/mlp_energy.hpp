@@ -11,6 +11,7 @@ deck::Schema mlp_schema();
 class MlpEnergy : public MlpModel, public TrainableModel {
  public:
   explicit MlpEnergy(MlpOptions const& o) : MlpModel(o, 1) {}
+  static Sizes sizes(MlpOptions const& o) { return MlpModel::sizes(o, 1); }
 
   void energy(ConstTiles x, TileScalars energy) const override;
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;

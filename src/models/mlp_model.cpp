@@ -67,6 +67,12 @@ std::vector<deck::Key> mlp_keys() {
           deck::key("noise_lowest", &O::noise_lowest, "sigma_L of the ladder, which plain samplers use").above(0)};
 }
 
+Sizes MlpModel::sizes(MlpOptions const& o, Index outputs) {
+  geometric_levels(o);
+  Mlp const network(widths(o, outputs), activation_named(o.activation));
+  return {o.layers.front(), o.layers.front()};
+}
+
 MlpModel::MlpModel(MlpOptions const& o, Index outputs)
     : dimension_(o.layers.empty() ? 0 : o.layers.front()),
       noise_levels_(geometric_levels(o)),

@@ -45,6 +45,7 @@ class MlpModel : public virtual ScoreModel {
 
  protected:
   MlpModel(MlpOptions const&, Index outputs);
+  static Sizes sizes(MlpOptions const&, Index outputs);
 
   struct Noise {
     Real all = 1;             // of a network that is not conditioned on noise: its output counts as it is

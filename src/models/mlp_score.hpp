@@ -11,7 +11,8 @@ deck::Schema mlp_score_schema();
 class MlpScore : public MlpModel, public TrainableScore {
  public:
   // Failure(usage) unless the network has as many outputs as inputs.
-  explicit MlpScore(MlpOptions const& o) : MlpModel(o, o.layers.empty() ? 1 : o.layers.front()) {}
+  explicit MlpScore(MlpOptions const& o) : MlpModel(o, outputs(o)) {}
+  static Sizes sizes(MlpOptions const& o) { return MlpModel::sizes(o, outputs(o)); }
 
   void gradient(ConstTiles x, Tiles gradient) const override;
 
@@ -22,6 +23,7 @@ class MlpScore : public MlpModel, public TrainableScore {
   void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) override;
 
  private:
+  static Index outputs(MlpOptions const& o) { return o.layers.empty() ? 1 : o.layers.front(); }
   Tiles output(std::size_t part, Index tiles, Index lanes);
 
   ConstTiles direction_;  // of the last directional_forward, and its order

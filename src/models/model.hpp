@@ -23,6 +23,12 @@ struct ParameterBlock {
   Index offset;
 };
 
+// How many coordinates an item of data shows, and how many a chain has: sizes(options) of a class tells them, and whether the options make
+// a model at all, before one is made.
+struct Sizes {
+  Index visible, dimension;
+};
+
 class Model {
  public:
   virtual ~Model() = default;

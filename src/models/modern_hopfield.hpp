@@ -21,6 +21,7 @@ class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
  public:
   // Without patterns until it remembers some.
   ModernHopfield(Index dimension, double beta) : dimension_(dimension), beta_(beta) {}
+  static Sizes sizes(ModernHopfieldOptions const& o) { return {o.dimension, o.dimension}; }
 
   Index dimension() const override { return dimension_; }
   double beta() const { return beta_; }

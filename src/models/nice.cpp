@@ -93,6 +93,11 @@ deck::Schema nice_schema() {
            .one_of({"diagonal", "cholesky"})});
 }
 
+Sizes Nice::sizes(NiceOptions const& o) {
+  latent_dimension_of(o);
+  return {o.dimension, o.dimension};
+}
+
 Nice::Nice(NiceOptions const& o)
     : dimension_(o.dimension),
       couplings_(latent_dimension_of(o), o.couplings, o.hidden, activation_named(o.activation),

@@ -34,6 +34,7 @@ class Nice : public Model {
  public:
   // Starts as x = z, y ~ N(0, I) on its own. Failure(usage) where there is nothing to couple.
   explicit Nice(NiceOptions const&);
+  static Sizes sizes(NiceOptions const&);
   // Weights and biases of hidden layers from independent standard normals, normal(i) for entry i of the flat vector, scaled as in
   // Mlp::initial_scale (few inputs want biases: without them all units bend at the origin); output layers zero, S = I.
   void initialise(std::function<double(Index)> const& normal);

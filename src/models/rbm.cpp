@@ -58,10 +58,16 @@ deck::Schema rbm_schema() {
        deck::key("least_deviation", &O::least_deviation, "gaussian units: learnt s_i stay above this").above(0)});
 }
 
-std::unique_ptr<Rbm> make_rbm(RbmOptions const& o) {
-  if (o.visible_units == "gaussian") return std::make_unique<GaussianRbm>(o);
-  require_all(!o.learn_variance && o.standard_deviation == RbmOptions{}.standard_deviation, ExitCode::usage,
+Sizes Rbm::sizes(RbmOptions const& o) {
+  bool const of_gaussian = o.learn_variance || o.standard_deviation != RbmOptions{}.standard_deviation;
+  require_all(o.visible_units == "gaussian" || !of_gaussian, ExitCode::usage,
               "model.learn_variance and model.standard_deviation are for visible_units = \"gaussian\"; remove them, or set that");
+  return {o.visible, o.visible};
+}
+
+std::unique_ptr<Rbm> make_rbm(RbmOptions const& o) {
+  Rbm::sizes(o);
+  if (o.visible_units == "gaussian") return std::make_unique<GaussianRbm>(o);
   return std::make_unique<Rbm>(o);
 }
 

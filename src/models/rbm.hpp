@@ -33,6 +33,7 @@ class Rbm : public BoltzmannModel {
  public:
   // Parameters live in `storage` where it is given: part of a larger model's, of parameter_count() numbers, or those and more.
   explicit Rbm(RbmOptions const&, Vector storage = {});
+  static Sizes sizes(RbmOptions const&);  // of both kinds of visible units; Failure(usage) for options that make no model
   static Index parameter_count(Index visible, Index hidden) { return visible * hidden + visible + hidden; }
   // W from independent standard normals, normal(i) for entry i, times initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);

@@ -28,6 +28,7 @@ class SoftmaxRbm : public BoltzmannModel {
  public:
   static constexpr Index most_levels = 64;
   explicit SoftmaxRbm(SoftmaxRbmOptions const&);
+  static Sizes sizes(SoftmaxRbmOptions const& o) { return {o.items, o.items}; }
   // W and S from independent standard normals, normal(i) for entry i, times initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);
   // a_ik = log((counts_ik + smoothing p_k) / (sum_k counts_ik + smoothing)), p_k the share of level k among all ratings, each level counted

@@ -208,6 +208,31 @@ TEST(Csv, NumbersInTheLineOfNamesAreSaid) {
   EXPECT_THAT(kept.warnings[0], HasSubstr("set data.header = true"));
 }
 
+TEST(Csv, EveryLineEndIsOne) {
+  std::vector<double> const wanted{1, 2, 3, 4, 5, 6};
+  for (std::string const end : {"\n", "\r\n", "\r"}) {
+    for (std::string const first : {"# exported", "x,y"}) {
+      std::string content = first + end + "1,2" + end + "3,4" + end + "5,6" + end;
+      EXPECT_EQ(std::get<std::vector<double>>(read_csv(write_file("ends.csv", content), true, 0).values), wanted) << content;
+    }
+    EXPECT_THAT(failure(ExitCode::data, [&] { read_csv(write_file("ends.csv", "1,2" + end + "3,x" + end), false, 0); }),
+                HasSubstr("ends.csv:2:3"));
+  }
+}
+
+// The first line says what separates fields, and how many there are.
+TEST(Csv, OneSeparatorAFile) {
+  auto const message = [](std::string const& content, bool header) {
+    return failure(ExitCode::data, [&] { read_csv(write_file("separators.csv", content), header, 0); });
+  };
+  EXPECT_THAT(message("1;2\n3,5\n5;6\n", false), AllOf(HasSubstr("separators.csv:2"), HasSubstr("separated by ';'")));
+  EXPECT_THAT(message("1\t2\n3,5\n", false), AllOf(HasSubstr("separators.csv:2"), HasSubstr("separated by tabs")));
+  EXPECT_THAT(message("x;y\n1,5\n", true), HasSubstr("separators.csv:2"));
+  EXPECT_THAT(message("x,y,z\n1,5\n", true), HasSubstr("2 columns found, 3 wanted"));
+  EXPECT_THAT(message("x\n1,5\n", true), HasSubstr("2 columns found, 1 wanted"));
+  EXPECT_THAT(message("1\t2\t\n3\t4\t\n", false), HasSubstr("\"\" is not a number"));
+}
+
 class Hdf5 : public testing::Test {
  protected:
   void SetUp() override {

@@ -16,15 +16,17 @@ std::vector<double> errors(std::vector<double> const& x, double step) {
 }
 
 TEST(Rounding, ErrorInStandardDeviations) {
-  // Uniform numbers in [0, 1) on a lattice that multiples of 1/8 round: error 1/8 / sqrt(12) to 1/16^2 of itself, deviation 1/sqrt(12).
+  // (i + 1/2) / 40, i < 40, and multiples of 1/8: distances of 1/2, 3/2, 5/2, 3/2, 1/2 by turns, in 40ths.
+  double const expected = 1.5 / std::sqrt((1600 - 1) / 12.);
   std::vector<double> uniform;
-  for (int i = 0; i < 1024; i++) uniform.push_back((i + 0.5) / 1024);
-  EXPECT_NEAR(errors(uniform, 0.125)[0], 0.125, 1e-3);
-  for (double& x : uniform) x = 1e6 + 1e-3 * x;
-  EXPECT_NEAR(errors(uniform, 1.25e-4)[0], 0.125, 1e-3);
-  EXPECT_GT(errors(uniform, 1)[0], 1);
+  for (int i = 0; i < 40; i++) uniform.push_back((i + 0.5) / 40);
+  EXPECT_NEAR(errors(uniform, 0.125)[0], expected, 1e-12);
+  for (double& x : uniform) x = 1024 * (1024 + x);
+  EXPECT_NEAR(errors(uniform, 128)[0], expected, 1e-9);
+  EXPECT_GT(errors(uniform, 4096)[0], 1);
   EXPECT_EQ(errors({0, 1, 2}, 1)[0], 0);
-  EXPECT_EQ(errors({0.25, 0.25}, 1)[0], 0);  // no spread to lose
+  EXPECT_EQ(errors({1e9, 0.125, 0.25, 0.375, 0.4, 0.125}, 1)[0], 1);  // beside the outlier all are 0
+  EXPECT_EQ(errors({0.25, 0.25}, 1)[0], 0);                           // no spread to lose
 }
 
 TEST(Rounding, RanksThatSharePointsFindWhatOneWithAllDoes) {

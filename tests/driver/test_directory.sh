@@ -91,7 +91,9 @@ same_samples stays complete
 expect 0 "nothing to do" run "${every100[@]}" --restart auto
 cp -r kept gap
 rm gap/samples/part-000000.*
-expect 3 "restore the file from a copy" run "${small_gaussian[@]}" "${parts[@]}" --set run.output=gap --set 'checkpoint.every="100 steps"' --restart auto
+before=$(ls -i gap/samples gap/samples.h5; cat gap/run.status.json)
+expect 3 "restore the file and its manifest from a copy" run "${small_gaussian[@]}" "${parts[@]}" --set run.output=gap --set 'checkpoint.every="100 steps"' --restart auto
+[[ $(ls -i gap/samples gap/samples.h5; cat gap/run.status.json) == "$before" ]] || die "a refused restart took something from a finished run"
 # Its own deck is a deck, and mistakes that were found before anything was made leave nothing in the way.
 expect 0 "nothing to do" run stays/deck.toml --restart auto
 expect 2 "has no parameters" run "${small_gaussian[@]}" --set run.output=mistaken --set model.from=x.h5
@@ -165,7 +167,7 @@ expect 85 "continuing from" run "${small_well[@]}" --set sampler.steps=100000000
 # Whatever bytes a message quotes.
 sed '/^\[data\]/,/^$/c [data]\ntype = "csv"\npath = "bytes.csv"\n' "$INPUTS/two_moons.toml" >bytes.toml
 printf '1,2\n3,caf\xe9\x1b[2J\n' >bytes.csv
-expect 3 'caf\xe9\x1b[2J' run bytes.toml --set run.output=bytes
+expect 3 'caf\xe9\x1b[2J' run bytes.toml --set run.output=bytes --set data.test_fraction=0.5
 python3 -c 'import json; assert "caf\ufffd\x1b[2J" in json.load(open("bytes/run.status.json", encoding="utf-8"))["reason"]' || die "the status is no JSON"
 sed '1s/.*/title = "x\\u001b[2J\\nerror: rank 3 died"/' "$INPUTS/gaussian.toml" >title.toml
 expect 0 'x\x1b[2J\nerror: rank 3 died' run title.toml "${small_gaussian[@]:1}" --set run.output=title

@@ -168,6 +168,12 @@ h5import digits.txt -d 64,2 -p x -t TEXTFP -s 64 -o digits.h5 >/dev/null
 expect 0 "digits.h5: x: single precision moves 1 of 2 entries" run points.toml --overwrite
 on 3 run points.toml --overwrite || die "points of 8 bytes on three ranks"
 grep -q "single precision moves 1 of 2 entries" output || die "lost digits on three ranks"
+# Points whose energies leave the numbers.
+printf '[model]\ntype = "gaussian"\n' >>points.toml
+seq 64 | sed 's/.*/& &e30/' >digits.far
+rm digits.h5
+h5import digits.far -d 64,2 -p x -t TEXTFP -s 64 -o digits.h5 >/dev/null
+expect 5 "the energy of point 0 is inf" run points.toml --overwrite
 
 # ---- Lines that are no rows ----
 
@@ -210,6 +216,12 @@ cp drawn/samples/part-000000.h5 damaged.h5
 heap=$(grep -abo GCOL damaged.h5 | head -n 1 | cut -d: -f1)
 printf '\xff\xff\xff\xff\xff\xff\xff\x7f' | dd of=damaged.h5 bs=1 seek=$((heap + 24)) conv=notrunc status=none
 expect 3 "damaged.h5" info damaged.h5
+# What is no deck is not explained line by line, and a command that only looks ends at the first signal.
+seq 300000 | sed 's/.*/k&=1/' >long.toml
+SECONDS=0
+expect 3 "and more: is this a deck?" info long.toml
+((SECONDS < 20)) || die "info took $SECONDS s to find that a file is no deck"
+[[ ! -r /proc/kmsg ]] || expect 3 "/proc/kmsg" info /proc/kmsg
 for bytes in 0 1 100 3000; do
   head -c $bytes drawn/samples/part-000000.h5 >cut.h5
   expect 3 "cut.h5" info cut.h5
@@ -227,11 +239,14 @@ out_of_memory() { # ARGUMENTS...
   expect 4 "out of memory: " "$@"
   grep -qE "out of memory: [0-9.e+]+ .?i?B wanted at once, [0-9.]+ .?i?B free" output || die "no bytes wanted and free: $(cat output)"
 }
-out_of_memory run "${small_well[@]}" --set run.output=chains --set sampler.chains=65536 --set model.dimension=268435455
-expect 2 "are a multiple of 2^32" run "${small_well[@]}" --set run.output=wrapped --set sampler.chains=65536 --set model.dimension=268435456
+sed '/^\[\[estimator\]\]/,$d' "$INPUTS/double_well.toml" >wide.toml
+wide_well=(wide.toml "${small_well[@]:1}")
+out_of_memory run "${wide_well[@]}" --set run.output=chains --set sampler.chains=65536 --set model.dimension=268435455
+expect 2 "are a multiple of 2^32" run "${wide_well[@]}" --set run.output=wrapped --set sampler.chains=65536 --set model.dimension=268435456
 [[ $(status_of chains) == 4 ]] || die "run.status.json does not say 4"
 out_of_memory check "$INPUTS/two_moons.toml" --set "model.layers=[2,268435456,268435456,1]"
-out_of_memory run "${small_bars[@]}" --set run.output=hidden --set model.hidden=268435456 --set model.visible=268435456
+sed '/^\[\[estimator\]\]/,$d' "$INPUTS/rbm_bars.toml" >wide_bars.toml
+out_of_memory run wide_bars.toml "${small_bars[@]:1}" --set run.output=hidden --set model.hidden=268435456 --set model.visible=268435456
 # A limit, and data on the way.
 (
   ulimit -d 1500000

@@ -181,14 +181,16 @@ TEST_P(Samples, AMissingPartReadsAsNaNAndIsNamed) {
   EXPECT_TRUE(std::isnan(x[per_part * dimension]));
   expect_failure(ExitCode::data, {"samples/part-000001.h5 is missing"}, [&] { SampleReader reader(run.root()); });
   ranks.barrier();
-  expect_failure(ExitCode::data, {"part-000001.h5", "o such file"}, [&] { w.cut_back(); });
+  expect_failure(ExitCode::data, {"part-000001.h5", "o such file"}, [&] { w.verify(); });
 }
 
-// Found when the run goes on, before any work.
+// Found when the run goes on, before any work, and nothing that is there is touched.
 TEST_P(Samples, ADamagedPartIsNamedOnRestart) {
   auto w = writer();
-  for (Index d = 0; d < 8; d++) append(w, d);
+  for (Index d = 0; d < 9; d++) append(w, d);
+  w.write_pending();
   ranks.barrier();
+  auto const before = names_in(run.samples());
   on_root(ranks, [&] {
     std::fstream file(run.part(1), std::ios::binary | std::ios::in | std::ios::out);
     file.seekg(2000);
@@ -196,7 +198,43 @@ TEST_P(Samples, ADamagedPartIsNamedOnRestart) {
     file.seekp(2000);
     file.put(byte);
   });
-  expect_failure(ExitCode::data, {"part-000001.h5", "damaged", "its draws are lost", "--overwrite"}, [&] { w.cut_back(); });
+  expect_failure(ExitCode::data, {"part-000001.h5", "damaged", "its draws are lost", "--overwrite"}, [&] { w.verify(); });
+  EXPECT_EQ(names_in(run.samples()), before);
+  EXPECT_TRUE(std::filesystem::exists(run.all_samples()));
+}
+
+// Another run's part, or another part of this one, is as whole as the right one.
+TEST_P(Samples, APartInAnothersPlaceIsRefused) {
+  auto w = writer();
+  for (Index d = 0; d < 9; d++) append(w, d);
+  w.write_pending();
+  ranks.barrier();
+  on_root(ranks, [&] {
+    for (auto const& file : {run.part(1), manifest_of(run.part(1))}) {
+      auto other = run.part(0);
+      if (file != run.part(1)) other = manifest_of(other);
+      std::filesystem::copy_file(other, file, std::filesystem::copy_options::overwrite_existing);
+    }
+  });
+  expect_failure(ExitCode::data, {"part-000001.h5", "not the part that this run wrote"}, [&] { w.verify(); });
+}
+
+// A run that ended is found as it was left: nothing is written, so that nothing can go wrong.
+TEST_P(Samples, WhatIsShownStaysAsItIs) {
+  auto w = writer();
+  for (Index d = 0; d < 9; d++) append(w, d);
+  w.write_pending();
+  ranks.barrier();
+  auto const written = [&] {
+    return std::pair(std::filesystem::last_write_time(run.all_samples()), std::filesystem::last_write_time(run.part(2)));
+  };
+  auto const before = written();
+  w.cut_back();
+  EXPECT_EQ(written(), before);
+  ranks.barrier();
+  append(w, 9);
+  w.write_pending();
+  expect_draws(10);
 }
 
 TEST_P(Samples, ACheckpointHoldsAsManyDrawsAsArePending) {

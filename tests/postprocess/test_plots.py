@@ -109,6 +109,16 @@ def test_bad_directory_is_exit_3_in_one_line(tmp_path, command, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.parametrize("content", ["[1]", "5", "{}", '{"metrics": 5}', '{"warnings": 5}', '{"metrics": [1]}'])
+@pytest.mark.parametrize("name", ["summary.json", "run.status.json"])
+def test_json_of_another_shape_is_no_traceback(gaussian_run, name, content, capsys):
+    (gaussian_run / name).write_text(content)
+    code = main(["show", str(gaussian_run)])
+    error = capsys.readouterr().err
+    assert (code, error) == (0, "") or (code == 3 and name in error and error.count("\n") == 1)
+    assert code == 3 or (name, content) == ("summary.json", "{}")
+
+
 def test_a_damaged_part_is_named_and_exit_3(gaussian_run, capsys):
     part = gaussian_run / "samples/part-000001.h5"
     with h5py.File(part, "a") as file:
