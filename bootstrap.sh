@@ -206,7 +206,7 @@ run_tests() {
   [[ -z ${PARTITA_TEST_LABELS:-} ]] || labels=(-L "$PARTITA_TEST_LABELS")
   export OPENBLAS_NUM_THREADS=1
   build release
-  build double
+  build double unit_tests
   make_environment test
   suite python "$root/.venv/bin/pytest" -q -c "$root/postprocess/pyproject.toml" "$root/tests/postprocess"
   suite double ctest --test-dir "$(build_folder double)" --output-on-failure -j "$(nproc)" -L unit
