@@ -353,10 +353,11 @@ void can_be_enumerated(Fit const& fit) {
   Index const units = restricted ? fit.deck.at("model").as<RbmOptions>().hidden : fit.sizes->dimension;
   bool const by_visible = restricted && !fit.can.has<GaussianRbm>() && fit.sizes->visible <= most;
   if (units > most && !by_visible)
-    fit.refuse("",
-               fmt::format("estimator.type = \"exact_log_z\" sums over all states of {} units (possible are up to {}, of an rbm in either "
-                           "layer); use estimator.type = \"ais\"",
-                           units, most));
+    fit.refuse(
+        "", fmt::format(
+                "estimator.type = \"exact_log_z\" sums over all states of {} units (possible are up to {} binary ones, of an rbm in either "
+                "layer); use estimator.type = \"ais\"",
+                units, most));
 }
 
 Needs of_units() { return {Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm>()}; }
