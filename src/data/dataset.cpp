@@ -47,7 +47,7 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
   for (std::size_t d = 0; d < scale_.size(); d++)
     require_all(std::isfinite(scale_[d]), ExitCode::data, "{}: entry {} varies by less than 1e-308; write it in smaller units",
                 table_.source, d);
-  if (!bytes_are_exact()) require_range(), look_for_lost_digits();
+  if (!rounds_nothing()) require_range(), look_for_lost_digits();
   if (options.binarize == "stochastic") check_probabilities();
   binarize_ = options.binarize == "threshold"    ? Binarize::threshold
               : options.binarize == "stochastic" ? Binarize::stochastic
@@ -120,8 +120,11 @@ void Dataset::standardize() {
   }
 }
 
-// Bytes whose steps are a hundred times what rounding moves them by, or more: nothing to look for.
-bool Dataset::bytes_are_exact() const {
+// Numbers of single precision that stay as they are, and bytes whose steps are a hundred times what rounding moves them by: nothing to look
+// for.
+bool Dataset::rounds_nothing() const {
+  bool const in_double = std::holds_alternative<std::vector<double>>(table_.values);
+  if (!in_double && scale_ == std::vector<double>{1} && offset_ == std::vector<double>{0}) return true;
   if (!std::holds_alternative<std::vector<std::uint8_t>>(table_.values)) return false;
   for (std::size_t d = 0; d < scale_.size(); d++)
     if (!(std::abs(scale_[d]) > 100 * std::numeric_limits<Real>::epsilon() * (255 * std::abs(scale_[d]) + std::abs(offset_[d]))))

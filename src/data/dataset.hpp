@@ -106,7 +106,7 @@ class Dataset {
   void set_scaling(DataOptions const&);
   std::pair<double, double> range();
   void standardize();
-  bool bytes_are_exact() const;
+  bool rounds_nothing() const;
   void require_range() const;
   void look_for_lost_digits();
   double scale(Index entry) const { return scale_[scale_.size() > 1 ? static_cast<std::size_t>(entry) : 0]; }

@@ -7,7 +7,6 @@
 
 namespace partita::data {
 
-// Deviations are taken from the middle of an entry's range and divided by half of it, so that no square leaves the range of double.
 namespace {
 
 std::size_t distinct(std::vector<double> values) {
@@ -18,7 +17,8 @@ std::size_t distinct(std::vector<double> values) {
 // 1 for entries of which rounding leaves a tenth of their distinct values or less: as coarse a step makes of a Gaussian's thousand what the
 // warning below is for.
 std::vector<double> merged(Rounded const& points) {
-  constexpr Index most = 1000;
+  constexpr Index most_numbers = Index{1} << 22;  // of wide points fewer
+  Index const most = std::clamp<Index>(most_numbers / std::max<Index>(1, points.entries), 1, 1000);
   auto const n = static_cast<std::size_t>(points.entries), count = static_cast<std::size_t>(std::min(points.points, most));
   std::vector<double> exact(n * count), rounded(n * count), out(n);
   for (std::size_t i = 0; i < count; i++) points.values(static_cast<Index>(i), exact.data() + i * n, rounded.data() + i * n);
@@ -34,6 +34,7 @@ std::vector<double> merged(Rounded const& points) {
 
 }  // namespace
 
+// Deviations are taken from the middle of an entry's range and divided by half of it, so that no square leaves the range of double.
 std::vector<double> rounding_errors(Rounded const& points, Combine const& combine) {
   auto const n = static_cast<std::size_t>(points.entries);
   std::vector<double> exact(n), rounded(n), low(n, HUGE_VAL), high(n, -HUGE_VAL);

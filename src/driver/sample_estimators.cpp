@@ -214,6 +214,13 @@ Reference points_of(Communicator const& ranks, std::string const& path, std::str
   return {std::move(points), chains};
 }
 
+void has_known_covariance(Fit const& fit) {
+  if (fit.can.has<GaussianMrf>() && fit.sizes && fit.sizes->dimension > GaussianMrf::dense_limit)
+    fit.refuse("",
+               fmt::format("estimator.type = \"covariance\" compares all pairs of up to {} units, and this model has {}; use \"moments\"",
+                           GaussianMrf::dense_limit, fit.sizes->dimension));
+}
+
 // Whether [data] has items that no training looks at.
 bool holds_items_back(deck::Block const& data) {
   auto const names_file = [&](char const* key) {
@@ -366,7 +373,9 @@ std::vector<EstimatorEntry> sample_estimators() {
                             .one_of({"sampler", "exact"})}),
        covariance,
        LooksAt::samples,
-       {{}, {}, {"gaussian", "gaussian_mrf"}}},
+       {{}, {}, {"gaussian", "gaussian_mrf"}},
+       false,
+       has_known_covariance},
       {deck::schema<V>("convergence", "rank-normalised split R-hat, bulk and tail effective sample size (Vehtari et al. 2021)",
                        {deck::key("coordinates", &V::coordinates, "how many of the first coordinates, beside the energy").at_least(0)}),
        convergence},

@@ -69,8 +69,7 @@ void SampleWriter::append(Index step, std::vector<TileStorage> const& posterior,
   if (draw + 1 < format_.draws_per_part) return;
   Index const part = full_parts() - 1;
   bool const shown = shown_draws_ > part * format_.draws_per_part;
-  write_part(part, format_.draws_per_part);
-  part_checks_.push_back(content_check(format_.draws_per_part));
+  part_checks_.push_back(write_part(part, format_.draws_per_part));
   if (ranks_.is_root()) written_steps_.insert(written_steps_.end(), pending_steps_.begin(), pending_steps_.end());
   if (shown) show();
 }
@@ -174,7 +173,7 @@ Index SampleWriter::content_check(Index draws) const {
   return ranks_.all_reduce(sum, Reduction::sum) & 0xffffffff;
 }
 
-void SampleWriter::write_part(Index part, Index draws) {
+Index SampleWriter::write_part(Index part, Index draws) {
   if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, which samples.h5 knows with fewer draws
   auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
     hdf5::Extents chunk = extents;
@@ -192,6 +191,7 @@ void SampleWriter::write_part(Index part, Index draws) {
   };
   write_collectively(run_.part(part), ranks_, write_head, blocks,
                      with_manifest(run_.part(part), ranks_, {.code_version = provenance_.code_version}));
+  return check;
 }
 
 void SampleWriter::show() {

@@ -76,7 +76,7 @@ class SampleWriter {
   Index full_parts() const { return draws_ / format_.draws_per_part; }
   Index chains() const;  // of this rank
   void keep(Column&, Index draw, Real const* source, Index pitch) const;
-  void write_part(Index part, Index draws);
+  Index write_part(Index part, Index draws);  // its content_check
   bool shows_all_draws() const;
   void show(Index parts);
   void hide();
