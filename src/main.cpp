@@ -6,28 +6,56 @@
 #include "core/memory.hpp"
 #include "driver/commands.hpp"
 
+namespace partita {
+namespace {
+
+// `run`: with all ranks, which were started alike.
+int compute(int argc, char** argv, std::optional<Failure> const& misread, Arguments const& arguments) {
+  // 1. Signals away from the threads that compute; MPI, Kokkos, NCCL, in this order, and back at the end.
+  Environment const environment(argc, argv);
+  Communicator const ranks = Communicator::world();
+  try {
+    require_same_start(argc, argv, ranks);
+    if (misread) throw *misread;
+    // 2. A run notes signals from now on and answers them between blocks of steps.
+    Signals const signals;
+    // 3. Do it; what every rank agrees on ends here in order.
+    return naming_memory([&] { return execute(arguments, ranks); });
+  } catch (Failure const& failure) {
+    // 4. Say what, where, why and what to do; the exit code tells who has to act.
+    return Environment::report(failure);
+  } catch (std::exception const& error) {
+    return Environment::report(Failure(ExitCode::internal, error.what(), FailedOn::this_rank, std::source_location::current()));
+  }
+}
+
+// Every other command: by one process, without MPI. Signals end it at once.
+int look(int argc, char** argv, Arguments const& arguments) {
+  Environment const environment(argc, argv, Environment::For::looking_alone);
+  return naming_memory([&] { return execute(arguments, Communicator::world()); });
+}
+
+}  // namespace
+}  // namespace partita
+
 int main(int argc, char** argv) {
   using namespace partita;
   try {
-    // 1. Signals away from the threads that compute; MPI, Kokkos, NCCL, in this order, and back at the end.
-    Environment const environment(argc, argv);
-    Communicator const ranks = Communicator::world();
+    bool const first = rank_announced() == 0;
+    Arguments arguments;
+    std::optional<Failure> misread;
     try {
-      // 2. What to do.
-      require_same_start(argc, argv, ranks);
-      Arguments const arguments = parse_arguments(argc, argv, ranks);
-      // 3. A run notes signals from now on and answers them between blocks of steps; they end every other command at once.
-      std::optional<Signals> signals;
-      if (arguments.command == "run") signals.emplace();
-      // 4. Do it; what every rank agrees on ends here in order.
-      return naming_memory([&] { return execute(arguments, ranks); });
+      arguments = parse_arguments(argc, argv, first ? Output::shown : Output::hidden);
     } catch (Failure const& failure) {
-      // 5. Say what, where, why and what to do; the exit code tells who has to act.
-      return Environment::report(failure);
-    } catch (std::exception const& error) {
-      return Environment::report(Failure(ExitCode::internal, error.what(), FailedOn::this_rank, std::source_location::current()));
+      if (ranks_announced() == 1) throw;
+      misread = failure;
     }
+    if (!misread && arguments.command.empty()) return 0;  // help or the version was printed
+    if (misread || arguments.command == "run") return compute(argc, argv, misread, arguments);
+    return first ? look(argc, argv, arguments) : 0;
   } catch (Failure const& failure) {  // before the ranks know of each other
     return Environment::report(failure);
+  } catch (std::exception const& error) {
+    return Environment::report(Failure(ExitCode::internal, error.what(), FailedOn::this_rank, std::source_location::current()));
   }
 }

@@ -17,14 +17,19 @@
 namespace partita {
 
 struct Communicator::Handle {
-  MPI_Comm comm = MPI_COMM_NULL;
+  MPI_Comm comm = MPI_COMM_NULL;         // and stays so where MPI has not started: this process is all there is
   MPI_Comm comparisons = MPI_COMM_NULL;  // of calls, apart from the calls themselves
   MPI_Comm departure = MPI_COMM_NULL;
   int rank = 0, ranks = 1;
   bool compares = false;
   std::optional<DeviceLink> device;
 
+  bool alone() const { return comm == MPI_COMM_NULL; }
+
   Handle() {
+    int started = 0;
+    mpi::check(MPI_Initialized(&started), "MPI_Initialized");
+    if (!started) return;
     for (MPI_Comm* const one : {&comm, &comparisons, &departure}) {
       mpi::check(MPI_Comm_dup(MPI_COMM_WORLD, one), "MPI_Comm_dup");
       mpi::check(MPI_Comm_set_errhandler(*one, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
@@ -56,6 +61,7 @@ char const* name(Reduction r) { return r == Reduction::sum ? "sum" : r == Reduct
 
 template <class T>
 void reduce_in_place(MPI_Comm comm, T* values, std::size_t size, Reduction r) {
+  if (comm == MPI_COMM_NULL) return;
   mpi::in_pieces(static_cast<Index>(size), [&](Index offset, int count) {
     mpi::check(MPI_Allreduce(MPI_IN_PLACE, values + offset, count, mpi::type<T>(), operation(r), comm), "MPI_Allreduce");
   });
@@ -69,6 +75,7 @@ struct Gathered {
 
 template <class T>
 Gathered<T> gather_on_all(MPI_Comm comm, int ranks, T const* mine, std::size_t size) {
+  if (comm == MPI_COMM_NULL) return {{mine, mine + size}, {static_cast<int>(size)}};
   Index const my_count = static_cast<Index>(size);
   std::vector<Index> all_counts(static_cast<std::size_t>(ranks));
   mpi::check(MPI_Allgather(&my_count, 1, mpi::type<Index>(), all_counts.data(), 1, mpi::type<Index>(), comm), "MPI_Allgather");
@@ -101,10 +108,11 @@ std::shared_ptr<Communicator::Handle>& Communicator::world_handle() {
 }
 void Communicator::open_world() {
   world_handle() = std::make_shared<Handle>();
-  world_handle()->device.emplace(world());
+  if (!world_handle()->alone()) world_handle()->device.emplace(world());
 }
 void Communicator::close_world() {
   Handle& handle = *world_handle();
+  if (handle.alone()) return world_handle().reset();
   CollectiveCall const end{.operation = "the end of the run", .at = Place::current()};
   CollectiveWait const wait(end);
   if (handle.compares) handle.compare(end);
@@ -143,6 +151,7 @@ Communicator::Scope Communicator::scope(std::string_view what, Place at) const {
 bool Communicator::all_leave(Place at) const {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::seconds patience{10};
+  if (handle_->alone()) return true;
   if (handle_->compares) {
     Scope const same = scope("the end after a failure of all ranks", at);
     return true;
@@ -159,11 +168,13 @@ bool Communicator::all_leave(Place at) const {
 
 void Communicator::barrier(Place at) const {
   Scope const scope(*this, {.operation = "barrier", .at = at});
+  if (handle_->alone()) return;
   mpi::check(MPI_Barrier(handle_->comm), "MPI_Barrier");
 }
 
 void Communicator::broadcast(void* data, std::size_t bytes, int root, Place at) const {
   Scope const scope(*this, {.operation = "broadcast", .at = at, .type = "byte", .count = static_cast<Index>(bytes), .root = root});
+  if (handle_->alone()) return;
   mpi::in_pieces(static_cast<Index>(bytes), [&](Index offset, int count) {
     mpi::check(MPI_Bcast(static_cast<char*>(data) + offset, count, MPI_CHAR, root, handle_->comm), "MPI_Bcast");
   });
@@ -222,11 +233,11 @@ void Communicator::all_reduce_sum(Vector values, Place at) const {
                             .type = mpi::name<Real>(),
                             .reduction = "sum on devices",
                             .count = static_cast<Index>(values.extent(0))});
-  handle_->device->all_reduce_sum(values);
+  if (!handle_->alone()) handle_->device->all_reduce_sum(values);
 }
 void Communicator::exchange(std::vector<Slice> const& sends, std::vector<Slice> const& receives, Place at) const {
   Scope const scope(*this, {.operation = "exchange", .at = at, .type = mpi::name<Real>()});
-  handle_->device->exchange(sends, receives);
+  if (!handle_->alone()) handle_->device->exchange(sends, receives);
 }
 
 }  // namespace partita

@@ -79,7 +79,7 @@ class Communicator {
 
   static std::shared_ptr<Handle>& world_handle();
   static bool world_is_open() { return world_handle() != nullptr; }
-  static void open_world();   // collective; after MPI and Kokkos have started
+  static void open_world();   // collective; after MPI (or this process is all there is) and Kokkos have started
   static void close_world();  // collective; before they end
 };
 

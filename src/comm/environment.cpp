@@ -59,9 +59,9 @@ void choose_gpu() {
 #endif
 
 struct KokkosSession {
-  KokkosSession() {
+  explicit KokkosSession([[maybe_unused]] bool with_mpi) {
 #ifdef PARTITA_CUDA
-    choose_gpu();
+    if (with_mpi) choose_gpu();
 #endif
     Kokkos::initialize();
   }
@@ -79,10 +79,20 @@ std::string text_of(std::exception const& e, Failure const* failure) {
 
 }  // namespace
 
-int ranks_announced() {
-  for (char const* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"})
-    if (char const* text = std::getenv(name)) return std::max(1, std::atoi(text));
-  return 1;
+namespace {
+
+// The number in the first of these environment variables that is set.
+int announced(std::initializer_list<char const*> names, int otherwise) {
+  for (char const* name : names)
+    if (char const* text = std::getenv(name)) return std::atoi(text);
+  return otherwise;
+}
+
+}  // namespace
+
+int ranks_announced() { return std::max(1, announced({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1)); }
+int rank_announced() {
+  return ranks_announced() == 1 ? 0 : std::max(0, announced({"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}, 0));
 }
 
 // Members start in this order and end in the reverse.
@@ -93,18 +103,24 @@ struct Environment::Session {
       std::_Exit(Environment::report(failure));  // the others are elsewhere: nothing can be ended with them
     }
   };
-  SignalThread signals;
-  Watchdog watchdog;
-  MpiSession mpi;
+  // Of ranks that compute together.
+  struct Together {
+    SignalThread signals;
+    Watchdog watchdog;
+    MpiSession mpi;
+    Together(int& argc, char**& argv) : mpi(argc, argv) {}
+  };
+  std::optional<Together> together;
   std::optional<KokkosSession> kokkos;
   std::optional<World> world;
 
   // A rank that fails alone from here on must end the others before it ends MPI.
-  Session(int& argc, char**& argv) : mpi(argc, argv) {
+  Session(int& argc, char**& argv, For purpose) {
+    if (purpose == For::computing_together) together.emplace(argc, argv);
     try {
-      kokkos.emplace();
+      kokkos.emplace(together.has_value());
       world.emplace();
-      watchdog.start(Communicator::world());
+      if (together) together->watchdog.start(Communicator::world());
     } catch (std::exception const& e) {
       if (auto const* failure = dynamic_cast<Failure const*>(&e); failure && failure->where() == FailedOn::all_ranks) throw;
       Environment::report(e);
@@ -113,17 +129,17 @@ struct Environment::Session {
   }
 };
 
-Environment::Environment(int& argc, char**& argv) {
+Environment::Environment(int& argc, char**& argv, For purpose) {
 #ifndef PARTITA_CUDA  // whose driver maps memory that it does not use
   limit_memory_to_the_machine();
 #endif
   hold_libraries_to_one_thread();
   int const announced = ranks_announced();  // before MPI may change the variables
-  session_ = std::make_unique<Session>(argc, argv);
+  session_ = std::make_unique<Session>(argc, argv, purpose);
   Communicator const world = Communicator::world();
   log::set_rank(world.rank(), world.ranks());
   require_all(
-      world.ranks() > 1 || announced == 1, ExitCode::usage,
+      world.ranks() > 1 || announced == 1 || purpose == For::looking_alone, ExitCode::usage,
       "{} ranks were started, but each is alone (the launcher does not fit the MPI that Partita was built with): use that MPI's own "
       "mpirun, or srun --mpi=pmix",
       announced);

@@ -10,10 +10,13 @@ namespace partita {
 
 class Environment {
  public:
+  // What a process is started for: to compute with the other ranks, or to look at files by itself, without MPI, which login nodes forbid.
+  enum class For { computing_together, looking_alone };
+
   // Host libraries (oneDNN, OpenBLAS) are held to one thread each: the cores belong to the ranks, and a product's bits depend on its
   // threads. Kokkos reads its KOKKOS_* variables; with CUDA each rank takes the GPU of its number on the node.
   // Refuses N singletons started in place of N ranks: Failure(ExitCode::usage).
-  Environment(int& argc, char**& argv);
+  Environment(int& argc, char**& argv, For purpose = For::computing_together);
   ~Environment();
   Environment(Environment const&) = delete;
   Environment& operator=(Environment const&) = delete;
@@ -33,5 +36,7 @@ class Environment {
 // The number of ranks that the launcher of this process has announced, 1 where nothing was: from mpirun (OMPI_COMM_WORLD_SIZE,
 // PMI_SIZE) or srun (SLURM_STEP_NUM_TASKS; SLURM_NTASKS is also set for the single process of a batch script and tells nothing).
 int ranks_announced();
+// The number of this process among them, from 0, before MPI has started.
+int rank_announced();
 
 }  // namespace partita

@@ -269,6 +269,14 @@ std::vector<double> Dataset::points(Split split) const {
   return out;
 }
 
+void Dataset::require_held_out(Index count) const {
+  if (fresh_) return;
+  Split const split = split_held_out();
+  require_all(size(split) >= 2 * count, ExitCode::usage,
+              "{}: two sets of {} points wanted from {} {} items; lower the estimator's points or raise data.{}_fraction", table_.source,
+              count, size(split), split == Split::test ? "test" : "validation", split == Split::test ? "test" : "validation");
+}
+
 std::vector<double> Dataset::held_out(Index set, Index count) const {
   Index const n = dimension();
   std::vector<double> out(static_cast<std::size_t>(count * n));
@@ -277,10 +285,8 @@ std::vector<double> Dataset::held_out(Index set, Index count) const {
     for (Index i = 0; i < count; i++) transform(table, Item{i, set + 1}, out.data() + i * n);
     return out;
   }
-  Split const split = test_ > 0 ? Split::test : Split::validation;
-  require_all(size(split) >= 2 * count, ExitCode::usage,
-              "{}: two sets of {} points wanted from {} {} items; lower the estimator's points or raise data.{}_fraction", table_.source,
-              count, size(split), split == Split::test ? "test" : "validation", split == Split::test ? "test" : "validation");
+  require_held_out(count);
+  Split const split = split_held_out();
   Permutation const choice(size(split), key_, random::Stream::subsample, static_cast<std::uint64_t>(set / 2));
   for (Index i = 0; i < count; i++) values(item(split, choice(i + set % 2 * count)), out.data() + i * n);
   return out;

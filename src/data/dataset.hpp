@@ -98,11 +98,13 @@ class Dataset {
   // point. Generated data: all sets are independent. Files: drawn without replacement from the test items, or the validation items where
   // there are none; Failure(usage) where these are fewer than 2 * count.
   std::vector<double> held_out(Index set, Index count) const;
+  void require_held_out(Index count) const;  // the same Failure(usage), before anything is drawn
 
   // What is suspicious about the files and the data as they are scaled, for people; of the files, on the rank that read them.
   std::vector<std::string> const& warnings() const { return warnings_; }
 
  private:
+  Split split_held_out() const { return test_ > 0 ? Split::test : Split::validation; }
   void set_scaling(DataOptions const&);
   std::pair<double, double> range();
   void standardize();

@@ -13,8 +13,12 @@ void refuse(std::vector<Problem> problems) {
   std::stable_sort(problems.begin(), problems.end(), [&](Problem const& a, Problem const& b) { return place(a) < place(b); });
   std::string message;
   for (Problem const& p : problems) message += fmt::format("{}: {}\n", to_string(p.at), p.text);
-  message += problems.size() == 1 ? "1 error in the deck" : fmt::format("{} errors in the deck", problems.size());
-  fail(ExitCode::usage, message, FailedOn::all_ranks);
+  auto const in_files = std::count_if(problems.begin(), problems.end(), [](Problem const& p) { return p.code == ExitCode::data; });
+  auto const in_deck = std::ssize(problems) - in_files;
+  auto const errors = [](std::ptrdiff_t n) { return fmt::format("{} error{}", n, n == 1 ? "" : "s"); };
+  if (in_deck > 0) message += errors(in_deck) + " in the deck";
+  if (in_files > 0) message += (in_deck > 0 ? ", " : "") + errors(in_files) + " in the files that the deck names";
+  fail(in_deck > 0 ? ExitCode::usage : ExitCode::data, message, FailedOn::all_ranks);
 }
 
 Block const* Document::find(std::string const& section) const {

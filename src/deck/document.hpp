@@ -3,16 +3,19 @@
 #include <string>
 #include <vector>
 
+#include "core/require.hpp"
 #include "deck/schema.hpp"
 
 namespace partita::deck {
 
-// One thing wrong with a deck: what, where, why, what to do.
+// One thing wrong with a deck, or with a file that a key at this position names (ExitCode::data): what, where, why, what to do.
 struct Problem {
   Position at;
   std::string text;
+  ExitCode code = ExitCode::usage;
 };
-// Throws Failure(usage, all ranks) with every problem as "source:line:column: text", sorted by position, and their count.
+// Throws a Failure on all ranks with every problem as "source:line:column: text", sorted by position, and their count: of usage, or of data
+// where the files alone are wrong.
 [[noreturn]] void refuse(std::vector<Problem> problems);
 
 // Points into the Catalogue it was read with, which must outlive it.

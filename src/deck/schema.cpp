@@ -60,6 +60,7 @@ constexpr std::int64_t most_counted = std::int64_t{1} << 28;
 std::string problem_of(Key const& k, std::int64_t v) {
   if (std::string const reason = problem_of(k, static_cast<double>(v)); !reason.empty()) return reason;
   if (v > most_counted && !std::isfinite(k.highest) && k.smallest_held < 0) return fmt::format("must be at most {}", most_counted);
+  if (v % k.multiple != 0) return fmt::format("must be a multiple of {}, such as {}", k.multiple, (v / k.multiple + 1) * k.multiple);
   return {};
 }
 std::string problem_of(Key const&, bool) { return {}; }
@@ -71,6 +72,8 @@ std::string problem_of(Key const& k, std::string const& v) {
 }
 template <class T>
 std::string problem_of(Key const& k, std::vector<T> const& v) {
+  auto const* const usual = std::get_if<std::vector<T>>(&k.default_value);
+  if (v.empty() && (k.is_required || !usual->empty())) return "must not be empty";
   if (k.length && v.size() != *k.length)
     return fmt::format("must have {} {}, not {}", *k.length, *k.length == 1 ? "entry" : "entries", v.size());
   for (std::size_t i = 0; i < v.size(); i++)
@@ -89,6 +92,7 @@ std::string Key::limits() const {
   std::vector<std::string> parts;
   if (length) parts.push_back(fmt::format("{} {}", *length, *length == 1 ? "entry" : "entries"));
   if (std::string const range = range_text(*this); !range.empty()) parts.push_back((default_value.index() > 3 ? "each " : "") + range);
+  if (multiple > 1) parts.push_back(fmt::format("a multiple of {}", multiple));
   if (!choices.empty()) parts.push_back((default_value.index() > 3 ? "each " : "") + alternatives(choices));
   return joined(parts, ", ");
 }

@@ -41,6 +41,7 @@ class Key {
   double lowest = -std::numeric_limits<double>::infinity();  // of a number, or of each entry of an array
   double highest = std::numeric_limits<double>::infinity();
   bool lowest_open = false, highest_open = false;
+  std::int64_t multiple = 1;                                     // of which a whole number is one
   double smallest_held = std::numeric_limits<double>::lowest();  // what the member can hold (int, unsigned and float less than a Value)
   double largest_held = std::numeric_limits<double>::max();
   std::vector<std::string> choices;                         // of a string: the only values allowed, empty: any
@@ -75,6 +76,10 @@ class Key {
   Key& at_most(double v) {
     highest = v;
     highest_open = false;
+    return *this;
+  }
+  Key& multiple_of(std::int64_t n) {
+    multiple = n;
     return *this;
   }
   Key& one_of(std::vector<std::string> v) {

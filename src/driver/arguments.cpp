@@ -22,7 +22,7 @@ void require_same_start(int argc, char** argv, Communicator const& ranks) {
   }
 }
 
-Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
+Arguments parse_arguments(int argc, char** argv, Output output) {
   Arguments a;
   std::string restart;
   CLI::App app{"Partita trains and samples energy-based models p(x) = exp(-E(x)) / Z."};
@@ -40,7 +40,11 @@ Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
   run->add_flag("--overwrite", a.overwrite, "start anew in a directory that holds a run: its files are removed");
   run->add_flag("--allow-different-machine", a.allow_different_machine,
                 "restart although the instruction set or GPU differs: bits will too");
-  deck(app.add_subcommand("check", "parse and validate a deck, print it resolved with memory and cost"));
+  CLI::App* check =
+      app.add_subcommand("check", "look for everything that a run would refuse; print the deck resolved, its memory and cost");
+  deck(check);
+  check->add_flag("--without-files", a.without_files, "the deck alone: the data and runs that it names do not exist yet");
+  check->add_option("--ranks", a.ranks, "MPI ranks that the memory is shared out over")->check(CLI::PositiveNumber);
   app.add_subcommand("reference", "the reference deck: every key with default, unit, range and meaning");
   app.add_subcommand("list", "models, samplers, objectives, optimizers, estimators")->add_option("kind", a.subject, "one of them");
   CLI::App* info = app.add_subcommand("info", "what a file of a run holds, or with --output where a deck's run goes");
@@ -56,7 +60,7 @@ Arguments parse_arguments(int argc, char** argv, Communicator const& ranks) {
     app.parse(argc, argv);
   } catch (CLI::ParseError const& e) {
     if (e.get_exit_code() == 0) {  // --help, --version
-      if (ranks.is_root()) app.exit(e);
+      if (output == Output::shown) app.exit(e);
       return a;
     }
     fail(ExitCode::usage, fmt::format("{}; see 'partita --help'", e.what()), FailedOn::all_ranks);

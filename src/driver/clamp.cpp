@@ -54,34 +54,40 @@ std::vector<std::uint8_t> held_units(Model const& model, data::Dataset const* da
   return flags;
 }
 
-void require_values_of_units(std::vector<double> const& values, std::vector<double> const& possible) {
-  if (possible.empty()) return;
+void require_values(std::vector<std::uint8_t> const& held, std::vector<double> const& possible, std::vector<double> const& values) {
   for (double v : values)
-    require_all(std::find(possible.begin(), possible.end(), v) != possible.end(), ExitCode::usage,
-                "clamp.values has {}, and the units of this model are {} or {}; write these", v, possible.front(), possible.back());
+    require_all(possible.empty() || std::find(possible.begin(), possible.end(), v) != possible.end(), ExitCode::usage,
+                "clamp.values has {}, and the units of this model are {} or {}; write these", v, possible.empty() ? 0 : possible.front(),
+                possible.empty() ? 0 : possible.back());
+  auto const count = static_cast<std::size_t>(std::count(held.begin(), held.end(), 1));
+  require_all(values.size() == 1 || values.size() == count, ExitCode::usage,
+              "clamp.values has {} numbers, and {} units are held; give one for all, or one for each in ascending order", values.size(),
+              count);
+}
+
+data::Split split_of(ClampOptions const& o) {
+  return o.split == "test" ? data::Split::test : o.split == "validation" ? data::Split::validation : data::Split::train;
+}
+
+void require_items(data::Dataset const& data, ClampOptions const& o) {
+  Index const all = data.size(split_of(o)), items = o.items > 0 ? o.items : all;
+  require_all(all > 0, ExitCode::usage, "clamp.split = \"{}\", and {} has no such items; use another, or data.test_fraction", o.split,
+              data.source());
+  require_all(items <= all, ExitCode::usage, "clamp.items = {}, and {} has {} {} items; use at most these", items, data.source(), all,
+              o.split);
 }
 
 // Values of all units, of which the held ones count, for each chain.
-void fill(TileStorage to, Chains const& chains, std::vector<std::uint8_t> const& held, std::vector<double> const& possible,
-          data::Dataset const* data, ClampOptions const& o) {
+void fill(TileStorage to, Chains const& chains, std::vector<std::uint8_t> const& held, data::Dataset const* data, ClampOptions const& o) {
   if (!o.values.empty()) {
-    require_values_of_units(o.values, possible);
-    auto const count = static_cast<std::size_t>(std::count(held.begin(), held.end(), 1));
-    require_all(o.values.size() == 1 || o.values.size() == count, ExitCode::usage,
-                "clamp.values has {} numbers, and {} units are held; give one for all, or one for each in ascending order", o.values.size(),
-                count);
     std::size_t next = 0;
     for (std::size_t i = 0; i < held.size(); i++)
       if (held[i])
         Kokkos::deep_copy(Kokkos::subview(to, Kokkos::ALL, i, Kokkos::ALL), static_cast<Real>(o.values[o.values.size() == 1 ? 0 : next++]));
     return;
   }
-  auto const split = o.split == "test" ? data::Split::test : o.split == "validation" ? data::Split::validation : data::Split::train;
-  Index const all = data->size(split), items = o.items > 0 ? o.items : all;
-  require_all(all > 0, ExitCode::usage, "clamp.split = \"{}\", and {} has no such items; use another, or data.test_fraction", o.split,
-              data->source());
-  require_all(items <= all, ExitCode::usage, "clamp.items = {}, and {} has {} {} items; use at most these", items, data->source(), all,
-              o.split);
+  data::Split const split = split_of(o);
+  Index const items = o.items > 0 ? o.items : data->size(split);
   data->fill(to, chains.tiling, chains.mine, [&](Index chain) { return data->item(split, chain % items); });
 }
 
@@ -104,15 +110,21 @@ deck::Section clamp_section() {
       .asks_by_presence = true};
 }
 
-void clamp(Chains& chains, Model const& model, data::Dataset const* data, ClampOptions const& o) {
-  require_all(o.values.empty() ? data != nullptr : true, ExitCode::usage,
+void require_clampable(Model const& model, data::Dataset const* data, ClampOptions const& o) {
+  require_all(!o.values.empty() || data != nullptr, ExitCode::usage,
               "[clamp] shows items of [data], and there is none; add it, or give clamp.values");
   require_all(data == nullptr || data->dimension() == model.visible_dimension(), ExitCode::usage,
               "[clamp] shows items of {} numbers ({}), and the model has {} visible units; they must agree", data ? data->dimension() : 0,
               data ? data->source() : "", model.visible_dimension());
+  auto const held = held_units(model, data, o);
+  if (o.values.empty()) require_items(*data, o);
+  else require_values(held, unit_values(model), o.values);
+}
+
+void clamp(Chains& chains, Model const& model, data::Dataset const* data, ClampOptions const& o) {
   auto const flags = held_units(model, data, o);
   TileStorage const shown("clamped values", chains.mine.count, data ? data->dimension() : model.dimension(), chains.tiling.pitch());
-  fill(shown, chains, flags, unit_values(model), data, o);
+  fill(shown, chains, flags, data, o);
 
   DeviceVector<std::uint8_t> const held("held units", flags.size());
   Kokkos::deep_copy(held, Kokkos::View<std::uint8_t const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(flags.data(), flags.size()));

@@ -2,8 +2,10 @@
 
 #include <cstdio>
 
+#include "comm/environment.hpp"
 #include "core/log.hpp"
 #include "core/require.hpp"
+#include "driver/fitting.hpp"
 #include "driver/info.hpp"
 #include "driver/registry.hpp"
 #include "driver/run.hpp"
@@ -26,6 +28,19 @@ std::string describe_deck_file(Arguments const& a, Communicator const& ranks) {
   }
 }
 
+std::string check(Arguments const& a, Communicator const& alone) {
+  auto const document = read_deck(a, a.deck, alone);
+  for (auto const& w : document.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
+  auto const key = random::make_key(document.at("run").as<RunOptions>().seed);
+  Inputs inputs;
+  Loaded const loaded = load_and_check(document, a.without_files ? LookAt::deck_alone : LookAt::files, key, alone, inputs);
+  if (loaded.data)
+    for (std::string const& w : loaded.data->warnings()) log::warning("{}", w);
+  Index const ranks = a.ranks > 0 ? a.ranks : ranks_announced();
+  return fmt::format("{}\n# memory, over all {} rank{}\n{}", deck::resolved(document), ranks, ranks == 1 ? "" : "s",
+                     memory_estimate(document, ranks));
+}
+
 }  // namespace
 
 deck::Document read_deck(Arguments const& a, std::string const& file, Communicator const& ranks) {
@@ -34,16 +49,13 @@ deck::Document read_deck(Arguments const& a, std::string const& file, Communicat
   ranks.broadcast(text);
   auto overrides = a.overrides;
   if (!a.walltime.empty()) overrides.push_back("run.walltime=\"" + a.walltime + "\"");
-  return read_deck(text, file, overrides);
+  return deck::read(text, file, catalogue(), overrides);
 }
 
 int execute(Arguments const& a, Communicator const& ranks) {
   if (a.command == "run") return run(a, ranks);
   if (a.command == "check") {
-    auto const document = read_deck(a, a.deck, ranks);
-    for (auto const& w : document.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
-    print(ranks, deck::resolved(document) + "\n# memory, over all " + std::to_string(ranks.ranks()) + " rank(s)\n" +
-                     memory_estimate(document, ranks));
+    print(ranks, check(a, ranks));
   } else if (a.command == "reference") {
     print(ranks, deck::reference(catalogue()));
   } else if (a.command == "list") {

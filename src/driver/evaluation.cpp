@@ -204,15 +204,6 @@ deck::Section estimator_section() {
   return s;
 }
 
-std::unique_ptr<data::Dataset> optional_data(RunContext const& c) {
-  deck::Block const* block = c.deck.find("data");
-  if (!block || !block->given) return nullptr;
-  auto data = std::make_unique<data::Dataset>(data::load(*block, c.key, c.ranks));
-  for (std::string const& w : data->warnings()) log::warning("{}", w);
-  for (data::Content const& content : data->contents()) c.inputs.add("data." + content.role, content.source, content.hash);
-  return data;
-}
-
 double validation_distance(Communicator const& ranks, std::vector<Chains> const& generations, data::Dataset const& data, Index points) {
   Index const d = data.dimension();
   std::vector<double> chains;
@@ -227,8 +218,6 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
     chains.insert(chains.end(), all.begin(), all.end());
   }
   Index const available = data.size(data::Split::validation);
-  require_all(available > 1, ExitCode::usage,
-              "train.keep_best = \"validation\" needs validation items and there are {}; set data.validation_fraction", available);
   std::vector<double> items(static_cast<std::size_t>(std::min(points, available) * d));
   for (Index i = 0; i < std::min(points, available); i++) data.values(data.item(data::Split::validation, i), items.data() + i * d);
   chains.resize(std::min(chains.size(), static_cast<std::size_t>(points * d)));

@@ -15,9 +15,6 @@ struct InputOptions {
 deck::Section input_section();
 deck::Section estimator_section();
 
-// The data of [data]; null where the deck has none. Collective.
-std::unique_ptr<data::Dataset> optional_data(RunContext const&);
-
 // Sampler steps that the chains of a training run make with their final parameters before the estimators look at them.
 Index final_steps(deck::Document const&);
 

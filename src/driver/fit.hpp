@@ -1,12 +1,15 @@
 // A block of a deck beside the others that it has to work with, as the rules of the registry's entries see it: what cannot work is found
-// from the deck alone, before anything is allocated.
+// before anything is allocated.
 #pragma once
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "data/dataset.hpp"
 #include "deck/document.hpp"
 #include "driver/capabilities.hpp"
 
@@ -18,26 +21,91 @@ inline deck::Block const* given(deck::Document const& deck, std::string const& s
   return block && block->given ? block : nullptr;
 }
 
+// Points in a file, which are not read yet.
+struct PointsInFile {
+  std::string where;  // file and dataset, for messages
+  Index points, dimension;
+};
+
+// What the deck names beside itself, loaded as a run does it. Models are there wherever their keys make one; files only where they are
+// looked at, and could be read.
+struct Loaded {
+  bool files = false;                                                // looked at
+  std::unique_ptr<Model> model, target;                              // with the parameters of model.from and target.from
+  std::unique_ptr<data::Dataset> data;                               // [data]
+  std::optional<PointsInFile> input;                                 // [input]
+  std::map<deck::Block const*, PointsInFile> references;             // of estimators
+  std::optional<std::vector<std::vector<Real>>> earlier_parameters;  // of sampler.trajectory
+};
+
 // What a deck's model can do and how large it is, from its block.
 struct ModelTraits {
   Capabilities can = {};
   std::optional<Sizes> sizes = {};
 };
 
+// Of a key where it is given, else of the block's type.
+inline deck::Position place_of(deck::Block const& block, std::string const& key = "") {
+  auto const* const entry = key.empty() ? nullptr : block.find(key);
+  return entry && entry->given_at ? *entry->given_at : block.type_given_at.value_or(block.at);
+}
+// Where a message names one of the deck's keys, "section.key", that is given: the first of them in the message. Of repeated sections `own`
+// alone counts; the place of its type, or of `otherwise` among its keys, where no key is named.
+deck::Position place_named_in(std::string const& message, deck::Document const&, deck::Block const& own, std::string const& otherwise = "");
+
+// What the run's own code refuses when it is called so: a Failure of usage or of data becomes a problem at the first key that it names.
+template <class Call>
+void attempt(deck::Document const& deck, deck::Block const& own, std::string const& key, std::vector<deck::Problem>& problems,
+             Call&& call) {
+  try {
+    call();
+  } catch (Failure const& failure) {
+    if (failure.code() != ExitCode::usage && failure.code() != ExitCode::data) throw;
+    problems.push_back({place_named_in(failure.what(), deck, own, key), failure.what(), failure.code()});
+  }
+}
+
 class Fit {
  public:
-  Fit(deck::Document const& deck_as_read, deck::Block const& own_block, ModelTraits const& model, std::vector<deck::Problem>& problems)
-      : deck(deck_as_read), own(own_block), can(model.can), sizes(model.sizes), problems_(problems) {}
+  Fit(deck::Document const& deck_as_read, deck::Block const& own_block, ModelTraits const& traits, Model* its_model,
+      Loaded const* what_is_loaded, std::vector<deck::Problem>& problems)
+      : deck(deck_as_read),
+        own(own_block),
+        can(traits.can),
+        sizes(traits.sizes),
+        model(its_model),
+        loaded(what_is_loaded),
+        problems_(problems) {}
 
   deck::Document const& deck;
   deck::Block const& own;            // of the entry whose rule looks
   Capabilities const can;            // of the model, with its keys; empty where there is none
   std::optional<Sizes> const sizes;  // of the model; none where there is none, or its keys make none
+  Model* const model;                // itself; null where nothing is loaded yet, or there is none
+  Loaded const* const loaded;        // null at the first look, at the deck alone
+
+  // The items of [data]; null where there are none, or they are not looked at.
+  data::Dataset const* data() const { return loaded ? loaded->data.get() : nullptr; }
+
+  // Of the points that estimators look at, where it is known: those of [input], else of the run's own chains.
+  std::optional<Index> points_dimension() const {
+    if (deck.task == "estimate") return loaded && loaded->input ? std::optional(loaded->input->dimension) : std::nullopt;
+    return sizes ? std::optional(sizes->dimension) : std::nullopt;
+  }
+  // What the own block's `reference` names; null where it names nothing, or it is not looked at.
+  PointsInFile const* reference() const;
 
   // A problem at the own block's `key`, or at its type where that is empty.
-  void refuse(std::string const& key, std::string const& text) const {
-    auto const* const entry = key.empty() ? nullptr : own.find(key);
-    problems_.push_back({entry && entry->given_at ? *entry->given_at : own.type_given_at.value_or(own.at), text});
+  void refuse(std::string const& key, std::string const& text) const { problems_.push_back({place_of(own, key), text}); }
+  // Problems that the run's own code finds.
+  template <class Call>
+  void attempt(Call&& call) const {
+    partita::attempt(deck, own, "", problems_, call);
+  }
+  // The same with the model, where it is loaded.
+  template <class Interface, class Call>
+  void attempt_on(Call&& call) const {
+    if (auto* const able = if_can<Interface>(model)) attempt([&] { call(*able); });
   }
 
  private:

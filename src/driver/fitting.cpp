@@ -3,6 +3,7 @@
 #include "driver/clamp.hpp"
 #include "driver/estimator.hpp"
 #include "driver/registry.hpp"
+#include "driver/units.hpp"
 
 namespace partita {
 namespace {
@@ -12,10 +13,8 @@ std::string those_that(Entries const& entries, Fits const& fit) {
   std::vector<std::string> names;
   for (auto const& e : entries)
     if (fit(e)) names.push_back(e.schema.type);
-  return names.empty() ? "there is none" : "what does: " + deck::alternatives(names);
+  return names.empty() ? "there is none" : "use " + deck::alternatives(names);
 }
-
-deck::Position position(deck::Block const& b) { return b.type_given_at.value_or(b.at); }
 
 Capabilities capabilities_of(deck::Block const& model) {
   ModelEntry const& entry = named(models(), model.type);
@@ -29,17 +28,17 @@ ModelTraits traits_of(deck::Block const& model, std::vector<deck::Problem>* prob
     traits.sizes = named(models(), model.type).sizes(model);
   } catch (Failure const& failure) {
     if (failure.code() != ExitCode::usage) throw;
-    if (problems) problems->push_back({position(model), failure.what()});
+    if (problems) problems->push_back({place_of(model), failure.what()});
   }
   return traits;
 }
 
-void check_estimators(deck::Document const& d, std::vector<deck::Problem>& problems) {
+void check_estimators(deck::Document const& d, Loaded const* loaded, std::vector<deck::Problem>& problems) {
   deck::Block const* model = given(d, "model");
   ModelTraits const traits = model ? traits_of(*model) : ModelTraits{};
   for (deck::Block const* b : d.all("estimator")) {
     EstimatorEntry const& entry = estimator_named(b->type);
-    Fit const fit(d, *b, traits, problems);
+    Fit const fit(d, *b, traits, loaded ? loaded->model.get() : nullptr, loaded, problems);
     auto const refuse = [&](std::string const& why) { fit.refuse("", fmt::format("estimator.type = \"{}\" {}", b->type, why)); };
     if (entry.needs_data && !given(d, "data")) refuse("looks at items of [data], and there is none; add it");
     bool const fits = entry.needs.nothing() || (model && entry.needs.met_by(model->type, traits.can));
@@ -50,17 +49,12 @@ void check_estimators(deck::Document const& d, std::vector<deck::Problem>& probl
   }
 }
 
-void check_clamp(deck::Document const& d, std::vector<deck::Problem>& problems) {
-  deck::Block const* clamp = given(d, "clamp");
-  if (clamp && clamp->as<ClampOptions>().values.empty() && !given(d, "data"))
-    problems.push_back({position(*clamp), "[clamp] shows items of [data], and there is none; add it, or give clamp.values"});
-}
-
 // The blocks that work on the deck's model.
 class AgainstModel {
  public:
-  AgainstModel(deck::Document const& d, deck::Block const& model, std::vector<deck::Problem>& problems)
+  AgainstModel(deck::Document const& d, deck::Block const& model, Loaded const* loaded, std::vector<deck::Problem>& problems)
       : deck_(d),
+        loaded_(loaded),
         block_(model),
         model_(named(models(), model.type)),
         traits_(traits_of(model, &problems)),
@@ -69,11 +63,14 @@ class AgainstModel {
         problems_(problems) {}
 
   void check() const {
-    follow_rule(model_, block_, traits_);
+    follow_rule(model_, block_);
     check_target();
-    if (deck_.task == "train") check_objective();
+    check_clamp();
+    check_input();
+    if (deck_.task == "train") check_objective(), check_training();
     if (deck_.task == "generate") check_generator();
     if (sampler_ && deck_.task != "estimate") check_sampler(*sampler_);
+    if (deck_.task == "sample") check_sampling();
   }
 
  private:
@@ -87,18 +84,19 @@ class AgainstModel {
   }
   void refuse(deck::Block const& b, std::string const& why, std::string const& instead) const {
     problems_.push_back(
-        {position(b), fmt::format("{}.type = \"{}\" {} model.type = \"{}\"; {}", b.section, b.type, why, block_.type, instead)});
+        {place_of(b), fmt::format("{}.type = \"{}\" {} model.type = \"{}\"; {}", b.section, b.type, why, block_.type, instead)});
   }
   void say(deck::Block const& b, std::string const& what) const {
-    problems_.push_back({position(b), fmt::format("{}.type = \"{}\" {}", b.section, b.type, what)});
+    problems_.push_back({place_of(b), fmt::format("{}.type = \"{}\" {}", b.section, b.type, what)});
   }
   void require_sampler(deck::Block const& b, bool needed) const {
     if (needed && !sampler_) say(b, "needs a [sampler]; " + those_that_fit(samplers()));
   }
   bool lacks_energy() const { return can_.has<ScoreModel>() && !can_.has<EnergyModel>(); }
+  Fit fit_of(deck::Block const& b) const { return {deck_, b, traits_, loaded_ ? loaded_->model.get() : nullptr, loaded_, problems_}; }
   template <class Entry>
-  void follow_rule(Entry const& entry, deck::Block const& b, ModelTraits const& model) const {
-    if (entry.rule) entry.rule(Fit(deck_, b, model, problems_));
+  void follow_rule(Entry const& entry, deck::Block const& b) const {
+    if (entry.rule) entry.rule(fit_of(b));
   }
 
   void check_target() const {
@@ -107,6 +105,19 @@ class AgainstModel {
     if (is_flow && !target) say(block_, "needs a [target], the energy whose samples it makes; add one");
     if (!is_flow && target)
       refuse(*target, "is of no use to", those_that(models(), [](auto const& m) { return m.can.template has<Nice>(); }));
+    if (target)
+      if (auto const& rule = named(models(), target->type).rule) rule(fit_of(*target));
+    auto const sizes = is_flow && target ? traits_of(*target, &problems_).sizes : std::nullopt;
+    if (sizes && traits_.sizes && sizes->dimension != traits_.sizes->dimension)
+      problems_.push_back(
+          {place_of(block_, "dimension"), fmt::format("model.dimension = {}, and the [target] {} has {}; set model.dimension to that",
+                                                      traits_.sizes->dimension, target->type, sizes->dimension)});
+  }
+  void check_clamp() const {
+    deck::Block const* const clamp = given(deck_, "clamp");
+    if (!clamp || !loaded_ || !loaded_->model) return;
+    if (!loaded_->files && given(deck_, "data")) return;
+    fit_of(*clamp).attempt([&] { require_clampable(*loaded_->model, loaded_->data.get(), clamp->as<ClampOptions>()); });
   }
   void check_objective() const {
     deck::Block const& objective = deck_.at("objective");
@@ -114,17 +125,44 @@ class AgainstModel {
     if (!model_.learns) refuse(objective, "has no parameters to learn in", those_that(models(), [](auto const& m) { return m.learns; }));
     else if (!fits(entry))
       refuse(objective, lacks_energy() ? "learns an energy, and there is none in" : "cannot train", those_that_fit(objectives()));
-    else if (follow_rule(entry, objective, traits_); !entry.needs_sampler && sampler_)
+    else if (follow_rule(entry, objective); !entry.needs_sampler && sampler_)
       problems_.push_back(
-          {position(*sampler_), fmt::format("objective.type = \"{}\" has no use for a [sampler]; remove it", objective.type)});
+          {place_of(*sampler_), fmt::format("objective.type = \"{}\" has no use for a [sampler]; remove it", objective.type)});
     else require_sampler(objective, entry.needs_sampler);
     if (entry.needs_data && !given(deck_, "data")) say(objective, "needs a [data] section: what the model learns from");
+  }
+  void check_input() const {
+    deck::Block const* const input = given(deck_, "input");
+    if (!input || !loaded_ || !loaded_->input || !traits_.sizes || loaded_->input->dimension == traits_.sizes->dimension) return;
+    problems_.push_back({place_of(*input, "path"),
+                         fmt::format("{}: points of dimension {}, and the model takes {}", loaded_->input->where, loaded_->input->dimension,
+                                     traits_.sizes->dimension),
+                         ExitCode::data});
+  }
+  // What updates need whatever the objective is.
+  void check_training() const {
+    deck::Block const& train = deck_.at("train");
+    auto const o = train.as<TrainOptions>();
+    Fit const fit = fit_of(train);
+    bool const validates = o.keep_best == "validation";
+    if (validates && !given(deck_, "data"))
+      fit.refuse("keep_best",
+                 "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = "
+                 "\"never\"");
+    data::Dataset const* const data = fit.data();
+    if (!data || !fit.model) return;
+    fit.attempt([&] { require_width(*data, *fit.model); });
+    fit.attempt([&] { data::Batches(*data, o.batch, {}); });
+    if (Index const held = data->size(data::Split::validation); validates && held < 2)
+      fit.refuse(
+          "keep_best",
+          fmt::format("train.keep_best = \"validation\" needs validation items and there are {}; set data.validation_fraction", held));
   }
   void check_generator() const {
     deck::Block const& generator = deck_.at("generator");
     GeneratorEntry const& entry = named(generators(), generator.type);
     if (!fits(entry)) refuse(generator, "cannot make samples of", those_that_fit(generators()));
-    else follow_rule(entry, generator, traits_), require_sampler(generator, entry.needs_sampler);
+    else follow_rule(entry, generator), require_sampler(generator, entry.needs_sampler);
   }
   void check_sampler(deck::Block const& sampler) const {
     SamplerEntry const& entry = named(samplers(), sampler.type);
@@ -138,10 +176,36 @@ class AgainstModel {
              those_that(samplers(), moves));
     else if (deck_.task == "sample" && !entry.make) refuse(sampler, "is not run by task \"sample\" on", "use task = \"generate\"");
     else if (deck_.task == "sample" && can.has<SoftmaxRbm>()) refuse(sampler, "has no rated items to draw in", "use task = \"train\"");
-    else follow_rule(entry, sampler, traits);
+    else check_sampler_made(entry, Fit(deck_, sampler, traits, model_moved(moved), loaded_, problems_));
+  }
+  void check_sampler_made(SamplerEntry const& entry, Fit const& fit) const {
+    if (entry.rule) entry.rule(fit);
+    if (!entry.make) return;
+    fit.attempt([&] {
+      auto const made = entry.make(fit.own);
+      if (fit.model) made->require_fit(*fit.model);
+      if (deck_.task == "sample" && made->rungs() > 1 && fit.own.as<ChainOptions>().on_nonfinite == "reinitialize")
+        fit.refuse(
+            "on_nonfinite",
+            fmt::format("sampler.on_nonfinite = \"reinitialize\" starts chains anew, and sampler.type = \"{}\" has further chains at "
+                        "other temperatures; use on_nonfinite = \"stop\"",
+                        fit.own.type));
+    });
+  }
+  Model* model_moved(deck::Block const& moved) const {
+    if (!loaded_) return nullptr;
+    return &moved == &block_ ? loaded_->model.get() : loaded_->target.get();
+  }
+  // Chains of a sampling run: their widths, numbers and starts.
+  void check_sampling() const {
+    if (!traits_.sizes || !sampler_) return;
+    auto const o = sampler_->as<ChainOptions>();
+    Index const d = traits_.sizes->dimension;
+    fit_of(*sampler_).attempt([&] { random::check_budget(round_up(o.chains, o.width(o.chains, d, 1)), o.steps, divide_up(d, 4)); });
   }
 
   deck::Document const& deck_;
+  Loaded const* loaded_;  // null at the first look
   deck::Block const& block_;
   ModelEntry const& model_;
   ModelTraits const traits_;
@@ -152,11 +216,18 @@ class AgainstModel {
 
 }  // namespace
 
-std::vector<deck::Problem> misfits(deck::Document const& d) {
+Loaded load_and_check(deck::Document const& d, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs) {
   std::vector<deck::Problem> problems;
-  check_estimators(d, problems);
-  check_clamp(d, problems);
-  if (deck::Block const* model = given(d, "model")) AgainstModel(d, *model, problems).check();
+  Loaded loaded = load(d, look, key, ranks, inputs, problems);
+  for (deck::Problem& p : misfits(d, &loaded)) problems.push_back(std::move(p));
+  if (!problems.empty()) deck::refuse(std::move(problems));
+  return loaded;
+}
+
+std::vector<deck::Problem> misfits(deck::Document const& d, Loaded const* loaded) {
+  std::vector<deck::Problem> problems;
+  check_estimators(d, loaded, problems);
+  if (deck::Block const* model = given(d, "model")) AgainstModel(d, *model, loaded, problems).check();
   return problems;
 }
 

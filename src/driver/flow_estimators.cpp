@@ -145,16 +145,26 @@ Metric ess_metric(LogMean const& log_c) {
   return m;
 }
 
+void fits_flow(Fit const& fit) {
+  auto const o = fit.own.as<FlowOptions>();
+  if (fit.sizes && o.coordinate >= fit.sizes->dimension)
+    fit.refuse("coordinate",
+               fmt::format("estimator.coordinate = {}, but x has {} coordinates, counted from 0", o.coordinate, fit.sizes->dimension));
+  if (o.lowest >= o.highest)
+    fit.refuse("lowest", fmt::format("estimator.lowest = {} is not below estimator.highest = {}; the target's mass lies between them",
+                                     o.lowest, o.highest));
+  if (auto const* const reference = fit.reference(); reference && fit.sizes && reference->dimension != fit.sizes->dimension)
+    fit.refuse("reference", fmt::format("{}: points of dimension {}, and the flow's have {}", reference->where, reference->dimension,
+                                        fit.sizes->dimension));
+}
+
 Metrics flow(Subject const& s, deck::Block const& block) {
   auto const o = block.as<FlowOptions>();
   RunContext const& run = s.evaluation.context;
   auto& model = as<Nice>(*s.evaluation.model);
   Index const d = model.dimension();
-  require_all(o.coordinate < d, ExitCode::usage, "estimator.coordinate = {}, but x has {} coordinates, counted from 0", o.coordinate, d);
-  require_all(o.lowest < o.highest, ExitCode::usage,
-              "estimator.lowest = {} is not below estimator.highest = {}; the target's mass lies between them", o.lowest, o.highest);
   bool const one_dimension = d == 1, compares = one_dimension || !o.reference.empty();
-  auto const target = make_target(run, d);
+  auto const target = make_target(run);
   auto const samples = draw_flow(model, *target, o.samples, run.ranks, random::derived_key(run.key, random::Stream::flow_latents, 3));
   auto const weights = importance(samples);
   auto const right = probability(samples, [&](float const* x) { return static_cast<double>(x[o.coordinate]) > o.threshold; });
@@ -209,7 +219,7 @@ std::vector<EstimatorEntry> flow_estimators() {
                 deck::key("cells", &F::cells, "cells along each of a pair").at_least(2),
                 deck::key("lowest", &F::lowest, "one dimension: lower end of quadrature and histograms"),
                 deck::key("highest", &F::highest, "upper end"), deck::key("bins", &F::bins, "of the histograms").at_least(10)}),
-           flow, LooksAt::model_or_data, needs<Nice>()}};
+           flow, LooksAt::model_or_data, needs<Nice>(), false, fits_flow}};
 }
 
 }  // namespace partita

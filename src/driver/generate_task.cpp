@@ -15,10 +15,9 @@ namespace {
 
 class GenerateTask : public Task {
  public:
-  explicit GenerateTask(RunContext const& c) : context_(c), data_(optional_data(c)), model_(make_model(c.deck.at("model"), c.key)) {
-    if (data_) fit_to_units(*data_, *model_);
-    warm_start(*model_, c.deck.at("model"), c);
-    generator_ = make_generator({c, *model_, data_.get()});
+  explicit GenerateTask(RunContext const& c) : context_(c), data_(c.loaded.data.get()), model_(make_model(c.deck.at("model"), c.key)) {
+    warm_start(*model_, c.deck.at("model"), c.ranks, c.inputs);
+    generator_ = make_generator({c, *model_, data_});
     samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     log::info("{} samples of dimension {} in {} tiles of {}, {} steps", generator_->tiling().chains, model_->dimension(),
               generator_->tiling().tiles(), generator_->tiling().width, generator_->steps());
@@ -50,7 +49,7 @@ class GenerateTask : public Task {
     generator_->require_finite(total());
     samples_->append(total(), values, statistics(values.front()));
     samples_->write_pending();
-    Results out = Evaluation{context_, model_.get(), nullptr, data_.get()}.of_run(generator_->tiling());
+    Results out = Evaluation{context_, model_.get(), nullptr, data_}.of_run(generator_->tiling());
     out.put_first(generator_->results());
     if (auto const weights = weight_metrics(); !weights.empty()) {
       out.metrics.insert(out.metrics.begin(), weights.begin(), weights.end());
@@ -107,7 +106,7 @@ class GenerateTask : public Task {
   }
 
   RunContext const& context_;
-  std::unique_ptr<data::Dataset> data_;
+  data::Dataset const* data_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Generator> generator_;
   std::unique_ptr<SampleWriter> samples_;

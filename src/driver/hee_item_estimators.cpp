@@ -5,6 +5,7 @@
 
 #include "core/require.hpp"
 #include "driver/estimator.hpp"
+#include "driver/units.hpp"
 #include "estimators/hee_annealing.hpp"
 #include "estimators/hee_likelihood.hpp"
 #include "estimators/hee_reconstruction.hpp"
@@ -35,19 +36,28 @@ struct Items {
   std::vector<double> points;  // (item, n_0)
 };
 
+// The split that is asked for, or the first that has items.
+std::pair<char const*, data::Split> split_of(ItemOptions const& o, data::Dataset const& data) {
+  return *std::find_if(splits.begin(), splits.end(),
+                       [&](auto const& e) { return o.split.empty() ? data.size(e.second) > 0 : o.split == e.first; });
+}
+
+void has_items(Fit const& fit) {
+  auto const* const data = fit.data();
+  if (!data || !fit.model) return;
+  fit.attempt([&] { require_width(*data, *fit.model); });
+  if (auto const [name, split] = split_of(fit.own.as<ItemOptions>(), *data); data->size(split) == 0)
+    fit.refuse("split", fmt::format("estimator.split = \"{}\" has no items ({}); set data.{}_fraction, or use another split", name,
+                                    data->source(), name));
+}
+
 // The first items of the split that is asked for, or of the first that has any.
 Items items_of(Subject const& s, deck::Block const& block) {
   auto const o = block.as<ItemOptions>();
   auto const* data = s.evaluation.data;
   Index const d = data->dimension();
-  require_all(d == s.evaluation.model->dimension(), ExitCode::usage,
-              "the data have {} numbers an item ({}) and the model takes {}; set model.widths accordingly", d, data->source(),
-              s.evaluation.model->dimension());
-  auto const [name, split] = *std::find_if(splits.begin(), splits.end(),
-                                           [&](auto const& e) { return o.split.empty() ? data->size(e.second) > 0 : o.split == e.first; });
+  auto const [name, split] = split_of(o, *data);
   Index const available = data->size(split), count = o.items > 0 ? std::min(o.items, available) : available;
-  require_all(count > 0, ExitCode::usage, "estimator.split = \"{}\" has no items ({}); set data.{}_fraction, or use another split", name,
-              data->source(), name);
   Items out{name, count, std::vector<double>(static_cast<std::size_t>(count * d))};
   for (Index i = 0; i < count; i++) data->values(data->item(split, i), out.points.data() + i * d);
   return out;
@@ -127,12 +137,18 @@ Metrics by_annealing(Subject const& s, Items const& items, AnnealingOptions cons
           {"log_likelihood_acceptance", found.acceptance, {}, "of the steps between temperatures"}};
 }
 
+void fits_likelihood(Fit const& fit) {
+  has_items(fit);
+  auto const* const model = if_can<Hee>(fit.model);
+  if (model && fit.own.as<LikelihoodOptions>().method == "exact" && !model->linear_gaussian())
+    fit.refuse("method",
+               "estimator.method = \"exact\" needs a linear-Gaussian hee (model.f = \"identity\", phi = \"identity\", g = \"quadratic\" or "
+               "\"lateral\"); use \"ais\"");
+}
+
 Metrics log_likelihood(Subject const& s, deck::Block const& block) {
   std::string const method = block.as<LikelihoodOptions>().method;
   bool const has_closed_form = model_of(s).linear_gaussian();
-  require_all(method != "exact" || has_closed_form, ExitCode::usage,
-              "estimator.method = \"exact\" needs a linear-Gaussian hee (model.f = \"identity\", phi = \"identity\", g = \"quadratic\" or "
-              "\"lateral\"); use \"ais\"");
   Items const items = items_of(s, block);
   return method == "exact" || (method == "automatic" && has_closed_form) ? exactly(s, items)
                                                                          : by_annealing(s, items, block.as<AnnealingOptions>());
@@ -147,13 +163,23 @@ Estimate mean_square(std::vector<double> const& differences, Index d) {
   return mean_and_error(of_items);
 }
 
+HeeLangevinOptions dynamics_of(deck::Block const& block, Hee const& model) {
+  auto dynamics = block.as<HeeLangevinOptions>();
+  dynamics.aprime = model.gaussian_conditionals() ? "closed_form" : "interneuron";
+  return dynamics;
+}
+
+void fits_reconstruction(Fit const& fit) {
+  has_items(fit);
+  fit.attempt([&] { require_fit(fit.own.as<ReconstructionOptions>()); });
+  fit.attempt_on<Hee>([&](Hee const& model) { HeeLangevin(dynamics_of(fit.own, model), model); });
+}
+
 Metrics reconstruction(Subject const& s, deck::Block const& block) {
   Hee const& model = model_of(s);
   Items items = items_of(s, block);
-  auto dynamics = block.as<HeeLangevinOptions>();
-  dynamics.aprime = model.gaussian_conditionals() ? "closed_form" : "interneuron";
-  auto const found =
-      reconstruct(model, dynamics, items.points, block.as<ReconstructionOptions>(), s.samples.ranks, s.evaluation.context.key);
+  auto const found = reconstruct(model, dynamics_of(block, model), items.points, block.as<ReconstructionOptions>(), s.samples.ranks,
+                                 s.evaluation.context.key);
   Index const d = model.dimension();
   auto centre = training_mean(*s.evaluation.data);
   if (model.phi() == Statistic::tanh)  // what is reconstructed is phi(x_0)
@@ -200,7 +226,8 @@ std::vector<EstimatorEntry> hee_item_estimators() {
        log_likelihood,
        LooksAt::model_or_data,
        needs<Hee>(),
-       true},
+       true,
+       fits_likelihood},
       {{"reconstruction",
         "posterior means of an hee's latent layers given items, and what they expect of x_0: estimates/reconstructions.h5",
         with_item_keys({deck::key("step_size", &D::step_size, "dt of the second-order dynamics").above(0).in("tau"),
@@ -211,7 +238,8 @@ std::vector<EstimatorEntry> hee_item_estimators() {
        reconstruction,
        LooksAt::model_or_data,
        needs<Hee>(),
-       true},
+       true,
+       fits_reconstruction},
   };
 }
 

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 
 #include "core/require.hpp"
 #include "driver/estimator.hpp"
+#include "driver/units.hpp"
 #include "estimators/hee_hessian.hpp"
 #include "estimators/hee_relaxation.hpp"
 
@@ -23,14 +25,24 @@ struct RelaxationStrengths {
 using Metrics = std::vector<Metric>;
 
 // The Hessians of others depend on x.
-void is_linear_gaussian(Fit const& fit) {
+bool is_linear_gaussian(Fit const& fit) {
   auto const o = fit.deck.at("model").as<HeeOptions>();
   bool const relaxes = fit.own.type == "hee_relaxation", lateral = !relaxes && o.g == "lateral";
-  if (o.f != "identity" || o.phi != "identity" || (o.g != "quadratic" && !lateral))
+  bool const is = o.f == "identity" && o.phi == "identity" && (o.g == "quadratic" || lateral);
+  if (!is)
     fit.refuse(
         "", fmt::format("estimator.type = \"{}\" needs a linear-Gaussian hee, whose Hessians are constant: model.f = \"identity\", phi = "
                         "\"identity\" and g = \"quadratic\"{}",
                         fit.own.type, relaxes ? "" : " or \"lateral\""));
+  return is;
+}
+
+void fits_hessian(Fit const& fit) {
+  is_linear_gaussian(fit);
+  auto const o = fit.own.as<HessianOptions>();
+  auto const widths = fit.deck.at("model").as<HeeOptions>().widths;
+  Index const units = o.units > 0 ? o.units : std::accumulate(widths.begin(), widths.end(), Index{0});
+  for (Index count : o.layers) fit.attempt([&] { require_shareable(units, count); });
 }
 
 Hee const& model_of(Subject const& s) { return as<Hee const>(*s.evaluation.model); }
@@ -85,9 +97,6 @@ void write_trend(Subject const& s, std::vector<HessianTrend> const& trend, Index
 Metrics hessian(Subject const& s, deck::Block const& block) {
   auto const o = block.as<HessianOptions>();
   Hee const& model = model_of(s);
-  require_all(model.linear_gaussian(), ExitCode::usage,
-              "estimator.type = \"hee_hessian\" needs a linear-Gaussian hee, whose Hessians are constant: model.f = \"identity\", phi = "
-              "\"identity\" and g = \"quadratic\" or \"lateral\"");
   if (o.layers.empty()) return hessian_metrics(hee_hessians(model.host_layers()), "");
   Index const units = o.units > 0 ? o.units : model.dimension() + model.units();
   auto const trend =
@@ -129,16 +138,29 @@ void write_relaxation(Subject const& s, SlowMode const& mode, RelaxationOptions 
   });
 }
 
+// The first training item; 0 without data.
+std::vector<double> start_of(Hee const& model, data::Dataset const* data) {
+  std::vector<double> x0(static_cast<std::size_t>(model.dimension()), 0);
+  if (data) data->values(data->item(data::Split::train, 0), x0.data());
+  return x0;
+}
+
+void fits_relaxation(Fit const& fit) {
+  if (!is_linear_gaussian(fit)) return;
+  auto const* const data = fit.data();
+  if (data && fit.model) fit.attempt([&] { require_width(*data, *fit.model); });
+  if (data && fit.model && data->dimension() != fit.model->dimension()) return;
+  auto const o = fit.own.as<RelaxationOptions>();
+  fit.attempt_on<Hee>([&](Hee const& model) {
+    HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"}, model);
+    require_long_enough(slowest_mode(model, start_of(model, data)), o);
+  });
+}
+
 Metrics hee_relaxation(Subject const& s, deck::Block const& block) {
   Hee const& model = model_of(s);
   auto const o = block.as<RelaxationOptions>();
-  std::vector<double> x0(static_cast<std::size_t>(model.dimension()), 0);
-  if (auto const* data = s.evaluation.data) {
-    require_all(data->dimension() == model.dimension(), ExitCode::usage,
-                "the data have {} numbers an item ({}) and the model takes {}; set model.widths accordingly", data->dimension(),
-                data->source(), model.dimension());
-    data->values(data->item(data::Split::train, 0), x0.data());
-  }
+  auto const x0 = start_of(model, s.evaluation.data);
   SlowMode const mode = slowest_mode(model, x0);
   std::vector<double> strengths{0};  // first order, then second order
   for (double m : block.as<RelaxationStrengths>().m) strengths.push_back(m);
@@ -182,7 +204,7 @@ std::vector<EstimatorEntry> hee_model_estimators() {
                 .at_least(1),
             deck::key("units", &H::units, "n_0 + .. + n_L of each, in layers of equal width; 0: as many as the model has").at_least(0),
             deck::key("repeats", &H::repeats, "random models averaged for each L").at_least(2)}),
-       hessian, LooksAt::model_or_data, needs<Hee>(), false, is_linear_gaussian},
+       hessian, LooksAt::model_or_data, needs<Hee>(), false, fits_hessian},
       {{"hee_relaxation",
         "integrated autocorrelation time of the slowest posterior mode of a linear-Gaussian hee, first against second order: "
         "estimates/relaxation.h5; given the first training "
@@ -195,7 +217,7 @@ std::vector<EstimatorEntry> hee_model_estimators() {
        LooksAt::model_or_data,
        needs<Hee>(),
        false,
-       is_linear_gaussian},
+       fits_relaxation},
   };
 }
 

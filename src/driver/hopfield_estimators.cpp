@@ -36,6 +36,16 @@ void write_table(hdf5::File const& file, std::string const& name, std::vector<st
 
 // ---- Capacity ----
 
+Index patterns_of(double load, CapacityOptions const& o) { return std::lround(load * static_cast<double>(o.units)); }
+
+void has_patterns_to_store(Fit const& fit) {
+  auto const o = fit.own.as<CapacityOptions>();
+  for (double load : o.loads)
+    if (patterns_of(load, o) == 0)
+      fit.refuse("loads",
+                 fmt::format("estimator.loads: {} of {} units is less than one pattern; use a larger load, or more units", load, o.units));
+}
+
 Metrics capacity(Subject const& s, deck::Block const& block) {
   auto const o = block.as<CapacityOptions>();
   std::vector<Index> reported{o.sweeps};
@@ -44,9 +54,7 @@ Metrics capacity(Subject const& s, deck::Block const& block) {
   std::vector<std::vector<double>> overlaps, errors;
   Metrics out;
   for (double load : o.loads) {
-    patterns.push_back(std::lround(load * static_cast<double>(o.units)));
-    require_all(patterns.back() > 0, ExitCode::usage, "estimator.loads: {} of {} units is less than one pattern; use a larger load", load,
-                o.units);
+    patterns.push_back(patterns_of(load, o));
     Index const networks_before = o.networks * static_cast<Index>(overlaps.size());
     auto const found = recall_overlaps({.units = o.units,
                                         .patterns = patterns.back(),
@@ -82,10 +90,7 @@ Metrics capacity(Subject const& s, deck::Block const& block) {
 
 Metrics retrieval(Subject const& s, deck::Block const& block) {
   auto const o = block.as<RetrievalKeys>();
-  auto* const model = if_can<ModernHopfield>(s.evaluation.model);
-  require_all(model != nullptr, ExitCode::usage,
-              "estimator.type = \"modern_retrieval\" shows patterns to a modern_hopfield; remove it for "
-              "this model");
+  auto* const model = &as<ModernHopfield>(*s.evaluation.model);
   Index const queries = o.queries > 0 ? o.queries : model->patterns();
   std::vector<std::vector<double>> overlaps, distances;
   Metrics out;
@@ -127,7 +132,11 @@ std::vector<EstimatorEntry> hopfield_estimators() {
                         deck::key("networks", &C::networks, "independent networks of each load").at_least(1),
                         deck::key("sweeps", &C::sweeps, "parallel sweeps at T = 0 before the overlap is reported").at_least(1),
                         deck::key("also_after", &C::also_after, "other numbers of sweeps to report it after").at_least(1)}),
-       capacity, LooksAt::model_or_data},
+       capacity,
+       LooksAt::model_or_data,
+       {},
+       false,
+       has_patterns_to_store},
       {deck::schema<R>("modern_retrieval", "what a modern_hopfield makes of noisy patterns in one update: estimates/modern_retrieval.h5",
                        {deck::key("beta", &R::beta, "values in place of model.beta").above(0),
                         deck::key("queries", &R::queries, "patterns shown, from the first on; 0: all").at_least(0),

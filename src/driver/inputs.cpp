@@ -20,6 +20,12 @@ void Inputs::add(std::string const& role, std::string const& source, std::uint64
   inputs_.push_back({role, one_line, fmt::format("{:016x}", hash)});
 }
 
+std::vector<std::string> Inputs::sources() const {
+  std::vector<std::string> out;
+  for (Input const& i : inputs_) out.push_back(fmt::format("{}: {}", i.role, i.source));
+  return out;
+}
+
 std::string Inputs::text() const {
   std::string out;
   for (Input const& i : inputs_) out += fmt::format("{} {} {}\n", i.hash, i.role, i.source);

@@ -10,6 +10,8 @@ class Inputs {
  public:
   // What the deck's key `role` names: the file, for messages, and a hash of what was read from it.
   void add(std::string const& role, std::string const& source, std::uint64_t hash);
+  // "model.from: runs/first/checkpoints/step-...h5" for each, for people.
+  std::vector<std::string> sources() const;
   // A line for each, for a checkpoint.
   std::string text() const;
   // Failure(data) on all ranks, with file and both hashes, unless a run that goes on from `checkpoint`, whose `text` was `before`, has read

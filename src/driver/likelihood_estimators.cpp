@@ -5,6 +5,7 @@
 #include "comm/tile_sums.hpp"
 #include "core/require.hpp"
 #include "driver/estimator.hpp"
+#include "driver/units.hpp"
 #include "estimators/dbn_likelihood.hpp"
 #include "estimators/enumeration.hpp"
 #include "estimators/item_energies.hpp"
@@ -34,13 +35,7 @@ struct PseudoLikelihoodOptions {
 
 using Metrics = std::vector<Metric>;
 
-GibbsModel& model_of(Subject const& s) {
-  auto* const model = if_can<GibbsModel>(s.evaluation.model);
-  require_all(model != nullptr, ExitCode::usage,
-              "model.type = \"{}\" has no path from a reference, nor units to enumerate; remove the estimator",
-              s.evaluation.context.deck.at("model").type);
-  return *model;
-}
+GibbsModel& model_of(Subject const& s) { return as<GibbsModel>(*s.evaluation.model); }
 Communicator const& ranks_of(Subject const& s) { return s.samples.ranks; }
 
 // ---- Items ----
@@ -65,10 +60,6 @@ template <class Average>
 std::vector<OfSplit> over_splits(Subject const& s, Index most, Average const& average) {
   auto const* data = s.evaluation.data;
   if (!data) return {};
-  Index const visible = s.evaluation.model->visible_dimension();
-  require_all(data->dimension() == visible, ExitCode::usage,
-              "the data have {} numbers an item ({}) and the model takes {}; set the visible units of [model] accordingly",
-              data->dimension(), data->source(), visible);
   std::vector<OfSplit> out;
   for (auto const& [name, split] : splits)
     if (data->size(split) > 0) out.push_back({name, average(items(*data, split, most))});
@@ -213,7 +204,7 @@ Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o
 
 Metrics annealed_log_z(Subject const& s, deck::Block const& block) {
   auto const o = block.as<AnnealingOptions>();
-  auto const free_energy = free_energies(s);  // first: it looks whether the data fit the model
+  auto const free_energy = free_energies(s);
   auto const* data = s.evaluation.data;
   auto const starts = data ? std::optional(spread_over(*data, o.chains)) : std::nullopt;
   auto [z, out] = annealed(s, model_of(s), o, starts);
@@ -268,9 +259,6 @@ Metrics belief_network(Subject const& s, deck::Block const& block) {
   auto const& data = *s.evaluation.data;
   auto const o = block.as<BeliefOptions>();
   auto const annealing = block.as<AnnealingOptions>();
-  require_all(data.dimension() == model.dimension(), ExitCode::usage,
-              "the data have {} numbers an item ({}) and the model takes {}; set model.layers accordingly", data.dimension(), data.source(),
-              model.dimension());
   auto const key = [&](std::uint64_t which) { return random::derived_key(s.evaluation.context.key, random::Stream::annealing, which); };
   constexpr Index items_of_reference = 1000;
   model.top().reserve(1, pitch_quantum);
@@ -346,7 +334,20 @@ deck::Schema belief_schema() {
   return schema;
 }
 
+void shows_items(Fit const& fit) {
+  if (fit.data() && fit.model) fit.attempt([&] { require_width(*fit.data(), *fit.model); });
+}
+void has_free_energies(Fit const& fit) {
+  shows_items(fit);
+  if (given(fit.deck, "data")) fit.attempt_on<GibbsModel>(require_free_energies);
+}
+void can_be_annealed(Fit const& fit) {
+  has_free_energies(fit);
+  fit.attempt([&] { fit.own.as<AnnealingOptions>().schedule(); });
+}
+
 void can_be_enumerated(Fit const& fit) {
+  has_free_energies(fit);
   if (!fit.sizes) return;
   Index const most = Enumeration::most_units;
   bool const restricted = fit.can.has<Rbm>();
@@ -371,13 +372,13 @@ std::vector<EstimatorEntry> likelihood_estimators() {
   using A = AnnealingOptions;
   using P = PseudoLikelihoodOptions;
   return {
-      {deck::schema<A>(
-           "ais",
-           "log Z of a model of units by annealed importance sampling there and back, Bennett's ratio between, and the likelihoods of the "
-           "items of [data]; the weights: estimates/log_likelihood.h5",
-           annealing_keys()),
-       annealed_log_z, LooksAt::model_or_data, of_units()},
-      {belief_schema(), belief_network, LooksAt::model_or_data, needs<DeepBeliefNetwork>(), true},
+      {deck::schema<A>("ais",
+                       "log Z of a model of units by forward and reverse annealed importance sampling, Bennett's acceptance ratio between "
+                       "them, and the likelihoods of the "
+                       "items of [data]; the weights: estimates/log_likelihood.h5",
+                       annealing_keys()),
+       annealed_log_z, LooksAt::model_or_data, of_units(), false, can_be_annealed},
+      {belief_schema(), belief_network, LooksAt::model_or_data, needs<DeepBeliefNetwork>(), true, can_be_annealed},
       {{"exact_log_z",
         "log Z and the likelihoods of the items of [data] by enumeration: an rbm with up to 25 units in one layer, other "
         "machines with up to 25 units",
@@ -389,12 +390,13 @@ std::vector<EstimatorEntry> likelihood_estimators() {
        can_be_enumerated},
       {deck::schema<P>("pseudo_likelihood", "mean of sum_k log p(v_k | rest) of the items of [data] under a machine of binary units",
                        {deck::key("items", &P::items, "the first so many of each split; 0: all").at_least(0)}),
-       pseudo_likelihood, LooksAt::model_or_data, of_binary_units(), true},
+       pseudo_likelihood, LooksAt::model_or_data, of_binary_units(), true, shows_items},
       {{"free_energy_gap", "mean free energies of the items of [data], and how far those of the training items lie from held-out ones", {}},
        free_energy_gap,
        LooksAt::model_or_data,
        of_units(),
-       true},
+       true,
+       has_free_energies},
   };
 }
 

@@ -19,11 +19,11 @@ class Table {
     text_ += fmt::format("# {:<44} {:>12}\n", what, readable_bytes(bytes));
     total_ += bytes;
   }
-  void add_parameters(Model const& model, bool train, Communicator const& ranks) {
+  void add_parameters(Model const& model, bool train, Index ranks) {
     auto const n = static_cast<double>(model.parameters().extent(0)), copies = train ? 3. + 2 + 2 : 1.;
     if (n > 0)
       add(fmt::format("{:.0f} parameters{}", n, train ? ", gradient, optimizer, averages" : ""),
-          static_cast<double>(ranks.ranks()) * copies * n * sizeof(Real));
+          static_cast<double>(ranks) * copies * n * sizeof(Real));
   }
   std::string finish() const { return text_ + fmt::format("# {:<44} {:>12}\n", "total", readable_bytes(total_)); }
 
@@ -33,7 +33,7 @@ class Table {
 };
 
 // Chains of an energy that a sampler moves.
-std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
+std::string of_energy(deck::Document const& deck, Index ranks) {
   Table table;
   auto const& sampler_block = deck.at("sampler");
   auto const model = make_model(deck.at("model"), {});
@@ -45,8 +45,7 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
   Tiling const tiling{batch, chains.width(batch, d, train ? 4 : 1 + divide_up(rows, d))};
   double const tile = static_cast<double>(sizeof(Real) * static_cast<std::size_t>(tiling.pitch()));  // bytes of a row of a tile
   double const tiles = static_cast<double>(tiling.tiles()),
-               in_flight =
-                   static_cast<double>(ranks.ranks()) * static_cast<double>(tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks())));
+               in_flight = static_cast<double>(ranks) * static_cast<double>(tiles_in_flight(divide_up(tiling.tiles(), ranks)));
   double const dimension = static_cast<double>(d);
   std::string const shape = fmt::format("{} tiles of {}", tiling.tiles(), tiling.width);
 
@@ -63,9 +62,8 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
     table.add(fmt::format("chains of {} further rungs", sampler->rungs() - 1),
               sets * tiles * static_cast<double>(sampler->rungs() - 1) * (dimension + 7) * tile);
   table.add("gradient and work of the tiles in flight", in_flight * (static_cast<double>(rows) + dimension) * tile);
-  table.add("model's work memory",
-            static_cast<double>(ranks.ranks()) *
-                static_cast<double>(model->work_bytes(tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks())), tiling.width)));
+  table.add("model's work memory", static_cast<double>(ranks) * static_cast<double>(model->work_bytes(
+                                                                    tiles_in_flight(divide_up(tiling.tiles(), ranks)), tiling.width)));
   table.add_parameters(*model, train, ranks);
   if (!train) {
     double const draws = static_cast<double>(std::max<Index>(0, (chains.steps - chains.warmup) / chains.thin));
@@ -87,7 +85,7 @@ std::string of_energy(deck::Document const& deck, Communicator const& ranks) {
 }
 
 // Layers of an hee.
-std::string of_hee(deck::Document const& deck, Communicator const& ranks) {
+std::string of_hee(deck::Document const& deck, Index ranks) {
   Table table;
   bool const train = deck.task == "train";
   auto const model = make_model(deck.at("model"), {});
@@ -99,11 +97,10 @@ std::string of_hee(deck::Document const& deck, Communicator const& ranks) {
             : deck.at("generator").as<GeneratorOptions>().samples * (deck.at("generator").type == "hee_marginal" ? group : 1);
   Index const asked = train ? deck.at("sampler").as<ChainOptions>().tile_width : deck.at("generator").as<GeneratorOptions>().tile_width;
   Tiling const tiling{chains, hee_width(asked, chains)};
-  auto const in_flight = tiles_in_flight(divide_up(tiling.tiles(), ranks.ranks()));
+  auto const in_flight = tiles_in_flight(divide_up(tiling.tiles(), ranks));
   table.add(fmt::format("layers and fast neurons ({} tiles of {})", tiling.tiles(), tiling.width),
             static_cast<double>(tiling.tiles()) * static_cast<double>(dynamics.make_chains(tiling, {0, 1}).bytes()));
-  table.add("work of the tiles in flight",
-            static_cast<double>(ranks.ranks()) * static_cast<double>(dynamics.work_bytes(in_flight, tiling.width)));
+  table.add("work of the tiles in flight", static_cast<double>(ranks) * static_cast<double>(dynamics.work_bytes(in_flight, tiling.width)));
   table.add_parameters(hee, train, ranks);
   double steps = 0;
   if (train) {
@@ -119,7 +116,7 @@ std::string of_hee(deck::Document const& deck, Communicator const& ranks) {
 }
 
 // Latents and values of a flow.
-std::string of_flow(deck::Document const& deck, Communicator const& ranks) {
+std::string of_flow(deck::Document const& deck, Index ranks) {
   Table table;
   bool const train = deck.task == "train";
   auto const model = make_model(deck.at("model"), {});
@@ -131,13 +128,13 @@ std::string of_flow(deck::Document const& deck, Communicator const& ranks) {
   double const row = static_cast<double>(tiling.tiles() * tiling.pitch()) * sizeof(Real);
   table.add(fmt::format("latents{} ({} tiles of {})", train ? "" : " and samples", tiling.tiles(), tiling.width),
             (train ? 1. : 2.) * static_cast<double>(flow.latent_dimension() + 2) * row);
-  table.add("flow's work memory", static_cast<double>(ranks.ranks()) * static_cast<double>(flow.work_bytes(1, tiling.width)));
+  table.add("flow's work memory", static_cast<double>(ranks) * static_cast<double>(flow.work_bytes(1, tiling.width)));
   table.add_parameters(flow, train, ranks);
   return table.finish();
 }
 
 // A model alone: no sampler moves chains of it.
-std::string of_model(deck::Document const& deck, Communicator const& ranks) {
+std::string of_model(deck::Document const& deck, Index ranks) {
   Table table;
   bool const train = deck.task == "train";
   auto const model = make_model(deck.at("model"), {});
@@ -150,7 +147,7 @@ std::string of_model(deck::Document const& deck, Communicator const& ranks) {
 
 }  // namespace
 
-std::string memory_estimate(deck::Document const& deck, Communicator const& ranks) {
+std::string memory_estimate(deck::Document const& deck, Index ranks) {
   deck::Block const *model = deck.find("model"), *sampler = deck.find("sampler");
   if (!model || !model->given) return Table().finish() + "# and the points, read whole by each rank\n";
   if (deck.task == "estimate") return of_model(deck, ranks);

@@ -22,15 +22,8 @@ struct Grid {
   std::vector<double> points;  // (point, dimension)
 
   Grid(GridOptions const& o, Index dimension) {
-    auto const one_or_each = [&](std::vector<double> const& ends) {
-      return ends.size() == 1 || static_cast<Index>(ends.size()) == dimension;
-    };
-    require_all(one_or_each(o.lowest) && one_or_each(o.highest), ExitCode::usage,
-                "estimator.lowest has {} numbers and estimator.highest {}; give one, or one for each of the {} coordinates",
-                o.lowest.size(), o.highest.size(), dimension);
     for (std::size_t k = 0; k < static_cast<std::size_t>(dimension); k++) {
       double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)];
-      require_all(low < high, ExitCode::usage, "estimator.lowest = {} is not below estimator.highest = {} of coordinate {}", low, high, k);
       axes.emplace_back();
       for (Index i = 0; i < o.points; i++)
         axes[k].push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(o.points - 1));
@@ -77,16 +70,26 @@ std::vector<double> at_points(Model& model, std::vector<double> const& points, I
   return out;
 }
 
-void has_one_or_two_dimensions(Fit const& fit) {
-  if (fit.sizes && fit.sizes->dimension > 2)
-    fit.refuse("", fmt::format("estimator.type = \"{}\" draws one or two dimensions, and this model has {}; remove it", fit.own.type,
-                               fit.sizes->dimension));
+void has_a_grid(Fit const& fit) {
+  if (!fit.sizes) return;
+  auto const d = static_cast<std::size_t>(fit.sizes->dimension);
+  if (d > 2)
+    return fit.refuse(
+        "", fmt::format("estimator.type = \"{}\" draws one or two dimensions, and this model has {}; remove it", fit.own.type, d));
+  auto const o = fit.own.as<GridOptions>();
+  auto const one_or_each = [d](std::vector<double> const& ends) { return ends.size() == 1 || ends.size() == d; };
+  if (!one_or_each(o.lowest) || !one_or_each(o.highest))
+    return fit.refuse(
+        "lowest", fmt::format("estimator.lowest has {} numbers and estimator.highest {}; give one, or one for each of the {} coordinates",
+                              o.lowest.size(), o.highest.size(), d));
+  for (std::size_t k = 0; k < d; k++)
+    if (double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)]; low >= high)
+      fit.refuse("lowest",
+                 fmt::format("estimator.lowest = {} is not below estimator.highest = {} of coordinate {}; exchange them", low, high, k));
 }
 
 Metrics energy_grid(Subject const& s, deck::Block const& block) {
-  auto* const model = if_can<EnergyModel>(s.evaluation.model);
-  require_all(model && model->dimension() <= 2, ExitCode::usage,
-              "estimator.type = \"energy_grid\" draws energies of one or two dimensions; remove it for this model");
+  auto* const model = &as<EnergyModel>(*s.evaluation.model);
   Grid const grid(block.as<GridOptions>(), model->dimension());
   auto const values = energies(*model, grid.points);
   write_estimate(s, "energy_grid", [&](hdf5::File const& file) { grid.write(file, "energy", values); });
@@ -94,9 +97,7 @@ Metrics energy_grid(Subject const& s, deck::Block const& block) {
 }
 
 Metrics score_grid(Subject const& s, deck::Block const& block) {
-  auto* const model = if_can<ScoreModel>(s.evaluation.model);
-  require_all(model && model->dimension() <= 2, ExitCode::usage,
-              "estimator.type = \"score_grid\" draws scores in one or two dimensions; remove it for this model");
+  auto* const model = &as<ScoreModel>(*s.evaluation.model);
   Index const d = model->dimension();
   Grid const grid(block.as<GridOptions>(), d);
   auto values = at_points(*model, grid.points, d, [&](ConstTiles x, Tiles gradient) { model->gradient(x, gradient); });
@@ -106,7 +107,6 @@ Metrics score_grid(Subject const& s, deck::Block const& block) {
 }
 
 Metrics point_energies(Subject const& s, deck::Block const&) {
-  require_all(s.samples.has_energy, ExitCode::usage, "estimator.type = \"energies\" needs a [model] for the points of input.path; add one");
   auto const values = gather_series(s.samples, [](float const*, double energy) { return energy; });
   write_estimate(s, "energies", [&](hdf5::File const& file) {
     file.create_dataset("energy", hdf5::native_type<double>(), {s.samples.tiling.chains, s.samples.draws}).write(values);
@@ -115,8 +115,6 @@ Metrics point_energies(Subject const& s, deck::Block const&) {
 }
 
 Metrics observed_data(Subject const& s, deck::Block const& block) {
-  require_all(s.evaluation.data != nullptr, ExitCode::usage,
-              "estimator.type = \"observed_data\" keeps training items, and the deck has no [data]; add it, or remove the estimator");
   auto const& data = *s.evaluation.data;
   Index const d = data.dimension(), count = std::min(block.as<ObservedOptions>().points, data.size(data::Split::train));
   std::vector<float> values(static_cast<std::size_t>(count * d));
@@ -148,12 +146,12 @@ std::vector<EstimatorEntry> model_estimators() {
        LooksAt::samples,
        needs<EnergyModel>()},
       {deck::schema<G>("energy_grid", "E(x) on a grid of one or two dimensions, for pictures: estimates/energy_grid.h5", grid_keys),
-       energy_grid, LooksAt::model_or_data, needs<DifferentiableModel>(), false, has_one_or_two_dimensions},
+       energy_grid, LooksAt::model_or_data, needs<DifferentiableModel>(), false, has_a_grid},
       {deck::schema<G>("score_grid",
                        "s(x) = d log p / dx on a grid of one or two dimensions, of models conditioned on noise at the lowest: "
                        "estimates/score_grid.h5",
                        grid_keys),
-       score_grid, LooksAt::model_or_data, needs<ScoreModel>(), false, has_one_or_two_dimensions},
+       score_grid, LooksAt::model_or_data, needs<ScoreModel>(), false, has_a_grid},
       {deck::schema<O>("observed_data", "training items beside the samples, for pictures: estimates/observed_data.h5",
                        {deck::key("points", &O::points, "items kept").at_least(1)}),
        observed_data,

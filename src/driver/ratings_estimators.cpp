@@ -6,6 +6,7 @@
 
 #include "core/require.hpp"
 #include "driver/estimator.hpp"
+#include "driver/units.hpp"
 #include "estimators/hee_likelihood.hpp"
 #include "estimators/ratings.hpp"
 #include "models/softmax_rbm.hpp"
@@ -168,14 +169,18 @@ Found evaluate(Problem const& p, Predictor& predict, RatingsOptions const& o, Co
   return found;
 }
 
+void has_held_out_ratings(Fit const& fit) {
+  auto const* const data = fit.data();
+  if (!data || !fit.model) return;
+  fit.attempt([&] { require_width(*data, *fit.model); });
+  if (data->ratings() && data->ratings()->held_out.empty())
+    fit.refuse("", "estimator.type = \"ratings\" predicts held-out ratings, and there are none; set data.held_out_fraction");
+}
+
 Metrics ratings(Subject const& s, deck::Block const& block) {
   auto const o = block.as<RatingsOptions>();
   auto const& model = as<SoftmaxRbm const>(*s.evaluation.model);
   auto const* const data = s.evaluation.data;
-  require_all(data->dimension() == model.dimension(), ExitCode::usage, "the data have {} items ({}) and the model {}; set model.items",
-              data->dimension(), data->source(), model.dimension());
-  require_all(!data->ratings()->held_out.empty(), ExitCode::usage,
-              "estimator.type = \"ratings\" predicts held-out ratings, and there are none; set data.held_out_fraction");
   Problem const problem(*data);
   Predictor predict(problem, model, o.regularisation);
   Found const found = evaluate(problem, predict, o, s.samples.ranks);
@@ -236,7 +241,7 @@ std::vector<EstimatorEntry> ratings_estimators() {
                 deck::key("candidates", &O::candidates,
                           "what is ranked: held_out (the user's held-out items) or all (that the user has not rated in training)")
                     .one_of({"held_out", "all"})}),
-           ratings, LooksAt::model_or_data, needs<SoftmaxRbm>(), true}};
+           ratings, LooksAt::model_or_data, needs<SoftmaxRbm>(), true, has_held_out_ratings}};
 }
 
 }  // namespace partita

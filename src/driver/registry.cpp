@@ -4,8 +4,8 @@
 #include "data/load.hpp"
 #include "driver/clamp.hpp"
 #include "driver/estimator.hpp"
-#include "driver/fitting.hpp"
 #include "driver/settings.hpp"
+#include "driver/units.hpp"
 #include "driver/warm_start.hpp"
 #include "models/analytic_model.hpp"
 #include "models/boltzmann_machine.hpp"
@@ -141,7 +141,11 @@ ModelEntry dbn() {
 // Patterns are random ones, or items.
 template <class Options>
 void has_patterns(Fit const& fit) {
-  if (fit.own.as<Options>().patterns == 0 && fit.own.section == "model" && !given(fit.deck, "data"))
+  if (fit.own.as<Options>().patterns > 0) return;
+  if (fit.own.section == "target")
+    fit.refuse("patterns",
+               "target.patterns = 0 stands for training items, which a target does not look at; give a number of random patterns");
+  else if (!given(fit.deck, "data"))
     fit.refuse("patterns",
                "model.patterns = 0 stands for the training items of [data], and there is none; add it, or a number of random patterns");
 }
@@ -160,15 +164,6 @@ ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options 
 template <class Class, class Options>
 SamplerEntry sampler(deck::Schema schema, Needs const& needed, Rule rule = {}) {
   return {{std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, needed, std::move(rule)};
-}
-
-Index noise_levels(Fit const& fit) { return fit.can.has<MlpModel>() ? fit.deck.at("model").as<MlpOptions>().noise_levels : 0; }
-
-void goes_down_noise_levels(Fit const& fit) {
-  if (noise_levels(fit) == 0)
-    fit.refuse("",
-               "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, and this one has none; learn one with "
-               "model.noise_levels");
 }
 
 void moves_one_machine(Fit const& fit) {
@@ -219,6 +214,33 @@ void chains_can_restart(Fit const& fit) {
                     fit.own.type));
 }
 
+// Of two counts; the largest number where it is larger.
+Index product_or_most(Index a, Index b) {
+  Index product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<Index>::max() : product;
+}
+
+// Chains of contrastive learning: their replay buffer, and the random numbers that their steps draw.
+void chains_fit(Fit const& fit, ChainStart start) {
+  chains_can_restart(fit);
+  auto const train = fit.deck.at("train").as<TrainOptions>();
+  auto const options = fit.own.as<ContrastiveOptions>();
+  auto const persistent = fit.own.as<PersistentOptions>();
+  fit.attempt([&] {
+    ContrastiveDivergence::require_fit(fit.can.meets(Capabilities::only<BoltzmannModel, DeepBeliefNetwork>()), train.batch, start, options,
+                                       persistent);
+  });
+  if (fit.sizes)
+    fit.attempt([&] {
+      random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : train.batch),
+                           product_or_most(train.updates, options.sampler_steps), divide_up(fit.sizes->dimension, 4));
+    });
+  if (fit.can.has<SoftmaxRbm>() && options.centred)
+    fit.refuse("centred",
+               "objective.centred needs units that all items of the data show, and model.type = \"softmax_rbm\" is of units that are "
+               "missing; set it to false");
+}
+
 ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
   return {{std::move(schema),
            [start](ObjectiveContext const& c) {
@@ -227,9 +249,6 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
              auto const options = block.as<ContrastiveOptions>();
              auto const persistent = block.as<PersistentOptions>();
              Index const batch = c.batches->batch(), d = c.model.dimension();
-             Index const updates = c.run.deck.at("train").as<TrainOptions>().updates;
-             random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : batch), updates * options.sampler_steps,
-                                  divide_up(d, 4));
              return std::make_unique<ContrastiveDivergence>(as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.run.ranks,
                                                             c.run.options.summation(), c.run.key, chains.width(batch, d, 4), start, options,
                                                             persistent, chains.distribution());
@@ -238,11 +257,11 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
                                        : Needs{Capabilities::only<LearnableEnergy>(), Capabilities::only<SoftmaxRbm>()},
           true,
           true,
-          chains_can_restart};
+          [start](Fit const& fit) { chains_fit(fit, start); }};
 }
 
 template <class Class, class... Options>
-ObjectiveEntry score_matching(deck::Schema schema, Rule rule) {
+ObjectiveEntry score_matching(deck::Schema schema) {
   return {{std::move(schema),
            [](ObjectiveContext const& c) {
              auto const& block = c.run.deck.at("objective");
@@ -252,47 +271,9 @@ ObjectiveEntry score_matching(deck::Schema schema, Rule rule) {
           needs<TrainableScore>(),
           false,
           true,
-          std::move(rule)};
-}
-
-void not_of_noise_levels(Fit const& fit) {
-  if (Index const levels = noise_levels(fit); levels > 0)
-    fit.refuse("",
-               fmt::format(
-                   "a model conditioned on noise (model.noise_levels = {}) learns by denoising; use denoising_score_matching without sigma",
-                   levels));
-}
-void has_noise(Fit const& fit) {
-  bool const sigma = !fit.own.as<DenoisingOptions>().sigma.empty();
-  Index const levels = noise_levels(fit);
-  if (sigma && levels > 0)
-    fit.refuse(
-        "sigma",
-        fmt::format("objective.sigma is given, and the model is conditioned on noise at levels of its own (model.noise_levels = {}); "
-                    "remove one of the two",
-                    levels));
-  auto const all = fit.own.as<DenoisingOptions>().sigma;
-  if (!std::is_sorted(all.rbegin(), all.rend()))
-    fit.refuse("sigma",
-               "objective.sigma: one noise an epoch has to decrease (the model keeps the last), put the numbers in decreasing order");
-  if (!sigma && levels == 0)
-    fit.refuse("", "objective.sigma is missing and the model is not conditioned on noise; give e.g. sigma = [0.1], or model.noise_levels");
-}
-
-void few_states(Fit const& fit) {
-  if (fit.sizes && (fit.sizes->dimension > fit.sizes->visible || fit.sizes->visible > ExactLikelihood::most_units))
-    fit.refuse(
-        "",
-        fmt::format("objective.type = \"exact_likelihood\" sums over all states of a machine's visible units: at most {}, and hidden units "
-                    "none, or those of an rbm; use persistent_cd",
-                    ExactLikelihood::most_units));
-}
-void all_visible(Fit const& fit) {
-  if (Index const hidden = fit.sizes ? fit.sizes->dimension - fit.sizes->visible : 0; hidden > 0)
-    fit.refuse("", fmt::format(
-                       "objective.type = \"pseudo_likelihood\" and model.hidden = {} (p(x_k | rest) is known where the data show all other "
-                       "units, and they do not show hidden ones); use persistent_cd, or model.hidden = 0",
-                       hidden));
+          [](Fit const& fit) {
+            fit.attempt_on<TrainableScore>([&](TrainableScore const& model) { Class::require_fit(model, fit.own.as<Options>()...); });
+          }};
 }
 
 ObjectiveEntry exact_likelihood() {
@@ -304,7 +285,7 @@ ObjectiveEntry exact_likelihood() {
           {Capabilities::only<BoltzmannModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
           false,
           true,
-          few_states};
+          [](Fit const& fit) { fit.attempt_on<BoltzmannModel>(ExactLikelihood::require_fit); }};
 }
 
 ObjectiveEntry greedy_cd() {
@@ -322,7 +303,7 @@ ObjectiveEntry greedy_cd() {
           needs<DeepBeliefNetwork>(),
           true,
           true,
-          {},
+          [](Fit const& fit) { chains_fit(fit, ChainStart::persistent); },
           [](deck::Block const&) { return true; }};
 }
 
@@ -335,7 +316,7 @@ ObjectiveEntry pseudo_likelihood() {
           needs<BoltzmannMachine>(),
           false,
           true,
-          all_visible};
+          [](Fit const& fit) { fit.attempt_on<BoltzmannMachine>(PseudoLikelihood::require_fit); }};
 }
 
 ObjectiveEntry hee_local() {
@@ -348,28 +329,39 @@ ObjectiveEntry hee_local() {
                                                c.run.options.summation(), c.run.key, hee_width(chains.tile_width, c.batches->batch()),
                                                chains.distribution());
            }},
-          needs<Hee>()};
+          needs<Hee>(),
+          true,
+          true,
+          [](Fit const& fit) {
+            auto const o = fit.own.as<HeeLocalOptions>();
+            auto const train = fit.deck.at("train").as<TrainOptions>();
+            fit.attempt([&] { HeeLocal::require_fit(o); });
+            fit.attempt([&] { random::check_budget(train.batch, product_or_most(train.updates, o.steps_per_update + o.burn_in), 0); });
+          }};
 }
 
 ObjectiveEntry reverse_kl() {
-  return {{reverse_kl_schema(),
-           [](ObjectiveContext const& c) {
-             auto const options = c.run.deck.at("objective").as<ReverseKlOptions>();
-             auto const train = c.run.deck.at("train").as<TrainOptions>();
-             auto& model = as<Nice>(c.model);
-             random::check_budget(train.batch, train.updates, divide_up(model.latent_dimension(), 4));
-             return std::make_unique<ReverseKl>(model, make_target(c.run, model.dimension()), options,
-                                                Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
-                                                c.run.ranks, c.run.options.summation(), c.run.key);
-           }},
-          needs<Nice>(),
-          false,
-          false,
-          {},
-          [](deck::Block const& b) {
-            auto const o = b.as<ReverseKlOptions>();
-            return o.beta_start < 1 && o.annealed_share > 0;
-          }};
+  return {
+      {reverse_kl_schema(),
+       [](ObjectiveContext const& c) {
+         auto const options = c.run.deck.at("objective").as<ReverseKlOptions>();
+         auto const train = c.run.deck.at("train").as<TrainOptions>();
+         auto& model = as<Nice>(c.model);
+         return std::make_unique<ReverseKl>(model, make_target(c.run), options,
+                                            Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
+                                            c.run.ranks, c.run.options.summation(), c.run.key);
+       }},
+      needs<Nice>(),
+      false,
+      false,
+      [](Fit const& fit) {
+        auto const train = fit.deck.at("train").as<TrainOptions>();
+        fit.attempt_on<Nice>([&](Nice const& m) { random::check_budget(train.batch, train.updates, divide_up(m.latent_dimension(), 4)); });
+      },
+      [](deck::Block const& b) {
+        auto const o = b.as<ReverseKlOptions>();
+        return o.beta_start < 1 && o.annealed_share > 0;
+      }};
 }
 
 // Puts held-out items, or training items where there are none, on the visible layer, the first again when they run out.
@@ -392,14 +384,24 @@ GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) 
              auto generator =
                  std::make_unique<HeeDynamicsGenerator>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling,
                                                         c.run.ranks, c.run.key, sampler_block.as<ChainOptions>().distribution());
-             if (wanted.visible == Visible::clamped) {
-               require_all(c.data != nullptr, ExitCode::usage, "generator.type = \"{}\" needs the items of a [data] section; add it",
-                           block.type);
-               show_items(*c.data, generator->chains());
-             }
+             if (wanted.visible == Visible::clamped) show_items(*c.data, generator->chains());
              return generator;
            }},
-          needs<Hee>()};
+          needs<Hee>(),
+          true,
+          [run](Fit const& fit) {
+            HeeRun const wanted = run(fit.own.as<Options>());
+            if (wanted.visible == Visible::clamped && !given(fit.deck, "data"))
+              fit.refuse("", fmt::format("generator.type = \"{}\" needs the items of a [data] section; add it", fit.own.type));
+            if (wanted.visible == Visible::clamped && fit.data() && fit.model) fit.attempt([&] { require_width(*fit.data(), *fit.model); });
+            auto const* const sampler = given(fit.deck, "sampler");
+            if (!sampler || sampler->type != "hee_langevin") return;
+            auto const dynamics = sampler->as<HeeLangevinOptions>();
+            fit.attempt([&] { HeeDynamicsGenerator::require_fit(wanted, dynamics.step_size); });
+            Index const samples = fit.own.as<GeneratorOptions>().samples;
+            fit.attempt(
+                [&] { random::check_budget(product_or_most(samples, wanted.group), steps_in(wanted.duration, dynamics.step_size), 0); });
+          }};
 }
 
 GeneratorEntry hee_ancestral() {
@@ -436,8 +438,7 @@ GeneratorEntry flow() {
   return {{flow_schema(),
            [](GeneratorContext const& c) {
              auto& model = as<Nice>(c.model);
-             return std::make_unique<FlowGenerator>(model, make_target(c.run, model.dimension()), flow_tiling(c.run.deck), c.run.ranks,
-                                                    c.run.key);
+             return std::make_unique<FlowGenerator>(model, make_target(c.run), flow_tiling(c.run.deck), c.run.ranks, c.run.key);
            }},
           needs<Nice>(),
           false};
@@ -455,9 +456,8 @@ GeneratorEntry flow_metropolis() {
              auto const options = c.run.deck.at("generator").as<FlowMetropolisOptions>();
              auto const* block = c.run.deck.find("sampler");
              bool const has_sampler = block && block->given;
-             return std::make_unique<FlowMetropolis>(model, make_target(c.run, model.dimension()),
-                                                     has_sampler ? make_sampler(*block) : nullptr, options, flow_tiling(c.run.deck),
-                                                     c.run.ranks, c.run.key);
+             return std::make_unique<FlowMetropolis>(model, make_target(c.run), has_sampler ? make_sampler(*block) : nullptr, options,
+                                                     flow_tiling(c.run.deck), c.run.ranks, c.run.key);
            }},
           needs<Nice>(),
           false,
@@ -567,12 +567,14 @@ std::vector<SamplerEntry> const& samplers() {
       sampler<Mala, MalaOptions>(mala_schema(), needs<DifferentiableModel>()),
       sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), needs<ScoreModel>()),
       sampler<Hmc, HmcOptions>(hmc_schema(), needs<DifferentiableModel>()),
-      sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>(), goes_down_noise_levels),
+      sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>()),
       sampler<Gibbs, GibbsOptions>(gibbs_schema(), needs<GibbsModel, DeepBeliefNetwork>(), moves_one_machine),
       replica_exchange(),
       trajectory_tempering(),
       sampler<LangevinGibbs, LangevinGibbsOptions>(langevin_gibbs_schema(), needs<GaussianRbm>()),
-      {{hee_langevin_schema(), nullptr}, needs<Hee>()},
+      {{hee_langevin_schema(), nullptr},
+       needs<Hee>(),
+       [](Fit const& fit) { fit.attempt_on<Hee>([&](Hee const& model) { HeeLangevin(fit.own.as<HeeLangevinOptions>(), model); }); }},
   };
   return table;
 }
@@ -589,9 +591,9 @@ std::vector<ObjectiveEntry> const& objectives() {
   static std::vector<ObjectiveEntry> const table = {
       contrastive(contrastive_divergence_schema(), ChainStart::at_data),
       contrastive(persistent_cd_schema(), ChainStart::persistent),
-      score_matching<ExactScoreMatching>(exact_score_matching_schema(), not_of_noise_levels),
-      score_matching<SlicedScoreMatching, SlicedOptions>(sliced_score_matching_schema(), not_of_noise_levels),
-      score_matching<DenoisingScoreMatching, DenoisingOptions>(denoising_score_matching_schema(), has_noise),
+      score_matching<ExactScoreMatching>(exact_score_matching_schema()),
+      score_matching<SlicedScoreMatching, SlicedOptions>(sliced_score_matching_schema()),
+      score_matching<DenoisingScoreMatching, DenoisingOptions>(denoising_score_matching_schema()),
       pseudo_likelihood(),
       exact_likelihood(),
       greedy_cd(),
@@ -629,12 +631,10 @@ std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parame
   return named(optimizers(), block.type).make(block, parameters);
 }
 
-std::unique_ptr<DifferentiableModel> make_target(RunContext const& c, Index dimension) {
+std::unique_ptr<DifferentiableModel> make_target(RunContext const& c) {
   deck::Block const& block = c.deck.at("target");
   auto model = make_model(block, c.key);
-  require_all(model->dimension() == dimension, ExitCode::usage,
-              "model.dimension = {}, and the [target] {} has {}; set model.dimension to that", dimension, block.type, model->dimension());
-  warm_start(*model, block, c);
+  warm_start(*model, block, c.ranks, c.inputs);
   return std::unique_ptr<DifferentiableModel>(&as<DifferentiableModel>(*model.release()));
 }
 
@@ -643,13 +643,6 @@ deck::Catalogue const& catalogue() {
                                     sampler_section(), clamp_section(), generator_section(), optimizer_section(), train_section(),
                                     input_section(), estimator_section(), output_section(), checkpoint_section()}};
   return all;
-}
-
-deck::Document read_deck(std::string const& text, std::string const& source, std::vector<std::string> const& overrides) {
-  deck::Document document = deck::read(text, source, catalogue(), overrides);
-  auto const problems = misfits(document);
-  if (!problems.empty()) deck::refuse(problems);
-  return document;
 }
 
 std::optional<Index> schedule_length(deck::Document const& deck) {

@@ -82,13 +82,11 @@ std::unique_ptr<Sampler> make_sampler(deck::Block const&);  // null where its en
 std::unique_ptr<Objective> make_objective(ObjectiveContext const&);
 std::unique_ptr<Generator> make_generator(GeneratorContext const&);
 std::unique_ptr<Optimizer> make_optimizer(deck::Block const&, Index parameters);
-// The energy of [target], with its learnt parameters; Failure(usage) unless it has this dimension, a flow's. Collective.
-std::unique_ptr<DifferentiableModel> make_target(RunContext const&, Index dimension);
+// The energy of [target], with its learnt parameters. Collective.
+std::unique_ptr<DifferentiableModel> make_target(RunContext const&);
 
 // Every section of a deck, in the order of the reference deck.
 deck::Catalogue const& catalogue();
-// Reads a deck with the catalogue and refuses what does not fit together, a sampler that cannot move the model say, naming what fits.
-deck::Document read_deck(std::string const& text, std::string const& source, std::vector<std::string> const& overrides);
 
 // Updates over which learning rates, annealing or layers are laid out; none where a training has nothing of the kind.
 std::optional<Index> schedule_length(deck::Document const&);

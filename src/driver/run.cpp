@@ -11,6 +11,7 @@
 #include "core/printable.hpp"
 #include "deck/duration.hpp"
 #include "driver/continuation.hpp"
+#include "driver/fitting.hpp"
 #include "driver/progress.hpp"
 #include "driver/registry.hpp"
 #include "driver/status_record.hpp"
@@ -270,10 +271,28 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
   return static_cast<int>(code);
 }
 
+// What the deck names, with what it says against the run said once. Models but that of an estimate are made anew by the task.
+Loaded load_for(RunContext const& c) {
+  Loaded loaded = load_and_check(c.deck, LookAt::files, c.key, c.ranks, c.inputs);
+  if (loaded.data)
+    for (std::string const& w : loaded.data->warnings()) log::warning("{}", w);
+  for (std::string const& source : c.inputs.sources()) log::info("{}", source);
+  if (c.options.task != "estimate") loaded.model.reset(), loaded.target.reset();
+  return loaded;
+}
+
+// With PARTITA_CHECK_IS_COMPLETE=1 in the environment, as tests have it: a deck that is refused after its check is a bug.
+Failure not_of_usage(Failure const& f) {
+  char const* const asked = std::getenv("PARTITA_CHECK_IS_COMPLETE");
+  if (f.code() != ExitCode::usage || !asked || std::string_view(asked) != "1") return f;
+  return {ExitCode::internal, fmt::format("refused after its check: {}", f.what()), f.where(), f.location(), f.leave()};
+}
+
 }  // namespace
 
 int run(Arguments const& a, Communicator const& ranks) {
   deck::Document const deck = read_deck(a, a.deck, ranks);
+  if (auto const problems = misfits(deck); !problems.empty()) deck::refuse(problems);  // before there is a directory
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
   auto const options = deck.at("run").as<RunOptions>();
   Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));
@@ -301,13 +320,15 @@ int run(Arguments const& a, Communicator const& ranks) {
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
   Timers timers;
   Inputs inputs;
+  Loaded loaded;
   Gain gain;
   gain.stopped_by_limit_before = last.reason.starts_with(wall_clock_limit);
   RunContext const context{
       ranks,  deck,   options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed),
-      timers, inputs, gain};
+      timers, inputs, loaded,  gain};
   LastWords last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
+  bool checked = false;
   try {
     // Estimators that have finished stay.
     bool const estimators_go_on = options.task == "estimate" && !a.overwrite;
@@ -317,6 +338,11 @@ int run(Arguments const& a, Communicator const& ranks) {
     log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
               fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
     if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
+    {
+      auto const loading = nothing_to_save(context, status, from ? from->step : 0);
+      naming_memory([&] { loaded = load_for(context); });
+    }
+    checked = true;
     if (options.task != "estimate") return naming_memory([&] { return run_steps(context, start, status, last_words); });
     Results const results = [&] {
       auto const computing = nothing_to_save(context, status, 0);
@@ -328,17 +354,18 @@ int run(Arguments const& a, Communicator const& ranks) {
     forget_finished_estimators(context);
     log::info("results are in {}", directory.root().string());
     return static_cast<int>(ExitCode::done);
-  } catch (Failure const& f) {
+  } catch (Failure const& failure) {
+    Failure const f = checked ? not_of_usage(failure) : failure;
     // The directory says why even where a launcher garbles the exit code. Another rank than the root may be the one that knows.
     last_words.end();
     if (f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && f.leave() == Leave::in_order) advise_fork(a, context);
-    if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw;
+    if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw f;
     try {
       if (!stays_finished(directory, last, f, from.has_value() && !start.fork, gain.made)) status.write_end("failed", f.code(), f.what());
     } catch (Failure const& unwritten) {
       log::error("{}", unwritten.what());
     }
-    throw;
+    throw f;
   }
 }
 

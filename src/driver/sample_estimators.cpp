@@ -83,8 +83,6 @@ Metrics moments(Subject const& s, deck::Block const& block) {
 
 Metrics probability(Subject const& s, deck::Block const& block) {
   auto const o = block.as<ProbabilityOptions>();
-  require_all(o.coordinate < s.samples.dimension, ExitCode::usage, "estimator.coordinate = {}, but x has {} coordinates, counted from 0",
-              o.coordinate, s.samples.dimension);
   auto const e = expectations(s.samples, 1, [&](float const* x, double, double* out) { out[0] = x[o.coordinate] < o.below; });
   return with_reason({metric("probability_below", e[0], fmt::format("P(x_{} < {})", o.coordinate, o.below))},
                      "the share below is the same in all chains; if it is 0 or 1 the samples bound it, and more of them are needed");
@@ -93,8 +91,6 @@ Metrics probability(Subject const& s, deck::Block const& block) {
 Metrics covariance(Subject const& s, deck::Block const& block) {
   auto const* model = s.evaluation.model;
   auto const known = model ? model->gaussian() : std::vector<GaussianMoments>{};
-  require_all(!known.empty(), ExitCode::usage,
-              "estimator.type = \"covariance\" compares with a known covariance, which only a gaussian model has; use \"moments\"");
   bool const of_sampler = block.as<CovarianceOptions>().reference == "sampler" && s.evaluation.sampler;
   Matrix const reference = of_sampler ? s.evaluation.sampler->stationary_covariance(known[0].precision) : inverse(known[0].precision);
   auto const test = test_covariance(s.samples, known[0].mean, reference);
@@ -221,6 +217,12 @@ void has_known_covariance(Fit const& fit) {
                            GaussianMrf::dense_limit, fit.sizes->dimension));
 }
 
+void has_the_coordinate(Fit const& fit) {
+  auto const d = fit.points_dimension();
+  Index const i = fit.own.as<ProbabilityOptions>().coordinate;
+  if (d && i >= *d) fit.refuse("coordinate", fmt::format("estimator.coordinate = {}, but x has {} coordinates, counted from 0", i, *d));
+}
+
 // Whether [data] has items that no training looks at.
 bool holds_items_back(deck::Block const& data) {
   auto const names_file = [&](char const* key) {
@@ -232,9 +234,29 @@ bool holds_items_back(deck::Block const& data) {
          o.validation_fraction + o.test_fraction > 0;
 }
 
+// Points of another file have as many coordinates as the samples, and both are two or more.
+void fits_reference(Fit const& fit) {
+  auto const* const reference = fit.reference();
+  if (!reference) return;
+  if (auto const d = fit.points_dimension(); d && reference->dimension != *d)
+    fit.refuse("reference", fmt::format("{}: points of dimension {}, and the samples have {}", reference->where, reference->dimension, *d));
+  if (auto const& input = fit.loaded->input; reference->points < 2 || (input && input->points < 2))
+    fit.refuse("reference", fmt::format("estimator.type = \"{}\" compares two points or more, and {} holds one", fit.own.type,
+                                        reference->points < 2 ? reference->where : input->where));
+}
+
 template <class Options>
 void has_points_to_compare_with(Fit const& fit) {
-  if (!fit.own.as<Options>().reference.empty()) return;
+  auto const o = fit.own.as<Options>();
+  if (auto const d = fit.points_dimension(); d && *d > 0 && fit.data() && o.reference.empty()) {
+    if (fit.data()->dimension() != *d)
+      return fit.refuse("",
+                        fmt::format("estimator.type = \"{}\" compares points of {} numbers with items of {} ({}); set estimator.reference "
+                                    "to a sample file or run",
+                                    fit.own.type, *d, fit.data()->dimension(), fit.data()->source()));
+    if (!fit.data()->ratings()) fit.attempt([&] { fit.data()->require_held_out(o.points); });
+  }
+  if (!o.reference.empty()) return fits_reference(fit);
   deck::Block const* const data = given(fit.deck, "data");
   if (!data || data->type == "ratings")
     fit.refuse("", fmt::format("estimator.type = \"{}\" needs something to compare with; set estimator.reference to a sample file or run{}",
@@ -247,10 +269,8 @@ void has_points_to_compare_with(Fit const& fit) {
 }
 
 // What samples are compared with: another file, or held-out data of a training run.
-Reference reference_points(Subject const& s, std::string const& path, std::string const& dataset, Index count, std::string const& type) {
+Reference reference_points(Subject const& s, std::string const& path, std::string const& dataset, Index count) {
   if (!path.empty()) return points_of(s.samples.ranks, path, dataset, s.samples.dimension, count);
-  require_all(s.evaluation.data != nullptr, ExitCode::usage,
-              "estimator.type = \"{}\" needs something to compare with; set estimator.reference to a sample file or run", type);
   return {s.evaluation.data->held_out(0, count), count};
 }
 
@@ -265,7 +285,7 @@ Compared compared_points(Subject const& s, Index count, std::string const& refer
   Index const d = s.samples.dimension, there = std::min(count, s.samples.tiling.chains * s.samples.draws);
   if (there < count) log::warning("{} samples where the estimator asks for {} points", there, count);
   std::vector<double> const x = gather_points(s.samples, count);
-  Reference const y = reference_points(s, reference, dataset, count, type);
+  Reference const y = reference_points(s, reference, dataset, count);
   Index const n = std::min(there, static_cast<Index>(y.points.size()) / d);
   require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, and there is {}", type, n);
   return {{x.begin(), x.begin() + n * d},
@@ -367,7 +387,11 @@ std::vector<EstimatorEntry> sample_estimators() {
       {deck::schema<P>("probability", "P(x_i < threshold)",
                        {deck::key("coordinate", &P::coordinate, "i, counted from 0").at_least(0),
                         deck::key("below", &P::below, "the threshold").required()}),
-       probability},
+       probability,
+       LooksAt::samples,
+       {},
+       false,
+       has_the_coordinate},
       {deck::schema<C>("covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
                        {deck::key("reference", &C::reference, "sampler: the covariance this sampler has at this step size; exact: H^-1")
                             .one_of({"sampler", "exact"})}),

@@ -27,7 +27,7 @@ class SampleTask : public Task {
       : context_(c),
         options_(c.deck.at("sampler").as<ChainOptions>()),
         output_(c.deck.at("output").as<OutputOptions>()),
-        data_(optional_data(c)),
+        data_(c.loaded.data.get()),
         model_(make_model(c.deck.at("model"), c.key)),
         energy_model_(if_can<EnergyModel>(model_.get())),
         sampler_(make_sampler(c.deck.at("sampler"))),
@@ -39,9 +39,8 @@ class SampleTask : public Task {
         rejections_(tiling_, mine_),
         history_(c.directory, c.ranks, c.provenance),
         samples_(c.directory, c.ranks, format(), c.provenance) {
-    random::check_budget(tiling_.tiles() * tiling_.width, options_.steps, divide_up(model_->dimension(), 4));
-    warm_start(*model_, c.deck.at("model"), c);
-    if (data_) fit_to_units(*data_, *model_), take_reference(*model_, *data_);
+    warm_start(*model_, c.deck.at("model"), c.ranks, c.inputs);
+    if (data_) take_reference(*model_, *data_);
     if (tiling_.tiles() < c.ranks.ranks())
       log::warning("{} tiles of {} chains for {} ranks: some ranks have no work; use fewer ranks or a smaller sampler.tile_width",
                    tiling_.tiles(), tiling_.width, c.ranks.ranks());
@@ -51,11 +50,7 @@ class SampleTask : public Task {
       start_chains(*model_, chains, {.key = key, .stream = random::Stream::initial_state}, options_.distribution());
     };
     start(chains_, c.key);
-    if (auto const* block = c.deck.find("clamp"); block && block->given) clamp(chains_, *model_, data_.get(), block->as<ClampOptions>());
-    require_all(!reinitializes() || sampler_->rungs() == 1, ExitCode::usage,
-                "sampler.on_nonfinite = \"reinitialize\" starts chains anew, and sampler.type = \"{}\" has further chains at other "
-                "temperatures; use on_nonfinite = \"stop\"",
-                c.deck.at("sampler").type);
+    if (auto const* block = c.deck.find("clamp"); block && block->given) clamp(chains_, *model_, data_, block->as<ClampOptions>());
     sampler_->start_rungs_by(start);
     sampler_->prepare(*model_, chains_, c.key);
     if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
@@ -156,7 +151,7 @@ class SampleTask : public Task {
   Results finish() override {
     samples_.write_pending();
     history_.flush();
-    Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
+    Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_};
     Results out = evaluation.of_run(tiling_);
     out.put_first(sampler_->results());
     if (reinitialized_ > 0)
@@ -320,7 +315,7 @@ class SampleTask : public Task {
   RunContext const& context_;
   ChainOptions options_;
   OutputOptions output_;
-  std::unique_ptr<data::Dataset> data_;  // null where the deck has none
+  data::Dataset const* data_;  // null where the deck has none
   std::unique_ptr<Model> model_;
   EnergyModel* energy_model_;  // the same; null where it is a score without an energy
   std::unique_ptr<Sampler> sampler_;

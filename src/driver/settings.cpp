@@ -69,28 +69,11 @@ InitialDistribution ChainOptions::distribution() const {
   return {kind, initial_scale, initial_centre};
 }
 
-namespace {
+Index hee_width(Index asked, Index chains) { return asked > 0 ? asked : std::min(hee_tile_width, round_up(chains, lane_quantum)); }
 
-void require_whole_vectors(Index tile_width) {
-  require_all(tile_width % lane_quantum == 0, ExitCode::usage,
-              "tile_width = {} is no multiple of {} (lanes are computed in whole vectors); use {}", tile_width, lane_quantum,
-              round_up(tile_width, lane_quantum));
-}
-
-}  // namespace
-
-Index hee_width(Index asked, Index chains) {
-  require_whole_vectors(asked);
-  return asked > 0 ? asked : std::min(hee_tile_width, round_up(chains, lane_quantum));
-}
-
-Index flow_width(Index asked, Index samples) {
-  require_whole_vectors(asked);
-  return asked > 0 ? asked : std::min(flow_tile_width, round_up(samples, lane_quantum));
-}
+Index flow_width(Index asked, Index samples) { return asked > 0 ? asked : std::min(flow_tile_width, round_up(samples, lane_quantum)); }
 
 Index ChainOptions::width(Index of_chains, Index dimension, Index rows_per_dimension) const {
-  require_whole_vectors(tile_width);
   return tile_width > 0 ? tile_width : default_tile_width(of_chains, dimension, rows_per_dimension);
 }
 
@@ -108,8 +91,9 @@ std::vector<deck::Key> chain_keys() {
           .at_least(1)
           .at_most(most_steps)
           .for_tasks({"sample"}),
-      deck::key("tile_width", &O::tile_width, "chains of a tile, a multiple of 16; 0: from the number of chains and the dimension")
-          .at_least(0),
+      deck::key("tile_width", &O::tile_width, "chains of a tile; 0: from the number of chains and the dimension")
+          .at_least(0)
+          .multiple_of(lane_quantum),
       deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
           .one_of({"normal", "uniform", "zero"}),
       deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0),
@@ -125,7 +109,7 @@ std::vector<deck::Key> chain_keys() {
 std::vector<deck::Key> generator_keys() {
   using O = GeneratorOptions;
   return {deck::key("samples", &O::samples, "number of samples").at_least(1).at_most(most_chains),
-          deck::key("tile_width", &O::tile_width, "samples of a tile, a multiple of 16; 0: computed").at_least(0)};
+          deck::key("tile_width", &O::tile_width, "samples of a tile; 0: computed").at_least(0).multiple_of(lane_quantum)};
 }
 
 deck::Section train_section() {

@@ -31,7 +31,7 @@ struct ChainOptions {
   double initial_centre = 0;
   std::string on_nonfinite = "stop";
   InitialDistribution distribution() const;
-  // The deck's width, or the default for this many chains of this dimension; Failure(usage) where it is no multiple of lane_quantum.
+  // The deck's width, or the default for this many chains of this dimension.
   Index width(Index of_chains, Index dimension, Index rows_per_dimension) const;
 };
 std::vector<deck::Key> chain_keys();

@@ -8,6 +8,7 @@
 #include "core/state.hpp"
 #include "core/timers.hpp"
 #include "deck/document.hpp"
+#include "driver/fit.hpp"
 #include "driver/inputs.hpp"
 #include "driver/settings.hpp"
 #include "estimators/metric.hpp"
@@ -33,7 +34,8 @@ struct RunContext {
   Provenance provenance;
   random::Key key;
   Timers& timers;
-  Inputs& inputs;  // filled as they are read
+  Inputs& inputs;        // filled as they are read
+  Loaded const& loaded;  // what the deck names, but for its models, of which each task makes its own
   Gain& gain;
 };
 
@@ -71,7 +73,7 @@ std::unique_ptr<Task> make_generate_task(RunContext const&);
 // The task "estimate" has no steps: it reads files and gives numbers.
 Results estimate(RunContext const&);
 
-// Memory that a task will need, a line for each kind; nothing is allocated.
-std::string memory_estimate(deck::Document const&, Communicator const&);
+// Memory that a task will need on so many ranks, a line for each kind; nothing is allocated.
+std::string memory_estimate(deck::Document const&, Index ranks);
 
 }  // namespace partita

@@ -20,23 +20,16 @@ class TrainTask : public Task {
         options_(c.deck.at("train").as<TrainOptions>()),
         optimizer_options_(c.deck.at("optimizer").as<OptimizerOptions>()),
         output_(c.deck.at("output").as<OutputOptions>()),
-        data_(optional_data(c)),
+        data_(c.loaded.data.get()),
         model_(make_model(c.deck.at("model"), c.key)) {
     if (data_) {
-      require_all(data_->dimension() == model_->visible_dimension(), ExitCode::usage,
-                  "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly", data_->dimension(),
-                  data_->source(), model_->visible_dimension());
-      fit_to_units(*data_, *model_);
       batches_.emplace(*data_, options_.batch, c.key);
       take_biases(*model_, *data_);
       take_reference(*model_, *data_);
     }
-    warm_start(*model_, c.deck.at("model"), c);
+    warm_start(*model_, c.deck.at("model"), c.ranks, c.inputs);
     if (auto const* block = c.deck.find("sampler"); block && block->given) sampler_ = make_sampler(*block);
     objective_ = make_objective({c, *model_, sampler_.get(), batches_ ? &*batches_ : nullptr});
-    require_all(!validates() || data_, ExitCode::usage,
-                "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = "
-                "\"never\"");
     auto const n = static_cast<Index>(model_->parameters().extent(0));
     phases_ = objective_->phases(options_.schedule_length(), n);
     for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));
@@ -153,7 +146,7 @@ class TrainTask : public Task {
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     Kokkos::deep_copy(model_->parameters(), estimate_);
     model_->parameters_changed();
-    Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_.get()};
+    Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_};
     if (!has_chains()) {
       history_->flush();
       return with_warnings(evaluation.of_run({}));
@@ -280,7 +273,7 @@ class TrainTask : public Task {
   TrainOptions options_;
   OptimizerOptions optimizer_options_;
   OutputOptions output_;
-  std::unique_ptr<data::Dataset> data_;   // null where the objective needs none and the deck has none
+  data::Dataset const* data_;             // null where the objective needs none and the deck has none
   std::optional<data::Batches> batches_;  // of data_
   std::unique_ptr<Model> model_;
   std::unique_ptr<Sampler> sampler_;

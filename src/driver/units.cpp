@@ -53,6 +53,12 @@ std::vector<double> unit_values(Model const& model) {
   return units ? units->unit_values() : Pair{};
 }
 
+void require_width(data::Dataset const& data, Model const& model) {
+  require_all(data.dimension() == model.visible_dimension(), ExitCode::usage,
+              "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly", data.dimension(),
+              data.source(), model.visible_dimension());
+}
+
 void fit_to_units(data::Dataset& data, Model const& model) {
   if (data.dimension() != model.visible_dimension()) return;
   if (auto const* const of_ratings = if_can<SoftmaxRbm>(&model)) return require_levels(data, of_ratings->levels());

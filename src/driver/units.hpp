@@ -11,6 +11,9 @@ namespace partita {
 // The values that each unit of a model takes, the lower first, where they are two; empty for real numbers and for levels of ratings.
 std::vector<double> unit_values(Model const&);
 
+// Items that a model learns from have a number for each of its visible units; Failure(usage).
+void require_width(data::Dataset const&, Model const&);
+
 // A model's precondition on its data, for every task: items show 0 and 1 to units of 0 and 1, 0 and 1 or -1 and 1 to units of -1 and 1, as
 // which they are shown from then on, and ratings of no more levels than the model has. Greys are probabilities of a unit, not values: they
 // are drawn by data.binarize. Failure(data) names the first entry that no unit can show. Items of another dimension than the model's

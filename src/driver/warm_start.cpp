@@ -77,8 +77,7 @@ bool holds_arrays(Path const& path) {
 
 }  // namespace
 
-void warm_start(Model& model, deck::Block const& block, RunContext const& c) {
-  Communicator const& ranks = c.ranks;
+void warm_start(Model& model, deck::Block const& block, Communicator const& ranks, Inputs& inputs) {
   std::string const from = block.as<WarmStart>().from;
   if (from.empty()) return;
   Vector const parameters = model.parameters();
@@ -100,8 +99,7 @@ void warm_start(Model& model, deck::Block const& block, RunContext const& c) {
                       Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(values.data(), values.size()));
   });
   model.parameters_changed();
-  c.inputs.add(block.section + ".from", file.path.string(), data::content_hash(values.data(), values.size() * sizeof(Real)));
-  log::info("parameters from {}", file.path.string());
+  inputs.add(block.section + ".from", file.path.string(), data::content_hash(values.data(), values.size() * sizeof(Real)));
 }
 
 std::vector<std::vector<Real>> kept_parameters(std::string const& from, Communicator const& ranks) {

@@ -5,7 +5,7 @@
 
 #include "comm/communicator.hpp"
 #include "deck/schema.hpp"
-#include "driver/task.hpp"
+#include "driver/inputs.hpp"
 #include "models/model.hpp"
 
 namespace partita {
@@ -17,8 +17,8 @@ struct WarmStart {
 // Reads model.from: a run directory or a checkpoint file, the parameters that run uses for its samples (best, else averaged, else last); or
 // any other HDF5 file with a dataset for each of the model's parameter blocks, by its name; "W", "a" and "b" are those of machines, too.
 // Failure(usage) for a model without parameters, Failure(data) for a wrong number or shape of them. What was read is among
-// the run's inputs. Collective.
-void warm_start(Model&, deck::Block const& model, RunContext const&);
+// `inputs`. Collective.
+void warm_start(Model&, deck::Block const& model, Communicator const&, Inputs& inputs);
 
 // All parameters that trajectory_tempering kept in the training run of this directory or checkpoint, its start first. Failure(data) where
 // it kept none. Collective.

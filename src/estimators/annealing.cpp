@@ -51,15 +51,17 @@ Schedule uniform_schedule(Index temperatures) {
 }
 
 Schedule piecewise_schedule(std::vector<double> const& ends, std::vector<double> const& steps) {
-  require_all(!ends.empty() && ends.size() == steps.size() && ends.back() == 1, ExitCode::usage,
-              "a schedule of {} ends and {} steps (one step for each stretch, the last of which ends at 1); give as many of both",
-              ends.size(), steps.size());
+  require_all(
+      !ends.empty() && ends.size() == steps.size() && ends.back() == 1, ExitCode::usage,
+      "estimator.schedule_ends: a schedule of {} ends and {} steps (one step for each stretch, the last of which ends at 1); give as many "
+      "of both",
+      ends.size(), steps.size());
   Schedule betas{0};
   for (std::size_t i = 0; i < ends.size(); i++) {
     double const from = betas.back();
     require_all(ends[i] > from && steps[i] > 0, ExitCode::usage,
-                "the schedule's stretch {} goes from {} to {} in steps of {}; ends must rise and steps be above 0", i, from, ends[i],
-                steps[i]);
+                "estimator.schedule_ends: stretch {} goes from {} to {} in steps of {}; ends must rise and steps be above 0", i, from,
+                ends[i], steps[i]);
     auto const count = std::max<Index>(1, std::llround((ends[i] - from) / steps[i]));
     for (Index k = 1; k <= count; k++) betas.push_back(from + (ends[i] - from) * static_cast<double>(k) / static_cast<double>(count));
     betas.back() = ends[i];

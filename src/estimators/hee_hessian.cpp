@@ -41,11 +41,16 @@ HeeHessians<double> hee_hessians(std::vector<Hee::Layer> const& layers) {
           {1 / largest_eigenvalue(covariance), -log_determinant(covariance)}};
 }
 
+void require_shareable(Index units, Index layers) {
+  require_all(layers >= 1 && layers < units, ExitCode::usage,
+              "estimator.layers: {} units cannot be shared by x_0 and {} latent layers; give at least one layer and more units than layers",
+              units, layers);
+}
+
 std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vector<Index> const& layers, Index repeats, random::Key key) {
   std::vector<HessianTrend> trend;
   for (Index count : layers) {
-    require_all(count >= 1 && count < units, ExitCode::usage,
-                "{} units cannot be shared by x_0 and {} latent layers; give at least one layer and more units than layers", units, count);
+    require_shareable(units, count);
     model.widths = equal_widths(units, count);
     std::vector<HeeHessians<double>> draws;
     for (Index repeat = 0; repeat < repeats; repeat++) {

@@ -21,6 +21,8 @@ struct HessianTrend {
   std::vector<Index> widths;  // n_0 .. n_L, which differ by at most 1
   HeeHessians<Estimate> hessians;
 };
+// Failure(usage) for fewer units than layers to share them.
+void require_shareable(Index units, Index layers);
 // One entry for each L, all with n_0 + .. + n_L = units: means over `repeats` models with random parameters as at the start of learning.
 // The model's own widths are not used. Failure(usage) if the model is not linear-Gaussian or a layer would be empty.
 std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vector<Index> const& layers, Index repeats, random::Key);

@@ -43,12 +43,16 @@ std::vector<double> means(HeeChains const& chains, TileStorage const& sums, Inde
 
 }  // namespace
 
+void require_fit(ReconstructionOptions const& o) {
+  require_all(o.average_over <= o.duration, ExitCode::usage,
+              "estimator.average_over = {} is longer than estimator.duration = {}; shorten it", o.average_over, o.duration);
+}
+
 std::vector<std::vector<double>> reconstruct(Hee const& model, HeeLangevinOptions const& dynamics, std::vector<double> const& points,
                                              ReconstructionOptions const& o, Communicator const& ranks, random::Key key) {
   Index const count = static_cast<Index>(points.size()) / model.dimension();
   Tiling const tiling{count, std::min(hee_tile_width, round_up(count, lane_quantum))};
-  require_all(o.average_over <= o.duration, ExitCode::usage, "average_over = {} is longer than duration = {}; shorten it", o.average_over,
-              o.duration);
+  require_fit(o);
   HeeLangevin langevin(dynamics, model);
   auto const chains = langevin.make_chains(tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()));
   random::Key const own = random::derived_key(key, random::Stream::hee_reconstruction);

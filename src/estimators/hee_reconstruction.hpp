@@ -12,6 +12,9 @@ struct ReconstructionOptions {
          average_over = 100;  // in units of tau = 1: time that the clamped dynamics runs, and its last part that is averaged
 };
 
+// Failure(usage) where more is averaged than the dynamics runs.
+void require_fit(ReconstructionOptions const&);
+
 // [0]: the posterior mean of A'(eta_0) = E[phi(x_0) | x_1], (point, n_0); [l]: that of x_l, (point, n_l). Of points (point, n_0), one chain
 // each, averaged over every tenth step. Collective; the same bits on any number of ranks. Failure(numerical) for a chain that diverged.
 std::vector<std::vector<double>> reconstruct(Hee const&, HeeLangevinOptions const&, std::vector<double> const& points,

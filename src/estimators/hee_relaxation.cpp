@@ -127,16 +127,29 @@ SlowMode slowest_mode(Hee const& model, std::vector<double> const& x0) {
   return mode;
 }
 
+namespace {
+
+double longest_lag_of(SlowMode const& mode, RelaxationOptions const& o) { return window * std::max(1 / mode.curvature, o.tau_v); }
+double duration_of(SlowMode const& mode, RelaxationOptions const& o) {
+  return o.duration > 0 ? o.duration : default_length / mode.curvature;
+}
+
+}  // namespace
+
+void require_long_enough(SlowMode const& mode, RelaxationOptions const& o) {
+  double const least = 2 * longest_lag_of(mode, o), duration = duration_of(mode, o);
+  require_all(duration >= least, ExitCode::usage,
+              "estimator.duration: {:.3g} is too short for a mode that relaxes as e^(-{:.3g} t); use at least {:.3g}", duration,
+              mode.curvature, least);
+}
+
 Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double> const& x0, double m, RelaxationOptions const& o,
                       Communicator const& ranks, random::Key key) {
   HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"};
   if (m > 0) dynamics.m = m;
   else dynamics.order = "first";
-  double const longest_lag = window * std::max(1 / mode.curvature, o.tau_v),
-               duration = o.duration > 0 ? o.duration : default_length / mode.curvature;
-  require_all(duration >= 2 * longest_lag, ExitCode::usage,
-              "a duration of {} is too short for a mode that relaxes as e^(-{:.3g} t); use at least {:.3g}", duration, mode.curvature,
-              2 * longest_lag);
+  require_long_enough(mode, o);
+  double const longest_lag = longest_lag_of(mode, o), duration = duration_of(mode, o);
   Index const every = std::max<Index>(1, std::llround(longest_lag / lags_in_window / o.step_size));
   double const interval = static_cast<double>(every) * o.step_size;
   Index const lags = static_cast<Index>(std::ceil(longest_lag / interval)), records = static_cast<Index>(duration / interval);

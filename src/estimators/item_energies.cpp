@@ -51,11 +51,7 @@ Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator
 class FreeEnergy {
  public:
   explicit FreeEnergy(GibbsModel& model) : model_(model), visible_(model.visible_dimension()), hidden_(model.dimension() - visible_) {
-    require_all(
-        hidden_ == 0 || (model.binary() && hidden_ <= most_hidden_enumerated), ExitCode::usage,
-        "the likelihood of an item is a sum over the states of {} hidden units that depend on one another (up to {} binary ones are "
-        "enumerated); use an rbm, whose hidden units are summed out in closed form",
-        hidden_, most_hidden_enumerated);
+    require_free_energies(model);
   }
 
   // into = F(v), whatever the hidden units of x are.
@@ -136,6 +132,14 @@ void rbm_pseudo_likelihood(Rbm const& rbm, Tiles field, Tiles softplus, Tile con
 }
 
 }  // namespace
+
+void require_free_energies(GibbsModel const& model) {
+  Index const hidden = model.dimension() - model.visible_dimension();
+  require_all(hidden == 0 || (model.binary() && hidden <= most_hidden_enumerated), ExitCode::usage,
+              "the likelihood of an item is a sum over the states of {} hidden units that depend on one another (up to {} binary ones are "
+              "enumerated); use an rbm, whose hidden units are summed out in closed form",
+              hidden, most_hidden_enumerated);
+}
 
 Estimate mean_free_energy(GibbsModel& model, ItemTiles const& items, Communicator const& ranks) {
   FreeEnergy free_energy(model);

@@ -17,7 +17,9 @@ struct ItemTiles {
 
 // F(v) = -log sum_h exp(-E(v, h)): hidden units that the model does not sum out are enumerated, up to so many.
 constexpr Index most_hidden_enumerated = 16;
-// Mean over the items with its standard error. Failure(usage) for more such hidden units.
+// Failure(usage) for models with more such hidden units.
+void require_free_energies(GibbsModel const&);
+// Mean over the items with its standard error, of a model that has free energies.
 Estimate mean_free_energy(GibbsModel&, ItemTiles const&, Communicator const&);
 
 // Mean of sum_k log p(v_k | other visible units) (Besag 1975) over the items, exact. Failure(usage) unless the units are binary.

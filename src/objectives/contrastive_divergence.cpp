@@ -77,6 +77,21 @@ deck::Schema persistent_cd_schema() {
   return schema;
 }
 
+void ContrastiveDivergence::require_fit(bool is_machine, Index batch, ChainStart start, ContrastiveOptions const& options,
+                                        PersistentOptions const& persistent) {
+  require_all(is_machine || (!options.centred && options.weight_decay == 0 && options.sparsity_cost == 0), ExitCode::usage,
+              "objective.centred, weight_decay and sparsity_cost are for Boltzmann machines; remove them (optimizer.type = \"adam\" has a "
+              "weight_decay of its own)");
+  if (start == ChainStart::at_data) return;
+  require_all(persistent.chains % batch == 0, ExitCode::usage,
+              "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
+              persistent.chains, batch, round_up(persistent.chains, batch));
+  Index const per_update = std::max(persistent.chains_per_update, batch);
+  require_all(per_update % batch == 0 && per_update <= persistent.chains, ExitCode::usage,
+              "objective.chains_per_update = {} is no multiple of train.batch = {} up to objective.chains = {}; use {}", per_update, batch,
+              persistent.chains, batch);
+}
+
 ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sampler, data::Batches const& batches,
                                              Communicator communicator, Summation summation, random::Key key, Index tile_width,
                                              ChainStart start, ContrastiveOptions options, PersistentOptions persistent,
@@ -107,17 +122,8 @@ ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sa
       step_size_asked_(sampler.step_size()),
       energy_sums_("energy sums", static_cast<std::size_t>(mine_.count), 3) {
   Index const batch = batches.batch(), generations = start == ChainStart::persistent ? divide_up(persistent.chains, batch) : 1;
-  require_all(start == ChainStart::at_data || persistent.chains == generations * batch, ExitCode::usage,
-              "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
-              persistent.chains, batch, generations * batch);
-  Index const per_update = std::max(persistent.chains_per_update, batch);
-  require_all(start == ChainStart::at_data || (per_update % batch == 0 && per_update <= persistent.chains), ExitCode::usage,
-              "objective.chains_per_update = {} is no multiple of train.batch = {} up to objective.chains = {}; use {}", per_update, batch,
-              persistent.chains, batch);
-  if (start == ChainStart::persistent) advanced_ = static_cast<std::size_t>(per_update / batch);
-  require_all(machine_ != nullptr || (!options.centred && options.weight_decay == 0 && options.sparsity_cost == 0), ExitCode::usage,
-              "objective.centred, weight_decay and sparsity_cost are for Boltzmann machines; remove them (optimizer.type = \"adam\" has a "
-              "weight_decay of its own)");
+  require_fit(machine_ != nullptr, batch, start, options, persistent);
+  if (start == ChainStart::persistent) advanced_ = static_cast<std::size_t>(std::max(persistent.chains_per_update, batch) / batch);
   model.reserve(tiles_in_flight(mine_.count), tiling_.width);
   data_.first_number = generations * tiling_.tiles() * tiling_.width;
   if (draws_hidden_) {

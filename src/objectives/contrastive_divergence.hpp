@@ -50,8 +50,10 @@ class ContrastiveDivergence : public Objective {
  public:
   // Writes minibatch number `update` into the visible units of this rank's tiles.
   using FillBatch = std::function<void(TileStorage to, Tiling const&, TileRange mine, Index update)>;
-  // Failure(usage) where the replay buffer is no multiple of the batch, or what machines alone can do is asked of another energy. All
-  // references must outlive the objective. `fill`: where minibatches come from other than from the data as they are.
+  // Failure(usage) where the replay buffer is no multiple of the batch, or what machines alone can do is asked of another energy.
+  static void require_fit(bool is_machine, Index batch, ChainStart, ContrastiveOptions const&, PersistentOptions const&);
+  // For options that fit. All references must outlive the objective. `fill`: where minibatches come from other than from the data as they
+  // are.
   ContrastiveDivergence(LearnableEnergy&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width,
                         ChainStart, ContrastiveOptions, PersistentOptions, InitialDistribution, FillBatch fill = {});
 

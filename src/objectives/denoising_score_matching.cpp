@@ -61,19 +61,25 @@ deck::Schema denoising_score_matching_schema() {
   return schema;
 }
 
+void DenoisingScoreMatching::require_fit(TrainableScore const& model, DenoisingOptions const& o) {
+  require_derivatives(model, 1);
+  auto const levels = model.noise_levels().size();
+  require_all(levels == 0 || o.sigma.empty(), ExitCode::usage,
+              "objective.sigma is given, and the model is conditioned on noise at levels of its own (model.noise_levels = {}); remove one "
+              "of the two",
+              levels);
+  require_all(levels > 0 || !o.sigma.empty(), ExitCode::usage,
+              "objective.sigma is missing and the model is not conditioned on noise; give e.g. sigma = [0.3], or model.noise_levels");
+  require_all(std::is_sorted(o.sigma.rbegin(), o.sigma.rend()), ExitCode::usage,
+              "objective.sigma: one noise an epoch has to decrease (the model keeps the last), put the numbers in decreasing order");
+}
+
 DenoisingScoreMatching::DenoisingScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
                                                random::Key key, ScoreMatchingOptions options, DenoisingOptions denoising)
-    : ScoreMatching(model, batches, ranks, summation, key, options, 1, static_cast<Index>(model.noise_levels().size())),
+    : ScoreMatching(model, batches, ranks, summation, key, options, static_cast<Index>(model.noise_levels().size())),
       sigma_(denoising.sigma),
       levels_(model.noise_levels()) {
-  require_all(
-      levels_.empty() || sigma_.empty(), ExitCode::usage,
-      "objective.sigma, and the model is conditioned on noise at levels of its own (model.noise_levels = {}); remove one of the two",
-      levels_.size());
-  require_all(!levels_.empty() || !sigma_.empty(), ExitCode::usage,
-              "objective.sigma is missing and the model is not conditioned on noise; give e.g. sigma = [0.3], or model.noise_levels");
-  require_all(std::is_sorted(sigma_.rbegin(), sigma_.rend()), ExitCode::usage,
-              "objective.sigma: one noise an epoch has to decrease (the model keeps the last), put the numbers in decreasing order");
+  require_fit(model, denoising);
   Index const d = model.dimension(), pitch = tiling_.pitch();
   noise_ = TileStorage("denoising noise", 1, d, pitch);
   noisy_ = TileStorage("noisy minibatch", 1, d, pitch);

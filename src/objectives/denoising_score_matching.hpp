@@ -15,8 +15,10 @@ deck::Schema denoising_score_matching_schema();
 
 class DenoisingScoreMatching : public ScoreMatching {
  public:
-  // A model conditioned on noise learns all of its levels, one drawn for each item and update. Failure(usage) where there are both or
-  // neither of such levels and options.sigma.
+  // Failure(usage) for a model without derivatives along directions, and where there are both or neither of noise levels of the model and
+  // options.sigma.
+  static void require_fit(TrainableScore const&, DenoisingOptions const&);
+  // A model conditioned on noise learns all of its levels, one drawn for each item and update.
   DenoisingScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions,
                          DenoisingOptions);
 

@@ -11,11 +11,7 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr Index width = 256;
 
 Index states_of(BoltzmannModel const& model) {
-  require_all(model.binary() && model.dimension() == model.visible_dimension() && model.dimension() <= ExactLikelihood::most_units,
-              ExitCode::usage,
-              "objective.type = \"exact_likelihood\" sums over all states of a machine's visible units: at most {} binary ones, and hidden "
-              "units none, or those of an rbm; use persistent_cd",
-              ExactLikelihood::most_units);
+  ExactLikelihood::require_fit(model);
   return Index{1} << model.dimension();
 }
 
@@ -26,6 +22,13 @@ deck::Schema exact_likelihood_schema() {
   return deck::schema<O>(
       "exact_likelihood", "maximum likelihood by the sum over all states of at most 20 binary visible units",
       {deck::key("weight_decay", &O::weight_decay, "lambda of the penalty lambda/2 |W|^2, on weights only").at_least(0)});
+}
+
+void ExactLikelihood::require_fit(BoltzmannModel const& model) {
+  require_all(model.binary() && model.dimension() == model.visible_dimension() && model.dimension() <= most_units, ExitCode::usage,
+              "objective.type = \"exact_likelihood\" sums over all states of a machine's visible units: at most {} binary ones, and hidden "
+              "units none, or those of an rbm; use persistent_cd",
+              most_units);
 }
 
 ExactLikelihood::Points::Points(std::string const& name, Tiling const& t, BoltzmannModel const& model, Communicator const& ranks,

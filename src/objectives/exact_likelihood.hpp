@@ -18,6 +18,7 @@ class ExactLikelihood : public Objective {
  public:
   static constexpr Index most_units = 20;
   // Failure(usage) for machines of more units, of other than binary ones, or with hidden units that are not summed out.
+  static void require_fit(BoltzmannModel const&);
   ExactLikelihood(BoltzmannModel&, data::Batches const&, Communicator, Summation, ExactLikelihoodOptions);
 
   Vector gradient(Index update, Timers&) override;

@@ -26,6 +26,13 @@ deck::Schema hee_local_schema() {
        deck::key("lateral_decay", &O::lateral_decay, "lambda, pulls lateral connections S to zero").at_least(0)});
 }
 
+void HeeLocal::require_fit(HeeLocalOptions const& o) {
+  require_all(
+      o.steps_per_batch % o.steps_per_update == 0, ExitCode::usage,
+      "objective.steps_per_batch = {} is no multiple of objective.steps_per_update = {} (a batch is shown for whole updates); use {}",
+      o.steps_per_batch, o.steps_per_update, round_up(o.steps_per_batch, o.steps_per_update));
+}
+
 HeeLocal::HeeLocal(Hee const& model, HeeLangevinOptions const& dynamics, HeeLocalOptions const& options, data::Batches const& batches,
                    Communicator communicator, Summation summation, random::Key key, Index tile_width, InitialDistribution initial)
     : model_(model),
@@ -39,10 +46,7 @@ HeeLocal::HeeLocal(Hee const& model, HeeLangevinOptions const& dynamics, HeeLoca
       chains_(dynamics_.make_chains({batches.batch(), tile_width},
                                     share_of_tiles(divide_up(batches.batch(), tile_width), communicator.rank(), communicator.ranks()))),
       sums_(communicator, summation, chains_.tiling.tiles(), chains_.mine, static_cast<Index>(model.parameters().extent(0))) {
-  require_all(
-      options.steps_per_batch % options.steps_per_update == 0, ExitCode::usage,
-      "objective.steps_per_batch = {} is no multiple of objective.steps_per_update = {} (a batch is shown for whole updates); use {}",
-      options.steps_per_batch, options.steps_per_update, updates_per_batch_ * options.steps_per_update);
+  require_fit(options);
   dynamics_.initialise(chains_, key, 0, initial, Visible::clamped);
 }
 

@@ -25,7 +25,9 @@ deck::Schema hee_local_schema();
 
 class HeeLocal : public Objective {
  public:
-  // Failure(usage) where steps_per_batch is no multiple of steps_per_update. All references must outlive the objective.
+  // Failure(usage) where steps_per_batch is no multiple of steps_per_update.
+  static void require_fit(HeeLocalOptions const&);
+  // For options that fit. All references must outlive the objective.
   HeeLocal(Hee const&, HeeLangevinOptions const&, HeeLocalOptions const&, data::Batches const&, Communicator, Summation, random::Key,
            Index tile_width, InitialDistribution);
 

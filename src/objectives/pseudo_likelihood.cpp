@@ -10,36 +10,32 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr Index default_width = 128;
 
 Index width(PseudoLikelihoodOptions const& o, Index batch) {
-  require_all(o.tile_width % lane_quantum == 0, ExitCode::usage,
-              "objective.tile_width = {} (vectors hold {} numbers), use a multiple of {}", o.tile_width, lane_quantum, lane_quantum);
   return o.tile_width > 0 ? o.tile_width : std::min(default_width, round_up(batch, lane_quantum));
-}
-
-// Failure before anything is allocated for it.
-BoltzmannMachine& fully_visible(BoltzmannMachine& machine) {
-  Index const hidden = machine.dimension() - machine.visible_dimension();
-  require_all(
-      hidden == 0, ExitCode::usage,
-      "objective.type = \"pseudo_likelihood\" and model.hidden = {} (p(x_k | rest) is known where the data show all other units, and "
-      "they do not show hidden ones); use persistent_cd, or model.hidden = 0",
-      hidden);
-  return machine;
 }
 
 }  // namespace
 
 deck::Schema pseudo_likelihood_schema() {
   using O = PseudoLikelihoodOptions;
-  return deck::schema<O>("pseudo_likelihood", "-E[sum_k log p(x_k | rest)] of a fully visible machine: exact gradient, no sampler",
-                         {deck::key("tile_width", &O::tile_width,
-                                    "items of the batch that are computed together, a multiple of 16; ranks share out tiles. 0: 128, or "
-                                    "the batch")
-                              .at_least(0)});
+  return deck::schema<O>(
+      "pseudo_likelihood", "-E[sum_k log p(x_k | rest)] of a fully visible machine: exact gradient, no sampler",
+      {deck::key("tile_width", &O::tile_width, "items of the batch that are computed together; ranks share out tiles. 0: 128, or the batch")
+           .at_least(0)
+           .multiple_of(lane_quantum)});
+}
+
+void PseudoLikelihood::require_fit(BoltzmannMachine const& machine) {
+  Index const hidden = machine.dimension() - machine.visible_dimension();
+  require_all(
+      hidden == 0, ExitCode::usage,
+      "objective.type = \"pseudo_likelihood\" and model.hidden = {} (p(x_k | rest) is known where the data show all other units, and "
+      "they do not show hidden ones); use persistent_cd, or model.hidden = 0",
+      hidden);
 }
 
 PseudoLikelihood::PseudoLikelihood(BoltzmannMachine& machine, data::Batches const& batches, Communicator communicator, Summation summation,
                                    PseudoLikelihoodOptions options)
-    : machine_(fully_visible(machine)),
+    : machine_(machine),
       batches_(batches),
       communicator_(communicator),
       tiling_{batches.batch(), width(options, batches.batch())},
@@ -49,6 +45,7 @@ PseudoLikelihood::PseudoLikelihood(BoltzmannMachine& machine, data::Batches cons
       weight_("weights of pseudo-likelihoods", 1, tiling_.pitch()),
       sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(machine.parameters().extent(0))),
       values_("sums of pseudo-likelihoods", static_cast<std::size_t>(mine_.count)) {
+  require_fit(machine);
   machine.reserve(1, tiling_.width);
 }
 

@@ -18,7 +18,9 @@ deck::Schema pseudo_likelihood_schema();
 // The same bits on any number of ranks where the summation is reproducible.
 class PseudoLikelihood : public Objective {
  public:
-  // Failure(usage) where the machine has hidden units. All references must outlive the objective.
+  // Failure(usage) where the machine has hidden units.
+  static void require_fit(BoltzmannMachine const&);
+  // All references must outlive the objective.
   PseudoLikelihood(BoltzmannMachine&, data::Batches const&, Communicator, Summation, PseudoLikelihoodOptions);
 
   Vector gradient(Index update, Timers&) override;

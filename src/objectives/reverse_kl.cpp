@@ -27,8 +27,10 @@ deck::Schema reverse_kl_schema() {
       {deck::key("beta_start", &O::beta_start, "beta of U at the start; 1: no annealing, and modes of the target may be lost")
            .above(0)
            .at_most(1),
-       deck::key("annealed_share", &O::annealed_share, "share of train.schedule_updates over which beta rises linearly to 1").at_least(0).at_most(1),
-       deck::key("tile_width", &O::tile_width, "latents of a tile, a multiple of 16; 0: computed").at_least(0)});
+       deck::key("annealed_share", &O::annealed_share, "share of train.schedule_updates over which beta rises linearly to 1")
+           .at_least(0)
+           .at_most(1),
+       deck::key("tile_width", &O::tile_width, "latents of a tile; 0: computed").at_least(0).multiple_of(lane_quantum)});
 }
 
 ReverseKl::ReverseKl(Nice& flow, std::unique_ptr<DifferentiableModel> target, ReverseKlOptions const& options, Tiling const& batch,

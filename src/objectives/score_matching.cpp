@@ -14,8 +14,6 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr Index default_width = 128;
 
 Index width(ScoreMatchingOptions const& o, Index batch) {
-  require_all(o.tile_width % lane_quantum == 0, ExitCode::usage,
-              "objective.tile_width = {} (vectors hold {} numbers), use a multiple of {}", o.tile_width, lane_quantum, lane_quantum);
   return o.tile_width > 0 ? o.tile_width : std::min(default_width, round_up(batch, lane_quantum));
 }
 
@@ -87,8 +85,9 @@ void normalise(TileStorage const& v) {
 
 std::vector<deck::Key> score_matching_keys() {
   return {deck::key("tile_width", &ScoreMatchingOptions::tile_width,
-                    "items of the batch that are computed together, a multiple of 16; ranks share out tiles. 0: 128, or the batch")
-              .at_least(0)};
+                    "items of the batch that are computed together; ranks share out tiles. 0: 128, or the batch")
+              .at_least(0)
+              .multiple_of(lane_quantum)};
 }
 
 // Keys of the objectives without noise of their own.
@@ -103,8 +102,24 @@ std::vector<deck::Key> noiseless_keys() {
 }
 }  // namespace
 
+void ScoreMatching::require_derivatives(TrainableScore const& model, int order) {
+  require_all(
+      model.highest_jet_order() >= order, ExitCode::usage,
+      "objective.type: score matching learns from derivatives of order {} of the model's score along directions, and this model has "
+      "them up to {}; use a model with smooth activations, mlp or score_mlp",
+      order, model.highest_jet_order());
+}
+
+void ScoreMatching::require_divergence(TrainableScore const& model) {
+  require_derivatives(model, 2);
+  require_all(model.noise_levels().empty(), ExitCode::usage,
+              "objective.type: a model conditioned on noise (model.noise_levels = {}) learns by denoising; use denoising_score_matching "
+              "without sigma, or noise_levels = 0",
+              model.noise_levels().size());
+}
+
 ScoreMatching::ScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator communicator, Summation summation,
-                             random::Key key, ScoreMatchingOptions options, int jet_order, Index groups)
+                             random::Key key, ScoreMatchingOptions options, Index groups)
     : model_(model),
       batches_(batches),
       key_(key),
@@ -116,16 +131,6 @@ ScoreMatching::ScoreMatching(TrainableScore& model, data::Batches const& batches
       data_("minibatch", mine_.count, model.dimension(), tiling_.pitch()),
       sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(model.parameters().extent(0))),
       losses_("losses", static_cast<std::size_t>(mine_.count), static_cast<std::size_t>(1 + 2 * groups)) {
-  require_all(
-      model.highest_jet_order() >= jet_order, ExitCode::usage,
-      "objective.type: score matching learns from derivatives of order {} of the model's score along directions, and this model has "
-      "them up to {}; use a model with smooth activations, mlp or score_mlp",
-      jet_order, model.highest_jet_order());
-  require_all(
-      groups > 0 || model.noise_levels().empty(), ExitCode::usage,
-      "objective.type: a model conditioned on noise (model.noise_levels = {}) learns by denoising; use denoising_score_matching without "
-      "sigma, or noise_levels = 0",
-      model.noise_levels().size());
   model.reserve(1, tiling_.width);
   direction_ = TileStorage("score direction", 1, model.dimension(), tiling_.pitch());
   for (TileScalarStorage* s : {&loss_, &first_, &second_, &c1_, &c2_}) *s = TileScalarStorage("score weights", 1, tiling_.pitch());
@@ -228,7 +233,9 @@ deck::Schema exact_score_matching_schema() {
 
 ExactScoreMatching::ExactScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
                                        random::Key key, ScoreMatchingOptions options)
-    : ScoreMatching(model, batches, ranks, summation, key, options, 2) {}
+    : ScoreMatching(model, batches, ranks, summation, key, options) {
+  require_fit(model);
+}
 
 void ExactScoreMatching::add(Points const& p, Vector sum) {
   Tiles const v = lanes_of(direction_, p);
@@ -253,11 +260,13 @@ deck::Schema sliced_score_matching_schema() {
 
 SlicedScoreMatching::SlicedScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
                                          random::Key key, ScoreMatchingOptions options, SlicedOptions sliced)
-    : ScoreMatching(model, batches, ranks, summation, key, options, 2),
+    : ScoreMatching(model, batches, ranks, summation, key, options),
       options_(sliced),
       kind_(sliced.directions == "gaussian"     ? Directions::gaussian
             : sliced.directions == "rademacher" ? Directions::rademacher
-                                                : Directions::sphere) {}
+                                                : Directions::sphere) {
+  require_fit(model, sliced);
+}
 
 void SlicedScoreMatching::draw_directions(Index step, Index first) {
   draw_normals(direction_, random::Stream::score_directions, step, first);

@@ -32,10 +32,13 @@ class ScoreMatching : public Objective {
   void describe_state(State&) override;
 
  protected:
-  // Failure(usage) where the model's jets do not reach `jet_order`. `groups` of items have their mean losses reported apart, besides that
-  // of all. All references must outlive the objective.
-  ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, int jet_order,
-                Index groups = 0);
+  // Failure(usage) where the model's derivatives along directions do not reach this order.
+  static void require_derivatives(TrainableScore const&, int order);
+  // Failure(usage) for a model of which v' (dg/dx) v is not known, or that is conditioned on noise.
+  static void require_divergence(TrainableScore const&);
+  // `groups` of items have their mean losses reported apart, besides that of all. All references must outlive the
+  // objective.
+  ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, Index groups = 0);
 
   // Items of the batch: lane l of x is item first + l. Lanes from `real` on only fill up the vectors: they weigh nothing.
   struct Points {
@@ -84,6 +87,8 @@ deck::Schema exact_score_matching_schema();
 // v runs over the basis: `dimension` jets of order 2 an item.
 class ExactScoreMatching : public ScoreMatching {
  public:
+  // Failure(usage) for a model without derivatives of second order, or of other densities than that of the data.
+  static void require_fit(TrainableScore const& model) { require_divergence(model); }
   ExactScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions);
 
  private:
@@ -100,6 +105,7 @@ deck::Schema sliced_score_matching_schema();
 // Random v, new for each item and update. Variance-reduced: the mean over v of the first term, 1/2 |s|^2, in its place.
 class SlicedScoreMatching : public ScoreMatching {
  public:
+  static void require_fit(TrainableScore const& model, SlicedOptions const&) { require_divergence(model); }  // as ExactScoreMatching
   SlicedScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, SlicedOptions);
 
  private:

@@ -19,7 +19,7 @@ deck::Schema annealed_langevin_schema() {
                  "the step after the ladder is x <- x + sigma_L^2 s(x), which takes the last noise away; chains then rest")});
 }
 
-void AnnealedLangevin::prepare(Model const& model, Chains&, random::Key) {
+void AnnealedLangevin::require_fit(Model const& model) const {
   require_all(!score_of(model).noise_levels().empty(), ExitCode::usage,
               "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, and this one has none; learn one with "
               "model.noise_levels, or use ula");

@@ -16,7 +16,7 @@ class AnnealedLangevin : public Sampler {
  public:
   explicit AnnealedLangevin(AnnealedLangevinOptions const& o) : Sampler(o.step_size, 1), options_(o) {}
   // Failure(usage) for a model without levels of noise.
-  void prepare(Model const&, Chains&, random::Key) override;
+  void require_fit(Model const&) const override;
   using Sampler::advance;
   // Leaves the model at the noise of the last step.
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;

@@ -70,6 +70,25 @@ HeeRun marginal_run(HeeMarginalOptions const& o) {
 }
 HeeRun posterior_run(HeePosteriorOptions const& o) { return {Visible::clamped, 1, o.duration, o.average_over, o.output == "average"}; }
 
+Index steps_in(double duration, double step_size) {
+  double const steps = duration / step_size;
+  return steps < 0x1p62 ? static_cast<Index>(std::llround(steps)) : std::numeric_limits<Index>::max();
+}
+
+void HeeDynamicsGenerator::require_fit(HeeRun const& run, double step_size) {
+  require_all(
+      lane_quantum % run.group == 0, ExitCode::usage,
+      "generator.latent_chains = {} does not divide {} (chains that share an image are neighbours in a vector); use 1, 2, 4, 8 or 16",
+      run.group, lane_quantum);
+  if (!run.keeps_average) return;
+  require_all(run.average_over <= run.duration, ExitCode::usage,
+              "generator.average_over = {} is longer than generator.duration = {}; shorten it", run.average_over, run.duration);
+  require_all(steps_in(run.average_over, step_size) >= average_every, ExitCode::usage,
+              "generator.average_over = {} is less than {} steps of sampler.step_size = {} (states are averaged every {} steps); use a "
+              "longer one, or output = \"last\"",
+              run.average_over, average_every, step_size, average_every);
+}
+
 HeeDynamicsGenerator::HeeDynamicsGenerator(Hee const& model, HeeLangevinOptions const& dynamics, HeeRun const& run, Tiling const& samples,
                                            Communicator communicator, random::Key key, InitialDistribution const& initial)
     : dynamics_(dynamics, model),
@@ -79,24 +98,15 @@ HeeDynamicsGenerator::HeeDynamicsGenerator(Hee const& model, HeeLangevinOptions 
       key_(key),
       chains_(dynamics_.make_chains({samples.chains * run.group, samples.width * run.group},
                                     share_of_tiles(samples.tiles(), communicator.rank(), communicator.ranks()))),
-      steps_(static_cast<Index>(std::llround(run.duration / dynamics.step_size))) {
-  require_all(
-      lane_quantum % run.group == 0, ExitCode::usage,
-      "generator.latent_chains = {} does not divide {} (chains that share an image are neighbours in a vector); use 1, 2, 4, 8 or 16",
-      run.group, lane_quantum);
-  require_all(!run.keeps_average || run.average_over <= run.duration, ExitCode::usage,
-              "generator.average_over = {} is longer than generator.duration = {}; shorten it", run.average_over, run.duration);
-  require_all(!run.keeps_average || steps_ - first_averaged() >= average_every, ExitCode::usage,
-              "generator.average_over = {} is less than {} steps of sampler.step_size = {} (states are averaged every {} steps); use a "
-              "longer one, or output = \"last\"",
-              run.average_over, average_every, dynamics.step_size, average_every);
+      steps_(steps_in(run.duration, dynamics.step_size)) {
+  require_fit(run, dynamics.step_size);
   if (run.keeps_average)
     for (Index l = 0; l <= model.layers(); l++) sums_.emplace_back("sums of a layer", chains_.mine.count, model.width(l), samples.pitch());
   dynamics_.initialise(chains_, key, 0, initial, run.visible, run.group);
 }
 
 Index HeeDynamicsGenerator::first_averaged() const {
-  return run_.keeps_average ? steps_ - static_cast<Index>(std::llround(run_.average_over / dynamics_.options().step_size)) : steps_;
+  return run_.keeps_average ? steps_ - steps_in(run_.average_over, dynamics_.options().step_size) : steps_;
 }
 
 Index HeeDynamicsGenerator::next_boundary(Index step) const {

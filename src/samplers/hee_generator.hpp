@@ -41,6 +41,8 @@ struct HeeRun {
 HeeRun joint_run(HeeJointOptions const&);
 HeeRun marginal_run(HeeMarginalOptions const&);
 HeeRun posterior_run(HeePosteriorOptions const&);
+// The nearest number of steps to a duration; the largest number for durations beyond any number of steps.
+Index steps_in(double duration, double step_size);
 
 // Chains from a random state (with clamped x_0: from `data`, (tile, n_0, pitch)), run for a while; the sample is each chain's last state,
 // or its average over the end of the run, taken every average_every steps.
@@ -48,8 +50,11 @@ class HeeDynamicsGenerator : public Generator {
  public:
   static constexpr Index average_every = 10;  // steps; a tenth of tau at the usual dt = 0.01
 
-  // `tiling` counts samples; with shared x_0 there are `group` times as many chains. Failure(usage) where the run is shorter than what is
-  // averaged, that is shorter than average_every steps, or `group` does not divide lane_quantum. The model must outlive the generator.
+  // Failure(usage) where the run is shorter than what is averaged, that is shorter than average_every steps of this size, or `group` does
+  // not divide lane_quantum.
+  static void require_fit(HeeRun const&, double step_size);
+  // For a run that fits. `tiling` counts samples; with shared x_0 there are `group` times as many chains. The model must outlive the
+  // generator.
   HeeDynamicsGenerator(Hee const&, HeeLangevinOptions const&, HeeRun const&, Tiling const& samples, Communicator, random::Key,
                        InitialDistribution const&);
   HeeChains const& chains() const { return chains_; }  // x[0] is where clamped data go, before the first step

@@ -12,7 +12,7 @@ deck::Schema leimkuhler_matthews_schema() {
                           deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
 }
 
-void LeimkuhlerMatthews::prepare(Model const& model, Chains&, random::Key) {
+void LeimkuhlerMatthews::require_fit(Model const& model) const {
   require_stable(model, step_size_, "leimkuhler_matthews", [](double lambda) { return 2 / lambda; });
 }
 

@@ -13,7 +13,7 @@ deck::Schema leimkuhler_matthews_schema();
 class LeimkuhlerMatthews : public Sampler {
  public:
   explicit LeimkuhlerMatthews(LeimkuhlerMatthewsOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
-  void prepare(Model const&, Chains&, random::Key) override;
+  void require_fit(Model const&) const override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double longest_gradient_step(Index d) const override { return gradient_step_at(1 / step_size_, d); }  // unstable from H = 2 / eta on

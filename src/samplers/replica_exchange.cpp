@@ -120,11 +120,16 @@ std::vector<Index> ReplicaExchange::order() const {
   return out;
 }
 
-void ReplicaExchange::prepare(Model const& model, Chains& chains, random::Key key) {
+void ReplicaExchange::require_fit(Model const& model) const {
   if (dynamic_cast<Gibbs const*>(moves_.front().get())) units_of(model);
   else
     require_all(dynamic_cast<DifferentiableModel const*>(&model) != nullptr, ExitCode::usage,
                 "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
+  for (auto const& move : moves_) move->require_fit(model);
+}
+
+void ReplicaExchange::prepare(Model const& model, Chains& chains, random::Key key) {
+  require_fit(model);
   LadderSampler::prepare(model, chains, key);
 }
 

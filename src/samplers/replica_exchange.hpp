@@ -23,6 +23,7 @@ class ReplicaExchange : public LadderSampler {
   // Failure(usage) for betas that do not fall from 1, or moves without a step size that they need.
   ReplicaExchange(ReplicaExchangeOptions const&, LadderOptions const&, Communicator);
 
+  void require_fit(Model const&) const override;
   void prepare(Model const&, Chains&, random::Key) override;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   using Sampler::advance;

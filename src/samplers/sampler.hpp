@@ -22,8 +22,10 @@ class Sampler {
  public:
   virtual ~Sampler() = default;
 
-  // Memory and initial velocities; refuses a step size that cannot be stable on this model, Failure(usage) with the bound.
-  virtual void prepare(Model const&, Chains&, random::Key) {}
+  // Failure(usage) for a model on which it cannot work as it is: with the bound for a step size that cannot be stable.
+  virtual void require_fit(Model const&) const {}
+  // Memory and initial velocities, for a model that it fits; Failure(usage) as require_fit().
+  virtual void prepare(Model const& model, Chains&, random::Key) { require_fit(model); }
   // Advances local tiles [range) by `steps` steps numbered from first_step.
   virtual void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
   void advance(Model const& m, Chains& c, random::Key key, Index first_step, Index steps) {

@@ -14,7 +14,7 @@ deck::Schema ula_schema() {
        deck::key("noise_scale", &O::noise_scale, "s; below 1 the chain no longer samples exp(-E/T)").at_least(0)});
 }
 
-void Ula::prepare(Model const& model, Chains&, random::Key) {
+void Ula::require_fit(Model const& model) const {
   require_stable(model, step_size_, "ula", [](double lambda) { return 2 / lambda; });
 }
 

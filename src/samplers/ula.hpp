@@ -14,7 +14,7 @@ deck::Schema ula_schema();
 class Ula : public Sampler {
  public:
   explicit Ula(UlaOptions const& o) : Sampler(o.step_size, o.temperature), noise_scale_(o.noise_scale) {}
-  void prepare(Model const&, Chains&, random::Key) override;
+  void require_fit(Model const&) const override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool biased() const override { return true; }

@@ -13,9 +13,13 @@ deck::Schema underdamped_schema() {
                           deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
 }
 
+void Underdamped::require_fit(Model const& model) const {
+  require_stable(model, step_size_, "underdamped", [mass = options_.mass](double lambda) { return 2 / std::sqrt(lambda / mass); });
+}
+
 void Underdamped::prepare(Model const& model, Chains& chains, random::Key key) {
+  require_fit(model);
   double const mass = options_.mass;
-  require_stable(model, step_size_, "underdamped", [mass](double lambda) { return 2 / std::sqrt(lambda / mass); });
   // Velocities start in equilibrium; they are drawn like initial positions, from a stream of their own.
   Chains start = chains;
   start.x = TileStorage("chains velocity", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));

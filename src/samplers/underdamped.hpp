@@ -16,6 +16,7 @@ deck::Schema underdamped_schema();
 class Underdamped : public Sampler {
  public:
   explicit Underdamped(UnderdampedOptions const& o) : Sampler(o.step_size, o.temperature), options_(o) {}
+  void require_fit(Model const&) const override;
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;

@@ -1,4 +1,5 @@
-// What `check` accepts, `run` runs: a tiny deck of every model with every sampler, objective, generator and estimator of the catalogue.
+// What `check` accepts, `run` runs: a tiny deck of every model with every sampler, objective, generator, estimator and target of the
+// catalogue, and such decks with other values of their keys. A run that refuses a deck after its check is a failure here.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -6,9 +7,12 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <random>
 
 #include "core/log.hpp"
+#include "core/memory.hpp"
 #include "core/require.hpp"
+#include "driver/fitting.hpp"
 #include "driver/registry.hpp"
 #include "driver/run.hpp"
 #include "io/collective_file.hpp"
@@ -126,6 +130,7 @@ class Combinations : public testing::Test {
     fs::create_directories(folder_);
     fs::current_path(folder_);
     log::set_rank(1, 1);  // what the runs say is of no interest
+    ::setenv("PARTITA_CHECK_IS_COMPLETE", "1", 1);
   }
   ~Combinations() override {
     log::set_rank(0, 1);
@@ -172,26 +177,50 @@ class Combinations : public testing::Test {
     return fmt::format("[{}]\ntype = \"{}\"\n{}\n", section, type, keys);
   }
 
-  void expect_runs_or_is_refused(std::string const& text) {
-    std::ofstream("deck.toml") << text;
+  // As `partita check` has it: the refusal, or nothing.
+  std::optional<Failure> refusal(std::string const& text, std::vector<std::string> const& overrides = {}) {
+    std::ofstream("checked.toml") << fmt::format("{}# --set {}\n", text, fmt::join(overrides, " --set "));  // stays there after a crash
     try {
-      read_deck(text, "deck.toml", {});
+      auto const document = deck::read(text, "deck.toml", catalogue(), overrides);
+      Inputs inputs;
+      naming_memory([&] { load_and_check(document, LookAt::files, random::make_key(0), Communicator::world(), inputs); });
     } catch (Failure const& f) {
+      return f;
+    }
+    return {};
+  }
+  // The exit code of a run.
+  ExitCode outcome(std::string const& text, std::vector<std::string> const& overrides, std::string& message) {
+    std::ofstream("deck.toml") << text;
+    fs::remove_all("run");
+    Arguments a;
+    a.command = "run", a.deck = "deck.toml", a.overrides = overrides;
+    ExitCode code = ExitCode::internal;
+    try {
+      code = static_cast<ExitCode>(run(a, Communicator::world()));
+    } catch (Failure const& f) {
+      message = f.what(), code = f.code();
+    }
+    log::set_rank(1, 1);
+    return code;
+  }
+
+  // Of all tests so far.
+  static std::vector<std::string>& accepted_decks() {
+    static std::vector<std::string> all;
+    return all;
+  }
+  void expect_runs_or_is_refused(std::string const& text) {
+    if (auto const f = refusal(text)) {
       refused_++;
-      EXPECT_EQ(f.code(), ExitCode::usage) << f.what();
-      EXPECT_THAT(f.what(), testing::ContainsRegex("deck.toml:[0-9]+:[0-9]+: ")) << text;
+      EXPECT_EQ(f->code(), ExitCode::usage) << f->what();
+      EXPECT_THAT(f->what(), testing::ContainsRegex("deck.toml:[0-9]+:[0-9]+: ")) << text;
       return;
     }
     accepted_++;
-    fs::remove_all("run");
-    Arguments a;
-    a.command = "run", a.deck = "deck.toml";
-    try {
-      EXPECT_EQ(run(a, Communicator::world()), 0) << text;
-    } catch (std::exception const& f) {
-      ADD_FAILURE() << f.what() << "\n" << text;
-    }
-    log::set_rank(1, 1);
+    accepted_decks().push_back(text);
+    std::string message;
+    EXPECT_EQ(outcome(text, {}, message), ExitCode::done) << message << "\n" << text;
   }
 
   fs::path folder_;
@@ -205,46 +234,163 @@ TEST_F(Combinations, EveryModelIsHere) {
     EXPECT_TRUE(std::any_of(tiny_models().begin(), tiny_models().end(), [&](Tiny const& m) { return m.type == type; })) << type;
 }
 
-TEST_F(Combinations, Samplers) {
-  for (Tiny const& m : tiny_models())
-    for (std::string const& type : types("sampler"))
-      for (std::string const& keys : variants("sampler", type))
-        for (bool with_data : {false, true})
-          expect_runs_or_is_refused(run_block("sample") + model(m) + (with_data ? data(m) : "") + block("sampler", type, chains + keys));
-}
+// Every deck of a kind, accepted or not.
+using Decks = std::vector<std::string>;
 
-TEST_F(Combinations, Objectives) {
-  for (Tiny const& m : tiny_models())
-    for (std::string const& type : types("objective"))
-      for (std::string const& keys : variants("objective", type)) {
-        std::string const learning =
-            run_block("train") + model(m) + block("objective", type, keys) + "[train]\nbatch = 16\nupdates = 4\n" + data(m);
-        expect_runs_or_is_refused(learning);
-        for (std::string const& sampler : types("sampler"))
-          for (std::string const& sampler_keys : variants("sampler", sampler))
-            expect_runs_or_is_refused(learning + block("sampler", sampler, sampler_keys));
-      }
-}
+class Kinds : public Combinations {
+ protected:
+  Decks with_samplers() {
+    Decks out;
+    for (Tiny const& m : tiny_models())
+      for (std::string const& type : types("sampler"))
+        for (std::string const& keys : variants("sampler", type))
+          for (bool with_data : {false, true})
+            out.push_back(run_block("sample") + model(m) + (with_data ? data(m) : "") + block("sampler", type, chains + keys));
+    return out;
+  }
+  // `first`, and with each sampler.
+  void add_with_samplers(std::string const& first, Decks& out) {
+    out.push_back(first);
+    for (std::string const& sampler : types("sampler"))
+      for (std::string const& keys : variants("sampler", sampler)) out.push_back(first + block("sampler", sampler, keys));
+  }
+  Decks with_objectives() {
+    Decks out;
+    for (Tiny const& m : tiny_models())
+      for (std::string const& type : types("objective"))
+        for (std::string const& keys : variants("objective", type))
+          add_with_samplers(run_block("train") + model(m) + block("objective", type, keys) + "[train]\nbatch = 16\nupdates = 4\n" + data(m),
+                            out);
+    return out;
+  }
+  Decks with_generators() {
+    Decks out;
+    for (Tiny const& m : tiny_models())
+      for (std::string const& type : types("generator"))
+        for (std::string const& keys : variants("generator", type))
+          add_with_samplers(run_block("generate") + model(m) + block("generator", type, "samples = 32\n" + keys) + data(m), out);
+    return out;
+  }
+  Decks with_estimators() {
+    Decks out;
+    for (Tiny const& m : tiny_models())
+      for (std::string const& type : types("estimator"))
+        for (std::string const& keys : variants("estimator", type))
+          for (bool with_data : {false, true})
+            out.push_back(run_block("estimate") + model(m) + points(m) + (with_data ? data(m) : "") +
+                          fmt::format("[[estimator]]\ntype = \"{}\"\n{}\n", type, keys));
+    return out;
+  }
+  // A flow to every energy that a flow may have.
+  Decks with_targets() {
+    Decks out;
+    auto const allowed = types("target");
+    for (Tiny const& m : tiny_models()) {
+      if (std::find(allowed.begin(), allowed.end(), m.type) == allowed.end()) continue;
+      std::string const flow = "[model]\ntype = \"nice\"\ndimension = 2\ncouplings = 2\nhidden = [4]\n" + block("target", m.type, m.keys);
+      for (std::string const& type : types("generator"))
+        for (std::string const& keys : variants("generator", type))
+          add_with_samplers(run_block("generate") + flow + block("generator", type, "samples = 32\n" + keys), out);
+      for (std::string const& type : types("objective"))
+        out.push_back(run_block("train") + flow + block("objective", type, "") + "[train]\nbatch = 16\nupdates = 4\n");
+      out.push_back(run_block("estimate") + flow + "[[estimator]]\ntype = \"flow\"\nsamples = 64\nbins = 10\ncells = 2\n");
+    }
+    return out;
+  }
+  void expect_run_or_refused(Decks const& decks) {
+    for (std::string const& deck : decks) expect_runs_or_is_refused(deck);
+  }
+};
 
-TEST_F(Combinations, Generators) {
-  for (Tiny const& m : tiny_models())
-    for (std::string const& type : types("generator"))
-      for (std::string const& keys : variants("generator", type)) {
-        std::string const making = run_block("generate") + model(m) + block("generator", type, "samples = 32\n" + keys) + data(m);
-        expect_runs_or_is_refused(making);
-        for (std::string const& sampler : types("sampler"))
-          for (std::string const& sampler_keys : variants("sampler", sampler))
-            expect_runs_or_is_refused(making + block("sampler", sampler, sampler_keys));
-      }
-}
+TEST_F(Kinds, Samplers) { expect_run_or_refused(with_samplers()); }
+TEST_F(Kinds, Objectives) { expect_run_or_refused(with_objectives()); }
+TEST_F(Kinds, Generators) { expect_run_or_refused(with_generators()); }
+TEST_F(Kinds, Estimators) { expect_run_or_refused(with_estimators()); }
+TEST_F(Kinds, Targets) { expect_run_or_refused(with_targets()); }
 
-TEST_F(Combinations, Estimators) {
-  for (Tiny const& m : tiny_models())
-    for (std::string const& type : types("estimator"))
-      for (std::string const& keys : variants("estimator", type))
-        for (bool with_data : {false, true})
-          expect_runs_or_is_refused(run_block("estimate") + model(m) + points(m) + (with_data ? data(m) : "") +
-                                    fmt::format("[[estimator]]\ntype = \"{}\"\n{}\n", type, keys));
+// Other values of the keys of decks that are accepted: of one to three keys at once.
+class Values : public Kinds {
+ protected:
+  template <class T>
+  T one_of(std::vector<T> const& all) {
+    return all[std::uniform_int_distribution<std::size_t>(0, all.size() - 1)(random_)];
+  }
+  // Sizes that a run of milliseconds can have, or, with `extreme`, any.
+  std::string whole_number(bool extreme) {
+    return extreme ? one_of<std::string>({"-1", "10000000000000", "1099511627776", "268435456", "9223372036854775807"})
+                   : one_of<std::string>({"0", "1", "2", "3", "5", "16", "17", "32", "33", "48", "97"});
+  }
+  std::string number(bool extreme) {
+    return extreme ? one_of<std::string>({"-1.0", "1e300", "1e-300", "-1e300", "nan", "inf"})
+                   : one_of<std::string>({"0.0", "0.01", "0.1", "0.3", "0.5", "1.0", "2.0", "3.0"});
+  }
+  template <class One>
+  std::string array(One const& one) {
+    std::string out;
+    for (int n = std::uniform_int_distribution<int>(0, 4)(random_); n > 0; n--) out += one() + (n > 1 ? ", " : "");
+    return "[" + out + "]";
+  }
+  std::string text(deck::Key const& key) {
+    if (!key.choices.empty()) return "\"" + one_of(key.choices) + "\"";
+    return "\"" + one_of<std::string>({"", "nowhere.h5", "points_1_4_0.h5", "points_0_2_0.h5", "items_0_2.csv", "items_1_4.csv", "1s"}) +
+           "\"";
+  }
+  std::string value(deck::Key const& key, bool extreme) {
+    switch (key.default_value.index()) {
+      case 0:
+        return one_of<std::string>({"true", "false"});
+      case 1:
+        return whole_number(extreme);
+      case 2:
+        return number(extreme);
+      case 3:
+        return text(key);
+      case 4:
+        return array([&] { return number(extreme); });
+      case 5:
+        return array([&] { return whole_number(extreme); });
+      default:
+        return array([&] { return text(key); });
+    }
+  }
+  // "section.key=value", of a block that stands in the deck.
+  std::string mutation(deck::Document const& document, bool extreme) {
+    std::vector<std::pair<std::string, deck::Key const*>> keys;
+    for (deck::Block const& b : document.blocks)
+      for (auto const& e : b.entries)
+        if ((b.given || b.section == "train" || b.section == "optimizer") && b.section != "run" && b.section != "checkpoint")
+          keys.emplace_back(b.section + (b.repeated ? ".0." : ".") + e.key->name, e.key);
+    auto const [name, key] = one_of(keys);
+    return name + "=" + value(*key, extreme);
+  }
+  std::mt19937 random_{20261130};
+};
+
+TEST_F(Values, OfAcceptedDecks) {
+  constexpr int trials = 400;
+  Decks& accepted = accepted_decks();
+  if (accepted.empty())  // this test alone
+    for (Decks const& kind : {with_samplers(), with_estimators()})
+      for (std::string const& deck : kind)
+        if (!refusal(deck)) accepted.push_back(deck);
+  for (int trial = 0; trial < trials; trial++) {
+    std::string const deck = one_of(accepted);
+    bool const extreme = trial % 8 == 0;  // those are checked, but not run
+    auto const document = deck::read(deck, "deck.toml", catalogue());
+    std::vector<std::string> overrides;
+    for (int n = std::uniform_int_distribution<int>(1, 3)(random_); n > 0; n--) overrides.push_back(mutation(document, extreme));
+    std::string const shown = fmt::format("{}\n--set {}", deck, fmt::join(overrides, " --set "));
+    auto const refused = refusal(deck, overrides);
+    (refused ? refused_ : accepted_)++;
+    if (refused) {
+      bool const too_large = extreme && refused->code() == ExitCode::storage;  // memory
+      EXPECT_TRUE(refused->code() == ExitCode::usage || refused->code() == ExitCode::data || too_large) << refused->what() << "\n" << shown;
+    }
+    if (refused || extreme) continue;
+    std::string message;
+    ExitCode const code = outcome(deck, overrides, message);
+    EXPECT_TRUE(code == ExitCode::done || code == ExitCode::numerical) << static_cast<int>(code) << ": " << message << "\n" << shown;
+  }
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ expect 2 "a step below 2" run "${small_gaussian[@]}" --set run.output=unstable -
 sed '/^target_acceptance/d' "$INPUTS/double_well.toml" >unadjusted.toml
 expect 5 "is not finite at step" run unadjusted.toml "${small_well[@]:1}" --set run.output=diverges --set sampler.type=ula --set sampler.step_size=3
 [[ $(status_of diverges) == 5 ]] || die "run.status.json does not say 5"
-expect 2 "sampler.type = \"hee_langevin\" cannot move model.type = \"gaussian\"; what does: \"ula\"" check "${small_gaussian[@]}" --set sampler.type=hee_langevin
+expect 2 "sampler.type = \"hee_langevin\" cannot move model.type = \"gaussian\"; use \"ula\"" check "${small_gaussian[@]}" --set sampler.type=hee_langevin
 expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.f=tanh
 expect 2 "is no multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
 expect 3 "no such directory" run "$INPUTS/hee_cifar10.toml" --set run.output=cifar
@@ -44,8 +44,50 @@ expect 3 "does not exist" info nothing.h5
 expect 0 "posterior/x" info twice/samples.h5
 expect 0 "runs/gaussian" info --output "$INPUTS/gaussian.toml"
 expect 0 "mueller_brown" list models
+# All that is wrong is said at once, in the deck and in the files that it names; the exit code is 3 where the files alone are wrong.
+cat >files.toml <<'END'
+[run]
+task = "train"
+output = "files"
+[data]
+type = "csv"
+path = "nowhere.csv"
+[model]
+type = "mlp"
+layers = [2, 8, 1]
+from = "nowhere"
+[objective]
+type = "persistent_cd"
+chains = 97
+[sampler]
+type = "ula"
+step_size = 0.01
+[train]
+batch = 16
+END
+expect 2 "files.toml:6:8: nowhere.csv: no such file" check files.toml
+for found in 'files.toml:10:8: model.from = "nowhere" does not exist' 'files.toml:13:10: objective.chains = 97 is no multiple of train.batch = 16' \
+  '1 error in the deck, 2 errors in the files that the deck names'; do
+  grep -qF "$found" output || die "check does not say: $found"
+done
+expect 3 "2 errors in the files that the deck names" check files.toml --set objective.chains=96
+expect 0 "total" check files.toml --set objective.chains=96 --without-files
+expect 3 "2 errors in the files that the deck names" run files.toml --set objective.chains=96
+[[ $(status_of files) == 3 ]] || die "run.status.json does not say that files are wrong"
+printf '1,2,3\n4,5,6\n' >nowhere.csv
+expect 2 "the data have 3 numbers an item" check files.toml --set objective.chains=96 --set train.batch=2 --set 'model.from=""'
+
+# What computes nothing starts no MPI: it works where MPI cannot start, and alone speaks for several processes.
+without_mpi=(env OMPI_MCA_pml=nothing OMPI_MCA_btl=nothing)
+for command in "check $INPUTS/gaussian.toml" "list" "reference" "info twice" "--help" "--version"; do
+  "${without_mpi[@]}" "$PARTITA" $command >output 2>&1 || { cat output; die "$command where MPI cannot start"; }
+done
+! "${without_mpi[@]}" "$PARTITA" run "$INPUTS/gaussian.toml" --set run.output=no_mpi >output 2>&1 || die "a run without MPI"
+expect 0 "memory, over all 6 ranks" check "$INPUTS/gaussian.toml" --ranks 6
+[[ $($MPIEXEC -n 3 "$PARTITA" check "$INPUTS/gaussian.toml" | grep -c "memory, over all 3 ranks") == 1 ]] || die "a check on three ranks"
+
 for deck in "$INPUTS"/*.toml; do
-  [[ $deck == */reference.toml ]] || expect 0 "total" check "$deck"
+  [[ $deck == */reference.toml ]] || expect 0 "total" check "$deck" --without-files
 done
 "$PARTITA" reference | diff - "$INPUTS/reference.toml" || die "inputs/reference.toml is not what 'partita reference' prints: renew it"
 echo "errors say what to do"

@@ -1,0 +1,106 @@
+#include "driver/loading.hpp"
+
+#include "data/load.hpp"
+#include "driver/evaluation.hpp"
+#include "driver/registry.hpp"
+#include "driver/units.hpp"
+#include "driver/warm_start.hpp"
+#include "io/sample_reader.hpp"
+#include "io/together.hpp"
+
+namespace partita {
+namespace {
+
+std::string text_of(deck::Block const& block, std::string const& key) {
+  auto const* const entry = block.find(key);
+  auto const* const text = entry ? std::get_if<std::string>(&entry->value) : nullptr;
+  return text ? *text : "";
+}
+
+class Loader {
+ public:
+  Loader(deck::Document const& deck, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs,
+         std::vector<deck::Problem>& problems)
+      : deck_(deck), key_(key), ranks_(ranks), inputs_(inputs), problems_(problems) {
+    loaded_.files = look == LookAt::files;
+  }
+
+  Loaded load() {
+    if (loaded_.files) load_data();
+    loaded_.model = load_model("model");
+    loaded_.target = load_model("target");
+    if (loaded_.model && loaded_.data) attempt(deck_, deck_.at("data"), "path", problems_, [&] { show(*loaded_.data, *loaded_.model); });
+    if (loaded_.files) look_at_points(), load_trajectory();
+    return std::move(loaded_);
+  }
+
+ private:
+  void load_data() {
+    deck::Block const* const block = given(deck_, "data");
+    if (!block) return;
+    attempt(deck_, *block, "path", problems_, [&] {
+      loaded_.data = std::make_unique<data::Dataset>(data::load(*block, key_, ranks_));
+      for (data::Content const& content : loaded_.data->contents()) inputs_.add("data." + content.role, content.source, content.hash);
+    });
+  }
+
+  // Null where the keys make none, which the deck's check says.
+  std::unique_ptr<Model> load_model(std::string const& section) {
+    deck::Block const* const block = given(deck_, section);
+    if (!block || !has_sizes(*block)) return nullptr;
+    std::unique_ptr<Model> model;
+    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_); });
+    if (model && loaded_.files) attempt(deck_, *block, "from", problems_, [&] { warm_start(*model, *block, ranks_, inputs_); });
+    return model;
+  }
+  static bool has_sizes(deck::Block const& block) try {
+    return named(models(), block.type).sizes(block).dimension > 0;
+  } catch (Failure const&) {
+    return false;
+  }
+
+  static void show(data::Dataset& data, Model& model) {
+    fit_to_units(data, model);
+    take_reference(model, data);
+  }
+
+  void look_at_points() {
+    if (deck::Block const* const block = given(deck_, "input"))
+      attempt(deck_, *block, "path", problems_, [&] { loaded_.input = points_in(text_of(*block, "path"), text_of(*block, "dataset")); });
+    for (deck::Block const* block : deck_.all("estimator")) {
+      std::string const path = text_of(*block, "reference"), dataset = text_of(*block, "reference_dataset");
+      if (path.empty() || !block->find("reference_dataset")) continue;
+      attempt(deck_, *block, "reference", problems_, [&] { loaded_.references[block] = points_in(path, dataset); });
+    }
+  }
+  PointsInFile points_in(std::string const& path, std::string const& dataset) const {
+    PointsInFile found;
+    together(ranks_, [&] {
+      SampleReader const reader(path, dataset);
+      found = {reader.where(), reader.chains() * reader.draws(), reader.dimension()};
+    });
+    return found;
+  }
+
+  void load_trajectory() {
+    deck::Block const* const block = given(deck_, "sampler");
+    if (std::string const from = block ? text_of(*block, "trajectory") : ""; !from.empty())
+      attempt(deck_, *block, "trajectory", problems_, [&] { loaded_.earlier_parameters = kept_parameters(from, ranks_); });
+  }
+
+  deck::Document const& deck_;
+  random::Key key_;
+  Communicator const& ranks_;
+  Inputs& inputs_;
+  std::vector<deck::Problem>& problems_;
+  Loaded loaded_;
+};
+
+}  // namespace
+
+Loaded load(deck::Document const& deck, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs,
+            std::vector<deck::Problem>& problems) {
+  return Loader(deck, look, key, ranks, inputs, problems).load();
+}
+
+}  // namespace partita
