@@ -115,7 +115,7 @@ class DifferentiableModel : public virtual EnergyModel, public virtual ScoreMode
   mutable TileStorage unused_gradient_;
 };
 
-// A score that is learnt by score matching: with g = -s, its derivatives along a direction v (theory: score matching by jets).
+// A score that is learnt by score matching: with g = -s, its derivatives along a direction v (docs/theory/score_matching.md).
 class TrainableScore : public virtual ScoreModel {
  public:
   // v . g, which is D_v E of an energy, and for order 2 v' (dg/dx) v = D_v^2 E, each (tile, lane). Keeps what directional_reverse needs.
@@ -130,7 +130,7 @@ class TrainableScore : public virtual ScoreModel {
   virtual int highest_jet_order() const { return 0; }  // 0: it cannot be learnt so
 };
 
-// An energy whose parameters are learnt through jets along a direction v (theory: score matching by jets).
+// An energy whose parameters are learnt through jets along a direction v (docs/theory/score_matching.md).
 class TrainableModel : public DifferentiableModel, public TrainableScore, public LearnableEnergy {
  public:
   // E, and for order >= 1 D_v E, for order 2 D_v^2 E, each (tile, lane). Keeps what jet_reverse needs in the model's work memory.

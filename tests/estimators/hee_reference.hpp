@@ -1,4 +1,4 @@
-// The reference model R2 of the theory page, widths (3, 2, 2), and random variants of it.
+// The reference model R2 of docs/theory/hee.md, widths (3, 2, 2), and random variants of it.
 #pragma once
 #include "estimators/hee_likelihood.hpp"
 

@@ -21,7 +21,7 @@ TEST(HeeAnnealing, ReferenceLogLikelihood) {
   EXPECT_NEAR(found.value, -2.479524313146, 4 * found.error());
 }
 
-// One-dimensional members by quadrature (theory): W = 1.5, b_0 = .3, b_1 = .4.
+// One-dimensional members by quadrature (docs/theory/hee.md): W = 1.5, b_0 = .3, b_1 = .4.
 TEST(HeeAnnealing, NonlinearMembers) {
   struct Case {
     char const *f, *phi, *g;

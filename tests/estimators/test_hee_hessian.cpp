@@ -23,7 +23,7 @@ double largest_singular_value(Matrix const& w) { return std::sqrt(largest_eigenv
 TEST(HeeHessian, ReferenceModel) {
   auto const h = hee_hessians(reference_layers());
   EXPECT_NEAR(h.joint.log_determinant, 7 * std::log(2.), 1e-14);
-  // From the theory's printed covariances, whose six decimals leave errors of a few 1e-6 in their inverses.
+  // From the covariances printed in docs/theory/hee.md, whose six decimals leave errors of a few 1e-6 in their inverses.
   Matrix const covariance = matrix(3, 3, {.694375, -.015906, -.139969, -.015906, .600441, .016672, -.139969, .016672, .601066});
   EXPECT_NEAR(h.marginal.smallest_eigenvalue, 1 / largest_eigenvalue(covariance), 5e-6);
   EXPECT_NEAR(h.marginal.log_determinant, -log_determinant(covariance), 5e-6);

@@ -9,7 +9,7 @@
 namespace partita {
 namespace {
 
-constexpr double printed = 6e-7;  // the theory page gives six decimals
+constexpr double printed = 6e-7;  // docs/theory/hee.md gives six decimals
 constexpr double pi = 3.14159265358979323846;
 
 void expect_near(std::vector<double> const& a, std::vector<double> const& b, double tolerance) {
@@ -75,7 +75,7 @@ TEST(HeeLikelihood, ReferencePosterior) {
                         printed);
 }
 
-// The theory's d log p(x_0) / d(W, b), by central differences: at step 1e-5 their own error is 1e-10.
+// d log p(x_0) / d(W, b) of docs/theory/hee.md, by central differences: at step 1e-5 their own error is 1e-10.
 TEST(HeeLikelihood, ReferenceGradient) {
   auto layers = reference_layers();
   auto const gradient = [&](std::vector<double>& parameters) {

@@ -49,7 +49,7 @@ TEST(HeeReconstruction, LinearMember) {
   }
 }
 
-// The theory's tanh row: posterior mean .5616, and A' = x_0 - d log p / d b_0.
+// The first row of one unit over another in docs/theory/hee.md: posterior mean .5616, and A' = x_0 - d log p / d b_0.
 TEST(HeeReconstruction, NonlinearMember) {
   Hee model({.widths = {1, 1}, .f = "tanh"}, key);
   set_parameters(model, {1.5, .3, .4});

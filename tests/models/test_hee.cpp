@@ -1,5 +1,5 @@
-// The hierarchical exponential-family model: closed forms of its Gaussian members, quadrature for the others (theory of HEE-L, arXiv
-// 2310.08431), ancestral samples within four standard errors.
+// The hierarchical exponential-family model: closed forms of its Gaussian members, quadrature for the others (docs/theory/hee.md),
+// ancestral samples within four standard errors.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -39,7 +39,7 @@ void set(Hee& model, std::map<std::string, std::vector<double>> const& values) {
   model.parameters_changed();
 }
 
-// Reference model R2 of the theory.
+// Reference model R2 of docs/theory/hee.md.
 Hee reference_model(std::string const& g = "quadratic") {
   Hee model({.widths = {3, 2, 2}, .g = g}, key);
   set(model, {{"layer0/weight", {1, -.5, .3, .8, -.7, .4}},
@@ -236,7 +236,7 @@ TEST(HeeFunctions, DrawsOfAUnitFollowItsLaw) {
   })));
 }
 
-// One-dimensional HEE-1 of the theory, W = 1.5, b_0 = .3, b_1 = .4, printed to 8 digits: log p(x_0) and its derivatives, which are
+// One unit over another (docs/theory/hee.md), W = 1.5, b_0 = .3, b_1 = .4, to 8 digits: log p(x_0) and its derivatives, which are
 // posterior means of eps_0 f(x_1), eps_0 and phi(x_1) - A'(b_1).
 TEST(HeeFunctions, QuadratureOfOneDimensionalModels) {
   struct Case {
@@ -322,7 +322,7 @@ TEST(Hee, LogJointOfNonlinearMembers) {
   }
 }
 
-// The closed forms of the test itself, at the digits the theory prints.
+// The closed forms of the test itself, at the digits of docs/theory/hee.md.
 TEST(Hee, ReferenceMomentsAreTheTheorys) {
   auto const law = joint_law(reference_model());
   double const tolerance = 6e-7;

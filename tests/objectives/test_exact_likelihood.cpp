@@ -80,7 +80,7 @@ TEST(ExactLikelihood, LearnsBarsAndStripes) {
     adam.update(model.parameters(), objective.gradient(update, timers), 0.02);
     last = objective.report(update + 1)[0];
   }
-  // -log 14 = -2.639 is the best possible; 8 hidden units reach -2.70 (theory: bars and stripes).
+  // -log 14 = -2.639 is the best possible; 8 hidden units reach -2.70 (docs/theory/boltzmann.md).
   EXPECT_GT(last, -2.72);
   EXPECT_LT(last, -std::log(14.));
 }

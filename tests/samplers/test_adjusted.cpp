@@ -10,7 +10,7 @@ namespace {
 using namespace partita;
 using namespace partita::sampling;
 
-// The expectations of theory/langevin.md, started on both sides of the barrier; relaxation between the wells takes 8 units of time.
+// The expectations of docs/theory/langevin.md, started on both sides of the barrier; relaxation between the wells takes 8 units of time.
 void expect_double_well(Sampler& sampler, Index steps) {
   auto const model = analytic(make_double_well({}));
   auto const chains = run(sampler, *model, 1 << 16, {InitialState::uniform, 2}, steps);

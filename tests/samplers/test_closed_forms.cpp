@@ -29,7 +29,7 @@ Matrix sum(Matrix a, Matrix const& b) {
   return a;
 }
 
-// theory/langevin.md: mean mu + A^t (x_0 - mu), covariance 2 eta sum_{i<t} A^2i with A = I - eta H, from a fixed start.
+// docs/theory/langevin.md: mean mu + A^t (x_0 - mu), covariance 2 eta sum_{i<t} A^2i with A = I - eta H, from a fixed start.
 TEST(Ula, MeanAndCovarianceAtFiniteTime) {
   double const eta = 0.3, start = 2, temperature = 0.7, noise_scale = 0.9;
   for (auto const& o : {diagonal, ar1, dense}) {

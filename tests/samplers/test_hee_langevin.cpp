@@ -39,7 +39,7 @@ std::unique_ptr<Hee> r2() {
   return model;
 }
 
-// ---- The theory's equations for one chain ----
+// ---- The equations of docs/theory/hee.md for one chain ----
 
 struct Chain {
   std::vector<Row> x, v, u;  // [l]; u[l] replica by replica
