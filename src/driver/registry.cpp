@@ -7,7 +7,14 @@
 #include "driver/settings.hpp"
 #include "driver/units.hpp"
 #include "driver/warm_start.hpp"
-#include "models/analytic_model.hpp"
+#include "energies/banana.hpp"
+#include "energies/double_well.hpp"
+#include "energies/funnel.hpp"
+#include "energies/gaussian.hpp"
+#include "energies/gaussian_mixture.hpp"
+#include "energies/many_well.hpp"
+#include "energies/mueller_brown.hpp"
+#include "energies/phi4.hpp"
 #include "models/boltzmann_machine.hpp"
 #include "models/deep_belief_network.hpp"
 #include "models/gaussian_mrf.hpp"
@@ -53,11 +60,11 @@ Sizes sizes_by_options(deck::Block const& b) {
   return Class::sizes(b.as<Options>());
 }
 
-template <class Options, class Energy>
-ModelEntry analytic(deck::Schema schema, Energy (*make)(Options const&)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return std::make_unique<AnalyticModel>(make(b.as<Options>())); }},
-          Capabilities::of<AnalyticModel>(),
-          [make](deck::Block const& b) { return sizes_of(AnalyticModel(make(b.as<Options>()))); }};
+template <class Options>
+ModelEntry analytic(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*make)(Options const&)) {
+  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return make(b.as<Options>()); }},
+          Capabilities::of<DifferentiableModel>(),
+          [make](deck::Block const& b) { return sizes_of(*make(b.as<Options>())); }};
 }
 
 // The standard normals that a model's parameters start from.
@@ -534,9 +541,7 @@ deck::Section optimizer_section() {
 
 std::vector<ModelEntry> const& models() {
   static std::vector<ModelEntry> const table = {
-      {{gaussian_schema(), [](deck::Block const& b, random::Key) { return make_gaussian(b.as<GaussianOptions>()); }},
-       Capabilities::of<DenseGaussian>(),
-       [](deck::Block const& b) { return sizes_of(*make_gaussian(b.as<GaussianOptions>())); }},
+      analytic(gaussian_schema(), make_gaussian),
       analytic(double_well_schema(), make_double_well),
       analytic(gaussian_mixture_schema(), make_gaussian_mixture),
       analytic(many_well_schema(), make_many_well),

@@ -7,6 +7,7 @@
 #include "models/hee_joint.hpp"
 #include "models/hee_posterior.hpp"
 #include "samplers/advance.hpp"
+#include "samplers/hamiltonian.hpp"
 #include "samplers/hee_langevin.hpp"
 
 namespace partita {

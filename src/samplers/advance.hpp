@@ -1,29 +1,31 @@
 // Runs a scheme over all chains of a rank: one fused kernel for analytic energies, model and scheme in turn for large models.
 #pragma once
 #include "core/require.hpp"
-#include "models/analytic_model.hpp"
+#include "models/model.hpp"
 #include "samplers/chains.hpp"
-#include "samplers/schemes.hpp"
+#include "samplers/scheme.hpp"
+#include "samplers/work.hpp"
 
 namespace partita {
 
-// Work rows of the tiles in flight; kept by the sampler between calls.
-struct SamplerWork {
-  TileStorage rows;  // fused: (strip slot, rows, strip_lanes); otherwise (tile in flight, rows, pitch)
-  using Energies = Kokkos::View<double***, Kokkos::LayoutRight, DeviceMemory>;
-  Energies energies;           // likewise
-  DeviceVector<Index> moving;  // coordinates that are not held, where some are
-  void resize(Index slots, Index row_count, Index energy_rows, Index lanes) {
-    auto const has = [](auto const& view, Index a, Index b, Index c) {
-      return static_cast<Index>(view.extent(0)) == a && static_cast<Index>(view.extent(1)) == b && static_cast<Index>(view.extent(2)) == c;
-    };
-    if (!has(rows, slots, row_count, lanes)) rows = TileStorage("sampler work", slots, row_count, lanes);
-    if (!has(energies, slots, energy_rows, lanes)) energies = Energies("energies of a step", slots, energy_rows, lanes);
-  }
+// Steps first_step, first_step + 1, ... of the local tiles.
+struct FusedCall {
+  Chains const& chains;
+  SamplerWork& work;
+  Moving moving;
+  random::Key key;
+  TileRange local;
+  Index first_step, steps;
 };
+// A model that makes the steps of this scheme in one kernel with its energy.
+template <class Scheme>
+class Fused {
+ public:
+  virtual void advance_fused(Scheme const&, FusedCall const&) const = 0;
 
-// Tiles that large models advance at once: one through the caches of a CPU, all of them on a GPU. At least one, for rungs of other ranks.
-inline Index tiles_in_flight(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
+ protected:
+  ~Fused() = default;
+};
 
 namespace detail {
 
@@ -50,77 +52,12 @@ KOKKOS_FORCEINLINE_FUNCTION Rows<T> rows_at(Kokkos::View<T***, Kokkos::LayoutRig
 
 // x to where the scheme evaluates, for schemes that evaluate elsewhere.
 template <class Scheme>
-KOKKOS_FORCEINLINE_FUNCTION void place_start(Scheme const& scheme, Strip const& s) {
-  if constexpr (!Scheme::gradient_at_state) {
-    auto const y = scheme.point(s);
-    for (Index i = 0; i < s.dimension; i++)
-      for (Index l = 0; l < strip_lanes; l++) y[i][l] = s.x[i][l];
-  }
-}
-
-template <class Scheme, class Energy>
-KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy const& energy, Strip const& s, random::RoundKeys const& keys,
-                                               Index first_step, Index steps) {
-  StripNoise noise(keys, Scheme::stream, s.first_chain);
-  auto const point = scheme.point(s);
-  auto const gradient = scheme.gradient(s);
-  auto const evaluate_here = [&] { evaluate(energy, Rows<Real const>{point.data, point.pitch}, gradient, scheme.energy(s)); };
-  auto const run = [&](auto const& g, auto const& refresh) {
-    for (Index step = first_step; step < first_step + steps; step++)
-      for (Index k = 0, count = scheme.evaluations(step); k < count; k++) {
-        Turn const turn{step, k, k + 1 == count};
-        scheme.before(s, noise, turn, g);
-        refresh();
-        scheme.after(s, noise, turn, g);
-      }
-  };
-  if constexpr (Energy::separable && Scheme::gradient_at_state) {
-    scheme.begin(s, noise, first_step);
-    run(SeparableGradient<Energy>{energy}, [] {});
-  } else {
-    if constexpr (Scheme::carries_gradient) {
-      place_start(scheme, s);
-      evaluate_here();
-    }
-    scheme.begin(s, noise, first_step);
-    run(StoredGradient{gradient}, evaluate_here);
-  }
-}
-
-template <class Scheme, class Energy>
-void advance_fused(Scheme const& scheme, Energy const& energy, Chains const& chains, SamplerWork& work, Moving moving, random::Key key,
-                   TileRange local, Index first_step, Index steps) {
-  using Slots = Kokkos::Experimental::UniqueToken<Execution>;
-  Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
-  Index const strips = local.count * strips_per_tile;
-  Slots const slots;
-  Index const rows = Scheme::work_rows(d), slot_count = runs_on_host ? static_cast<Index>(slots.size()) : strips;
-  work.resize(slot_count, rows, Scheme::energy_rows, strip_lanes);
-  auto const x = chains.x, velocity = chains.velocity, work_rows = work.rows;
-  auto const energies = work.energies;
-  auto const accepted = chains.accepted, diverging = chains.diverging;
-  auto const keys = random::round_keys(key);
-  ChainNumbers const first_chain = chains.numbers();
-  Kokkos::parallel_for(
-      "partita::advance", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, strips), KOKKOS_LAMBDA(Index n) {
-        Index const tile = local.first + n / strips_per_tile, lane = n % strips_per_tile * strip_lanes;
-        Index const slot = runs_on_host ? static_cast<Index>(slots.acquire()) : n;
-        Strip const s{rows_at(x, tile, lane, pitch),
-                      rows_at(velocity, tile, lane, pitch),
-                      rows_at(work_rows, slot, 0, strip_lanes),
-                      rows_at(energies, slot, 0, strip_lanes),
-                      &accepted(tile, lane),
-                      &diverging(tile, lane),
-                      d,
-                      moving,
-                      first_chain.of(tile, lane)};
-        advance_strip(scheme, energy, s, keys, first_step, steps);
-        if (runs_on_host) slots.release(static_cast<typename Slots::size_type>(slot));
-      });
+KOKKOS_FORCEINLINE_FUNCTION void place_start(Scheme const& scheme, Strip<Scheme> const& s) {
+  if constexpr (!Scheme::gradient_at_state) s.copy(s.x, scheme.point(s));
 }
 
 // A scheme's stage on every strip of `count` tiles from local tile `first`.
-template <class Stage>
+template <class Scheme, class Stage>
 void for_each_strip(char const* name, Chains const& chains, SamplerWork const& work, Moving moving, Index first, Index count,
                     Stage const& stage) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
@@ -131,9 +68,9 @@ void for_each_strip(char const* name, Chains const& chains, SamplerWork const& w
   Kokkos::parallel_for(
       name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count * strips_per_tile), KOKKOS_LAMBDA(Index n) {
         Index const in_flight = n / strips_per_tile, tile = first + in_flight, lane = n % strips_per_tile * strip_lanes;
-        stage(Strip{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch),
-                    rows_at(energies, in_flight, lane, pitch), &accepted(tile, lane), &diverging(tile, lane), d, moving,
-                    first_chain.of(tile, lane)});
+        stage(Strip<Scheme>{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch),
+                            rows_at(energies, in_flight, lane, pitch), &accepted(tile, lane), &diverging(tile, lane), d, moving,
+                            first_chain.of(tile, lane)});
       });
 }
 
@@ -141,18 +78,18 @@ void for_each_strip(char const* name, Chains const& chains, SamplerWork const& w
 template <class Scheme>
 void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& chains, SamplerWork const& work, Moving moving,
                    random::RoundKeys const& keys, Index first, Index count, Index lanes, Index first_step, Index steps) {
-  Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = Scheme::work_rows(d);
+  Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = work_rows<Scheme>(d);
   // Views of the rows where the scheme has its evaluations: the same offsets as in any strip.
   auto const work_rows = work.rows;
-  Strip const whole{rows_at(chains.x, first, 0, pitch),
-                    {nullptr, pitch},
-                    rows_at(work_rows, 0, 0, pitch),
-                    rows_at(work.energies, 0, 0, pitch),
-                    nullptr,
-                    nullptr,
-                    d,
-                    moving,
-                    0};
+  Strip<Scheme> const whole{rows_at(chains.x, first, 0, pitch),
+                            {nullptr, pitch},
+                            rows_at(work_rows, 0, 0, pitch),
+                            rows_at(work.energies, 0, 0, pitch),
+                            nullptr,
+                            nullptr,
+                            d,
+                            moving,
+                            0};
   auto const tile_stride = [&](Real const* p) {
     return p >= work_rows.data() && p < work_rows.data() + work_rows.size() ? rows * pitch : d * pitch;
   };
@@ -163,7 +100,7 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
   };
   Tiles const point = view(scheme.point(whole)), gradient = view(scheme.gradient(whole));
   TileEnergies const energy(scheme.energy(whole),
-                            Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(Scheme::energy_rows * pitch),
+                            Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(Scheme::energies * pitch),
                                                  static_cast<std::size_t>(lanes), 1));
   auto const evaluate_here = [&] {
     if constexpr (Scheme::needs_energy)
@@ -171,27 +108,27 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
     else model.gradient(point, gradient);
   };
   if constexpr (Scheme::carries_gradient) {
-    for_each_strip(
-        "partita::scheme_start", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) { place_start(scheme, s); });
+    for_each_strip<Scheme>(
+        "partita::scheme_start", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) { place_start(scheme, s); });
     evaluate_here();
   }
-  for_each_strip(
-      "partita::scheme_begin", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
-        StripNoise noise(keys, Scheme::stream, s.first_chain);
+  for_each_strip<Scheme>(
+      "partita::scheme_begin", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
+        typename Scheme::Noise noise(keys, s.first_chain);
         scheme.begin(s, noise, first_step);
       });
   for (Index step = first_step; step < first_step + steps; step++)
     for (Index k = 0, evaluations = scheme.evaluations(step); k < evaluations; k++) {
       Turn const turn{step, k, k + 1 == evaluations};
-      for_each_strip(
-          "partita::scheme_before", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
-            StripNoise noise(keys, Scheme::stream, s.first_chain);
+      for_each_strip<Scheme>(
+          "partita::scheme_before", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
+            typename Scheme::Noise noise(keys, s.first_chain);
             scheme.before(s, noise, turn, StoredGradient{scheme.gradient(s)});
           });
       evaluate_here();
-      for_each_strip(
-          "partita::scheme_after", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip const& s) {
-            StripNoise noise(keys, Scheme::stream, s.first_chain);
+      for_each_strip<Scheme>(
+          "partita::scheme_after", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
+            typename Scheme::Noise noise(keys, s.first_chain);
             scheme.after(s, noise, turn, StoredGradient{scheme.gradient(s)});
           });
     }
@@ -206,13 +143,12 @@ void advance(Scheme const& scheme, Model const& model, Chains const& chains, Sam
              Index first_step, Index steps) {
   Moving const moving = detail::moving_coordinates(chains, work);
   if (local.count == 0 || steps == 0 || moving.count == 0) return;
-  if (auto const* analytic = dynamic_cast<AnalyticModel const*>(&model)) {
-    std::visit([&](auto const& energy) { detail::advance_fused(scheme, energy, chains, work, moving, key, local, first_step, steps); },
-               analytic->analytic());
+  if (auto const* fused = dynamic_cast<Fused<Scheme> const*>(&model)) {
+    fused->advance_fused(scheme, {chains, work, moving, key, local, first_step, steps});
     return repeat_last_chain(chains, local);
   }
-  Index const flight = tiles_in_flight(chains.mine.count), rows = Scheme::work_rows(chains.dimension), pitch = chains.tiling.pitch();
-  work.resize(flight, rows, Scheme::energy_rows, pitch);
+  Index const flight = tiles_in_flight(chains.mine.count), rows = work_rows<Scheme>(chains.dimension), pitch = chains.tiling.pitch();
+  work.resize(flight, rows, Scheme::energies, pitch);
   auto const keys = random::round_keys(key);
   for (Index first = local.first; first < local.end();) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);

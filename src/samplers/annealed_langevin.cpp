@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/require.hpp"
+#include "samplers/advance.hpp"
 
 namespace partita {
 

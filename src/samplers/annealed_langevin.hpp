@@ -1,7 +1,7 @@
 // Annealed Langevin dynamics (Song and Ermon 2019, algorithm 1) on a model conditioned on noise sigma_1 > ... > sigma_L: T steps of ula at
 // each level, with the step eta_i = eta sigma_i^2 / sigma_L^2. A level is a function of the step's number: nothing needs to be kept.
 #pragma once
-#include "samplers/sampler.hpp"
+#include "samplers/ula.hpp"
 
 namespace partita {
 
@@ -12,9 +12,9 @@ struct AnnealedLangevinOptions {
 };
 deck::Schema annealed_langevin_schema();
 
-class AnnealedLangevin : public Sampler {
+class AnnealedLangevin : public SchemeSampler<UlaScheme, Sampler> {
  public:
-  explicit AnnealedLangevin(AnnealedLangevinOptions const& o) : Sampler(o.step_size, 1), options_(o) {}
+  explicit AnnealedLangevin(AnnealedLangevinOptions const& o) : SchemeSampler(o.step_size, 1), options_(o) {}
   // Failure(usage) for a model without levels of noise.
   void require_fit(Model const&) const override;
   using Sampler::advance;
@@ -22,7 +22,6 @@ class AnnealedLangevin : public Sampler {
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool biased() const override { return true; }
   bool stationary() const override { return false; }
-  Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
 
  private:
   AnnealedLangevinOptions options_;

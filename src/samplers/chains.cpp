@@ -103,6 +103,16 @@ void initialise(Chains const& chains, random::Key key, random::Stream stream, In
   place(chains.x, chains.numbers(), {.key = key, .stream = stream, .step = step}, initial);
 }
 
+void start_velocities(Chains& chains, random::Key key, double scale) {
+  Chains start = chains;
+  start.x = TileStorage("chains velocity", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
+  initialise(start, key, random::Stream::momentum, 0, {InitialState::normal, scale});
+  chains.velocity = start.x;
+  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
+  for (std::size_t i = 0; i < held.extent(0); i++)
+    if (held(i)) Kokkos::deep_copy(Kokkos::subview(start.x, Kokkos::ALL, i, Kokkos::ALL), Real(0));
+}
+
 void restart_some(Chains const& chains, random::Key key, Index step, InitialDistribution const& initial, double fraction) {
   if (fraction > 0)
     place(chains.x, chains.numbers(), {.key = key, .stream = random::Stream::restart_state, .step = step, .fraction = fraction}, initial);

@@ -34,9 +34,15 @@ struct Chains {
   std::size_t bytes() const;
 };
 
+// Tiles that large models advance at once: one through the caches of a CPU, all of them on a GPU. At least one, for rungs of other ranks.
+inline Index tiles_in_flight(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
+
 // Chains per tile where the deck names no width: a multiple of a strip, such that state, gradient and work rows of a tile stay in a
 // core's L2 cache. Depends on global numbers only.
 Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension);
+
+// Gives the chains velocities, each coordinate N(0, scale^2) and held ones 0, drawn like initial positions, from a stream of their own.
+void start_velocities(Chains&, random::Key, double scale);
 
 // The lanes of the last tile past the last chain repeat it, where it is among the local tiles [range): what they did on their own, leave
 // the numbers, say, is seen by nothing that follows, be it a sum with weight 0 or a checkpoint.

@@ -6,7 +6,7 @@
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
 #include "core/strip.hpp"
-#include "samplers/advance.hpp"
+#include "samplers/chains.hpp"
 
 namespace partita {
 

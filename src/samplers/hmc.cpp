@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "comm/tile_sums.hpp"
+#include "samplers/advance.hpp"
 
 namespace partita {
 namespace {

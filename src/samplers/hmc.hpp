@@ -1,6 +1,7 @@
 // Hybrid (Hamiltonian) Monte Carlo (Duane, Kennedy, Pendleton, Roweth 1987); a step of the chain is one trajectory.
 #pragma once
-#include "samplers/sampler.hpp"
+#include "samplers/hamiltonian.hpp"
+#include "samplers/scheme_sampler.hpp"
 
 namespace partita {
 
@@ -14,9 +15,9 @@ struct HmcOptions {
 };
 deck::Schema hmc_schema();
 
-class Hmc : public AdjustedSampler {
+class Hmc : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
  public:
-  explicit Hmc(HmcOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance), options_(o) {}
+  explicit Hmc(HmcOptions const& o) : SchemeSampler(o.step_size, o.temperature, o.target_acceptance), options_(o) {}
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;

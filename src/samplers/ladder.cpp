@@ -1,5 +1,6 @@
 #include "samplers/ladder.hpp"
 
+#include "core/math.hpp"
 #include "core/require.hpp"
 
 namespace partita {

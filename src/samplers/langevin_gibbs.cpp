@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "core/math.hpp"
 #include "core/require.hpp"
 #include "models/units.hpp"
+#include "samplers/scheme.hpp"
 
 namespace partita {
 namespace {
@@ -106,7 +108,7 @@ void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index
         random::fill(words, keys, numbers.of(t, lane), random::Stream::metropolis, static_cast<std::uint64_t>(at / 4), 0);
         bool accept[strip_lanes] = {};
         for (Index l = 0; l < here; l++) {
-          accept[l] = math::log(random::uniform(words.w[at % 4][l])) < static_cast<Real>(log_ratio[l]);
+          accept[l] = is_accepted(words.w[at % 4][l], static_cast<Real>(-log_ratio[l]));
           accepted(first + t, lane + l) += accept[l] ? 1 : 0;
         }
         for (Index i = 0; i < d; i++) {

@@ -1,6 +1,7 @@
 #include "samplers/leimkuhler_matthews.hpp"
 
 #include "core/require.hpp"
+#include "samplers/advance.hpp"
 #include "samplers/stability.hpp"
 
 namespace partita {

@@ -1,5 +1,7 @@
 #include "samplers/mala.hpp"
 
+#include "samplers/advance.hpp"
+
 namespace partita {
 
 deck::Schema mala_schema() {

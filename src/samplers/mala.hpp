@@ -1,6 +1,7 @@
 // Metropolis-adjusted Langevin (Roberts and Tweedie 1996): the ULA proposal and a Metropolis test; exact for every step size.
 #pragma once
-#include "samplers/sampler.hpp"
+#include "samplers/hamiltonian.hpp"
+#include "samplers/scheme_sampler.hpp"
 
 namespace partita {
 
@@ -11,9 +12,9 @@ struct MalaOptions {
 };
 deck::Schema mala_schema();
 
-class Mala : public AdjustedSampler {
+class Mala : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
  public:
-  explicit Mala(MalaOptions const& o) : AdjustedSampler(o.step_size, o.temperature, o.target_acceptance) {}
+  explicit Mala(MalaOptions const& o) : SchemeSampler(o.step_size, o.temperature, o.target_acceptance) {}
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
 };

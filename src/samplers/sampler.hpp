@@ -11,7 +11,6 @@
 #include "core/dense.hpp"
 #include "deck/schema.hpp"
 #include "models/model.hpp"
-#include "samplers/advance.hpp"
 #include "samplers/chains.hpp"
 
 namespace partita {
@@ -78,7 +77,6 @@ class Sampler {
     return step_size_ * std::sqrt(temperature_ * curvature * static_cast<double>(dimension));
   }
   double step_size_, temperature_;
-  SamplerWork work_;
 };
 
 // What Metropolis-adjusted samplers share: acceptance counts and a step size that the warm-up adapts by Robbins-Monro on its logarithm,
@@ -93,7 +91,6 @@ class AdjustedSampler : public Sampler {
     adaptations_++;
     step_size_ *= std::exp(2 * std::pow(static_cast<double>(adaptations_), -0.6) * (acceptance - target_));
   }
-  Index work_rows(Index d) const override { return HamiltonianScheme<>::work_rows(d); }
   void describe_state(State& state) override {
     Sampler::describe_state(state);
     state.add_scalar("sampler/adaptations", adaptations_);

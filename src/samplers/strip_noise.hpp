@@ -1,11 +1,12 @@
-// Random numbers of a strip: normals for its rows, two rows at a time straight from the random words, and one uniform a lane and step.
+// Random numbers of a strip: normals or words for its rows, straight from the random words, or one word a lane and step.
 #pragma once
 #include "core/strip.hpp"
 
 namespace partita {
 
-// Normal i of a step is the same function of (chain, stream, step, i) for every kernel. One Philox call gives four numbers: four
-// coordinates of a step, or, in one and two dimensions, one coordinate of four steps and two of two.
+// Those of one stream. Number i of a step is the same function of (chain, stream, step, i) for every kernel. One Philox call gives four
+// numbers: four coordinates of a step, or, in one and two dimensions, one coordinate of four steps and two of two. Of a stream take numbers
+// of one kind only, normals of rows, words of rows or words of lanes: they are made of the same words.
 class StripNoise {
  public:
   KOKKOS_FORCEINLINE_FUNCTION StripNoise(random::RoundKeys const& keys, random::Stream stream, std::uint64_t first_chain)
@@ -15,8 +16,9 @@ class StripNoise {
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void each_row(Index dimension, Index step, Row const& row) {
     if (dimension > 2) {
+      held_ = none;
       for (Index i = 0; i < dimension; i += 4) {
-        random::fill(words_, keys_, first_chain_, stream_, static_cast<std::uint64_t>(step), static_cast<std::uint32_t>(i / 4));
+        fill(step, i / 4);
         two_rows(0, i, dimension, row);
         if (i + 2 < dimension) two_rows(2, i + 2, dimension, row);
       }
@@ -34,19 +36,35 @@ class StripNoise {
     each_row(dimension, step, [&update](Index i) { return [&update, i](Index l, Real xi) { update(i, l, xi); }; });
   }
 
-  // One word a lane for this step's uniform numbers; a Philox call serves four steps.
-  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t const* uniform_words(random::Stream stream, Index step) {
-    if (step / 4 != uniforms_held_) {
-      random::fill(uniforms_, keys_, first_chain_, stream, static_cast<std::uint64_t>(step / 4), 0);
-      uniforms_held_ = step / 4;
+  // row(i) gives lane(l, word), called for every row and lane: a random word in place of a normal.
+  template <class Row>
+  KOKKOS_FORCEINLINE_FUNCTION void each_row_of_words(Index dimension, Index step, Row const& row) {
+    Index const steps_a_call = dimension > 2 ? 1 : dimension == 2 ? 2 : 4;
+    if (steps_a_call == 1) held_ = none;
+    else refill(step / steps_a_call);
+    for (Index i = 0; i < dimension; i++) {
+      if (steps_a_call == 1 && i % 4 == 0) fill(step, i / 4);
+      std::uint32_t const* const words = words_.w[steps_a_call == 1 ? i % 4 : step % steps_a_call * dimension + i];
+      auto const lane = row(i);
+#pragma GCC ivdep
+      for (Index l = 0; l < strip_lanes; l++) lane(l, words[l]);
     }
-    return uniforms_.w[step % 4];
+  }
+
+  // One word a lane, the same for all rows; a Philox call serves four steps.
+  KOKKOS_FORCEINLINE_FUNCTION std::uint32_t const* lane_words(Index step) {
+    refill(step / 4);
+    return words_.w[step % 4];
   }
 
  private:
+  static constexpr Index none = -1;
+  KOKKOS_FORCEINLINE_FUNCTION void fill(Index counter_step, Index draw) {
+    random::fill(words_, keys_, first_chain_, stream_, static_cast<std::uint64_t>(counter_step), static_cast<std::uint32_t>(draw));
+  }
   KOKKOS_FORCEINLINE_FUNCTION void refill(Index shared_step) {
     if (shared_step == held_) return;
-    random::fill(words_, keys_, first_chain_, stream_, static_cast<std::uint64_t>(shared_step), 0);
+    fill(shared_step, 0);
     held_ = shared_step;
   }
   template <class Row>
@@ -78,11 +96,33 @@ class StripNoise {
     }
   }
 
-  random::StripWords words_, uniforms_;
+  random::StripWords words_;
   random::RoundKeys const& keys_;
   std::uint64_t first_chain_;
-  Index held_ = -1, uniforms_held_ = -1;
+  Index held_ = none;  // the shared step whose words of draw 0 are here
   random::Stream stream_;
+};
+
+// Random numbers of a strip from several streams, which do not disturb each other; from<stream>() of a stream that is not named here does
+// not compile.
+template <random::Stream... streams>
+class StripStreams {
+ public:
+  KOKKOS_FORCEINLINE_FUNCTION StripStreams(random::RoundKeys const& keys, std::uint64_t first_chain)
+      : noise_{StripNoise(keys, streams, first_chain)...} {}
+  template <random::Stream stream>
+  KOKKOS_FORCEINLINE_FUNCTION StripNoise& from() {
+    static_assert(((stream == streams) + ...) == 1, "a stream that is not named, or twice");
+    constexpr std::size_t at = [] {
+      std::size_t k = 0, found = 0;
+      ((streams == stream ? found = k++ : k++), ...);
+      return found;
+    }();
+    return noise_[at];
+  }
+
+ private:
+  StripNoise noise_[sizeof...(streams)];
 };
 
 }  // namespace partita

@@ -1,6 +1,7 @@
 #include "samplers/ula.hpp"
 
 #include "core/require.hpp"
+#include "samplers/advance.hpp"
 #include "samplers/stability.hpp"
 
 namespace partita {

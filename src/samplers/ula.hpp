@@ -1,8 +1,37 @@
 // Unadjusted Langevin algorithm: x <- x - eta dE/dx + sqrt(2 eta T) noise_scale xi.
 #pragma once
-#include "samplers/sampler.hpp"
+#include "samplers/scheme_sampler.hpp"
 
 namespace partita {
+
+// Unadjusted Langevin: x <- x - eta dE/dx + sqrt(2 eta) xi.
+struct UlaScheme {
+  static constexpr bool needs_energy = false, carries_gradient = false, gradient_at_state = true, keeps_velocity = false;
+  enum Vector : Index { gradient_here, vectors };
+  enum Scalar : Index { scalars };
+  enum Energy : Index { energy_here, energies };
+  using Noise = StripStreams<random::Stream::langevin_noise>;
+  using S = Strip<UlaScheme>;
+  Real step_size, amplitude;
+
+  KOKKOS_FUNCTION Index evaluations(Index) const { return 1; }
+  KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(S const& s) const { return s.x; }
+  KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(S const& s) const { return s.vector(gradient_here); }
+  KOKKOS_FORCEINLINE_FUNCTION double* energy(S const& s) const { return s.energy(energy_here); }
+
+  KOKKOS_FORCEINLINE_FUNCTION void begin(S const&, Noise&, Index) const {}
+  template <class Gradient>
+  KOKKOS_FORCEINLINE_FUNCTION void before(S const&, Noise&, Turn, Gradient const&) const {}
+  template <class Gradient>
+  KOKKOS_FORCEINLINE_FUNCTION void after(S const& s, Noise& noise, Turn turn, Gradient const& g) const {
+    auto const x = s.x;
+    Real const eta = step_size, a = amplitude;
+    s.each_moving_row(noise.from<random::Stream::langevin_noise>(), turn.step, [=](Index i) {
+      Real* const row = x[i];
+      return [=, slope = g.row(i)](Index l, Real xi) { row[l] = std::fma(a, xi, std::fma(-eta, slope(l, row[l]), row[l])); };
+    });
+  }
+};
 
 struct UlaOptions {
   double step_size = 0;
@@ -11,14 +40,13 @@ struct UlaOptions {
 };
 deck::Schema ula_schema();
 
-class Ula : public Sampler {
+class Ula : public SchemeSampler<UlaScheme, Sampler> {
  public:
-  explicit Ula(UlaOptions const& o) : Sampler(o.step_size, o.temperature), noise_scale_(o.noise_scale) {}
+  explicit Ula(UlaOptions const& o) : SchemeSampler(o.step_size, o.temperature), noise_scale_(o.noise_scale) {}
   void require_fit(Model const&) const override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool biased() const override { return true; }
-  Index work_rows(Index d) const override { return UlaScheme::work_rows(d); }
   // Unstable from H = 2 / eta on; at half of that its chains are twice as wide as exp(-E), and with the gradient sqrt(2) times as long.
   // With less noise they are not meant to sample exp(-E).
   double longest_gradient_step(Index d) const override {

@@ -1,6 +1,7 @@
 #include "samplers/underdamped.hpp"
 
 #include "core/require.hpp"
+#include "samplers/advance.hpp"
 #include "samplers/stability.hpp"
 
 namespace partita {
@@ -19,15 +20,7 @@ void Underdamped::require_fit(Model const& model) const {
 
 void Underdamped::prepare(Model const& model, Chains& chains, random::Key key) {
   require_fit(model);
-  double const mass = options_.mass;
-  // Velocities start in equilibrium; they are drawn like initial positions, from a stream of their own.
-  Chains start = chains;
-  start.x = TileStorage("chains velocity", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
-  initialise(start, key, random::Stream::momentum, 0, {InitialState::normal, std::sqrt(options_.temperature / mass)});
-  chains.velocity = start.x;
-  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
-  for (std::size_t i = 0; i < held.extent(0); i++)
-    if (held(i)) Kokkos::deep_copy(Kokkos::subview(start.x, Kokkos::ALL, i, Kokkos::ALL), Real(0));
+  start_velocities(chains, key, std::sqrt(options_.temperature / options_.mass));  // in equilibrium
 }
 
 void Underdamped::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {

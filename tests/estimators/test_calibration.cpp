@@ -10,6 +10,7 @@
 #include <functional>
 
 #include "../models/flow.hpp"
+#include "energies/gaussian.hpp"
 #include "estimators/distances.hpp"
 #include "estimators/flow.hpp"
 #include "estimators/hee_relaxation.hpp"
@@ -17,7 +18,6 @@
 #include "estimators/log_z.hpp"
 #include "estimators/ratings.hpp"
 #include "hee_reference.hpp"
-#include "models/gaussian.hpp"
 #include "small_machines.hpp"
 
 namespace partita {

@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include "../models/flow.hpp"
+#include "energies/double_well.hpp"
+#include "energies/gaussian.hpp"
 #include "estimators/flow.hpp"
-#include "models/analytic_model.hpp"
 
 namespace partita::test {
 namespace {
@@ -91,11 +92,11 @@ TEST(Quadrature, FindsTheDoubleWell) {
 // Among 2,000 samples few come near the barrier; among 1e5 the rarest, five deviations out, may weigh as much as thousands of others.
 TEST(Coverage, SeesAWellThatTheWeightsCannot) {
   Nice flow = gaussian_flow(-1.44, 0.34);
-  AnalyticModel target(make_double_well({1}));
-  auto const weights = importance(draw_flow(flow, target, 2000, Communicator::world(), key));
+  auto const target = make_double_well({1});
+  auto const weights = importance(draw_flow(flow, *target, 2000, Communicator::world(), key));
   EXPECT_GT(weights.log_c.effective / 2000, 0.8);
   EXPECT_LT(weights.log_c.value, 5.032284 - 4 * weights.log_c.error());  // log 0.93 = -.07 is missing, 8 standard errors
-  auto const samples = draw_flow(flow, target, 100000, Communicator::world(), key);
+  auto const samples = draw_flow(flow, *target, 100000, Communicator::world(), key);
   auto const law = quadrature(
       [](auto const& points) {
         auto u = points;
@@ -106,7 +107,7 @@ TEST(Coverage, SeesAWellThatTheWeightsCannot) {
   auto const found = masses(samples, 60, [](float const* x) { return static_cast<Index>(std::floor((x[0] + 3) * 10)); });
   EXPECT_NEAR(covered(law.masses, found.weighted, 100000), 0.935, 0.01);
   Nice wide = gaussian_flow(0, 1.3);
-  auto const all = masses(draw_flow(wide, target, 100000, Communicator::world(), key), 60, [](float const* x) {
+  auto const all = masses(draw_flow(wide, *target, 100000, Communicator::world(), key), 60, [](float const* x) {
     return x[0] < -3 || x[0] >= 3 ? Index{-1} : static_cast<Index>(std::floor((x[0] + 3) * 10));
   });
   EXPECT_EQ(covered(law.masses, all.weighted, 100000), 1);

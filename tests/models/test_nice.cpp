@@ -6,8 +6,8 @@
 
 #include "core/dense.hpp"
 #include "core/require.hpp"
+#include "energies/double_well.hpp"
 #include "flow.hpp"
-#include "models/analytic_model.hpp"
 #include "models/nice.hpp"
 
 namespace partita::test {
@@ -132,11 +132,11 @@ class Loss {
     };
     Kokkos::deep_copy(gradient_, Real(0));
     flow_.forward(view(z_, lanes), view(xy_, lanes));
-    target_.energy_and_gradient(x(xy_), view(energy_, lanes), x(gradient_));
+    target_->energy_and_gradient(x(xy_), view(energy_, lanes), x(gradient_));
     flow_.conditional(view(xy_, lanes), view(rest_, lanes));
   }
   Nice flow_;
-  AnalyticModel target_;
+  std::unique_ptr<DifferentiableModel> target_;
   TileStorage z_, xy_, gradient_;
   TileScalarStorage energy_, rest_, weight_;
 };

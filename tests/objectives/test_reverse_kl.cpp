@@ -6,7 +6,8 @@
 #include "../models/flow.hpp"
 #include "../optimizers/copy_state.hpp"
 #include "core/require.hpp"
-#include "models/analytic_model.hpp"
+#include "energies/double_well.hpp"
+#include "energies/gaussian.hpp"
 #include "objectives/reverse_kl.hpp"
 #include "optimizers/adam.hpp"
 #include "optimizers/optimizer.hpp"
@@ -18,9 +19,7 @@ random::Key const key{3, 14};
 NiceOptions const small{.dimension = 2, .latent_dimension = 4, .couplings = 3, .hidden = {8}, .scale = "lu", .covariance = "cholesky"};
 
 ReverseKl objective(Nice& flow, Index batch, Index width, ReverseKlOptions const& o = {}, Summation summation = Summation::reproducible) {
-  return {
-      flow, std::make_unique<AnalyticModel>(make_double_well({flow.dimension()})), o, {batch, width}, 100, Communicator::world(), summation,
-      key};
+  return {flow, make_double_well({flow.dimension()}), o, {batch, width}, 100, Communicator::world(), summation, key};
 }
 
 TEST(ReverseKl, BetaRisesOverItsShareOfTheUpdates) {

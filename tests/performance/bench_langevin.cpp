@@ -2,9 +2,8 @@
 #include <benchmark/benchmark.h>
 
 #include "comm/environment.hpp"
-#include "models/analytic_model.hpp"
-#include "models/double_well.hpp"
-#include "models/gaussian.hpp"
+#include "energies/double_well.hpp"
+#include "energies/gaussian.hpp"
 #include "samplers/mala.hpp"
 #include "samplers/ula.hpp"
 
@@ -67,7 +66,7 @@ void mala_gaussian(benchmark::State& state) {
 
 void mala_double_well(benchmark::State& state) {
   Mala sampler({.step_size = 0.02});
-  run_chains(state, sampler, AnalyticModel(make_double_well({.dimension = state.range(0)})), state.range(0));
+  run_chains(state, sampler, *make_double_well({.dimension = state.range(0)}), state.range(0));
 }
 
 }  // namespace

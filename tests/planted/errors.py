@@ -37,6 +37,7 @@ LEARNING = ("objectives.ranks_1", "objectives.hee_learning")
 SAMPLERS = ("samplers.ranks_1",)
 LADDERS = ("tempering.ranks_1", "tempering.ranks_2", "tempering.ranks_3")
 MODELS = ("models.ranks_1",)
+ENERGIES = ("energies.ranks_1",)
 MACHINES = ("models.ranks_1", "estimators.ranks_1")
 NETWORKS = ("networks.ranks_1", "models.ranks_1")
 OPTIMIZERS = ("optimizers.ranks_1",)
@@ -73,7 +74,7 @@ survivors = (
           RESTART),
     Error("count of steps not restored", "src/driver/sample_task.cpp",
           'state.add_scalar("chains/steps_since_reset", since_reset_);', "", RESTART),
-    Error("energies that are no number not counted as diverging", "src/samplers/schemes.hpp", "error < Real(1000)",
+    Error("energies that are no number not counted as diverging", "src/samplers/scheme.hpp", "error < Real(1000)",
           "!(error >= Real(1000))",
           SAMPLERS),
     Error("acceptances of padding lanes counted", "src/samplers/chains.cpp", "l < width && (first + tile) * width + l < all", "l < width",
@@ -172,9 +173,9 @@ further = (
           "Real(1)", MODELS + OBJECTIVES),
     Error("self-couplings in a Hopfield network's energy", "src/models/hopfield.cpp", "static_cast<double>(units_ * patterns_)", "0.",
           MODELS),
-    Error("precision matrix of the autoregressive Gaussian at its ends", "src/models/gaussian.cpp", "i == 0 || i == dimension - 1",
+    Error("precision matrix of the autoregressive Gaussian at its ends", "src/energies/gaussian.cpp", "i == 0 || i == dimension - 1",
           "i == 0",
-          MODELS),
+          ENERGIES),
     Error("reference mean of the Gaussian field without its precision", "src/models/gaussian_mrf.cpp", "(1 - beta) * t(i) * m(i)",
           "(1 - beta) * m(i)", MACHINES),
     Error("volume term of a flow with diagonal S", "src/models/nice.cpp", "g.values[i] * std::exp(p.values[i]) - 1",
@@ -189,7 +190,7 @@ further = (
     Error("number of mass adaptations not in the checkpoint", "src/samplers/hmc.cpp", 'state.add_scalar("sampler/places/calls", calls_);',
           "",
           (samplers("Hmc"), "driver.restart")),
-    Error("trajectories half a leapfrog too long", "src/samplers/schemes.hpp", "2 * leapfrogs - 1", "2 * leapfrogs",
+    Error("trajectories half a leapfrog too long", "src/samplers/hamiltonian.hpp", "2 * leapfrogs - 1", "2 * leapfrogs",
           (samplers("Hmc", "DoubleWell", "Acceptance", "Adaptation"),), at="static_cast<std::uint32_t>(2 * leapfrogs - 1)"),
     Error("hmc's step does not grow with temperature", "src/samplers/replica_exchange.cpp", "o.step_size * std::sqrt(t)", "o.step_size",
           LADDERS),

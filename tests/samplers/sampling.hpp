@@ -5,14 +5,12 @@
 #include <memory>
 #include <vector>
 
-#include "models/analytic_model.hpp"
+#include "models/model.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita::sampling {
 
 using Point = std::vector<double>;  // a chain's state
-
-inline std::unique_ptr<DifferentiableModel> analytic(AnalyticEnergy e) { return std::make_unique<AnalyticModel>(std::move(e)); }
 
 // The same energy with its functor out of sight, so that samplers take the path of large models.
 class Hidden : public DifferentiableModel {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "core/require.hpp"
+#include "energies/gaussian.hpp"
 #include "samplers/annealed_langevin.hpp"
 #include "sampling.hpp"
 

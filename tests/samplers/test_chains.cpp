@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "energies/double_well.hpp"
 #include "models/rbm.hpp"
 #include "samplers/gibbs.hpp"
 #include "samplers/mala.hpp"
@@ -85,7 +86,7 @@ TEST(FirstNonfiniteChain, NamesTheFirstOfTheRealChains) {
 
 // 37 chains in tiles of 32: 11 lanes of the second are chains that nobody asked for, and the rest of its rows is unused.
 TEST(PaddingLanes, RepeatTheLastChain) {
-  auto const model = analytic(make_double_well({.dimension = 2}));
+  auto const model = make_double_well({.dimension = 2});
   Ula ula({.step_size = 0.02});
   Mala mala({.step_size = 0.02});
   Underdamped underdamped({.step_size = 0.1});
@@ -117,7 +118,7 @@ TEST(PaddingLanes, RepeatTheLastChain) {
 }
 
 TEST(PaddingLanes, AreNotCounted) {
-  auto const model = analytic(make_double_well({}));
+  auto const model = make_double_well({});
   Chains c = make_chains(37, 1, {InitialState::uniform, 1.5}, key, 48);
   Mala cautious({.step_size = 1e-9});
   cautious.advance(*model, c, key, 0, 25);

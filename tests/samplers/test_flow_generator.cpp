@@ -4,7 +4,8 @@
 #include <cmath>
 
 #include "../models/flow.hpp"
-#include "models/analytic_model.hpp"
+#include "energies/double_well.hpp"
+#include "energies/gaussian.hpp"
 #include "samplers/flow_generator.hpp"
 #include "samplers/mala.hpp"
 
@@ -21,7 +22,7 @@ Nice wide() {
   set_block(flow, "scale", {std::log(1.4), 0});
   return flow;
 }
-std::unique_ptr<DifferentiableModel> well() { return std::make_unique<AnalyticModel>(make_double_well({1})); }
+std::unique_ptr<DifferentiableModel> well() { return make_double_well({1}); }
 
 double share_above(TileStorage const& x, double threshold) {
   auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);

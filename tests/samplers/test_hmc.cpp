@@ -5,6 +5,7 @@
 
 #include "../optimizers/copy_state.hpp"
 #include "comm/communicator.hpp"
+#include "energies/gaussian.hpp"
 #include "models/gaussian_mrf.hpp"
 #include "models/host_values.hpp"
 #include "samplers/hmc.hpp"

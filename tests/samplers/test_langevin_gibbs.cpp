@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/require.hpp"
+#include "energies/double_well.hpp"
 #include "models/host_values.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/langevin_gibbs.hpp"
@@ -158,7 +159,7 @@ TEST(LangevinGibbs, OtherModelsAreRefused) {
   Chains chains = make_chains(16, d, {}, key);
   LangevinGibbs sampler({.step_size = 0.1});
   EXPECT_THROW(sampler.prepare(Rbm({.visible = d, .hidden = f}), chains, key), Failure);
-  EXPECT_THROW(sampler.prepare(*analytic(make_double_well({.dimension = d})), chains, key), Failure);
+  EXPECT_THROW(sampler.prepare(*make_double_well({.dimension = d}), chains, key), Failure);
 }
 
 // The samplers of energies follow dF/dv.

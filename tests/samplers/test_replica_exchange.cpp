@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "core/require.hpp"
+#include "energies/gaussian.hpp"
+#include "energies/gaussian_mixture.hpp"
 #include "samplers/mala.hpp"
 #include "samplers/replica_exchange.hpp"
 #include "tempering.hpp"
@@ -16,7 +18,9 @@ auto const key = random::make_key(41);
 auto const world = [] { return Communicator::world(); };
 
 // Two unit Gaussians 12 apart, between which E rises by 18, with weights .2 and .8; all chains start in the lighter one.
-AnalyticEnergy far_modes() { return make_gaussian_mixture({.dimension = 2, .means = {-6, 0, 6, 0}, .weights = {0.2, 0.8}, .sigma = 1}); }
+std::unique_ptr<DifferentiableModel> far_modes() {
+  return make_gaussian_mixture({.dimension = 2, .means = {-6, 0, 6, 0}, .weights = {0.2, 0.8}, .sigma = 1});
+}
 InitialDistribution const lighter_mode{InitialState::zero, 1, -6};
 
 ReplicaExchangeOptions mala(Index rungs, double lowest) {
@@ -36,7 +40,7 @@ void run_with_warmup(Sampler& sampler, Model const& model, Chains& chains, Index
 }
 
 TEST(ReplicaExchange, FarModesHaveTheirWeightsWhereMalaStaysInOne) {
-  auto const model = analytic(far_modes());
+  auto const model = far_modes();
   Tiling const tiling{1000, 256};
   auto const in_heavier = [&](Sampler& sampler, Index warmup, Index steps) {
     Chains chains = chains_at(Ranks::shared, tiling, 2, key, lighter_mode);
@@ -136,7 +140,7 @@ struct Case {
   Index dimension;
 };
 std::vector<Case> cases() {
-  return {{std::shared_ptr<Model>(analytic(far_modes())), mala(5, 0.05), 2},
+  return {{std::shared_ptr<Model>(far_modes()), mala(5, 0.05), 2},
           {std::shared_ptr<Model>(make_gaussian({.dimension = 3, .precision = "dense", .matrix = {2, 0.5, 0, 0.5, 1, -0.25, 0, -0.25, 3}})),
            mala(4, 0.2), 3},
           {std::shared_ptr<Model>(two_modes(1)), {.moves = "gibbs", .rungs = 4, .lowest_beta = 0}, machine_visible}};
@@ -199,7 +203,7 @@ TEST(ReplicaExchange, SetsOfChainsHaveLaddersOfTheirOwn) {
 
 // Rungs, ladder, step sizes and counters are in the checkpoint, wherever rungs live after it.
 TEST(ReplicaExchange, ContinuesFromACheckpoint) {
-  auto const model = analytic(far_modes());
+  auto const model = far_modes();
   ReplicaExchangeOptions const options{.moves = "mala", .step_size = 0.5, .rungs = 4, .lowest_beta = 0.05};
   auto const start = [&](ReplicaExchange& sampler) {
     Chains chains = chains_at(Ranks::shared, {chain_count, 48}, 2, key, {});

@@ -39,13 +39,13 @@ TEST(StripNoise, NormalsAreAFunctionOfChainStepAndCoordinate) {
   }
 }
 
-TEST(StripNoise, UniformWordsAreAFunctionOfChainAndStep) {
+TEST(StripNoise, LaneWordsAreAFunctionOfChainAndStep) {
   auto const key = random::make_key(5);
   auto const keys = random::round_keys(key);
-  StripNoise noise(keys, Stream::test, first_chain);
+  StripStreams<Stream::test, Stream::metropolis> noise(keys, first_chain);
   for (Index step : {7, 0, 1, 2, 3, 4, 6, 5, 3}) {
-    noise.each(3, step, [](Index, Index, Real) {});  // normals in between do not disturb them
-    auto const* words = noise.uniform_words(Stream::metropolis, step);
+    noise.from<Stream::test>().each(3, step, [](Index, Index, Real) {});  // normals in between do not disturb them
+    auto const* words = noise.from<Stream::metropolis>().lane_words(step);
     for (int l = 0; l < strip_lanes; l++)
       EXPECT_EQ(words[l],
                 random::words(key, first_chain + static_cast<unsigned>(l), Stream::metropolis, static_cast<std::uint64_t>(step / 4), 0)

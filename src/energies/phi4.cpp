@@ -1,9 +1,7 @@
-// The phi^4 (Allen-Cahn) chain on [0, 1] with phi = 0 at both ends, d interior sites, spacing h = 1/(d+1), in the form of
-// Gabrie, Rotskoff, Vanden-Eijnden, PNAS 119 e2109420119 (2022): E = beta sum_i a/(2h) (phi_i - phi_{i-1})^2 + beta h/(4a) sum_i (1 -
-// phi_i^2)^2.
-#pragma once
+#include "energies/phi4.hpp"
+
 #include "core/lane_sums.hpp"
-#include "deck/schema.hpp"
+#include "energies/analytic_model.hpp"
 
 namespace partita {
 
@@ -35,12 +33,18 @@ struct Phi4Chain {
   }
 };
 
-struct Phi4Options {
-  Index dimension = 64;
-  double beta = 20;
-  double stiffness = 0.1;
-};
-deck::Schema phi4_schema();
-Phi4Chain make_phi4(Phi4Options const&);
+deck::Schema phi4_schema() {
+  using O = Phi4Options;
+  return deck::schema<O>(
+      "phi4", "phi^4 chain with fixed ends, E = beta sum a/(2h) (phi_i - phi_{i-1})^2 + beta h/(4a) (1 - phi_i^2)^2, h = 1/(d+1)",
+      {deck::key("dimension", &O::dimension, "number of interior sites d").at_least(1),
+       deck::key("beta", &O::beta, "inverse temperature").above(0), deck::key("stiffness", &O::stiffness, "a").above(0)});
+}
+
+std::unique_ptr<DifferentiableModel> make_phi4(Phi4Options const& o) {
+  double const h = 1 / static_cast<double>(o.dimension + 1);
+  return analytic_model(
+      Phi4Chain{o.dimension, static_cast<Real>(o.beta * o.stiffness / h), static_cast<Real>(o.beta * h / (4 * o.stiffness))});
+}
 
 }  // namespace partita

@@ -1,9 +1,8 @@
-// Neal's funnel (Neal, Annals of Statistics 31, 705 (2003)): v = x_0 ~ N(0, sigma^2), x_i | v ~ N(0, e^v).
-// E = v^2 / (2 sigma^2) + (d-1) v / 2 + e^-v sum_i x_i^2 / 2; log Z = log sigma + d/2 log(2 pi).
-#pragma once
+#include "energies/funnel.hpp"
+
 #include "core/lane_sums.hpp"
 #include "core/math.hpp"
-#include "deck/schema.hpp"
+#include "energies/analytic_model.hpp"
 
 namespace partita {
 
@@ -38,11 +37,15 @@ struct Funnel {
   }
 };
 
-struct FunnelOptions {
-  Index dimension = 10;
-  double sigma = 3;
-};
-deck::Schema funnel_schema();
-Funnel make_funnel(FunnelOptions const&);
+deck::Schema funnel_schema() {
+  using O = FunnelOptions;
+  return deck::schema<O>("funnel", "Neal's funnel, E = v^2 / (2 sigma^2) + (d-1) v / 2 + exp(-v) sum_i x_i^2 / 2 with v = x_0",
+                         {deck::key("dimension", &O::dimension, "number of coordinates d, v included").at_least(2),
+                          deck::key("sigma", &O::sigma, "standard deviation of v").above(0)});
+}
+
+std::unique_ptr<DifferentiableModel> make_funnel(FunnelOptions const& o) {
+  return analytic_model(Funnel{o.dimension, static_cast<Real>(1 / (o.sigma * o.sigma))});
+}
 
 }  // namespace partita

@@ -1,8 +1,6 @@
-// The twisted Gaussian of Haario, Saksman and Tamminen (Comput. Stat. 14, 375 (1999)): x_0 ~ N(0, a^2), x_1 + b x_0^2 - a^2 b ~ N(0, 1).
-// Twisting keeps volumes: log Z = log a + log(2 pi), mean 0, variances a^2 and 1 + 2 a^4 b^2.
-#pragma once
-#include "core/strip.hpp"
-#include "deck/schema.hpp"
+#include "energies/banana.hpp"
+
+#include "energies/analytic_model.hpp"
 
 namespace partita {
 
@@ -24,11 +22,15 @@ struct Banana {
   }
 };
 
-struct BananaOptions {
-  double scale = 2;
-  double bend = 0.5;
-};
-deck::Schema banana_schema();
-Banana make_banana(BananaOptions const&);
+deck::Schema banana_schema() {
+  using O = BananaOptions;
+  return deck::schema<O>(
+      "banana", "Twisted Gaussian, E = x_0^2 / (2 a^2) + (x_1 + b x_0^2 - a^2 b)^2 / 2",
+      {deck::key("scale", &O::scale, "a, standard deviation of x_0").above(0), deck::key("bend", &O::bend, "b, strength of the twist")});
+}
+
+std::unique_ptr<DifferentiableModel> make_banana(BananaOptions const& o) {
+  return analytic_model(Banana{2, static_cast<Real>(o.scale), static_cast<Real>(o.bend)});
+}
 
 }  // namespace partita

@@ -1,8 +1,7 @@
-// The Mueller-Brown surface (Mueller and Brown, Theor. Chim. Acta 53, 75 (1979)), three minima in two dimensions, divided by `temperature`.
-#pragma once
+#include "energies/mueller_brown.hpp"
+
 #include "core/math.hpp"
-#include "core/strip.hpp"
-#include "deck/schema.hpp"
+#include "energies/analytic_model.hpp"
 
 namespace partita {
 
@@ -30,10 +29,14 @@ struct MuellerBrown {
   }
 };
 
-struct MuellerBrownOptions {
-  double temperature = 10;
-};
-deck::Schema mueller_brown_schema();
-MuellerBrown make_mueller_brown(MuellerBrownOptions const&);
+deck::Schema mueller_brown_schema() {
+  using O = MuellerBrownOptions;
+  return deck::schema<O>("mueller_brown", "E(x, y) = V(x, y) / temperature with the four-term Mueller-Brown potential V",
+                         {deck::key("temperature", &O::temperature, "k T in the units of V (its wells are about 100 deep)").above(0)});
+}
+
+std::unique_ptr<DifferentiableModel> make_mueller_brown(MuellerBrownOptions const& o) {
+  return analytic_model(MuellerBrown{2, static_cast<Real>(1 / o.temperature)});
+}
 
 }  // namespace partita

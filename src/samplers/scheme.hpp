@@ -1,0 +1,134 @@
+// What the time steps of samplers, the schemes, are made of. A scheme is written once for a strip of lanes, in the header of its sampler,
+// and used by the fused kernels of analytic energies and by large models alike. A step makes `evaluations(step)` evaluations of E and
+// dE/dx, the same in all lanes; before() and after() are what happens around each. A scheme declares
+//   needs_energy       it accepts or rejects: models without an energy will not do
+//   carries_gradient   begin() finds E and dE/dx of the present x in energy() and gradient() when a block of steps starts
+//   gradient_at_state  it evaluates at x itself, not at a proposal
+//   keeps_velocity     its chains have velocities
+//   Vector, Scalar, Energy   enumerations that name its work rows, of which there are vectors, scalars and energies: vectors have a row for
+//                    each coordinate, scalars and energies one; energies are doubles, for what decides is the small difference of large
+//                    ones
+//   Noise              the streams of random numbers that it draws from
+//   point(), gradient(), energy()   where an evaluation is taken and where its results go
+#pragma once
+#include "core/math.hpp"
+#include "samplers/strip_noise.hpp"
+
+namespace partita {
+
+// The coordinates that move. Loops run over these alone: what is held has no drift, no noise and no velocity, and x keeps its bits.
+struct Moving {
+  Index count;
+  Index const* list;  // null: all coordinates
+  KOKKOS_FORCEINLINE_FUNCTION Index operator[](Index k) const { return list ? list[k] : k; }
+};
+
+// An evaluation of a step, counted from 0, and whether it is the step's last.
+struct Turn {
+  Index step, evaluation;
+  bool last;
+};
+
+// Rows of work memory that a scheme asks for, in this dimension.
+template <class Scheme>
+KOKKOS_FUNCTION constexpr Index work_rows(Index dimension) {
+  return Scheme::vectors * dimension + Scheme::scalars;
+}
+
+// What a scheme sees of a strip.
+template <class Scheme>
+struct Strip {
+  Rows<Real> x, velocity, work;
+  Rows<double> energies;
+  std::int32_t *accepted, *diverging;
+  Index dimension;
+  Moving moving;
+  std::uint64_t first_chain;
+
+  KOKKOS_FORCEINLINE_FUNCTION Rows<Real> vector(typename Scheme::Vector k) const { return {work[k * dimension], work.pitch}; }
+  KOKKOS_FORCEINLINE_FUNCTION Real* scalar(typename Scheme::Scalar k) const { return work[Scheme::vectors * dimension + k]; }
+  KOKKOS_FORCEINLINE_FUNCTION double* energy(typename Scheme::Energy k) const { return energies[k]; }
+
+  // StripNoise::each_row over the coordinates i that move; the normals go by their places among them.
+  template <class Row>
+  KOKKOS_FORCEINLINE_FUNCTION void each_moving_row(StripNoise& noise, Index step, Row const& row) const {
+    if (moving.list) [[unlikely]]  // apart, so that otherwise what depends on a row alone stays in registers
+      noise.each_row(moving.count, step, [&row, m = moving](Index k) { return row(m[k]); });
+    else noise.each_row(dimension, step, row);
+  }
+  // The same without noise: row(i) gives lane(l).
+  template <class Row>
+  KOKKOS_FORCEINLINE_FUNCTION void each_moving_row(Row const& row) const {
+    for (Index k = 0; k < moving.count; k++) {
+      auto const lane = row(moving[k]);
+#pragma GCC ivdep
+      for (Index l = 0; l < strip_lanes; l++) lane(l);
+    }
+  }
+  // `to` takes the values of `from` in all rows and lanes.
+  KOKKOS_FORCEINLINE_FUNCTION void copy(Rows<Real> from, Rows<Real> to) const {
+    for (Index i = 0; i < dimension; i++)
+      for (Index l = 0; l < strip_lanes; l++) to[i][l] = from[i][l];
+  }
+};
+
+// Gradients read from rows, or computed on the fly from a separable energy at the rows of x: row(i)(l, x) is dE/dx_i of lane l, where x_i =
+// x.
+struct StoredGradient {
+  Rows<Real> rows;
+  struct Row {
+    Real const* values;
+    KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index l, Real) const { return values[l]; }
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Row row(Index i) const { return {rows[i]}; }
+};
+template <class Energy>
+struct SeparableGradient {
+  Energy const& energy;
+  struct Row {
+    typename Energy::Coordinate coordinate;
+    KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index, Real x) const { return coordinate.gradient(x); }
+  };
+  KOKKOS_FORCEINLINE_FUNCTION Row row(Index i) const { return {energy.coordinate(i)}; }
+};
+
+// Metropolis's test with a random word: whether a proposal is taken whose acceptance probability is min(1, exp(-error)). A NaN is not.
+KOKKOS_FORCEINLINE_FUNCTION bool is_accepted(std::uint32_t word, Real error) { return math::log(random::uniform(word)) < -error; }
+
+// Where a scheme with an acceptance test stands, and where it proposes to go, each with its gradient and its energy.
+struct Proposal {
+  Rows<Real> gradient_here, there, gradient_there;
+  double *energy_here, *energy_there;
+};
+
+// Where the block's first evaluation, made at the proposal's place, is of x.
+template <class Scheme>
+KOKKOS_FORCEINLINE_FUNCTION void keep_evaluation(Strip<Scheme> const& s, Proposal const& p) {
+  s.copy(p.gradient_there, p.gradient_here);
+  for (Index l = 0; l < strip_lanes; l++) p.energy_here[l] = p.energy_there[l];
+}
+
+// The acceptance step of every such scheme: lane by lane the proposal takes the place of x, with its gradient and energy, or is forgotten.
+// error(l) is -log of lane l's acceptance ratio; a huge error, or one that is no number, is counted as diverging.
+template <class Scheme, class Error>
+KOKKOS_FORCEINLINE_FUNCTION void accept_or_reject(Strip<Scheme> const& s, Proposal const& p, std::uint32_t const* words,
+                                                  Error const& error_of) {
+  std::int32_t accept[strip_lanes];
+  double *e = p.energy_here, *ey = p.energy_there;
+#pragma GCC ivdep
+  for (Index l = 0; l < strip_lanes; l++) {
+    Real const error = error_of(l);
+    accept[l] = is_accepted(words[l], error) ? 1 : 0;
+    s.accepted[l] += accept[l];
+    s.diverging[l] += error < Real(1000) ? 0 : 1;
+    e[l] = math::select(accept[l], ey[l], e[l]);
+  }
+  s.each_moving_row([&](Index i) {
+    return [&accept, x = s.x[i], y = p.there[i], g = p.gradient_here[i], gy = p.gradient_there[i]](Index l) {
+      x[l] = math::select(accept[l], y[l], x[l]);
+      g[l] = math::select(accept[l], gy[l], g[l]);
+    };
+  });
+}
+
+}  // namespace partita
