@@ -170,7 +170,10 @@ ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options 
 
 template <class Class, class Options>
 SamplerEntry sampler(deck::Schema schema, Needs const& needed, Rule rule = {}) {
-  return {{std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, needed, std::move(rule)};
+  SamplerEntry entry{
+      {std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, needed, std::move(rule)};
+  if constexpr (requires { typename Class::Scheme; }) entry.keeps_velocity = Class::Scheme::keeps_velocity;
+  return entry;
 }
 
 void moves_one_machine(Fit const& fit) {
@@ -213,12 +216,11 @@ SamplerEntry trajectory_tempering() {
 
 void chains_can_restart(Fit const& fit) {
   deck::Block const* const sampler = given(fit.deck, "sampler");
-  if (sampler && sampler->type == "underdamped")
-    fit.refuse(
-        "",
-        fmt::format("objective.type = \"{}\" starts chains anew, and sampler.type = \"underdamped\" keeps velocities, which they have not; "
-                    "use ula, leimkuhler_matthews, mala or hmc",
-                    fit.own.type));
+  if (sampler && named(samplers(), sampler->type).keeps_velocity)
+    fit.refuse("",
+               fmt::format("objective.type = \"{}\" starts chains anew, and sampler.type = \"{}\" keeps velocities, which they have not; "
+                           "use ula, leimkuhler_matthews, mala or hmc",
+                           fit.own.type, sampler->type));
 }
 
 // Of two counts; the largest number where it is larger.

@@ -37,6 +37,7 @@ struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key
 struct SamplerEntry : Entry<std::unique_ptr<Sampler>(deck::Block const&)> {
   Needs needs;  // of the model that it moves
   Rule rule = {};
+  bool keeps_velocity = false;
 };
 
 struct ObjectiveContext {

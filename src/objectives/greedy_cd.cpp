@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/require.hpp"
+
 namespace partita {
 namespace {
 

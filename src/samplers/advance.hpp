@@ -69,8 +69,8 @@ void for_each_strip(char const* name, Chains const& chains, SamplerWork const& w
       name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count * strips_per_tile), KOKKOS_LAMBDA(Index n) {
         Index const in_flight = n / strips_per_tile, tile = first + in_flight, lane = n % strips_per_tile * strip_lanes;
         stage(Strip<Scheme>{rows_at(x, tile, lane, pitch), rows_at(velocity, tile, lane, pitch), rows_at(work_rows, in_flight, lane, pitch),
-                            rows_at(energies, in_flight, lane, pitch), &accepted(tile, lane), &diverging(tile, lane), d, moving,
-                            first_chain.of(tile, lane)});
+                            rows_at(energies, in_flight, lane, pitch), &accepted(tile, lane), &diverging(tile, lane), tile * pitch + lane,
+                            d, moving, first_chain.of(tile, lane)});
       });
 }
 
@@ -87,6 +87,7 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
                             rows_at(work.energies, 0, 0, pitch),
                             nullptr,
                             nullptr,
+                            0,
                             d,
                             moving,
                             0};

@@ -3,7 +3,6 @@
 //   separable      E(x) = sum_i e_i(x_i): coordinate(i) has energy(x_i) and gradient(x_i);
 //   not separable  energy_and_gradient(x, g, energy) on the rows of a strip; sums_in_double: of many terms, which LaneSums adds.
 #pragma once
-#include "core/lane_sums.hpp"
 #include "samplers/advance.hpp"
 
 namespace partita {
@@ -89,6 +88,7 @@ void advance_fused(Scheme const& scheme, Energy const& energy, FusedCall const& 
                               detail::rows_at(energies, slot, 0, strip_lanes),
                               &accepted(tile, lane),
                               &diverging(tile, lane),
+                              tile * pitch + lane,
                               d,
                               moving,
                               first_chain.of(tile, lane)};

@@ -16,8 +16,8 @@ struct LengthsByCoordinate {
 // Hybrid Monte Carlo (Duane et al. 1987): fresh velocities, leapfrog steps of length `step`, Metropolis test. With one leapfrog of length
 // sqrt(2 eta) it is the Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996).
 //
-// A trajectory of fixed length returns a mode of which it is nearly a half or a whole period to where it was, for ever (Mackenzie 1989). Of
-// random length, its leapfrogs are uniform on 1 .. 2 leapfrogs - 1, keyed by the step alone: `leapfrogs` on average, all lanes alike.
+// A trajectory of fixed length returns a mode of which it is nearly a half or a whole period to where it was, for ever (Mackenzie 1989);
+// one of random length does not.
 template <class Lengths = EqualLengths>
 struct HamiltonianScheme {
   static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = false;
@@ -32,14 +32,10 @@ struct HamiltonianScheme {
   Real step, beta;  // leapfrog length, inverse temperature
   Index leapfrogs;
   Lengths lengths = {};
-  bool random_length = false;
+  bool varies = false;   // its leapfrogs are random_length(), of mean `leapfrogs`
   random::Key key = {};  // of the random lengths
 
-  KOKKOS_FUNCTION Index evaluations(Index n) const {
-    if (!random_length) return leapfrogs;
-    auto const w = random::words(key, 0, random::Stream::trajectory_length, static_cast<std::uint64_t>(n), 0);
-    return 1 + static_cast<Index>(random::below(w.w[0], static_cast<std::uint32_t>(2 * leapfrogs - 1)));
-  }
+  KOKKOS_FUNCTION Index evaluations(Index n) const { return varies ? random_length(key, n, leapfrogs) : leapfrogs; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(S const& s) const { return s.vector(there); }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(S const& s) const { return s.vector(gradient_there); }
   KOKKOS_FORCEINLINE_FUNCTION double* energy(S const& s) const { return s.energy(energy_there); }
@@ -81,8 +77,8 @@ struct HamiltonianScheme {
     if (turn.last) {
       Real const to_energy = Real(-0.5) * half;
       double const *e = s.energy(energy_here), *ey = s.energy(energy_there);
-      accept_or_reject(s, proposal(s), noise.template from<random::Stream::metropolis>().lane_words(turn.step),
-                       [=, b = beta](Index l) { return std::fma(b, static_cast<Real>(ey[l] - e[l]), to_energy * change[l]); });
+      auto const error = [=, b = beta](Index l) { return std::fma(b, static_cast<Real>(ey[l] - e[l]), to_energy * change[l]); };
+      accept_or_reject(s, proposal(s), error, ByMetropolis{noise.template from<random::Stream::metropolis>().lane_words(turn.step)});
     }
   }
 

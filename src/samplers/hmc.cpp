@@ -1,39 +1,8 @@
 #include "samplers/hmc.hpp"
 
-#include <algorithm>
-#include <bit>
-
-#include "comm/tile_sums.hpp"
 #include "samplers/advance.hpp"
 
 namespace partita {
-namespace {
-
-using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
-
-// Sums over all chains of all ranks, along one tree: terms(x_i, i, sum) adds to n <= 2 sums of coordinate i. (n, dimension)
-template <class Terms>
-Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n, Terms const& terms) {
-  Index const d = chains.dimension, all = chains.tiling.tiles();
-  TileSums sums(ranks, Summation::reproducible, all, chains.mine, n * d);
-  sums.start();
-  for (Index tile = 0; tile < chains.mine.count; tile++) {
-    Index const real = chains.tiling.chains_in(chains.mine.first + tile);
-    Vector const to = sums.partial(chains.mine.first + tile);
-    auto const x = chains.x;
-    Kokkos::parallel_for(
-        "partita::sum_places", Range(0, d), KOKKOS_LAMBDA(Index i) {
-          double sum[2] = {};
-          for (Index l = 0; l < real; l++) terms(static_cast<double>(x(tile, i, l)), i, sum);
-          for (Index k = 0; k < n; k++) to(k * d + i) += static_cast<Real>(sum[k]);
-        });
-  }
-  Vector const out("sums of places", n * d);
-  Kokkos::deep_copy(out, sums.finish());
-  return out;
-}
-
-}  // namespace
 
 deck::Schema hmc_schema() {
   using O = HmcOptions;
@@ -56,9 +25,8 @@ deck::Schema hmc_schema() {
 
 void Hmc::prepare(Model const&, Chains& chains, random::Key) {
   if (!options_.adapt_mass) return;
-  auto const d = static_cast<std::size_t>(chains.dimension);
-  scales_ = Vector("scales", d), centre_ = Vector("centre", d), sums_ = Vector("sums", d), squares_ = Vector("squares", d);
-  Kokkos::deep_copy(scales_, Real(1));
+  places_ = PlaceMoments(chains.dimension);
+  scales_ = equal_scales(chains.dimension);
 }
 
 void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
@@ -71,77 +39,16 @@ void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange
   else with(EqualLengths{});
 }
 
-// About a centre near the mean, so that variances keep their digits far from 0.
-void Hmc::gather(Chains const& chains, Communicator const& ranks) {
-  auto const centre = centre_, sums = sums_, squares = squares_;
-  Index const d = chains.dimension;
-  if (gathered_ == 0) {
-    Vector const sum = sum_over_chains(
-        chains, ranks, 1, KOKKOS_LAMBDA(double x, Index, double* to) { to[0] += x; });
-    Real const count = static_cast<Real>(chains.tiling.chains);
-    Kokkos::parallel_for(
-        "partita::centre_of_places", Range(0, d), KOKKOS_LAMBDA(Index i) { centre(i) = sum(i) / count; });
-    Kokkos::deep_copy(sums_, Real(0)), Kokkos::deep_copy(squares_, Real(0));
-  }
-  Vector const added = sum_over_chains(
-      chains, ranks, 2, KOKKOS_LAMBDA(double x, Index i, double* to) {
-        double const away = x - static_cast<double>(centre(i));
-        to[0] += away, to[1] += away * away;
-      });
-  Kokkos::parallel_for(
-      "partita::gather_places", Range(0, d), KOKKOS_LAMBDA(Index i) { sums(i) += added(i), squares(i) += added(d + i); });
-  gathered_ += chains.tiling.chains;
-}
-
 void Hmc::adapt_to(Chains const& chains, Communicator const& ranks) {
   if (!options_.adapt_mass) return;
-  gather(chains, ranks);
-  if (!std::has_single_bit(static_cast<std::uint64_t>(++calls_))) return;
-  auto const on_host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
-  auto const sums = on_host(sums_), squares = on_host(squares_);
-  auto const held = on_host(chains.held);
-  std::vector<double> variances;
-  std::vector<bool> left_out;
-  double const n = static_cast<double>(gathered_);
-  for (std::size_t i = 0; i < sums.extent(0); i++) {
-    double const mean = static_cast<double>(sums(i)) / n;
-    variances.push_back(static_cast<double>(squares(i)) / n - mean * mean);
-    left_out.push_back(held.extent(0) > 0 && held(i) != 0);
-  }
-  auto const scales = scales_of(variances, left_out, gathered_);
-  if (scales.empty()) return;
-  Kokkos::deep_copy(scales_, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));
-  gathered_ = 0;
-}
-
-std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bool> const& left_out, Index count) {
-  constexpr double more = 5;
-  double mean = 0, moving = 0;
-  for (std::size_t i = 0; i < variances.size(); i++) {
-    if (left_out[i]) continue;
-    if (!(variances[i] > 0) || !std::isfinite(variances[i])) return {};
-    mean += std::log(variances[i]), moving++;
-  }
-  mean /= moving;
-  auto const log_scale = [&, n = static_cast<double>(count)](double v) { return (n * std::log(v) + more * mean) / (n + more) / 2; };
-  double least = std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < variances.size(); i++)
-    if (!left_out[i]) least = std::min(least, log_scale(variances[i]));
-  std::vector<Real> out;
-  for (std::size_t i = 0; i < variances.size(); i++)
-    out.push_back(left_out[i] ? Real(1) : static_cast<Real>(std::exp(log_scale(variances[i]) - least)));
-  return out;
+  if (auto const places = places_.gather(chains, ranks); places && set_scales(*places, scales_)) places_.forget();
 }
 
 void Hmc::describe_state(State& state) {
   AdjustedSampler::describe_state(state);
   if (!options_.adapt_mass) return;
   state.add("sampler/scales", scales_);
-  state.add("sampler/places/centre", centre_);
-  state.add("sampler/places/sums", sums_);
-  state.add("sampler/places/squares", squares_);
-  state.add_scalar("sampler/places/gathered", gathered_);
-  state.add_scalar("sampler/places/calls", calls_);
+  places_.describe_state(state);
 }
 
 }  // namespace partita

@@ -11,6 +11,7 @@
 //   Noise              the streams of random numbers that it draws from
 //   point(), gradient(), energy()   where an evaluation is taken and where its results go
 #pragma once
+#include "core/lane_sums.hpp"
 #include "core/math.hpp"
 #include "samplers/strip_noise.hpp"
 
@@ -41,6 +42,7 @@ struct Strip {
   Rows<Real> x, velocity, work;
   Rows<double> energies;
   std::int32_t *accepted, *diverging;
+  Index place;  // of its first lane in storage (tile, pitch)
   Index dimension;
   Moving moving;
   std::uint64_t first_chain;
@@ -56,7 +58,12 @@ struct Strip {
       noise.each_row(moving.count, step, [&row, m = moving](Index k) { return row(m[k]); });
     else noise.each_row(dimension, step, row);
   }
-  // The same without noise: row(i) gives lane(l).
+  // StripNoise::each_row_of_words likewise.
+  template <class Row>
+  KOKKOS_FORCEINLINE_FUNCTION void each_moving_row_of_words(StripNoise& noise, Index step, Row const& row) const {
+    noise.each_row_of_words(moving.count, step, [&row, m = moving](Index k) { return row(m[k]); });
+  }
+  // Without noise: row(i) gives lane(l).
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void each_moving_row(Row const& row) const {
     for (Index k = 0; k < moving.count; k++) {
@@ -92,8 +99,19 @@ struct SeparableGradient {
   KOKKOS_FORCEINLINE_FUNCTION Row row(Index i) const { return {energy.coordinate(i)}; }
 };
 
+// Steps of a trajectory of random length, uniform on 1 .. 2 mean - 1, keyed by the chain's step alone: all lanes alike.
+KOKKOS_INLINE_FUNCTION Index random_length(random::Key key, Index step, Index mean) {
+  auto const w = random::words(key, 0, random::Stream::trajectory_length, static_cast<std::uint64_t>(step), 0);
+  return 1 + static_cast<Index>(random::below(w.w[0], static_cast<std::uint32_t>(2 * mean - 1)));
+}
+
 // Metropolis's test with a random word: whether a proposal is taken whose acceptance probability is min(1, exp(-error)). A NaN is not.
 KOKKOS_FORCEINLINE_FUNCTION bool is_accepted(std::uint32_t word, Real error) { return math::log(random::uniform(word)) < -error; }
+// The same for each lane.
+struct ByMetropolis {
+  std::uint32_t const* words;
+  KOKKOS_FORCEINLINE_FUNCTION bool operator()(Index l, Real error) const { return is_accepted(words[l], error); }
+};
 
 // Where a scheme with an acceptance test stands, and where it proposes to go, each with its gradient and its energy.
 struct Proposal {
@@ -108,19 +126,28 @@ KOKKOS_FORCEINLINE_FUNCTION void keep_evaluation(Strip<Scheme> const& s, Proposa
   for (Index l = 0; l < strip_lanes; l++) p.energy_here[l] = p.energy_there[l];
 }
 
+// 1 for the lanes that took their proposal, 0 for the others.
+struct Accepted {
+  std::int32_t lane[strip_lanes];
+};
+// Errors from which on a proposal is called diverging.
+constexpr Real diverging_error = 1000;
+
 // The acceptance step of every such scheme: lane by lane the proposal takes the place of x, with its gradient and energy, or is forgotten.
-// error(l) is -log of lane l's acceptance ratio; a huge error, or one that is no number, is counted as diverging.
-template <class Scheme, class Error>
-KOKKOS_FORCEINLINE_FUNCTION void accept_or_reject(Strip<Scheme> const& s, Proposal const& p, std::uint32_t const* words,
-                                                  Error const& error_of) {
-  std::int32_t accept[strip_lanes];
+// error_of(l) is -log of lane l's acceptance ratio, and takes(l, error) decides, ByMetropolis say. A huge error, or one that is no number,
+// is counted as diverging.
+template <class Scheme, class Error, class Takes>
+KOKKOS_FORCEINLINE_FUNCTION Accepted accept_or_reject(Strip<Scheme> const& s, Proposal const& p, Error const& error_of,
+                                                      Takes const& takes) {
+  Accepted accepted;
+  auto& accept = accepted.lane;
   double *e = p.energy_here, *ey = p.energy_there;
 #pragma GCC ivdep
   for (Index l = 0; l < strip_lanes; l++) {
     Real const error = error_of(l);
-    accept[l] = is_accepted(words[l], error) ? 1 : 0;
+    accept[l] = takes(l, error) ? 1 : 0;
     s.accepted[l] += accept[l];
-    s.diverging[l] += error < Real(1000) ? 0 : 1;
+    s.diverging[l] += error < diverging_error ? 0 : 1;
     e[l] = math::select(accept[l], ey[l], e[l]);
   }
   s.each_moving_row([&](Index i) {
@@ -129,6 +156,7 @@ KOKKOS_FORCEINLINE_FUNCTION void accept_or_reject(Strip<Scheme> const& s, Propos
       g[l] = math::select(accept[l], gy[l], g[l]);
     };
   });
+  return accepted;
 }
 
 }  // namespace partita

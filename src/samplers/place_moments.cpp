@@ -1,0 +1,122 @@
+#include "samplers/place_moments.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+#include "comm/tile_sums.hpp"
+
+namespace partita {
+namespace {
+
+using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
+
+// Sums over all chains of all ranks, along one tree: terms(x_i, i, sum) adds to n <= 2 sums of coordinate i. (n, dimension)
+template <class Terms>
+Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n, Terms const& terms) {
+  Index const d = chains.dimension, all = chains.tiling.tiles();
+  TileSums sums(ranks, Summation::reproducible, all, chains.mine, n * d);
+  sums.start();
+  for (Index tile = 0; tile < chains.mine.count; tile++) {
+    Index const real = chains.tiling.chains_in(chains.mine.first + tile);
+    Vector const to = sums.partial(chains.mine.first + tile);
+    auto const x = chains.x;
+    Kokkos::parallel_for(
+        "partita::sum_places", Range(0, d), KOKKOS_LAMBDA(Index i) {
+          double sum[2] = {};
+          for (Index l = 0; l < real; l++) terms(static_cast<double>(x(tile, i, l)), i, sum);
+          for (Index k = 0; k < n; k++) to(k * d + i) += static_cast<Real>(sum[k]);
+        });
+  }
+  Vector const out("sums of places", n * d);
+  Kokkos::deep_copy(out, sums.finish());
+  return out;
+}
+
+}  // namespace
+
+Vector equal_scales(Index dimension) {
+  Vector const scales("scales", static_cast<std::size_t>(dimension));
+  Kokkos::deep_copy(scales, Real(1));
+  return scales;
+}
+
+PlaceMoments::PlaceMoments(Index dimension)
+    : centre_("centre", static_cast<std::size_t>(dimension)),
+      sums_("sums", static_cast<std::size_t>(dimension)),
+      squares_("squares", static_cast<std::size_t>(dimension)) {}
+
+// About a centre near the mean, so that variances keep their digits far from 0.
+void PlaceMoments::add(Chains const& chains, Communicator const& ranks) {
+  auto const centre = centre_, sums = sums_, squares = squares_;
+  Index const d = chains.dimension;
+  if (gathered_ == 0) {
+    Vector const sum = sum_over_chains(
+        chains, ranks, 1, KOKKOS_LAMBDA(double x, Index, double* to) { to[0] += x; });
+    Real const count = static_cast<Real>(chains.tiling.chains);
+    Kokkos::parallel_for(
+        "partita::centre_of_places", Range(0, d), KOKKOS_LAMBDA(Index i) { centre(i) = sum(i) / count; });
+    Kokkos::deep_copy(sums_, Real(0)), Kokkos::deep_copy(squares_, Real(0));
+  }
+  Vector const added = sum_over_chains(
+      chains, ranks, 2, KOKKOS_LAMBDA(double x, Index i, double* to) {
+        double const away = x - static_cast<double>(centre(i));
+        to[0] += away, to[1] += away * away;
+      });
+  Kokkos::parallel_for(
+      "partita::gather_places", Range(0, d), KOKKOS_LAMBDA(Index i) { sums(i) += added(i), squares(i) += added(d + i); });
+  gathered_ += chains.tiling.chains;
+}
+
+std::optional<Places> PlaceMoments::gather(Chains const& chains, Communicator const& ranks) {
+  add(chains, ranks);
+  if (!std::has_single_bit(static_cast<std::uint64_t>(++calls_))) return {};
+  auto const on_host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
+  auto const sums = on_host(sums_), squares = on_host(squares_);
+  auto const held = on_host(chains.held);
+  Places out{gathered_, {}, {}};
+  double const n = static_cast<double>(gathered_);
+  for (std::size_t i = 0; i < sums.extent(0); i++) {
+    double const mean = static_cast<double>(sums(i)) / n;
+    out.variances.push_back(static_cast<double>(squares(i)) / n - mean * mean);
+    out.held.push_back(held.extent(0) > 0 && held(i) != 0);
+  }
+  return out;
+}
+
+void PlaceMoments::describe_state(State& state) {
+  state.add("sampler/places/centre", centre_);
+  state.add("sampler/places/sums", sums_);
+  state.add("sampler/places/squares", squares_);
+  state.add_scalar("sampler/places/gathered", gathered_);
+  state.add_scalar("sampler/places/calls", calls_);
+}
+
+bool set_scales(Places const& places, Vector to) {
+  auto const scales = scales_of(places.variances, places.held, places.count);
+  if (scales.empty()) return false;
+  Kokkos::deep_copy(to, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));
+  return true;
+}
+
+std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bool> const& left_out, Index count) {
+  constexpr double more = 5;
+  double mean = 0, moving = 0;
+  for (std::size_t i = 0; i < variances.size(); i++) {
+    if (left_out[i]) continue;
+    if (!(variances[i] > 0) || !std::isfinite(variances[i])) return {};
+    mean += std::log(variances[i]), moving++;
+  }
+  mean /= moving;
+  auto const log_scale = [&, n = static_cast<double>(count)](double v) { return (n * std::log(v) + more * mean) / (n + more) / 2; };
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < variances.size(); i++)
+    if (!left_out[i]) least = std::min(least, log_scale(variances[i]));
+  std::vector<Real> out;
+  for (std::size_t i = 0; i < variances.size(); i++)
+    out.push_back(left_out[i] ? Real(1) : static_cast<Real>(std::exp(log_scale(variances[i]) - least)));
+  return out;
+}
+
+}  // namespace partita
