@@ -39,6 +39,7 @@ enum class Stream : std::uint16_t {
   recall_noise = 32,        // flipped units, or noise, of the patterns that a Hopfield network is shown: chain = pattern
   belief_layers = 33,       // keys of the draws of a belief network's layers: chain = machine
   trajectory_length = 34,   // leapfrog steps of an HMC trajectory, the same for all chains: step
+  barker_signs = 35,        // which way the coordinates of a proposal of barker go: chain, step, draw = group of four dimensions
   flow_masks = 40,          // random halves of a flow's couplings: chain = entry, step = pair of couplings; keyed by the model's mask seed
   flow_latents = 41,      // z of a flow: chain, step = update or proposal, draw = group of four coordinates; and keys of other sets of them
   denoising_noise = 42,   // z of denoising score matching: chain = item of the batch, step = update

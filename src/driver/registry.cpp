@@ -36,6 +36,7 @@
 #include "optimizers/adam.hpp"
 #include "optimizers/sgd.hpp"
 #include "samplers/annealed_langevin.hpp"
+#include "samplers/barker.hpp"
 #include "samplers/dbn_generator.hpp"
 #include "samplers/flow_generator.hpp"
 #include "samplers/gibbs.hpp"
@@ -572,6 +573,7 @@ std::vector<SamplerEntry> const& samplers() {
       sampler<Ula, UlaOptions>(ula_schema(), needs<ScoreModel>()),
       sampler<LeimkuhlerMatthews, LeimkuhlerMatthewsOptions>(leimkuhler_matthews_schema(), needs<ScoreModel>()),
       sampler<Mala, MalaOptions>(mala_schema(), needs<DifferentiableModel>()),
+      sampler<Barker, BarkerOptions>(barker_schema(), needs<DifferentiableModel>()),
       sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), needs<ScoreModel>()),
       sampler<Hmc, HmcOptions>(hmc_schema(), needs<DifferentiableModel>()),
       sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>()),

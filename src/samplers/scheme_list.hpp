@@ -1,6 +1,7 @@
 // Every scheme of a sampler that follows gradients. Analytic energies are compiled with all of them; models advance by a scheme that is not
 // here, too, but their energy is no part of its kernel.
 #pragma once
+#include "samplers/barker.hpp"
 #include "samplers/hamiltonian.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/ula.hpp"
@@ -11,7 +12,11 @@ namespace partita {
 template <class... Schemes>
 struct SchemeList {};
 
-using AllSchemes =
-    SchemeList<UlaScheme, LeimkuhlerMatthewsScheme, BaoabScheme, HamiltonianScheme<EqualLengths>, HamiltonianScheme<LengthsByCoordinate>>;
+using AllSchemes = SchemeList<UlaScheme,                               //
+                              LeimkuhlerMatthewsScheme,                //
+                              BaoabScheme,                             //
+                              HamiltonianScheme<EqualLengths>,         //
+                              HamiltonianScheme<LengthsByCoordinate>,  //
+                              BarkerScheme>;
 
 }  // namespace partita

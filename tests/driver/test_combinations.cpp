@@ -75,6 +75,7 @@ std::map<std::string, std::vector<std::string>> const& short_keys() {
       {"sampler.ula", {"step_size = 1e-6"}},
       {"sampler.leimkuhler_matthews", {"step_size = 1e-6"}},
       {"sampler.mala", {"step_size = 1e-6"}},
+      {"sampler.barker", {"step_size = 1e-3"}},
       {"sampler.underdamped", {"step_size = 0.001"}},
       {"sampler.hmc", {"step_size = 0.001\nleapfrogs = 2"}},
       {"sampler.annealed_langevin", {"step_size = 0.0001\nlevel_steps = 3"}},

@@ -7,6 +7,7 @@
 #include "energies/gaussian.hpp"
 #include "energies/gaussian_mixture.hpp"
 #include "energies/phi4.hpp"
+#include "samplers/barker.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/mala.hpp"
 #include "sampling.hpp"
@@ -39,6 +40,11 @@ TEST(DoubleWell, Mala) {
 TEST(DoubleWell, Hmc) {
   Hmc sampler({.step_size = 0.2, .leapfrogs = 6});
   expect_double_well(sampler, 400);
+}
+
+TEST(DoubleWell, Barker) {
+  Barker sampler({.step_size = 0.5});
+  expect_double_well(sampler, 2500);
 }
 
 // At temperature 2, moments from quadrature of exp(-U / 2).
@@ -152,6 +158,72 @@ TEST(Acceptance, IsTheExactOne) {
   }
 }
 
+// Of barker, on a standard normal in equilibrium: over positions, lengths z of both signs, and both ways to go, in one dimension and, where
+// the two coordinates decide together, in two by the product of their laws.
+TEST(Acceptance, OfBarkerIsTheExactOne) {
+  auto const sigmoid = [](double a) { return 1 / (1 + std::exp(-a)); };
+  auto const key = random::make_key(4);
+  for (double step : {0.3, 1., 2.5}) {
+    // log of a coordinate's part of the acceptance ratio, with its probability
+    std::vector<std::pair<double, double>> parts;
+    double weight = 0;
+    for (int i = -30; i <= 30; i++)
+      for (int j = -30; j <= 30; j++)
+        for (int way : {1, -1}) {
+          double const x = i / 6., z = j / 6., w = way * step * z, y = x + w;
+          double const p = std::exp(-(x * x + z * z) / 2) * sigmoid(-x * w);
+          weight += p;
+          parts.emplace_back((x * x - y * y) / 2 + std::log1p(std::exp(w * x)) - std::log1p(std::exp(-w * y)), p);
+        }
+    std::sort(parts.begin(), parts.end());
+    double expected[2] = {};
+    for (auto const& [a, p] : parts) expected[0] += p / weight * std::min(1., std::exp(a));
+    // E min(1, exp(a + b)): for each a, b below -a by its exponential, above by 1
+    std::vector<double> low{0}, high{0};
+    for (auto const& [a, p] : parts) low.push_back(low.back() + p / weight * std::exp(a)), high.push_back(high.back() + p / weight);
+    for (auto const& [a, p] : parts) {
+      auto const at = static_cast<std::size_t>(std::lower_bound(parts.begin(), parts.end(), std::pair(-a, 0.)) - parts.begin());
+      expected[1] += p / weight * (std::exp(a) * low[at] + high.back() - high[at]);
+    }
+    for (Index d : {1, 2}) {
+      auto const model = make_gaussian({.dimension = d});
+      Index const chains = 1 << 16, steps = 40;
+      Chains set = make_chains(chains, d, {}, key);
+      Barker sampler({.step_size = step, .target_acceptance = 0});
+      sampler.advance(*model, set, key, 0, steps);
+      double const mean = expected[d - 1];
+      EXPECT_NEAR(acceptance(set, steps), mean, 4 * std::sqrt(mean * (1 - mean) / static_cast<double>(chains))) << step << " d " << d;
+    }
+  }
+}
+
+// In equilibrium a reversible chain goes from x to y as often as back: averages of what changes its sign with the exchange of both are 0.
+// Exact draws of a tridiagonal Gaussian are those of independent normals, x_i = 0.6 x_{i-1} + 0.8 n_i.
+TEST(Acceptance, OfBarkerBalancesInDetail) {
+  auto const key = random::make_key(8);
+  constexpr Index d = 3;
+  auto const model = make_gaussian({.dimension = d, .precision = "ar1", .correlation = 0.6});
+  Chains set = make_chains(1 << 18, d, {}, key);
+  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), set.x);
+  for (std::size_t t = 0; t < x.extent(0); t++)
+    for (std::size_t i = 1; i < d; i++)
+      for (std::size_t l = 0; l < x.extent(2); l++) x(t, i, l) = Real(0.6) * x(t, i - 1, l) + Real(0.8) * x(t, i, l);
+  Kokkos::deep_copy(set.x, x);
+  auto const before = states(set);
+  Barker sampler({.step_size = 1.2, .target_acceptance = 0});
+  sampler.advance(*model, set, key, 0, 1);
+  auto both = states(set);
+  for (std::size_t n = 0; n < both.size(); n++) both[n].insert(both[n].end(), before[n].begin(), before[n].end());
+  EXPECT_NEAR(acceptance(set, 1), 0.5, 0.3);  // neither of the two is all there is
+  for (std::size_t i = 0; i < d; i++)
+    for (std::size_t j = 0; j < d; j++) {
+      auto const odd = [i, j](Point const& p) { return p[i] * std::pow(p[d + j], 3) - p[d + i] * std::pow(p[j], 3); };
+      auto const asymmetric = [i, j](Point const& p) { return (p[i] > 0.3) * p[d + j] - (p[d + i] > 0.3) * p[j]; };
+      EXPECT_LT(std::abs(z_score(both, odd, 0)), 4) << i << j;
+      EXPECT_LT(std::abs(z_score(both, asymmetric, 0)), 4) << i << j;
+    }
+}
+
 TEST(Acceptance, CountsStepsAndDivergences) {
   auto const key = random::make_key(4);
   auto const model = make_double_well({});
@@ -199,6 +271,7 @@ void expect_adaptation(Options options, double target, double wide) {
   EXPECT_NEAR(reached[0] / reached[1], 1, 0.05);
 }
 TEST(Adaptation, MalaReachesItsTarget) { expect_adaptation<Mala>(MalaOptions{}, 0.574, 4); }
+TEST(Adaptation, BarkerReachesItsTarget) { expect_adaptation<Barker>(BarkerOptions{}, 0.4, 4); }
 // At one length: of random ones, the same for all chains, few trajectories know the acceptance badly (test_hmc.cpp has those).
 TEST(Adaptation, HmcReachesItsTarget) { expect_adaptation<Hmc>(HmcOptions{.leapfrogs = 3, .random_length = false}, 0.65, 2.5); }
 

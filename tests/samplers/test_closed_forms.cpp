@@ -4,6 +4,7 @@
 #include "core/require.hpp"
 #include "energies/double_well.hpp"
 #include "energies/gaussian.hpp"
+#include "samplers/barker.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
@@ -106,6 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
               },
               300},
         Exact{"mala", [](double heat) { return std::make_unique<Mala>(MalaOptions{.step_size = 0.4, .temperature = heat}); }, 500},
+        Exact{"barker", [](double heat) { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.9, .temperature = heat}); }, 800},
         Exact{"hmc", [](double heat) { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrogs = 2, .temperature = heat}); },
               300}),
     [](auto const& p) { return p.param.name; });

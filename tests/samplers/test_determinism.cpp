@@ -10,6 +10,7 @@
 #include "energies/many_well.hpp"
 #include "energies/mueller_brown.hpp"
 #include "energies/phi4.hpp"
+#include "samplers/barker.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
@@ -40,6 +41,7 @@ INSTANTIATE_TEST_SUITE_P(
                               [] { return std::make_unique<LeimkuhlerMatthews>(LeimkuhlerMatthewsOptions{.step_size = 0.02}); }},
                     Algorithm{"underdamped", [] { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.1}); }},
                     Algorithm{"mala", [] { return std::make_unique<Mala>(MalaOptions{.step_size = 0.05}); }},
+                    Algorithm{"barker", [] { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.3}); }},
                     Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .leapfrogs = 3}); }}),
     [](auto const& p) { return p.param.name; });
 

@@ -7,6 +7,7 @@
 #include "energies/double_well.hpp"
 #include "energies/gaussian.hpp"
 #include "samplers/annealed_langevin.hpp"
+#include "samplers/barker.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
@@ -51,6 +52,7 @@ INSTANTIATE_TEST_SUITE_P(
         Algorithm{"leimkuhler_matthews", [] { return std::make_unique<LeimkuhlerMatthews>(LeimkuhlerMatthewsOptions{.step_size = eta}); }},
         Algorithm{"underdamped", [] { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.5}); }},
         Algorithm{"mala", [] { return std::make_unique<Mala>(MalaOptions{.step_size = eta}); }},
+        Algorithm{"barker", [] { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.8}); }},
         Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrogs = 2}); }}),
     [](auto const& p) { return p.param.name; });
 

@@ -8,6 +8,7 @@
 #include "energies/gaussian.hpp"
 #include "models/gaussian_mrf.hpp"
 #include "models/host_values.hpp"
+#include "samplers/barker.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/mala.hpp"
 #include "samplers/replica_exchange.hpp"
@@ -205,8 +206,10 @@ TEST(LargeEnergies, AreComparedExactly) {
   GaussianMrf field({{}, {}, {1}}, {1e4});
   Mala mala({.step_size = 0.5, .target_acceptance = 0});
   Hmc hmc({.step_size = 0.7, .leapfrogs = 2, .target_acceptance = 0});
+  Barker barker({.step_size = 1, .target_acceptance = 0});
   ReplicaExchange ladder({.moves = "mala", .step_size = 0.5, .target_acceptance = 0, .betas = {1, 0.5}}, {}, Communicator::world());
-  for (Sampler* sampler : {static_cast<Sampler*>(&mala), static_cast<Sampler*>(&hmc), static_cast<Sampler*>(&ladder)}) {
+  for (Sampler* sampler :
+       {static_cast<Sampler*>(&mala), static_cast<Sampler*>(&hmc), static_cast<Sampler*>(&barker), static_cast<Sampler*>(&ladder)}) {
     auto const chains = run(*sampler, field, 1 << 14, {InitialState::normal, 0.5, 1e4}, 100);
     EXPECT_LT(std::abs(z_score(
                   chains, [](Point const& x) { return x[0] - 1e4; }, 0)),
