@@ -45,6 +45,7 @@
 #include "samplers/langevin_gibbs.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
+#include "samplers/mclmc.hpp"
 #include "samplers/replica_exchange.hpp"
 #include "samplers/trajectory_tempering.hpp"
 #include "samplers/ula.hpp"
@@ -175,6 +176,13 @@ SamplerEntry sampler(deck::Schema schema, Needs const& needed, Rule rule = {}) {
       {std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, needed, std::move(rule)};
   if constexpr (requires { typename Class::Scheme; }) entry.keeps_velocity = Class::Scheme::keeps_velocity;
   return entry;
+}
+
+void has_directions(Fit const& fit) {
+  if (fit.sizes && fit.sizes->dimension == 1)
+    fit.refuse(
+        "", fmt::format("sampler.type = \"{}\" turns directions, and with one coordinate there are none to turn; use mala, hmc or barker",
+                        fit.own.type));
 }
 
 void moves_one_machine(Fit const& fit) {
@@ -576,6 +584,8 @@ std::vector<SamplerEntry> const& samplers() {
       sampler<Barker, BarkerOptions>(barker_schema(), needs<DifferentiableModel>()),
       sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), needs<ScoreModel>()),
       sampler<Hmc, HmcOptions>(hmc_schema(), needs<DifferentiableModel>()),
+      sampler<Mclmc, MclmcOptions>(mclmc_schema(), needs<DifferentiableModel>(), has_directions),
+      sampler<Mams, MamsOptions>(mams_schema(), needs<DifferentiableModel>(), has_directions),
       sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>()),
       sampler<Gibbs, GibbsOptions>(gibbs_schema(), needs<GibbsModel, DeepBeliefNetwork>(), moves_one_machine),
       replica_exchange(),

@@ -4,6 +4,7 @@
 #include "samplers/barker.hpp"
 #include "samplers/hamiltonian.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
+#include "samplers/mclmc.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
 
@@ -17,6 +18,8 @@ using AllSchemes = SchemeList<UlaScheme,                               //
                               BaoabScheme,                             //
                               HamiltonianScheme<EqualLengths>,         //
                               HamiltonianScheme<LengthsByCoordinate>,  //
-                              BarkerScheme>;
+                              BarkerScheme,                            //
+                              MicrocanonicalScheme<false>,             //
+                              MicrocanonicalScheme<true>>;
 
 }  // namespace partita

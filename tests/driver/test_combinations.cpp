@@ -78,6 +78,8 @@ std::map<std::string, std::vector<std::string>> const& short_keys() {
       {"sampler.barker", {"step_size = 1e-3"}},
       {"sampler.underdamped", {"step_size = 0.001"}},
       {"sampler.hmc", {"step_size = 0.001\nleapfrogs = 2"}},
+      {"sampler.mclmc", {"step_size = 1e-3"}},
+      {"sampler.mams", {"step_size = 0.1\nlength = 0.3"}},
       {"sampler.annealed_langevin", {"step_size = 0.0001\nlevel_steps = 3"}},
       {"sampler.replica_exchange",
        {"moves = \"gibbs\"\nrungs = 2", "moves = \"mala\"\nstep_size = 1e-6\nrungs = 2", "moves = \"ula\"\nstep_size = 1e-6\nrungs = 2",

@@ -14,6 +14,7 @@
 #include "samplers/hmc.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
+#include "samplers/mclmc.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
 #include "sampling.hpp"
@@ -30,6 +31,7 @@ InitialDistribution const start{InitialState::normal, 0.3};  // where every ener
 struct Algorithm {
   std::string name;
   std::function<std::unique_ptr<Sampler>()> make;
+  Index least = 1;  // dimension
 };
 std::ostream& operator<<(std::ostream& out, Algorithm const& a) { return out << a.name; }
 
@@ -42,13 +44,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Algorithm{"underdamped", [] { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.1}); }},
                     Algorithm{"mala", [] { return std::make_unique<Mala>(MalaOptions{.step_size = 0.05}); }},
                     Algorithm{"barker", [] { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.3}); }},
-                    Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .leapfrogs = 3}); }}),
+                    Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .leapfrogs = 3}); }},
+                    Algorithm{"mclmc", [] { return std::make_unique<Mclmc>(MclmcOptions{.step_size = 0.1}); }, 2},
+                    Algorithm{"mams", [] { return std::make_unique<Mams>(MamsOptions{.step_size = 0.1, .length = 0.3}); }, 2}),
     [](auto const& p) { return p.param.name; });
 
 // Separable and not, in dimensions where a Philox call serves four steps, two, and one.
-std::vector<std::unique_ptr<DifferentiableModel>> energies() {
+std::vector<std::unique_ptr<DifferentiableModel>> energies(Index least) {
   std::vector<std::unique_ptr<DifferentiableModel>> out;
-  for (Index d : {1, 2, 5}) out.push_back(make_gaussian({.dimension = d, .mean = {0.5}, .diagonal = {0.7}}));
+  for (Index d : {1, 2, 5})
+    if (d >= least) out.push_back(make_gaussian({.dimension = d, .mean = {0.5}, .diagonal = {0.7}}));
   out.push_back(make_gaussian({.dimension = 7, .precision = "ar1", .correlation = 0.4}));
   out.push_back(make_double_well({.dimension = 3}));
   out.push_back(make_many_well({.dimension = 4}));
@@ -91,7 +96,7 @@ Result reference(Algorithm const& a, DifferentiableModel& model) {
 }
 
 TEST_P(Determinism, CutsOfTheStepsDoNotMatter) {
-  for (auto const& model : energies()) {
+  for (auto const& model : energies(GetParam().least)) {
     auto const whole = reference(GetParam(), *model);
     for (auto const& cuts : {std::vector<Index>{1, 22}, {2, 1, 20}, {3, 5, 7, 0, 8}, std::vector<Index>(steps, 1)}) {
       auto const sampler = GetParam().make();
@@ -101,7 +106,7 @@ TEST_P(Determinism, CutsOfTheStepsDoNotMatter) {
 }
 
 TEST_P(Determinism, TileWidthDoesNotMatter) {
-  for (auto const& model : energies()) {
+  for (auto const& model : energies(GetParam().least)) {
     auto const whole = reference(GetParam(), *model);
     for (Index width : {16, 48, 80, 112, 128, 176, 256}) {
       auto const sampler = GetParam().make();
@@ -128,7 +133,7 @@ void expect_same_on_parts(Algorithm const& algorithm, DifferentiableModel& model
 }
 
 TEST_P(Determinism, RanksDoNotMatter) {
-  for (auto const& model : energies()) {
+  for (auto const& model : energies(GetParam().least)) {
     expect_same_on_parts(GetParam(), *model, 32);
     Hidden hidden(*model);
     expect_same_on_parts(GetParam(), hidden, 48);
@@ -141,7 +146,7 @@ TEST_P(Determinism, RanksDoNotMatter) {
 
 // A rank may take its tiles many steps further one after the other.
 TEST_P(Determinism, OneTileAfterTheOtherEqualsAllAtOnce) {
-  for (auto const& shown : energies()) {
+  for (auto const& shown : energies(GetParam().least)) {
     auto const whole = reference(GetParam(), *shown);
     Hidden hidden(*shown);
     for (DifferentiableModel* model : {shown.get(), static_cast<DifferentiableModel*>(&hidden)}) {
@@ -156,7 +161,7 @@ TEST_P(Determinism, OneTileAfterTheOtherEqualsAllAtOnce) {
 
 // The path of large models runs the same scheme around the same energy: the same arithmetic, the same bits.
 TEST_P(Determinism, FusedKernelEqualsModelAndSchemeInTurn) {
-  for (auto const& model : energies()) {
+  for (auto const& model : energies(GetParam().least)) {
     auto const whole = reference(GetParam(), *model);
     Hidden hidden(*model);
     for (Index width : {48, 64}) {

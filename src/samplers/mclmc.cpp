@@ -1,0 +1,164 @@
+#include "samplers/mclmc.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "comm/tile_sums.hpp"
+#include "core/require.hpp"
+#include "samplers/advance.hpp"
+
+namespace partita {
+namespace {
+
+Index count_moving(Chains const& chains) {
+  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
+  Index moving = chains.dimension;
+  for (std::size_t i = 0; i < held.extent(0); i++) moving -= held(i) ? 1 : 0;
+  return moving;
+}
+
+// The first step where the deck names none: a fourth of the radius of the sphere that d normals lie near.
+double first_step(MicrocanonicalLength const& length, double temperature) {
+  return std::sqrt(temperature * static_cast<double>(length.moving())) / 4;
+}
+
+}  // namespace
+
+deck::Schema mclmc_schema() {
+  using O = MclmcOptions;
+  return deck::schema<O>(
+      "mclmc", "microcanonical Langevin: unit speed, directions turned by the gradient and mixed with noise; no acceptance test",
+      {deck::key("step_size", &O::step_size, "distance of a step at the start; 0: sqrt(d T) / 4; adapted during the warm-up").at_least(0),
+       deck::key("energy_error", &O::energy_error,
+                 "variance of a step's energy error, over d, that the warm-up adapts the step to; 0: the step stays as given")
+           .at_least(0),
+       deck::key("length", &O::length, "distance in which a direction is forgotten; 0: from the spread of the chains in the warm-up")
+           .at_least(0),
+       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
+       deck::key("adapt_mass", &O::adapt_mass,
+                 "the warm-up also scales each coordinate by the deviation of the chains, by which wide coordinates take longer steps")});
+}
+
+deck::Schema mams_schema() {
+  using O = MamsOptions;
+  return deck::schema<O>(
+      "mams", "microcanonical trajectories of random length, accepted or rejected; exact; a step is one trajectory",
+      {deck::key("step_size", &O::step_size,
+                 "distance of a step of a trajectory at the start; 0: sqrt(d T) / 4; adapted during the warm-up")
+           .at_least(0),
+       deck::key("length", &O::length, "mean length of a trajectory; 0: from the spread of the chains in the warm-up").at_least(0),
+       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
+       deck::key("target_acceptance", &O::target_acceptance, "acceptance that the warm-up adapts the step to; 0: it stays as given")
+           .at_least(0)
+           .below(1),
+       deck::key("adapt_mass", &O::adapt_mass,
+                 "the warm-up also scales each coordinate by the deviation of the chains, by which wide coordinates take longer steps")});
+}
+
+void MicrocanonicalLength::prepare(Chains const& chains, double temperature) {
+  moving_ = count_moving(chains);
+  require_all(moving_ != 1, ExitCode::usage,
+              "mclmc and mams turn a direction, and where one coordinate moves there is none to turn; use mala, hmc or barker");
+  scales_ = equal_scales(chains.dimension);
+  places_ = PlaceMoments(chains.dimension);
+  if (tuned_) length_ = std::sqrt(temperature * static_cast<double>(moving_));
+}
+
+void MicrocanonicalLength::adapt_to(Chains const& chains, Communicator const& ranks) {
+  auto const places = places_.gather(chains, ranks);
+  if (!places) return;
+  auto const scales = scales_of(places->variances, places->held, places->count);
+  if (scales.empty()) return;
+  places_.forget();
+  double sum = 0;
+  for (std::size_t i = 0; i < scales.size(); i++) {
+    double const scale = adapt_mass_ ? static_cast<double>(scales[i]) : 1;
+    if (!places->held[i]) sum += places->variances[i] / (scale * scale);
+  }
+  if (tuned_) length_ = share_ * std::sqrt(sum);
+  if (adapt_mass_)
+    Kokkos::deep_copy(scales_, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));
+}
+
+void MicrocanonicalLength::describe_state(State& state) {
+  state.add_scalar("sampler/length", length_);
+  state.add("sampler/scales", scales_);
+  places_.describe_state(state);
+}
+
+void Mclmc::prepare(Model const&, Chains& chains, random::Key key) {
+  length_.prepare(chains, temperature_);
+  if (step_size_ == 0) step_size_ = first_step(length_, temperature_);
+  start_velocities(chains, key, 1);
+  mine_ = chains.mine, tiles_ = chains.tiling.tiles();
+  squared_errors_ = decltype(squared_errors_)("squared energy errors", chains.mine.count, chains.tiling.pitch());
+}
+
+void Mclmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  // exp(-L's share of a step) of a direction is kept; past forty lengths a step all of it is new.
+  double const forgetting = std::expm1(std::min(2 * step_size_ / length_(), 40.));
+  Scheme const scheme{static_cast<Real>(step_size_),
+                      static_cast<Real>(1 / temperature_),
+                      static_cast<Real>(std::sqrt(forgetting / static_cast<double>(length_.moving()))),
+                      length_.scales().data(),
+                      squared_errors_.data(),
+                      1,
+                      key};
+  partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+  reached_ = first_step + steps;
+}
+
+void Mclmc::adapt_to(Chains const& chains, Communicator const& ranks) {
+  adapt_step(chains, ranks);
+  length_.adapt_to(chains, ranks);
+}
+
+// The variance of a step's energy error grows as the sixth power of the step: log step -= k^-1/2 log(variance / wanted) / 6 at the k-th
+// call, and not far at once.
+void Mclmc::adapt_step(Chains const& chains, Communicator const& ranks) {
+  Index const steps = reached_ - std::exchange(adapted_at_, reached_), pitch = chains.tiling.pitch();
+  std::vector<double> sums;
+  auto const errors = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), squared_errors_);
+  for (Index tile = 0; tile < mine_.count; tile++) {
+    double const* const first = errors.data() + tile * pitch;
+    sums.push_back(std::accumulate(first, first + chains.tiling.chains_in(mine_.first + tile), 0.));
+  }
+  Kokkos::deep_copy(squared_errors_, 0.);
+  double const all = sum_over_tiles(ranks, mine_, tiles_, sums, 1)[0];
+  if (options_.energy_error == 0 || steps == 0) return;
+  double const variance = all / static_cast<double>(chains.tiling.chains * steps * length_.moving());
+  double const excess = std::log(variance / options_.energy_error) / 6;
+  step_size_ *= std::exp(std::clamp(-excess / std::sqrt(static_cast<double>(++adaptations_)), -2., 0.7));
+}
+
+void Mclmc::describe_state(State& state) {
+  Sampler::describe_state(state);
+  length_.describe_state(state);
+  state.add_by_tile("sampler/squared_errors", squared_errors_, mine_, tiles_);
+  state.add_scalar("sampler/reached", reached_);
+  state.add_scalar("sampler/adapted_at", adapted_at_);
+  state.add_scalar("sampler/adaptations", adaptations_);
+}
+
+void Mams::prepare(Model const&, Chains& chains, random::Key) {
+  length_.prepare(chains, temperature_);
+  if (step_size_ == 0) step_size_ = first_step(length_, temperature_);
+}
+
+// At most so many that a step which has become far too small stops no run.
+Index Mams::substeps() const { return static_cast<Index>(std::clamp(std::round(length_() / step_size_), 1., 1000.)); }
+
+void Mams::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
+  Scheme const scheme{
+      static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), 0, length_.scales().data(), nullptr, substeps(), key};
+  partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+}
+
+void Mams::describe_state(State& state) {
+  AdjustedSampler::describe_state(state);
+  length_.describe_state(state);
+}
+
+}  // namespace partita

@@ -1,0 +1,207 @@
+// Microcanonical Langevin Monte Carlo (Robnik, De Luca, Silverstein, Seljak, JMLR 24, 311 (2023); Robnik, Seljak 2023), and its
+// Metropolis-adjusted form (Robnik, Cohn-Gordon, Seljak 2025). A chain moves at unit speed, du/dt = -(1 - u u') dE/dx / (d - 1), dx/dt = u,
+// whose law of x is exp(-E) when the direction u is mixed with noise. Steps are those of the integrator of least norm (Omelyan, Mryglod,
+// Folk 2003), two evaluations each; u and x turn and drift exactly. What a step does to the energy, E(x) + (d - 1) log of how much a kick
+// stretches the sphere of directions, would be 0 for exact dynamics: its variance tells the bias, and the warm-up tunes the step by it.
+#pragma once
+#include "samplers/place_moments.hpp"
+#include "samplers/scheme_sampler.hpp"
+
+namespace partita {
+
+// Coordinates x_i = scale_i q_i; u is a direction of q. A step: u <- (u + refresh z) / |..|, then `substeps` of the integrator. Adjusted, u
+// is drawn anew and the trajectory is accepted or rejected; otherwise it is undone only where its energy error is huge, and u forgotten.
+template <bool adjusted>
+struct MicrocanonicalScheme {
+  static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = !adjusted;
+  enum Vector : Index { gradient_here, there, gradient_there, direction, vectors = direction + (adjusted ? 1 : 0) };
+  enum Scalar : Index { scalars };
+  enum Energy : Index { energy_here, energy_there, kinetic_change, energies };
+  using Noise = StripStreams<random::Stream::momentum, random::Stream::metropolis>;
+  using S = Strip<MicrocanonicalScheme>;
+  Real step, beta, refresh;
+  Real const* scales;      // (dimension)
+  double* squared_errors;  // (tile, pitch), to which energy errors are added, at most that of an undone step; null: none
+  Index substeps;          // of an adjusted trajectory, on average
+  random::Key key;         // of their number
+
+  KOKKOS_FUNCTION Index evaluations(Index n) const { return 2 * (adjusted ? random_length(key, n, substeps) : 1); }
+  KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(S const& s) const { return s.vector(there); }
+  KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(S const& s) const { return s.vector(gradient_there); }
+  KOKKOS_FORCEINLINE_FUNCTION double* energy(S const& s) const { return s.energy(energy_there); }
+
+  KOKKOS_FORCEINLINE_FUNCTION void begin(S const& s, Noise&, Index) const { keep_evaluation(s, proposal(s)); }
+  template <class Gradient>
+  KOKKOS_FORCEINLINE_FUNCTION void before(S const& s, Noise& noise, Turn turn, Gradient const&) const {
+    if (turn.evaluation == 0) {
+      for (Index l = 0; l < strip_lanes; l++) s.energy(kinetic_change)[l] = 0;
+      mix(s, noise.template from<random::Stream::momentum>(), turn.step);
+      kick(s, s.vector(gradient_here), edge * step);
+      drift(s, s.x);
+    } else {
+      drift(s, s.vector(there));
+    }
+  }
+  template <class Gradient>
+  KOKKOS_FORCEINLINE_FUNCTION void after(S const& s, Noise& noise, Turn turn, Gradient const&) const {
+    bool const middle = turn.evaluation % 2 == 0;
+    kick(s, s.vector(gradient_there), (middle ? 1 - 2 * edge : turn.last ? edge : 2 * edge) * step);
+    if (turn.last) end(s, noise.template from<random::Stream::metropolis>(), turn.step);
+  }
+
+ private:
+  static constexpr Real edge = Real(0.19318332750378361);  // share of the first and the last kick, of least norm
+
+  KOKKOS_FORCEINLINE_FUNCTION Rows<Real> u(S const& s) const {
+    if constexpr (adjusted) return s.vector(direction);
+    else return s.velocity;
+  }
+  KOKKOS_FORCEINLINE_FUNCTION Proposal proposal(S const& s) const {
+    return {s.vector(gradient_here), s.vector(there), s.vector(gradient_there), s.energy(energy_here), s.energy(energy_there)};
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void mix(S const& s, StripNoise& normals, Index n) const {
+    s.each_moving_row(normals, n, [v = u(s), a = refresh](Index i) {
+      return [=, vi = v[i]](Index l, Real normal) { vi[l] = adjusted ? normal : std::fma(a, normal, vi[l]); };
+    });
+  }
+  // From `from` to the place of evaluation, half a step along u.
+  KOKKOS_FORCEINLINE_FUNCTION void drift(S const& s, Rows<Real> from) const {
+    s.each_moving_row([=, v = u(s), y = s.vector(there), q = scales, half = Real(0.5) * step](Index i) {
+      return [vi = v[i], yi = y[i], xi = from[i], along = half * q[i]](Index l) { yi[l] = std::fma(along, vi[l], xi[l]); };
+    });
+  }
+  // Turns u, of any length before, against the gradient g for a time h: with e = -g / |g| and delta = h |g| / (d - 1) it is
+  // (u + e (sinh delta + e.u (cosh delta - 1))) / (cosh delta + e.u sinh delta), and (d - 1) log of the denominator is the kinetic change.
+  KOKKOS_FORCEINLINE_FUNCTION void kick(S const& s, Rows<Real> g, Real h) const {
+    double lengths[strip_lanes], slopes[strip_lanes], along[strip_lanes];
+    LaneSums squares(lengths), steepness(slopes), products(along);
+    s.each_moving_row([&, v = u(s), q = scales, b = beta](Index i) {
+      return [vi = v[i], gi = g[i], bq = b * q[i], uu = squares.next_row(), gg = steepness.next_row(), ug = products.next_row()](Index l) {
+        Real const slope = bq * gi[l];
+        uu[l] = std::fma(vi[l], vi[l], uu[l]);
+        gg[l] = std::fma(slope, slope, gg[l]);
+        ug[l] = std::fma(vi[l], slope, ug[l]);
+      };
+    });
+    squares.finish(), steepness.finish(), products.finish();
+    double const freedom = static_cast<double>(s.moving.count - 1);
+    double* const change = s.energy(kinetic_change);
+    Real of_u[strip_lanes], of_g[strip_lanes];
+    for (Index l = 0; l < strip_lanes; l++) {
+      double const length = std::sqrt(lengths[l]), slope = std::sqrt(slopes[l]);
+      double const cosine = slope > 0 ? -along[l] / (length * slope) : 0;  // e.u
+      double const delta = static_cast<double>(h) * slope / freedom, z = std::exp(-delta);
+      double const denominator = 1 + cosine + (1 - cosine) * z * z;  // of the formula, times 2 z
+      change[l] += freedom * (delta + std::log(denominator / 2));
+      of_u[l] = static_cast<Real>(2 * z / (denominator * length));
+      of_g[l] = slope > 0 ? static_cast<Real>(-(1 - z) * (1 + z + cosine * (1 - z)) / (denominator * slope)) : Real(0);
+    }
+    s.each_moving_row([&, v = u(s), q = scales, b = beta](Index i) {
+      return [&, vi = v[i], gi = g[i], bq = b * q[i]](Index l) { vi[l] = std::fma(of_g[l], bq * gi[l], of_u[l] * vi[l]); };
+    });
+  }
+  KOKKOS_FORCEINLINE_FUNCTION void end(S const& s, StripNoise& uniforms, Index n) const {
+    double const *e = s.energy(energy_here), *ey = s.energy(energy_there), *kinetic = s.energy(kinetic_change);
+    auto const error_of = [=, b = static_cast<double>(beta)](Index l) { return b * (ey[l] - e[l]) + kinetic[l]; };
+    if constexpr (adjusted) {
+      accept_or_reject(
+          s, proposal(s), [=](Index l) { return static_cast<Real>(error_of(l)); }, ByMetropolis{uniforms.lane_words(n)});
+    } else {
+      if (squared_errors)
+        for (Index l = 0; l < strip_lanes; l++) {
+          double const most = diverging_error, error = error_of(l);
+          squared_errors[s.place + l] += error < most && error > -most ? error * error : most * most;
+        }
+      auto const kept = accept_or_reject(
+          s, proposal(s), [=](Index l) { return static_cast<Real>(error_of(l)); },
+          [](Index, Real error) { return error < diverging_error; });
+      s.each_moving_row(
+          [&, v = u(s)](Index i) { return [&kept, vi = v[i]](Index l) { vi[l] = math::select(kept.lane[l], vi[l], Real(0)); }; });
+    }
+  }
+};
+
+// What both samplers tune by where the chains are.
+class MicrocanonicalLength {
+ public:
+  // The first length, or 0: sqrt(d) until chains have told their spread, and `share` of that, sqrt(sum_i Var x_i / scale_i^2), from then
+  // on.
+  MicrocanonicalLength(double length, double share, bool adapt_mass) : length_(length), share_(share), adapt_mass_(adapt_mass) {}
+  // Failure(usage) where one coordinate moves, for which all directions are two.
+  void prepare(Chains const&, double temperature);
+  void adapt_to(Chains const&, Communicator const&);
+  // The distance in which directions are forgotten, in units of the scales.
+  double operator()() const { return length_; }
+  Vector scales() const { return scales_; }
+  Index moving() const { return moving_; }  // coordinates
+  void describe_state(State&);
+
+ private:
+  double length_, share_;
+  bool adapt_mass_, tuned_ = length_ == 0;
+  Index moving_ = 0;
+  Vector scales_;
+  PlaceMoments places_;
+};
+
+struct MclmcOptions {
+  double step_size = 0;
+  double length = 0;
+  double temperature = 1;
+  double energy_error = 5e-4;
+  bool adapt_mass = true;
+};
+deck::Schema mclmc_schema();
+
+class Mclmc : public SchemeSampler<MicrocanonicalScheme<false>, Sampler> {
+ public:
+  explicit Mclmc(MclmcOptions const& o) : SchemeSampler(o.step_size, o.temperature), options_(o), length_(o.length, 0.7, o.adapt_mass) {}
+  void prepare(Model const&, Chains&, random::Key) override;
+  using Sampler::advance;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  double evaluations_per_step() const override { return 2; }
+  bool biased() const override { return true; }
+  bool adapts() const override { return true; }
+  // The step by the energy errors since the last call; scales and length by where the chains are. Collective.
+  void adapt_to(Chains const&, Communicator const&) override;
+  MicrocanonicalLength const& length() const { return length_; }
+  void describe_state(State&) override;
+
+ private:
+  void adapt_step(Chains const&, Communicator const&);
+
+  MclmcOptions options_;
+  MicrocanonicalLength length_;
+  Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> squared_errors_;  // (tile, pitch), of the steps since the last call
+  TileRange mine_;
+  Index tiles_ = 0, reached_ = 0, adapted_at_ = 0, adaptations_ = 0;  // the step after the last, that of the last call, and calls
+};
+
+struct MamsOptions {
+  double step_size = 0;
+  double length = 0;
+  double temperature = 1;
+  double target_acceptance = 0.9;  // of Robnik, Cohn-Gordon and Seljak
+  bool adapt_mass = true;
+};
+deck::Schema mams_schema();
+
+class Mams : public SchemeSampler<MicrocanonicalScheme<true>, AdjustedSampler> {
+ public:
+  explicit Mams(MamsOptions const& o)
+      : SchemeSampler(o.step_size, o.temperature, o.target_acceptance), length_(o.length, 1, o.adapt_mass) {}
+  void prepare(Model const&, Chains&, random::Key) override;
+  using Sampler::advance;
+  void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
+  double evaluations_per_step() const override { return 2 * static_cast<double>(substeps()); }
+  bool adapts() const override { return true; }
+  void adapt_to(Chains const& chains, Communicator const& ranks) override { length_.adapt_to(chains, ranks); }
+  MicrocanonicalLength const& length() const { return length_; }
+  Index substeps() const;  // of a trajectory, on average
+  void describe_state(State&) override;
+
+ private:
+  MicrocanonicalLength length_;
+};
+
+}  // namespace partita
