@@ -168,7 +168,7 @@ ItemTiles spread_over(data::Dataset const& data, Index chains) {
           }};
 }
 
-// By annealing there and back, from `starts` where they are given, and what is to be said of it.
+// By forward and reverse annealing, from `starts` where they are given, and what is to be said of it.
 struct Annealed {
   LogZ z;
   Metrics metrics;

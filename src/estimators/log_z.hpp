@@ -1,4 +1,4 @@
-// log Z of a model of units by annealing there and back (estimators/annealing.hpp), with what tells whether the two can be trusted.
+// log Z of a model of units by forward and reverse annealing (estimators/annealing.hpp), with what tells whether the two can be trusted.
 //
 // Both ends can miss the same mode: one that is far from the reference at beta = 0 is found neither by the chains that go forth nor by
 // tempered chains that came along the same path. The way back therefore also starts from items of data, which know the modes that count,

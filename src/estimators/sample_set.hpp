@@ -1,4 +1,4 @@
-// Samples of many independent chains, spread over ranks by tile, and averages over them with honest errors.
+// Samples of many independent chains, spread over ranks by tile, and averages over them with standard errors.
 #pragma once
 #include <functional>
 #include <vector>

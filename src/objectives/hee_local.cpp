@@ -94,8 +94,8 @@ Vector HeeLocal::gradient(Index update, Timers& timers) {
 }
 
 std::vector<Series> HeeLocal::series() const {
-  return {
-      {"log_joint", "mean over the chains of log p(x_0:L) at this update: a lower end of what the data's likelihood can be, noisy", true}};
+  return {{"log_joint",
+           "mean over the chains of log p(x_0:L) at this update: log p(x_0) less the entropy of the latent layers given x_0; noisy", true}};
 }
 
 std::vector<double> HeeLocal::report(Index update) {
