@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/random.hpp"
 #include "core/require.hpp"
 #include "energies/banana.hpp"
 #include "energies/double_well.hpp"
