@@ -55,8 +55,8 @@ std::vector<double> unit_values(Model const& model) {
 
 void require_width(data::Dataset const& data, Model const& model) {
   require_all(data.dimension() == model.visible_dimension(), ExitCode::usage,
-              "the data have {} numbers an item ({}) and the model takes {}; set the widths of [model] accordingly", data.dimension(),
-              data.source(), model.visible_dimension());
+              "the data have {} numbers an item ({}) and the model takes {}; set the widths or visible units of [model] accordingly",
+              data.dimension(), data.source(), model.visible_dimension());
 }
 
 void fit_to_units(data::Dataset& data, Model const& model) {
