@@ -88,27 +88,12 @@ void MicrocanonicalLength::describe_state(State& state) {
   places_.describe_state(state);
 }
 
-void MicrocanonicalLength::list(Arrays arrays, Index dimension) {
-  equal_scales(dimension, arrays);
-  PlaceMoments(dimension, arrays);
-}
-
-Mclmc::Errors Mclmc::make_errors(Arrays arrays, Index tiles, Index pitch) {
-  return arrays.make<Errors>("squared energy errors", tiles, pitch);
-}
-
-void Mclmc::list(Arrays arrays, Model const& model, Share const& share) const {
-  SchemeSampler::list(arrays, model, share);
-  MicrocanonicalLength::list(arrays, model.dimension());
-  make_errors(arrays, share.mine().count, share.tiling.pitch());
-}
-
 void Mclmc::prepare(Model const&, Chains& chains, random::Key key) {
   length_.prepare(chains, temperature_);
   if (step_size_ == 0) step_size_ = first_step(length_, temperature_);
   start_velocities(chains, key, 1);
   mine_ = chains.mine, tiles_ = chains.tiling.tiles();
-  squared_errors_ = make_errors({}, chains.mine.count, chains.tiling.pitch());
+  squared_errors_ = decltype(squared_errors_)("squared energy errors", chains.mine.count, chains.tiling.pitch());
 }
 
 void Mclmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
@@ -169,11 +154,6 @@ void Mams::advance(Model const& model, Chains& chains, random::Key key, TileRang
   Scheme const scheme{
       static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), 0, length_.scales().data(), nullptr, substeps(), key};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
-}
-
-void Mams::list(Arrays arrays, Model const& model, Share const& share) const {
-  SchemeSampler::list(arrays, model, share);
-  MicrocanonicalLength::list(arrays, model.dimension());
 }
 
 void Mams::describe_state(State& state) {
