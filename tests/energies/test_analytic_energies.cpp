@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "../refusal.hpp"
 #include "core/random.hpp"
 #include "core/require.hpp"
 #include "energies/banana.hpp"
@@ -224,17 +225,6 @@ TEST(Gaussian, MomentsAreThoseGiven) {
   EXPECT_EQ(dense.mean, (std::vector<double>{1, 2}));
   EXPECT_EQ(dense.precision.values, (std::vector<double>{2, 1, 1, 3}));
   EXPECT_TRUE(make_double_well({})->gaussian().empty());
-}
-
-template <class Make>
-std::string refusal(Make const& make) {
-  try {
-    make();
-  } catch (Failure const& f) {
-    EXPECT_EQ(f.code(), ExitCode::usage);
-    return f.what();
-  }
-  return "accepted";
 }
 
 TEST(AnalyticOptions, WrongOnesAreRefused) {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "../refusal.hpp"
 #include "core/require.hpp"
 #include "models/mlp_energy.hpp"
 #include "models/mlp_score.hpp"
@@ -296,17 +297,6 @@ TEST(ConditionedEnergy, IsThePlainEnergyOfXAndLogSigmaOverSigma) {
       EXPECT_NEAR(ge(t, l), gp(t, l) / sigma + 0.5 * with_sigma * square, rounding * (1 + std::abs(static_cast<double>(ge(t, l)))));
       EXPECT_EQ(ge(t, l), ga(t, l));
     }
-}
-
-template <class Make>
-std::string refusal(Make const& make) {
-  try {
-    make();
-  } catch (Failure const& f) {
-    EXPECT_EQ(f.code(), ExitCode::usage);
-    return f.what();
-  }
-  return "accepted";
 }
 
 TEST(ScoreNetworks, RefuseLayersAndLaddersThatMakeNoSense) {

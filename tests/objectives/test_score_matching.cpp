@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 
+#include "../refusal.hpp"
 #include "core/dense.hpp"
 #include "core/require.hpp"
 #include "models/mlp_energy.hpp"
@@ -447,18 +448,6 @@ TEST(DenoisingScoreMatching, ReportsEachLevelOfTheLadder) {
   double mean = 0;
   for (std::size_t k = 1; k < 5; k++) mean += values[k] / 4;
   EXPECT_NEAR(mean, values[0], 0.1 * values[0]);  // levels are drawn 250 times each, give or take 14
-}
-
-template <class Make>
-std::string refusal(Make const& make) {
-  try {
-    make();
-  } catch (Failure const& f) {
-    EXPECT_EQ(f.code(), ExitCode::usage);
-    EXPECT_EQ(f.where(), FailedOn::all_ranks);
-    return f.what();
-  }
-  return "accepted";
 }
 
 TEST(ScoreMatching, RefusesWhatCannotBeLearnt) {
