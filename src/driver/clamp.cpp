@@ -121,6 +121,11 @@ void require_clampable(Model const& model, data::Dataset const* data, ClampOptio
   else require_values(held, unit_values(model), o.values);
 }
 
+Index units_left_free(Model const& model, data::Dataset const* data, ClampOptions const& o) {
+  auto const held = held_units(model, data, o);
+  return std::count(held.begin(), held.end(), 0);
+}
+
 void clamp(Chains& chains, Model const& model, data::Dataset const* data, ClampOptions const& o) {
   auto const flags = held_units(model, data, o);
   TileStorage const shown("clamped values", chains.mine.count, data ? data->dimension() : model.dimension(), chains.tiling.pitch());

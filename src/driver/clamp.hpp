@@ -19,6 +19,8 @@ deck::Section clamp_section();
 // Failure(usage) for units or items that do not exist and for constants that the units cannot have. `data` may be null where there are
 // constants.
 void require_clampable(Model const&, data::Dataset const* data, ClampOptions const&);
+// How many of the model's units, hidden ones among them, such options leave free.
+Index units_left_free(Model const&, data::Dataset const* data, ClampOptions const&);
 // Marks the units that the options name as held and writes their values into all lanes: the constants, or those of the data's item
 // c mod items for chain c. They are clampable, and the items fit the units (units.hpp).
 void clamp(Chains&, Model const&, data::Dataset const* data, ClampOptions const&);

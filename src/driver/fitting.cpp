@@ -219,7 +219,10 @@ class AgainstModel {
 Loaded load_and_check(deck::Document const& d, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs) {
   std::vector<deck::Problem> problems;
   Loaded loaded = load(d, look, key, ranks, inputs, problems);
-  for (deck::Problem& p : misfits(d, &loaded)) problems.push_back(std::move(p));
+  for (deck::Problem& p : misfits(d, &loaded)) {
+    auto const said = [&p](deck::Problem const& earlier) { return earlier.text == p.text; };  // by another block that meets it, too
+    if (std::none_of(problems.begin(), problems.end(), said)) problems.push_back(std::move(p));
+  }
   if (!problems.empty()) deck::refuse(std::move(problems));
   return loaded;
 }

@@ -179,10 +179,11 @@ SamplerEntry sampler(deck::Schema schema, Needs const& needed, Rule rule = {}) {
 }
 
 void has_directions(Fit const& fit) {
-  if (fit.sizes && fit.sizes->dimension == 1)
-    fit.refuse(
-        "", fmt::format("sampler.type = \"{}\" turns directions, and with one coordinate there are none to turn; use mala, hmc or barker",
-                        fit.own.type));
+  if (!fit.model) return;
+  deck::Block const* const clamp = given(fit.deck, "clamp");
+  bool const known = clamp && (fit.loaded->files || !given(fit.deck, "data"));
+  fit.attempt(
+      [&] { require_directions(known ? units_left_free(*fit.model, fit.data(), clamp->as<ClampOptions>()) : fit.model->dimension()); });
 }
 
 void moves_one_machine(Fit const& fit) {
@@ -211,6 +212,13 @@ SamplerEntry replica_exchange() {
           moves_fit};
 }
 
+void copies_fit(Fit const& fit) {
+  Index const rungs = fit.own.as<TrajectoryTemperingOptions>().rungs;
+  if (fit.deck.task == "train" && rungs < 2) fit.refuse("rungs", "sampler.rungs = 1 keeps the start of the training alone; use more");
+  if (fit.model && fit.loaded->earlier_parameters)
+    fit.attempt([&] { TrajectoryTempering::require_fit(*fit.loaded->earlier_parameters, rungs, fit.model->parameters().extent(0)); });
+}
+
 SamplerEntry trajectory_tempering() {
   return {{trajectory_tempering_schema(),
            [](deck::Block const& b) {
@@ -220,7 +228,8 @@ SamplerEntry trajectory_tempering() {
              if (!options.trajectory.empty()) load = [from = options.trajectory, ranks] { return kept_parameters(from, ranks); };
              return std::make_unique<TrajectoryTempering>(options, b.as<LadderOptions>(), ranks, load);
            }},
-          needs<Rbm>()};
+          needs<Rbm>(),
+          copies_fit};
 }
 
 void chains_can_restart(Fit const& fit) {

@@ -278,6 +278,7 @@ Loaded load_for(RunContext const& c) {
     for (std::string const& w : loaded.data->warnings()) log::warning("{}", w);
   for (std::string const& source : c.inputs.sources()) log::info("{}", source);
   if (c.options.task != "estimate") loaded.model.reset(), loaded.target.reset();
+  loaded.earlier_parameters.reset();
   return loaded;
 }
 

@@ -57,10 +57,15 @@ deck::Schema mams_schema() {
                  "the warm-up also scales each coordinate by the deviation of the chains, by which wide coordinates take longer steps")});
 }
 
+void require_directions(Index moving) {
+  require_all(
+      moving != 1, ExitCode::usage,
+      "sampler.type: mclmc and mams turn a direction, and where one coordinate moves there is none to turn; use mala, hmc or barker");
+}
+
 void MicrocanonicalLength::prepare(Chains const& chains, double temperature) {
   moving_ = count_moving(chains);
-  require_all(moving_ != 1, ExitCode::usage,
-              "mclmc and mams turn a direction, and where one coordinate moves there is none to turn; use mala, hmc or barker");
+  require_directions(moving_);
   scales_ = equal_scales(chains.dimension);
   places_ = PlaceMoments(chains.dimension);
   if (tuned_) length_ = std::sqrt(temperature * static_cast<double>(moving_));

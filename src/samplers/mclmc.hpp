@@ -121,13 +121,16 @@ struct MicrocanonicalScheme {
   }
 };
 
+// Failure(usage) where one coordinate moves, for which all directions are two.
+void require_directions(Index moving);
+
 // What both samplers tune by where the chains are.
 class MicrocanonicalLength {
  public:
   // The first length, or 0: sqrt(d) until chains have told their spread, and `share` of that, sqrt(sum_i Var x_i / scale_i^2), from then
   // on.
   MicrocanonicalLength(double length, double share, bool adapt_mass) : length_(length), share_(share), adapt_mass_(adapt_mass) {}
-  // Failure(usage) where one coordinate moves, for which all directions are two.
+  // For chains of more than one coordinate that moves.
   void prepare(Chains const&, double temperature);
   void adapt_to(Chains const&, Communicator const&);
   // The distance in which directions are forgotten, in units of the scales.

@@ -31,6 +31,15 @@ TrajectoryTempering::TrajectoryTempering(TrajectoryTemperingOptions const& o, La
       measure_every_(o.measure_every),
       load_(std::move(load)) {}
 
+void TrajectoryTempering::require_fit(std::vector<std::vector<Real>> const& kept, Index rungs, std::size_t parameters) {
+  require_all(static_cast<Index>(kept.size()) <= rungs, ExitCode::usage,
+              "sampler.rungs = {}, and the trajectory has {} copies; set it to that", rungs, kept.size());
+  for (auto const& copy : kept)
+    require_all(copy.size() == parameters, ExitCode::data,
+                "sampler.trajectory has {} parameters a copy, and the model of this deck has {}; use the same [model] as that run",
+                copy.size(), parameters);
+}
+
 std::vector<Index> TrajectoryTempering::order() const {
   std::vector<Index> out{0};
   for (Index r = copies_; r >= 1; r--) out.push_back(r);
@@ -46,12 +55,8 @@ void TrajectoryTempering::prepare(Model const& model, Chains& chains, random::Ke
   if (machines_.empty()) {
     for (Index r = 1; r < rungs(); r++) machines_.push_back(units_of(model).copy());
     auto const kept = load_ ? load_() : std::vector<std::vector<Real>>{};
-    require_all(static_cast<Index>(kept.size()) < rungs(), ExitCode::usage,
-                "sampler.rungs = {}, and the trajectory has {} copies; set it to that", rungs() - 1, kept.size());
+    require_fit(kept, rungs() - 1, model.parameters().extent(0));
     for (std::size_t n = 0; n < kept.size(); n++) {
-      require_all(kept[n].size() == model.parameters().extent(0), ExitCode::data,
-                  "sampler.trajectory has {} parameters a copy, and the model of this deck has {}; use the same [model] as that run",
-                  kept[n].size(), model.parameters().extent(0));
       Vector const parameters("parameters of a rung", kept[n].size());
       Kokkos::deep_copy(parameters, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(kept[n].data(), kept[n].size()));
       set_parameters(static_cast<Index>(n) + 1, parameters);

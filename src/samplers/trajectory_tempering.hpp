@@ -23,6 +23,8 @@ class TrajectoryTempering : public LadderSampler {
  public:
   // Parameters of all copies that a training run kept, its start first.
   using Load = std::function<std::vector<std::vector<Real>>()>;
+  // Failure(usage) for more copies than rungs beside the samples', Failure(data) for copies of another number of parameters.
+  static void require_fit(std::vector<std::vector<Real>> const& copies, Index rungs, std::size_t parameters);
   // With `load` the copies are these, from the first prepare() on; without it they come during training.
   TrajectoryTempering(TrajectoryTemperingOptions const&, LadderOptions const&, Communicator, Load load = {});
 
