@@ -102,7 +102,7 @@ class SampleTask : public Task {
       rejections_.end_window();
       // A chain far out, where the step is too long, must come in before the step settles on what suits the others.
       sampler_->adapt(sampler_->adjusted() && rejections_.still(context_.ranks, still_proposals) > 0 ? 0 : accepted);
-      sampler_->adapt_to(chains_, context_.ranks);
+      sampler_->adapt_to(*model_, chains_, context_.ranks);
     }
     if (step == options_.warmup) {
       reset_counts();

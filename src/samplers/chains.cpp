@@ -73,6 +73,10 @@ void repeat_last_chain(Chains const& c, TileRange local) {
 void repeat_last_chain(TileStorage const& values, Tiling const& tiling, TileRange mine, TileRange local) {
   repeat_last(values, tiling, mine, local);
 }
+void repeat_last_chain(Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> const& values, Tiling const& tiling, TileRange mine,
+                       TileRange local) {
+  repeat_last(values, tiling, mine, local);
+}
 
 void place(TileStorage const& x, ChainNumbers number, StartKey const& start, InitialDistribution const& initial) {
   auto const extent = [&x](unsigned axis) { return static_cast<Index>(x.extent(axis)); };

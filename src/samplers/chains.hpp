@@ -47,8 +47,9 @@ void start_velocities(Chains&, random::Key, double scale);
 // The lanes of the last tile past the last chain repeat it, where it is among the local tiles [range): what they did on their own, leave
 // the numbers, say, is seen by nothing that follows, be it a sum with weight 0 or a checkpoint.
 void repeat_last_chain(Chains const&, TileRange local);
-// The same of a quantity of chains so tiled, (tile, rows, pitch).
+// The same of a quantity of chains so tiled, (tile, rows, pitch) or (tile, pitch).
 void repeat_last_chain(TileStorage const&, Tiling const&, TileRange mine, TileRange local);
+void repeat_last_chain(Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> const&, Tiling const&, TileRange mine, TileRange local);
 
 // Where chains start, each coordinate independent: centre + scale N(0, 1), centre + scale U(-1, 1), or centre.
 enum class InitialState { normal, uniform, zero };

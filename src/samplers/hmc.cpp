@@ -39,7 +39,7 @@ void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange
   else with(EqualLengths{});
 }
 
-void Hmc::adapt_to(Chains const& chains, Communicator const& ranks) {
+void Hmc::adapt_to(Model const&, Chains const& chains, Communicator const& ranks) {
   if (!options_.adapt_mass) return;
   if (auto const places = places_.gather(chains, ranks); places && set_scales(*places, scales_)) places_.forget();
 }
@@ -48,7 +48,7 @@ void Hmc::describe_state(State& state) {
   AdjustedSampler::describe_state(state);
   if (!options_.adapt_mass) return;
   state.add("sampler/scales", scales_);
-  places_.describe_state(state);
+  places_.describe_state(state, "sampler/places");
 }
 
 }  // namespace partita

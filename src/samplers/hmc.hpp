@@ -25,7 +25,7 @@ class Hmc : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
   double evaluations_per_step() const override { return static_cast<double>(options_.leapfrogs); }
   bool adapts() const override { return AdjustedSampler::adapts() || options_.adapt_mass; }
   // With adapt_mass: scales from the chains' places, see PlaceMoments.
-  void adapt_to(Chains const&, Communicator const&) override;
+  void adapt_to(Model const&, Chains const&, Communicator const&) override;
   // Lengths of the coordinates' leapfrogs in units of step_size(), (dimension); masses are one over their squares. Empty: all 1.
   Vector scales() const { return scales_; }
   void describe_state(State&) override;

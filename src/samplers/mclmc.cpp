@@ -19,6 +19,17 @@ Index count_moving(Chains const& chains) {
   return moving;
 }
 
+// The same chains with dE/dx in place of x.
+Chains slopes_of(Model const& model, Chains const& chains) {
+  Chains slopes = chains;
+  slopes.x = TileStorage("slopes", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
+  for (Index tile = 0; tile < chains.mine.count; tile++) {
+    Index const lanes = chains.tiling.lanes(chains.mine.first + tile);
+    score_of(model).gradient(chains.tiles(tile, 1, lanes), slopes.tiles(tile, 1, lanes));
+  }
+  return slopes;
+}
+
 // The first step where the deck names none: a fourth of the radius of the sphere that d normals lie near.
 double first_step(MicrocanonicalLength const& length, double temperature) {
   return std::sqrt(temperature * static_cast<double>(length.moving())) / 4;
@@ -38,7 +49,8 @@ deck::Schema mclmc_schema() {
            .at_least(0),
        deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
        deck::key("adapt_mass", &O::adapt_mass,
-                 "the warm-up also scales each coordinate by the deviation of the chains, by which wide coordinates take longer steps")});
+                 "the warm-up also scales each coordinate by how far the chains and their gradients spread, by which wide coordinates take "
+                 "longer steps")});
 }
 
 deck::Schema mams_schema() {
@@ -54,7 +66,8 @@ deck::Schema mams_schema() {
            .at_least(0)
            .below(1),
        deck::key("adapt_mass", &O::adapt_mass,
-                 "the warm-up also scales each coordinate by the deviation of the chains, by which wide coordinates take longer steps")});
+                 "the warm-up also scales each coordinate by how far the chains and their gradients spread, by which wide coordinates take "
+                 "longer steps")});
 }
 
 void require_directions(Index moving) {
@@ -67,22 +80,25 @@ void MicrocanonicalLength::prepare(Chains const& chains, double temperature) {
   moving_ = count_moving(chains);
   require_directions(moving_);
   scales_ = equal_scales(chains.dimension);
-  places_ = PlaceMoments(chains.dimension);
+  places_ = PlaceMoments(chains.dimension), slopes_ = PlaceMoments(chains.dimension);
   if (tuned_) length_ = std::sqrt(temperature * static_cast<double>(moving_));
 }
 
-void MicrocanonicalLength::adapt_to(Chains const& chains, Communicator const& ranks) {
-  auto const places = places_.gather(chains, ranks);
+void MicrocanonicalLength::adapt_to(Model const& model, Chains const& chains, Communicator const& ranks) {
+  auto const places = places_.gather(chains, ranks), slopes = slopes_.gather(slopes_of(model, chains), ranks);
   if (!places) return;
-  auto const scales = scales_of(places->variances, places->held, places->count);
+  std::vector<double> squares;  // of the scales
+  for (std::size_t i = 0; i < places->variances.size(); i++) squares.push_back(std::sqrt(places->variances[i] / slopes->variances[i]));
+  auto const scales = scales_of(squares, places->held, places->count, 0);
   if (scales.empty()) return;
-  places_.forget();
+  places_.forget(), slopes_.forget();
   double sum = 0;
   for (std::size_t i = 0; i < scales.size(); i++) {
     double const scale = adapt_mass_ ? static_cast<double>(scales[i]) : 1;
     if (!places->held[i]) sum += places->variances[i] / (scale * scale);
   }
-  if (tuned_) length_ = share_ * std::sqrt(sum);
+  double const n = static_cast<double>(places->count);
+  if (tuned_) length_ = share_ * std::sqrt(sum * n / (n - 1));
   if (adapt_mass_)
     Kokkos::deep_copy(scales_, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));
 }
@@ -90,7 +106,8 @@ void MicrocanonicalLength::adapt_to(Chains const& chains, Communicator const& ra
 void MicrocanonicalLength::describe_state(State& state) {
   state.add_scalar("sampler/length", length_);
   state.add("sampler/scales", scales_);
-  places_.describe_state(state);
+  places_.describe_state(state, "sampler/places");
+  slopes_.describe_state(state, "sampler/slopes");
 }
 
 void Mclmc::prepare(Model const&, Chains& chains, random::Key key) {
@@ -112,12 +129,13 @@ void Mclmc::advance(Model const& model, Chains& chains, random::Key key, TileRan
                       1,
                       key};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+  repeat_last_chain(squared_errors_, chains.tiling, chains.mine, local);
   reached_ = first_step + steps;
 }
 
-void Mclmc::adapt_to(Chains const& chains, Communicator const& ranks) {
+void Mclmc::adapt_to(Model const& model, Chains const& chains, Communicator const& ranks) {
   adapt_step(chains, ranks);
-  length_.adapt_to(chains, ranks);
+  length_.adapt_to(model, chains, ranks);
 }
 
 // The variance of a step's energy error grows as the sixth power of the step: log step -= k^-1/2 log(variance / wanted) / 6 at the k-th

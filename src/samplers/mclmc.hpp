@@ -124,7 +124,9 @@ struct MicrocanonicalScheme {
 // Failure(usage) where one coordinate moves, for which all directions are two.
 void require_directions(Index moving);
 
-// What both samplers tune by where the chains are.
+// What both samplers tune by where the chains are. Scales are the fourth roots of Var x_i / Var (dE/dx_i) (nutpie's, which minimise
+// the Fisher divergence to a normal): of independent normals these are their deviations whatever the places are, be they two, of chains
+// that have not come to rest, where variances of x alone would need many at rest.
 class MicrocanonicalLength {
  public:
   // The first length, or 0: sqrt(d) until chains have told their spread, and `share` of that, sqrt(sum_i Var x_i / scale_i^2), from then
@@ -132,7 +134,7 @@ class MicrocanonicalLength {
   MicrocanonicalLength(double length, double share, bool adapt_mass) : length_(length), share_(share), adapt_mass_(adapt_mass) {}
   // For chains of more than one coordinate that moves.
   void prepare(Chains const&, double temperature);
-  void adapt_to(Chains const&, Communicator const&);
+  void adapt_to(Model const&, Chains const&, Communicator const&);
   // The distance in which directions are forgotten, in units of the scales.
   double operator()() const { return length_; }
   Vector scales() const { return scales_; }
@@ -144,7 +146,7 @@ class MicrocanonicalLength {
   bool adapt_mass_, tuned_ = length_ == 0;
   Index moving_ = 0;
   Vector scales_;
-  PlaceMoments places_;
+  PlaceMoments places_, slopes_;  // of x and of dE/dx
 };
 
 struct MclmcOptions {
@@ -166,7 +168,7 @@ class Mclmc : public SchemeSampler<MicrocanonicalScheme<false>, Sampler> {
   bool biased() const override { return true; }
   bool adapts() const override { return true; }
   // The step by the energy errors since the last call; scales and length by where the chains are. Collective.
-  void adapt_to(Chains const&, Communicator const&) override;
+  void adapt_to(Model const&, Chains const&, Communicator const&) override;
   MicrocanonicalLength const& length() const { return length_; }
   void describe_state(State&) override;
 
@@ -198,7 +200,7 @@ class Mams : public SchemeSampler<MicrocanonicalScheme<true>, AdjustedSampler> {
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double evaluations_per_step() const override { return 2 * static_cast<double>(substeps()); }
   bool adapts() const override { return true; }
-  void adapt_to(Chains const& chains, Communicator const& ranks) override { length_.adapt_to(chains, ranks); }
+  void adapt_to(Model const& model, Chains const& chains, Communicator const& ranks) override { length_.adapt_to(model, chains, ranks); }
   MicrocanonicalLength const& length() const { return length_; }
   Index substeps() const;  // of a trajectory, on average
   void describe_state(State&) override;

@@ -85,12 +85,12 @@ std::optional<Places> PlaceMoments::gather(Chains const& chains, Communicator co
   return out;
 }
 
-void PlaceMoments::describe_state(State& state) {
-  state.add("sampler/places/centre", centre_);
-  state.add("sampler/places/sums", sums_);
-  state.add("sampler/places/squares", squares_);
-  state.add_scalar("sampler/places/gathered", gathered_);
-  state.add_scalar("sampler/places/calls", calls_);
+void PlaceMoments::describe_state(State& state, std::string const& group) {
+  state.add(group + "/centre", centre_);
+  state.add(group + "/sums", sums_);
+  state.add(group + "/squares", squares_);
+  state.add_scalar(group + "/gathered", gathered_);
+  state.add_scalar(group + "/calls", calls_);
 }
 
 bool set_scales(Places const& places, Vector to) {
@@ -100,8 +100,7 @@ bool set_scales(Places const& places, Vector to) {
   return true;
 }
 
-std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bool> const& left_out, Index count) {
-  constexpr double more = 5;
+std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bool> const& left_out, Index count, double more) {
   double mean = 0, moving = 0;
   for (std::size_t i = 0; i < variances.size(); i++) {
     if (left_out[i]) continue;

@@ -1,6 +1,7 @@
 // What a sampler learns during the warm-up of the scales of its target, from where its chains are.
 #pragma once
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/state.hpp"
@@ -24,7 +25,7 @@ class PlaceMoments {
   // Adds the places of all chains of all ranks; calls number 1, 2, 4, 8, ... return what those since forget() say. Collective.
   std::optional<Places> gather(Chains const&, Communicator const&);
   void forget() { gathered_ = 0; }
-  void describe_state(State&);
+  void describe_state(State&, std::string const& group);
 
  private:
   void add(Chains const&, Communicator const&);
@@ -40,8 +41,8 @@ Vector equal_scales(Index dimension);
 bool set_scales(Places const&, Vector scales);
 
 // Scales from variances of `count` places: standard deviations over the least of them, so that a step size keeps its meaning for the
-// narrowest coordinate. Their logarithms are drawn to their mean as if by five more places, for few places know a variance badly. Entries
+// narrowest coordinate. Their logarithms are drawn to their mean as if by `more` more places, for few places know a variance badly. Entries
 // that are `left_out` are 1; empty where a variance is not a positive number, so that nothing is known yet.
-std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bool> const& left_out, Index count);
+std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bool> const& left_out, Index count, double more = 5);
 
 }  // namespace partita

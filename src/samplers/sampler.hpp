@@ -38,7 +38,7 @@ class Sampler {
   virtual bool adapts() const { return false; }             // tunes its step size during warm-up
   virtual void adapt(double /*acceptance*/) {}              // called with the acceptance of all chains since the last call
   // Called after adapt() with all chains, for what a sampler learns of the target from where they are. Collective.
-  virtual void adapt_to(Chains const&, Communicator const&) {}
+  virtual void adapt_to(Model const&, Chains const&, Communicator const&) {}
   virtual double evaluations_per_step() const { return 1; }
   virtual Index work_rows(Index dimension) const = 0;  // rows of work memory, gradient included
   virtual bool keeps_velocity() const { return false; }

@@ -7,14 +7,12 @@
 
 #include <algorithm>
 #include <functional>
-#include <map>
 
 #include "comm/communicator.hpp"
 #include "comm/environment.hpp"
 #include "energies/gaussian.hpp"
 #include "samplers/barker.hpp"
 #include "samplers/hmc.hpp"
-#include "samplers/mala.hpp"
 #include "samplers/mclmc.hpp"
 
 namespace {
@@ -58,7 +56,8 @@ Course run(Problem const& problem, Sampler& sampler, Index warmup, double budget
     Kokkos::deep_copy(chains.accepted, 0);
     advance(window);
     sampler.adapt(static_cast<double>(count_acceptance(chains)) / static_cast<double>(window));
-    sampler.adapt_to(chains, world);
+    sampler.adapt_to(*model, chains, world);
+    gradients += 1;  // that an adaptation may evaluate
   }
   Course out;
   auto const d = static_cast<std::size_t>(problem.dimension);
@@ -115,26 +114,26 @@ void measure(Problem const& problem, std::string const& name, std::function<std:
 
 }  // namespace
 
-// bench_gradients [dimension [condition [seeds [budget]]]]
+// bench_gradients [sampler [dimension [condition [seeds [budget]]]]]: all samplers, on the published problem.
 int main(int argc, char** argv) {
   partita::Environment const environment(argc, argv);
+  std::string const asked = argc > 1 ? argv[1] : "all";
   auto const argument = [&](int n, double otherwise) { return argc > n ? std::atof(argv[n]) : otherwise; };
-  Problem const problem(static_cast<Index>(argument(1, 10000)), argument(2, 100));
-  int const seeds = static_cast<int>(argument(3, 9));
-  double const budget = argument(4, 30000);
-  for (Index warmup : {160, 320, 640}) {
-    measure(
-        problem, "mclmc", [] { return std::make_unique<Mclmc>(MclmcOptions{}); }, warmup, budget, seeds);
-    measure(
-        problem, "mclmc, equal masses", [] { return std::make_unique<Mclmc>(MclmcOptions{.adapt_mass = false}); }, warmup, budget, seeds);
-  }
-  for (Index warmup : {80, 160, 320}) {
-    measure(
-        problem, "mams", [] { return std::make_unique<Mams>(MamsOptions{}); }, warmup, budget, seeds);
-    measure(
-        problem, "mams, equal masses", [] { return std::make_unique<Mams>(MamsOptions{.adapt_mass = false}); }, warmup, budget, seeds);
-    measure(
-        problem, "hmc, adapt_mass", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .adapt_mass = true}); }, warmup, budget,
-        seeds);
-  }
+  Problem const problem(static_cast<Index>(argument(2, 10000)), argument(3, 100));
+  int const seeds = static_cast<int>(argument(4, 5));
+  double const budget = argument(5, 30000);
+  struct Case {
+    std::string name;
+    std::vector<Index> warmups;  // steps
+    std::function<std::unique_ptr<Sampler>()> make;
+  };
+  for (Case const& c : {
+           Case{"mclmc", {80, 160, 320}, [] { return std::make_unique<Mclmc>(MclmcOptions{}); }},
+           Case{"mclmc_equal_masses", {160}, [] { return std::make_unique<Mclmc>(MclmcOptions{.adapt_mass = false}); }},
+           Case{"mams", {40, 80}, [] { return std::make_unique<Mams>(MamsOptions{}); }},
+           Case{"hmc", {80, 160}, [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.05, .adapt_mass = true}); }},
+           Case{"barker", {640}, [] { return std::make_unique<Barker>(BarkerOptions{}); }},
+       })
+    if (asked == "all" || asked == c.name)
+      for (Index warmup : c.warmups) measure(problem, c.name, c.make, warmup, budget, seeds);
 }

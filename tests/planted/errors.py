@@ -187,7 +187,7 @@ further = (
     # samplers
     Error("masses from variances in place of deviations", "src/samplers/place_moments.cpp", "(n * std::log(v) + more * mean) / (n + more) / 2",
           "(n * std::log(v) + more * mean) / (n + more)", (samplers("Hmc"),)),
-    Error("number of mass adaptations not in the checkpoint", "src/samplers/place_moments.cpp", 'state.add_scalar("sampler/places/calls", calls_);',
+    Error("number of mass adaptations not in the checkpoint", "src/samplers/place_moments.cpp", 'state.add_scalar(group + "/calls", calls_);',
           "",
           (samplers("Hmc"), "driver.restart")),
     Error("trajectories half a leapfrog too long", "src/samplers/scheme.hpp", "2 * mean - 1", "2 * mean",

@@ -271,7 +271,7 @@ void expect_adaptation(Options options, double target, double wide) {
   EXPECT_NEAR(reached[0] / reached[1], 1, 0.05);
 }
 TEST(Adaptation, MalaReachesItsTarget) { expect_adaptation<Mala>(MalaOptions{}, 0.574, 4); }
-TEST(Adaptation, BarkerReachesItsTarget) { expect_adaptation<Barker>(BarkerOptions{}, 0.4, 4); }
+TEST(Adaptation, BarkerReachesItsTarget) { expect_adaptation<Barker>(BarkerOptions{}, 0.574, 4); }
 // At one length: of random ones, the same for all chains, few trajectories know the acceptance badly (test_hmc.cpp has those).
 TEST(Adaptation, HmcReachesItsTarget) { expect_adaptation<Hmc>(HmcOptions{.leapfrogs = 3, .random_length = false}, 0.65, 2.5); }
 

@@ -140,7 +140,7 @@ TEST(HmcMass, WarmupFindsTheScalesAndSamplesStayExact) {
     Kokkos::deep_copy(chains.accepted, 0);
     sampler.advance(*model, chains, key, step, 20);
     sampler.adapt(acceptance(chains, 20));
-    sampler.adapt_to(chains, world);
+    sampler.adapt_to(*model, chains, world);
   }
   auto const scales = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sampler.scales());
   for (std::size_t i = 0; i < 5; i++) EXPECT_NEAR(static_cast<double>(scales(i)) * std::sqrt(precision[i]), 1, 0.05) << i;
@@ -166,7 +166,7 @@ TEST(HmcMass, StateInACheckpointContinuesWithTheSameBits) {
     for (Index step = from; step < to; step += 20) {
       sampler.advance(*model, chains, key, step, 20);
       sampler.adapt(0.6);
-      sampler.adapt_to(chains, world);
+      sampler.adapt_to(*model, chains, world);
     }
   };
   warm_up(first, a, 0, 100);
@@ -188,11 +188,11 @@ TEST(HmcMass, HeldCoordinatesAreLeftOut) {
   chains.held = held;
   sampler.prepare(*model, chains, key);
   auto const scale = [&](std::size_t i) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sampler.scales())(i); };
-  sampler.adapt_to(chains, Communicator::world());
+  sampler.adapt_to(*model, chains, Communicator::world());
   for (std::size_t i = 0; i < 3; i++) EXPECT_EQ(scale(i), 1);
   for (Index step = 0; step < 640; step += 20) {
     sampler.advance(*model, chains, key, step, 20);
-    sampler.adapt_to(chains, Communicator::world());
+    sampler.adapt_to(*model, chains, Communicator::world());
   }
   EXPECT_EQ(scale(0), 1);
   EXPECT_EQ(scale(1), 1);
