@@ -1,9 +1,9 @@
 #include "driver/fitting.hpp"
 
-#include "driver/clamp.hpp"
-#include "driver/estimator.hpp"
+#include "samplers/clamp.hpp"
+#include "estimators/entry.hpp"
 #include "driver/registry.hpp"
-#include "driver/units.hpp"
+#include "models/items.hpp"
 
 namespace partita {
 namespace {

@@ -5,8 +5,8 @@
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
-#include "driver/units.hpp"
-#include "driver/warm_start.hpp"
+#include "models/items.hpp"
+#include "models/warm_start.hpp"
 #include "estimators/importance.hpp"
 #include "io/samples.hpp"
 

@@ -3,8 +3,8 @@
 #include "data/load.hpp"
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
-#include "driver/units.hpp"
-#include "driver/warm_start.hpp"
+#include "models/items.hpp"
+#include "models/warm_start.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
 

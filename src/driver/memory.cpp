@@ -7,8 +7,8 @@
 #include "objectives/contrastive_divergence.hpp"
 #include "objectives/hee_local.hpp"
 #include "objectives/reverse_kl.hpp"
-#include "samplers/flow_generator.hpp"
-#include "samplers/hee_generator.hpp"
+#include "generators/flow_generator.hpp"
+#include "generators/hee_generator.hpp"
 
 namespace partita {
 namespace {

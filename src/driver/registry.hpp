@@ -10,12 +10,12 @@
 #include "core/require.hpp"
 #include "data/batches.hpp"
 #include "deck/document.hpp"
-#include "driver/fit.hpp"
+#include "models/fit.hpp"
 #include "driver/task.hpp"
 #include "models/model.hpp"
 #include "objectives/objective.hpp"
 #include "optimizers/optimizer.hpp"
-#include "samplers/generator.hpp"
+#include "generators/generator.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita {

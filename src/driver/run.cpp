@@ -14,7 +14,7 @@
 #include "driver/fitting.hpp"
 #include "driver/progress.hpp"
 #include "driver/registry.hpp"
-#include "driver/status_record.hpp"
+#include "io/status_record.hpp"
 #include "driver/stop.hpp"
 #include "driver/summary.hpp"
 #include "driver/task.hpp"

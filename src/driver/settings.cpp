@@ -4,7 +4,7 @@
 
 #include "core/require.hpp"
 #include "deck/duration.hpp"
-#include "samplers/flow_generator.hpp"
+#include "generators/flow_generator.hpp"
 #include "samplers/hee_langevin.hpp"
 
 namespace partita {

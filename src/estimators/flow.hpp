@@ -6,7 +6,7 @@
 
 #include "estimators/importance.hpp"
 #include "estimators/sample_set.hpp"
-#include "samplers/flow_generator.hpp"
+#include "generators/flow_generator.hpp"
 
 namespace partita {
 

@@ -7,7 +7,7 @@
 #include "energies/many_well.hpp"
 #include "objectives/reverse_kl.hpp"
 #include "optimizers/adam.hpp"
-#include "samplers/flow_generator.hpp"
+#include "generators/flow_generator.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "core/log.hpp"
-#include "driver/estimator.hpp"
+#include "estimators/entry.hpp"
 #include "estimators/flow.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "core/require.hpp"
-#include "driver/estimator.hpp"
-#include "driver/units.hpp"
+#include "estimators/entry.hpp"
+#include "models/items.hpp"
 #include "estimators/hee_annealing.hpp"
 #include "estimators/hee_likelihood.hpp"
 #include "estimators/hee_reconstruction.hpp"

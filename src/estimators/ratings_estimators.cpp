@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "core/require.hpp"
-#include "driver/estimator.hpp"
-#include "driver/units.hpp"
+#include "estimators/entry.hpp"
+#include "models/items.hpp"
 #include "estimators/hee_likelihood.hpp"
 #include "estimators/ratings.hpp"
 #include "models/softmax_rbm.hpp"

@@ -4,7 +4,7 @@
 #include "deck/schema.hpp"
 #include "models/deep_belief_network.hpp"
 #include "samplers/chains.hpp"
-#include "samplers/generator.hpp"
+#include "generators/generator.hpp"
 
 namespace partita {
 

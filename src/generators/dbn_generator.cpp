@@ -1,4 +1,4 @@
-#include "samplers/dbn_generator.hpp"
+#include "generators/dbn_generator.hpp"
 
 #include "core/math.hpp"
 #include "samplers/gibbs.hpp"

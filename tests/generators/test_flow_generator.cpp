@@ -6,7 +6,7 @@
 #include "../models/flow.hpp"
 #include "energies/double_well.hpp"
 #include "energies/gaussian.hpp"
-#include "samplers/flow_generator.hpp"
+#include "generators/flow_generator.hpp"
 #include "samplers/mala.hpp"
 
 namespace partita::test {

@@ -1,4 +1,4 @@
-#include "driver/inputs.hpp"
+#include "io/inputs.hpp"
 
 #include <algorithm>
 #include <sstream>

@@ -5,7 +5,7 @@
 
 #include "comm/communicator.hpp"
 #include "deck/schema.hpp"
-#include "driver/inputs.hpp"
+#include "io/inputs.hpp"
 #include "models/model.hpp"
 
 namespace partita {

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "driver/estimator.hpp"
-#include "driver/warm_start.hpp"
+#include "estimators/entry.hpp"
+#include "models/warm_start.hpp"
 #include "estimators/ising.hpp"
 
 namespace partita {

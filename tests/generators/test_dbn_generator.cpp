@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "../models/machine.hpp"
-#include "samplers/dbn_generator.hpp"
+#include "generators/dbn_generator.hpp"
 
 namespace partita::test {
 namespace {

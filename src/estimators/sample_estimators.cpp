@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "core/log.hpp"
-#include "driver/estimator.hpp"
+#include "estimators/entry.hpp"
 #include "estimators/convergence.hpp"
 #include "estimators/covariance.hpp"
 #include "estimators/distances.hpp"

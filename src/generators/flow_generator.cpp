@@ -1,4 +1,4 @@
-#include "samplers/flow_generator.hpp"
+#include "generators/flow_generator.hpp"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "driver/fit.hpp"
+#include "models/fit.hpp"
 
 #include <cctype>
 

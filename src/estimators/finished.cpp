@@ -1,4 +1,4 @@
-#include "driver/finished_estimators.hpp"
+#include "estimators/finished.hpp"
 
 #include <algorithm>
 #include <cstdlib>

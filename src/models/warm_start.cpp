@@ -1,4 +1,4 @@
-#include "driver/warm_start.hpp"
+#include "models/warm_start.hpp"
 
 #include <algorithm>
 #include <cmath>

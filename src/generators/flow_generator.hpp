@@ -4,7 +4,7 @@
 
 #include "comm/communicator.hpp"
 #include "models/nice.hpp"
-#include "samplers/generator.hpp"
+#include "generators/generator.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita {

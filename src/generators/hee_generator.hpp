@@ -1,7 +1,7 @@
 // Samples of an HEE: joint and marginal generation by its dynamics, ancestral sampling, and the posterior of the latent layers given data.
 #pragma once
 #include "deck/schema.hpp"
-#include "samplers/generator.hpp"
+#include "generators/generator.hpp"
 #include "samplers/hee_langevin.hpp"
 
 namespace partita {

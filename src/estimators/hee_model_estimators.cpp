@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "core/require.hpp"
-#include "driver/estimator.hpp"
-#include "driver/units.hpp"
+#include "estimators/entry.hpp"
+#include "models/items.hpp"
 #include "estimators/hee_hessian.hpp"
 #include "estimators/hee_relaxation.hpp"
 

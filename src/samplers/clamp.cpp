@@ -1,9 +1,9 @@
-#include "driver/clamp.hpp"
+#include "samplers/clamp.hpp"
 
 #include <algorithm>
 
 #include "core/require.hpp"
-#include "driver/units.hpp"
+#include "models/items.hpp"
 
 namespace partita {
 namespace {

@@ -1,9 +1,9 @@
-#include "driver/units.hpp"
+#include "models/items.hpp"
 
 #include <algorithm>
 
 #include "core/require.hpp"
-#include "driver/capabilities.hpp"
+#include "models/capabilities.hpp"
 
 namespace partita {
 namespace {

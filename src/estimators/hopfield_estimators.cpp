@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "driver/estimator.hpp"
+#include "estimators/entry.hpp"
 #include "estimators/hopfield.hpp"
 
 namespace partita {

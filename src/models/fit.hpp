@@ -11,7 +11,7 @@
 
 #include "data/dataset.hpp"
 #include "deck/document.hpp"
-#include "driver/capabilities.hpp"
+#include "models/capabilities.hpp"
 
 namespace partita {
 

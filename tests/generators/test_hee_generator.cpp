@@ -4,7 +4,7 @@
 #include "../estimators/hee_reference.hpp"
 #include "../optimizers/copy_state.hpp"
 #include "core/require.hpp"
-#include "samplers/hee_generator.hpp"
+#include "generators/hee_generator.hpp"
 #include "sampling.hpp"
 
 namespace {

@@ -4,8 +4,8 @@
 
 #include "comm/tile_sums.hpp"
 #include "core/require.hpp"
-#include "driver/estimator.hpp"
-#include "driver/units.hpp"
+#include "estimators/entry.hpp"
+#include "models/items.hpp"
 #include "estimators/dbn_likelihood.hpp"
 #include "estimators/enumeration.hpp"
 #include "estimators/item_energies.hpp"

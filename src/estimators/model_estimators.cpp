@@ -1,7 +1,7 @@
 // Estimators that look at a model or at data, and need no samples but the points of [input].
 #include <algorithm>
 
-#include "driver/estimator.hpp"
+#include "estimators/entry.hpp"
 
 namespace partita {
 namespace {

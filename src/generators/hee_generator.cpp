@@ -1,4 +1,4 @@
-#include "samplers/hee_generator.hpp"
+#include "generators/hee_generator.hpp"
 
 #include <cmath>
 #include <limits>
