@@ -11,6 +11,7 @@
 #include "io/run_status.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
+#include "objectives/train_options.hpp"
 
 namespace partita {
 namespace {

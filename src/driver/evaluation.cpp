@@ -4,16 +4,15 @@
 #include <cmath>
 
 #include "core/log.hpp"
-#include "data/load.hpp"
-#include "data/rounding.hpp"
-#include "estimators/entry.hpp"
+#include "driver/registry.hpp"
+#include "estimators/convergence.hpp"
 #include "estimators/finished.hpp"
-#include "models/items.hpp"
-#include "estimators/distances.hpp"
-#include "io/collective_file.hpp"
+#include "estimators/point_values.hpp"
+#include "estimators/rounding.hpp"
 #include "io/crc32c.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
+#include "models/items.hpp"
 
 namespace partita {
 namespace {
@@ -37,18 +36,22 @@ bool reads_a_reference(deck::Block const& estimator) {
 // `samples` is null where there are none to look at.
 Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   Results out;
-  SampleSet const none{evaluation.context.ranks, {}, {}, 0, 0, {}, {}};
-  FinishedEstimators finished(evaluation.context);
-  for (deck::Block const* block : evaluation.context.deck.all("estimator")) {
-    EstimatorEntry const& entry = estimator_named(block->type);
+  RunContext const& run = evaluation.context;
+  SampleSet const none{run.ranks, {}, {}, 0, 0, {}, {}};
+  FinishedEstimators finished(run.ranks, run.directory, run.deck, run.inputs, run.provenance);
+  Subject const subject{run.deck,           run.key,         samples ? *samples : none,           evaluation.model,
+                        evaluation.sampler, evaluation.data, [&run] { return make_target(run); }, run.directory,
+                        run.provenance};
+  for (deck::Block const* block : run.deck.all("estimator")) {
+    EstimatorEntry const& entry = named(estimators(), block->type);
     if (entry.looks_at == LooksAt::samples && !samples) {
       out.warnings.push_back(fmt::format("[[estimator]] {} looks at samples, and there are none: left out", block->type));
       continue;
     }
     auto found = finished.find(*block);
     if (!found) {
-      found = entry.compute({evaluation, samples ? *samples : none}, *block);
-      if (!reads_a_reference(*block)) finished.add(*block, *found);
+      found = entry.compute(subject, *block);
+      if (!reads_a_reference(*block)) finished.add(*block, *found), run.gain.made = true;
     } else {
       log::info("[[estimator]] {}: found before the run was stopped", block->type);
     }
@@ -75,38 +78,6 @@ Tiling first_chains(Communicator const& ranks, RunDirectory const& directory, Ti
     chains = std::clamp(std::min(of_numbers, of_draws), std::min<Index>(4, tiling.chains), tiling.chains);
   });
   return {chains, tiling.width};
-}
-
-Index first_chain_here(SampleSet const& s) { return std::min(s.tiling.first_chain(s.mine.first), s.tiling.chains); }
-
-// This rank's chains of a file, (chain, draw, dimension), the last `draws` of them.
-SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Tiling const& tiling, Index draws) {
-  SampleSet s{ranks, tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), reader.draws(), reader.dimension(), {}, {}};
-  Index const first = first_chain_here(s), count = s.chains_here();
-  s.x = reader.read<float>(first, count);
-  s.has_energy = reader.has_statistic("energy");
-  if (s.has_energy) s.energy = reader.read_statistic("energy", first, count);
-  if (draws == 0 || draws >= s.draws) return s;
-  SampleSet last{ranks, tiling, s.mine, draws, s.dimension, {}, {}, s.has_energy};
-  for (Index c = 0; c < count; c++) {
-    last.x.insert(last.x.end(), s.point(c, s.draws - draws), s.point(c, s.draws - 1) + s.dimension);
-    for (Index d = s.draws - draws; d < s.draws && s.has_energy; d++) last.energy.push_back(s.energy_of(c, d));
-  }
-  return last;
-}
-
-// Points of a file in double precision are held in single; said where that costs them more than noise. Collective.
-std::string loss_by_reading(std::string const& where, std::vector<double> const& exact, SampleSet const& samples) {
-  auto const d = static_cast<std::size_t>(samples.dimension);
-  auto const both = [&](Index i, double* as_read, double* held) {
-    auto const at = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(i) * d);
-    std::copy_n(exact.begin() + at, d, as_read);
-    std::copy_n(samples.x.begin() + at, d, held);
-  };
-  auto const over_ranks = [&](std::vector<double>& values, Reduction how) { samples.ranks.all_reduce(values, how); };
-  std::string const found =
-      data::rounding_warning(where, data::rounding_errors({static_cast<Index>(exact.size() / d), samples.dimension, both}, over_ranks));
-  return found.empty() ? found : found + "; subtract each entry's mean before the points are written";
 }
 
 bool holds_units(deck::Document const& deck) {
@@ -156,31 +127,7 @@ Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
 bool looks_at_samples(deck::Document const& deck) {
   auto const blocks = deck.all("estimator");
   return std::any_of(blocks.begin(), blocks.end(),
-                     [](deck::Block const* b) { return estimator_named(b->type).looks_at == LooksAt::samples; });
-}
-
-std::vector<EstimatorEntry> const& estimators() {
-  static std::vector<EstimatorEntry> const table = [] {
-    std::vector<EstimatorEntry> all;
-    for (auto const& group : {sample_estimators(), model_estimators(), flow_estimators(), hee_item_estimators(), hee_model_estimators(),
-                              machine_estimators(), likelihood_estimators(), hopfield_estimators(), ratings_estimators()})
-      all.insert(all.end(), group.begin(), group.end());
-    return all;
-  }();
-  return table;
-}
-
-EstimatorEntry const& estimator_named(std::string const& type) {
-  return *std::find_if(estimators().begin(), estimators().end(), [&](auto const& e) { return e.schema.type == type; });
-}
-
-void write_estimate(Subject const& s, std::string const& name, std::function<void(hdf5::File const&)> const& content) {
-  on_root(s.samples.ranks, [&] {
-    write_alone(s.evaluation.context.directory.estimate(name), [&](hdf5::File const& file) {
-      describe(file, s.evaluation.context.provenance);
-      content(file);
-    });
-  });
+                     [](deck::Block const* b) { return named(estimators(), b->type).looks_at == LooksAt::samples; });
 }
 
 deck::Section input_section() {
@@ -202,26 +149,6 @@ deck::Section estimator_section() {
     for (deck::Key& k : s.types.back().keys) k.free_on_restart();
   }
   return s;
-}
-
-double validation_distance(Communicator const& ranks, std::vector<Chains> const& generations, data::Dataset const& data, Index points) {
-  Index const d = data.dimension();
-  std::vector<double> chains;
-  for (Chains const& g : generations) {
-    if (static_cast<Index>(chains.size()) >= points * d) break;
-    auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.x);
-    std::vector<double> mine;
-    for (Index t = 0; t < g.mine.count; t++)
-      for (Index l = 0; l < g.tiling.chains_in(g.mine.first + t); l++)
-        for (Index i = 0; i < d; i++) mine.push_back(x(t, i, l));
-    auto const all = ranks.all_gather(mine);
-    chains.insert(chains.end(), all.begin(), all.end());
-  }
-  Index const available = data.size(data::Split::validation);
-  std::vector<double> items(static_cast<std::size_t>(std::min(points, available) * d));
-  for (Index i = 0; i < std::min(points, available); i++) data.values(data.item(data::Split::validation, i), items.data() + i * d);
-  chains.resize(std::min(chains.size(), static_cast<std::size_t>(points * d)));
-  return squared_energy_distance(ranks, chains, items, d);
 }
 
 void Evaluation::add_warnings_of_data(Results& results) const {
@@ -263,7 +190,7 @@ Results Evaluation::of_input() const {
     weighted = reader.has_statistic("log_weight");
     samples = read_samples(context.ranks, reader, {reader.chains(), pitch_quantum}, 0);
     where = reader.where();
-    if (!reader.fits_single_precision()) exact = reader.read<double>(first_chain_here(samples), samples.chains_here());
+    if (!reader.fits_single_precision()) exact = reader.read<double>(samples.first_chain_here(), samples.chains_here());
     if (!model) return;
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
             reader.dimension(), model->dimension());
@@ -275,14 +202,14 @@ Results Evaluation::of_input() const {
     auto const bad = std::find_if(samples.energy.begin(), samples.energy.end(), [](double e) { return !std::isfinite(e); });
     require(bad == samples.energy.end(), ExitCode::numerical,
             "{}: the energy of point {} is {}, beyond what this build's numbers hold; leave out points that are so far from the rest",
-            reader.where(), first_chain_here(samples) + (bad - samples.energy.begin()) / std::max<Index>(1, samples.draws), *bad);
+            reader.where(), samples.first_chain_here() + (bad - samples.energy.begin()) / std::max<Index>(1, samples.draws), *bad);
   });
   auto const mine = Index(crc32c(samples.x.data(), samples.x.size() * sizeof(float)));
   context.inputs.add("input", o.path, static_cast<std::uint64_t>(context.ranks.all_reduce(mine, Reduction::sum)));
   Results out = compute(*this, &samples);
   if (weighted && looks_at_samples(context.deck)) out.warnings.push_back(weights_left_out);
   add_warnings_of_data(out);
-  std::string lost = loss_by_reading(where, exact, samples);
+  std::string lost = rounding_warning(where, exact, samples);
   if (lost.empty()) lost = rounding_warning(samples);
   if (!lost.empty()) out.warnings.push_back(lost);
   if (asks_for_convergence(context.deck)) return out;

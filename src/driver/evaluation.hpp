@@ -15,12 +15,6 @@ struct InputOptions {
 deck::Section input_section();
 deck::Section estimator_section();
 
-// Sampler steps that the chains of a training run make with their final parameters before the estimators look at them.
-Index final_steps(deck::Document const&);
-
-// Squared energy distance between the first `points` chains and validation items. Collective; the same bits on any number of ranks.
-double validation_distance(Communicator const&, std::vector<Chains> const&, data::Dataset const&, Index points);
-
 // Of samples of a flow.
 constexpr char weights_left_out[] =
     "the samples have importance weights (log_weight), which estimators of samples do not use: their numbers are the flow's, not its "

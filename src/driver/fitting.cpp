@@ -1,9 +1,11 @@
 #include "driver/fitting.hpp"
 
-#include "samplers/clamp.hpp"
-#include "estimators/entry.hpp"
 #include "driver/registry.hpp"
+#include "estimators/entry.hpp"
 #include "models/items.hpp"
+#include "objectives/train_options.hpp"
+#include "samplers/chain_options.hpp"
+#include "samplers/clamp.hpp"
 
 namespace partita {
 namespace {
@@ -37,7 +39,7 @@ void check_estimators(deck::Document const& d, Loaded const* loaded, std::vector
   deck::Block const* model = given(d, "model");
   ModelTraits const traits = model ? traits_of(*model) : ModelTraits{};
   for (deck::Block const* b : d.all("estimator")) {
-    EstimatorEntry const& entry = estimator_named(b->type);
+    EstimatorEntry const& entry = named(estimators(), b->type);
     Fit const fit(d, *b, traits, loaded ? loaded->model.get() : nullptr, loaded, problems);
     auto const refuse = [&](std::string const& why) { fit.refuse("", fmt::format("estimator.type = \"{}\" {}", b->type, why)); };
     if (entry.needs_data && !given(d, "data")) refuse("looks at items of [data], and there is none; add it");
@@ -125,11 +127,17 @@ class AgainstModel {
     if (!model_.learns) refuse(objective, "has no parameters to learn in", those_that(models(), [](auto const& m) { return m.learns; }));
     else if (!fits(entry))
       refuse(objective, lacks_energy() ? "learns an energy, and there is none in" : "cannot train", those_that_fit(objectives()));
-    else if (follow_rule(entry, objective); !entry.needs_sampler && sampler_)
+    else if (check_restarts(entry, objective), follow_rule(entry, objective); !entry.needs_sampler && sampler_)
       problems_.push_back(
           {place_of(*sampler_), fmt::format("objective.type = \"{}\" has no use for a [sampler]; remove it", objective.type)});
     else require_sampler(objective, entry.needs_sampler);
     if (entry.needs_data && !given(deck_, "data")) say(objective, "needs a [data] section: what the model learns from");
+  }
+  void check_restarts(ObjectiveEntry const& entry, deck::Block const& objective) const {
+    if (entry.starts_chains_anew && sampler_ && named(samplers(), sampler_->type).keeps_velocity)
+      say(objective, fmt::format("starts chains anew, and sampler.type = \"{}\" keeps velocities, which they have not; use ula, "
+                                 "leimkuhler_matthews, mala or hmc",
+                                 sampler_->type));
   }
   void check_input() const {
     deck::Block const* const input = given(deck_, "input");

@@ -5,10 +5,10 @@
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
-#include "models/items.hpp"
-#include "models/warm_start.hpp"
 #include "estimators/importance.hpp"
 #include "io/samples.hpp"
+#include "models/items.hpp"
+#include "models/warm_start.hpp"
 
 namespace partita {
 namespace {
@@ -17,7 +17,7 @@ class GenerateTask : public Task {
  public:
   explicit GenerateTask(RunContext const& c) : context_(c), data_(c.loaded.data.get()), model_(make_model(c.deck.at("model"), c.key)) {
     warm_start(*model_, c.deck.at("model"), c.ranks, c.inputs);
-    generator_ = make_generator({c, *model_, data_});
+    generator_ = make_generator(c, *model_, data_);
     samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     log::info("{} samples of dimension {} in {} tiles of {}, {} steps", generator_->tiling().chains, model_->dimension(),
               generator_->tiling().tiles(), generator_->tiling().width, generator_->steps());

@@ -3,10 +3,10 @@
 #include "data/load.hpp"
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
-#include "models/items.hpp"
-#include "models/warm_start.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
+#include "models/items.hpp"
+#include "models/warm_start.hpp"
 
 namespace partita {
 namespace {

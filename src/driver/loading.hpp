@@ -4,8 +4,8 @@
 
 #include "comm/communicator.hpp"
 #include "deck/document.hpp"
-#include "models/fit.hpp"
 #include "io/inputs.hpp"
+#include "models/fit.hpp"
 
 namespace partita {
 

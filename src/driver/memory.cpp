@@ -3,12 +3,14 @@
 
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
+#include "generators/flow_generator.hpp"
+#include "generators/hee_generator.hpp"
 #include "io/samples.hpp"
 #include "objectives/contrastive_divergence.hpp"
 #include "objectives/hee_local.hpp"
 #include "objectives/reverse_kl.hpp"
-#include "generators/flow_generator.hpp"
-#include "generators/hee_generator.hpp"
+#include "objectives/train_options.hpp"
+#include "samplers/chain_options.hpp"
 
 namespace partita {
 namespace {

@@ -2,11 +2,8 @@
 
 #include "core/require.hpp"
 #include "data/load.hpp"
-#include "samplers/clamp.hpp"
-#include "estimators/entry.hpp"
+#include "driver/evaluation.hpp"
 #include "driver/settings.hpp"
-#include "models/items.hpp"
-#include "models/warm_start.hpp"
 #include "energies/banana.hpp"
 #include "energies/double_well.hpp"
 #include "energies/funnel.hpp"
@@ -26,475 +23,24 @@
 #include "models/nice.hpp"
 #include "models/rbm.hpp"
 #include "models/softmax_rbm.hpp"
-#include "objectives/contrastive_divergence.hpp"
+#include "models/warm_start.hpp"
 #include "objectives/denoising_score_matching.hpp"
-#include "objectives/exact_likelihood.hpp"
-#include "objectives/greedy_cd.hpp"
-#include "objectives/hee_local.hpp"
-#include "objectives/pseudo_likelihood.hpp"
-#include "objectives/reverse_kl.hpp"
+#include "objectives/train_options.hpp"
 #include "optimizers/adam.hpp"
 #include "optimizers/sgd.hpp"
 #include "samplers/annealed_langevin.hpp"
 #include "samplers/barker.hpp"
-#include "generators/dbn_generator.hpp"
-#include "generators/flow_generator.hpp"
-#include "samplers/gibbs.hpp"
-#include "generators/hee_generator.hpp"
+#include "samplers/chain_options.hpp"
+#include "samplers/clamp.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/langevin_gibbs.hpp"
 #include "samplers/leimkuhler_matthews.hpp"
 #include "samplers/mala.hpp"
-#include "samplers/mclmc.hpp"
-#include "samplers/replica_exchange.hpp"
-#include "samplers/trajectory_tempering.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
 
 namespace partita {
 namespace {
-
-// Of models that cost nothing to make.
-Sizes sizes_of(Model const& model) { return {model.visible_dimension(), model.dimension()}; }
-
-template <class Class, class Options>
-Sizes sizes_by_options(deck::Block const& b) {
-  return Class::sizes(b.as<Options>());
-}
-
-template <class Options>
-ModelEntry analytic(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*make)(Options const&)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return make(b.as<Options>()); }},
-          Capabilities::of<DifferentiableModel>(),
-          [make](deck::Block const& b) { return sizes_of(*make(b.as<Options>())); }};
-}
-
-// The standard normals that a model's parameters start from.
-std::function<double(Index)> normals(random::Key key) {
-  return [key](Index i) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
-    return random::normal_pair(w.w[0], w.w[1], double()).a;
-  };
-}
-
-template <class Network, class Options>
-ModelEntry network(deck::Schema schema) {
-  return {{std::move(schema),
-           [](deck::Block const& b, random::Key key) {
-             auto model = std::make_unique<Network>(b.as<Options>());
-             model->initialise(normals(key));
-             return model;
-           }},
-          Capabilities::of<Network>(),
-          sizes_by_options<Network, Options>};
-}
-
-ModelEntry hee() {
-  return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }},
-          Capabilities::of<Hee>(),
-          sizes_by_options<Hee, HeeOptions>};
-}
-
-// Restricted machines by the kind of their visible units.
-ModelEntry rbm() {
-  return {{rbm_schema(),
-           [](deck::Block const& b, random::Key key) {
-             auto model = make_rbm(b.as<RbmOptions>());
-             model->initialise(normals(key));
-             return model;
-           }},
-          Capabilities::of<GaussianRbm>(),
-          sizes_by_options<Rbm, RbmOptions>,
-          [](deck::Block const& b) {
-            return b.as<RbmOptions>().visible_units == "gaussian" ? Capabilities::of<GaussianRbm>() : Capabilities::of<Rbm>();
-          }};
-}
-
-ModelEntry boltzmann_machine() {
-  return {{boltzmann_machine_schema(),
-           [](deck::Block const& b, random::Key key) {
-             auto model = std::make_unique<BoltzmannMachine>(b.as<BoltzmannMachineOptions>());
-             model->initialise(normals(key));
-             return model;
-           }},
-          Capabilities::of<BoltzmannMachine>(),
-          sizes_by_options<BoltzmannMachine, BoltzmannMachineOptions>};
-}
-
-ModelEntry ising_lattice() {
-  return {{ising_lattice_schema(), [](deck::Block const& b, random::Key) { return make_ising_lattice(b.as<IsingLatticeOptions>()); }},
-          Capabilities::of<BoltzmannMachine>(),
-          [](deck::Block const& b) { return sizes(b.as<IsingLatticeOptions>()); },
-          {},
-          false};
-}
-
-ModelEntry gaussian_mrf() {
-  return {
-      {gaussian_mrf_schema(), [](deck::Block const& b, random::Key) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>()); }},
-      Capabilities::of<GaussianMrf>(),
-      sizes_by_options<GaussianMrf, GaussianMrfOptions>};
-}
-
-ModelEntry dbn() {
-  return {{dbn_schema(),
-           [](deck::Block const& b, random::Key key) {
-             auto model = std::make_unique<DeepBeliefNetwork>(b.as<DbnOptions>());
-             model->initialise(normals(key));
-             return model;
-           }},
-          Capabilities::of<DeepBeliefNetwork>(),
-          sizes_by_options<DeepBeliefNetwork, DbnOptions>};
-}
-
-// Patterns are random ones, or items.
-template <class Options>
-void has_patterns(Fit const& fit) {
-  if (fit.own.as<Options>().patterns > 0) return;
-  if (fit.own.section == "target")
-    fit.refuse("patterns",
-               "target.patterns = 0 stands for training items, which a target does not look at; give a number of random patterns");
-  else if (!given(fit.deck, "data"))
-    fit.refuse("patterns",
-               "model.patterns = 0 stands for the training items of [data], and there is none; add it, or a number of random patterns");
-}
-
-// Networks that remember patterns.
-template <class Network, class Options>
-ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }},
-          Capabilities::of<Network>(),
-          sizes_by_options<Network, Options>,
-          {},
-          false,
-          has_patterns<Options>};
-}
-
-template <class Class, class Options>
-SamplerEntry sampler(deck::Schema schema, Needs const& needed, Rule rule = {}) {
-  SamplerEntry entry{
-      {std::move(schema), [](deck::Block const& b) { return std::make_unique<Class>(b.as<Options>()); }}, needed, std::move(rule)};
-  if constexpr (requires { typename Class::Scheme; }) entry.keeps_velocity = Class::Scheme::keeps_velocity;
-  return entry;
-}
-
-void has_directions(Fit const& fit) {
-  if (!fit.model) return;
-  deck::Block const* const clamp = given(fit.deck, "clamp");
-  bool const known = clamp && (fit.loaded->files || !given(fit.deck, "data"));
-  fit.attempt(
-      [&] { require_directions(known ? units_left_free(*fit.model, fit.data(), clamp->as<ClampOptions>()) : fit.model->dimension()); });
-}
-
-void moves_one_machine(Fit const& fit) {
-  if (fit.deck.task == "sample" && !fit.can.has<GibbsModel>())
-    fit.refuse("", "a belief network is sampled from its top machine down; use task = \"generate\" with generator.type = \"dbn_top_down\"");
-}
-
-// Ratings of each item are of others: chains of them have no life of their own.
-Needs units_or_gradient() { return {Capabilities::only<GibbsModel, DifferentiableModel>(), Capabilities::only<SoftmaxRbm>()}; }
-
-void moves_fit(Fit const& fit) {
-  bool const gibbs = fit.own.as<ReplicaExchangeOptions>().moves == "gibbs";
-  if (gibbs && !fit.can.has<GibbsModel>())
-    fit.refuse("moves",
-               "sampler.moves = \"gibbs\" draws units given the others, and this model has none whose law is known; use mala, hmc or ula");
-  if (!gibbs && !fit.can.has<DifferentiableModel>())
-    fit.refuse("moves", "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
-}
-
-SamplerEntry replica_exchange() {
-  return {{replica_exchange_schema(),
-           [](deck::Block const& b) {
-             return std::make_unique<ReplicaExchange>(b.as<ReplicaExchangeOptions>(), b.as<LadderOptions>(), Communicator::world());
-           }},
-          units_or_gradient(),
-          moves_fit};
-}
-
-void copies_fit(Fit const& fit) {
-  Index const rungs = fit.own.as<TrajectoryTemperingOptions>().rungs;
-  if (fit.deck.task == "train" && rungs < 2) fit.refuse("rungs", "sampler.rungs = 1 keeps the start of the training alone; use more");
-  if (fit.model && fit.loaded->earlier_parameters)
-    fit.attempt([&] { TrajectoryTempering::require_fit(*fit.loaded->earlier_parameters, rungs, fit.model->parameters().extent(0)); });
-}
-
-SamplerEntry trajectory_tempering() {
-  return {{trajectory_tempering_schema(),
-           [](deck::Block const& b) {
-             auto const options = b.as<TrajectoryTemperingOptions>();
-             auto const ranks = Communicator::world();
-             TrajectoryTempering::Load load;
-             if (!options.trajectory.empty()) load = [from = options.trajectory, ranks] { return kept_parameters(from, ranks); };
-             return std::make_unique<TrajectoryTempering>(options, b.as<LadderOptions>(), ranks, load);
-           }},
-          needs<Rbm>(),
-          copies_fit};
-}
-
-void chains_can_restart(Fit const& fit) {
-  deck::Block const* const sampler = given(fit.deck, "sampler");
-  if (sampler && named(samplers(), sampler->type).keeps_velocity)
-    fit.refuse("",
-               fmt::format("objective.type = \"{}\" starts chains anew, and sampler.type = \"{}\" keeps velocities, which they have not; "
-                           "use ula, leimkuhler_matthews, mala or hmc",
-                           fit.own.type, sampler->type));
-}
-
-// Of two counts; the largest number where it is larger.
-Index product_or_most(Index a, Index b) {
-  Index product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<Index>::max() : product;
-}
-
-// Chains of contrastive learning: their replay buffer, and the random numbers that their steps draw.
-void chains_fit(Fit const& fit, ChainStart start) {
-  chains_can_restart(fit);
-  auto const train = fit.deck.at("train").as<TrainOptions>();
-  auto const options = fit.own.as<ContrastiveOptions>();
-  auto const persistent = fit.own.as<PersistentOptions>();
-  fit.attempt([&] {
-    ContrastiveDivergence::require_fit(fit.can.meets(Capabilities::only<BoltzmannModel, DeepBeliefNetwork>()), train.batch, start, options,
-                                       persistent);
-  });
-  if (fit.sizes)
-    fit.attempt([&] {
-      random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : train.batch),
-                           product_or_most(train.updates, options.sampler_steps), divide_up(fit.sizes->dimension, 4));
-    });
-  if (fit.can.has<SoftmaxRbm>() && options.centred)
-    fit.refuse("centred",
-               "objective.centred needs units that all items of the data show, and model.type = \"softmax_rbm\" is of units that are "
-               "missing; set it to false");
-}
-
-ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
-  return {{std::move(schema),
-           [start](ObjectiveContext const& c) {
-             auto const chains = c.run.deck.at("sampler").as<ChainOptions>();
-             auto const& block = c.run.deck.at("objective");
-             auto const options = block.as<ContrastiveOptions>();
-             auto const persistent = block.as<PersistentOptions>();
-             Index const batch = c.batches->batch(), d = c.model.dimension();
-             return std::make_unique<ContrastiveDivergence>(as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.run.ranks,
-                                                            c.run.options.summation(), c.run.key, chains.width(batch, d, 4), start, options,
-                                                            persistent, chains.distribution());
-           }},
-          start == ChainStart::at_data ? needs<LearnableEnergy>()
-                                       : Needs{Capabilities::only<LearnableEnergy>(), Capabilities::only<SoftmaxRbm>()},
-          true,
-          true,
-          [start](Fit const& fit) { chains_fit(fit, start); }};
-}
-
-template <class Class, class... Options>
-ObjectiveEntry score_matching(deck::Schema schema) {
-  return {{std::move(schema),
-           [](ObjectiveContext const& c) {
-             auto const& block = c.run.deck.at("objective");
-             return std::make_unique<Class>(as<TrainableScore>(c.model), *c.batches, c.run.ranks, c.run.options.summation(), c.run.key,
-                                            block.as<ScoreMatchingOptions>(), block.as<Options>()...);
-           }},
-          needs<TrainableScore>(),
-          false,
-          true,
-          [](Fit const& fit) {
-            fit.attempt_on<TrainableScore>([&](TrainableScore const& model) { Class::require_fit(model, fit.own.as<Options>()...); });
-          }};
-}
-
-ObjectiveEntry exact_likelihood() {
-  return {{exact_likelihood_schema(),
-           [](ObjectiveContext const& c) {
-             return std::make_unique<ExactLikelihood>(as<BoltzmannModel>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
-                                                      c.run.deck.at("objective").as<ExactLikelihoodOptions>());
-           }},
-          {Capabilities::only<BoltzmannModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
-          false,
-          true,
-          [](Fit const& fit) { fit.attempt_on<BoltzmannModel>(ExactLikelihood::require_fit); }};
-}
-
-ObjectiveEntry greedy_cd() {
-  return {{greedy_cd_schema(),
-           [](ObjectiveContext const& c) {
-             auto const& block = c.run.deck.at("objective");
-             auto& model = as<DeepBeliefNetwork>(c.model);
-             Index widest = 0;
-             for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
-             Index const width = c.run.deck.at("sampler").as<ChainOptions>().width(c.batches->batch(), widest, 2);
-             return std::make_unique<GreedyCd>(model, *c.sampler, *c.batches, c.run.deck.at("train").as<TrainOptions>().schedule_length(),
-                                               c.run.ranks, c.run.options.summation(), c.run.key, width, block.as<ContrastiveOptions>(),
-                                               block.as<PersistentOptions>());
-           }},
-          needs<DeepBeliefNetwork>(),
-          true,
-          true,
-          [](Fit const& fit) { chains_fit(fit, ChainStart::persistent); },
-          [](deck::Block const&) { return true; }};
-}
-
-ObjectiveEntry pseudo_likelihood() {
-  return {{pseudo_likelihood_schema(),
-           [](ObjectiveContext const& c) {
-             return std::make_unique<PseudoLikelihood>(as<BoltzmannMachine>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
-                                                       c.run.deck.at("objective").as<PseudoLikelihoodOptions>());
-           }},
-          needs<BoltzmannMachine>(),
-          false,
-          true,
-          [](Fit const& fit) { fit.attempt_on<BoltzmannMachine>(PseudoLikelihood::require_fit); }};
-}
-
-ObjectiveEntry hee_local() {
-  return {{hee_local_schema(),
-           [](ObjectiveContext const& c) {
-             auto const& sampler_block = c.run.deck.at("sampler");
-             auto const chains = sampler_block.as<ChainOptions>();
-             return std::make_unique<HeeLocal>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(),
-                                               c.run.deck.at("objective").as<HeeLocalOptions>(), *c.batches, c.run.ranks,
-                                               c.run.options.summation(), c.run.key, hee_width(chains.tile_width, c.batches->batch()),
-                                               chains.distribution());
-           }},
-          needs<Hee>(),
-          true,
-          true,
-          [](Fit const& fit) {
-            auto const o = fit.own.as<HeeLocalOptions>();
-            auto const train = fit.deck.at("train").as<TrainOptions>();
-            fit.attempt([&] { HeeLocal::require_fit(o); });
-            fit.attempt([&] { random::check_budget(train.batch, product_or_most(train.updates, o.steps_per_update + o.burn_in), 0); });
-          }};
-}
-
-ObjectiveEntry reverse_kl() {
-  return {
-      {reverse_kl_schema(),
-       [](ObjectiveContext const& c) {
-         auto const options = c.run.deck.at("objective").as<ReverseKlOptions>();
-         auto const train = c.run.deck.at("train").as<TrainOptions>();
-         auto& model = as<Nice>(c.model);
-         return std::make_unique<ReverseKl>(model, make_target(c.run), options,
-                                            Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
-                                            c.run.ranks, c.run.options.summation(), c.run.key);
-       }},
-      needs<Nice>(),
-      false,
-      false,
-      [](Fit const& fit) {
-        auto const train = fit.deck.at("train").as<TrainOptions>();
-        fit.attempt_on<Nice>([&](Nice const& m) { random::check_budget(train.batch, train.updates, divide_up(m.latent_dimension(), 4)); });
-      },
-      [](deck::Block const& b) {
-        auto const o = b.as<ReverseKlOptions>();
-        return o.beta_start < 1 && o.annealed_share > 0;
-      }};
-}
-
-// Puts held-out items, or training items where there are none, on the visible layer, the first again when they run out.
-void show_items(data::Dataset const& data, HeeChains const& chains) {
-  data::Split const split = data.size(data::Split::test) > 0         ? data::Split::test
-                            : data.size(data::Split::validation) > 0 ? data::Split::validation
-                                                                     : data::Split::train;
-  data.fill(chains.x[0], chains.tiling, chains.mine, [&](Index chain) { return data.item(split, chain % data.size(split)); });
-}
-
-template <class Options>
-GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) {
-  return {{std::move(schema),
-           [run](GeneratorContext const& c) {
-             auto const& sampler_block = c.run.deck.at("sampler");
-             auto const& block = c.run.deck.at("generator");
-             auto const common = block.as<GeneratorOptions>();
-             HeeRun const wanted = run(block.as<Options>());
-             Tiling const tiling{common.samples, hee_width(common.tile_width, common.samples)};
-             auto generator =
-                 std::make_unique<HeeDynamicsGenerator>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling,
-                                                        c.run.ranks, c.run.key, sampler_block.as<ChainOptions>().distribution());
-             if (wanted.visible == Visible::clamped) show_items(*c.data, generator->chains());
-             return generator;
-           }},
-          needs<Hee>(),
-          true,
-          [run](Fit const& fit) {
-            HeeRun const wanted = run(fit.own.as<Options>());
-            if (wanted.visible == Visible::clamped && !given(fit.deck, "data"))
-              fit.refuse("", fmt::format("generator.type = \"{}\" needs the items of a [data] section; add it", fit.own.type));
-            if (wanted.visible == Visible::clamped && fit.data() && fit.model) fit.attempt([&] { require_width(*fit.data(), *fit.model); });
-            auto const* const sampler = given(fit.deck, "sampler");
-            if (!sampler || sampler->type != "hee_langevin") return;
-            auto const dynamics = sampler->as<HeeLangevinOptions>();
-            fit.attempt([&] { HeeDynamicsGenerator::require_fit(wanted, dynamics.step_size); });
-            Index const samples = fit.own.as<GeneratorOptions>().samples;
-            fit.attempt(
-                [&] { random::check_budget(product_or_most(samples, wanted.group), steps_in(wanted.duration, dynamics.step_size), 0); });
-          }};
-}
-
-GeneratorEntry hee_ancestral() {
-  return {{hee_ancestral_schema(),
-           [](GeneratorContext const& c) {
-             auto const common = c.run.deck.at("generator").as<GeneratorOptions>();
-             return std::make_unique<HeeAncestralGenerator>(
-                 as<Hee>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.run.ranks, c.run.key);
-           }},
-          needs<Hee>(),
-          false};
-}
-
-GeneratorEntry dbn_top_down() {
-  return {{dbn_generator_schema(),
-           [](GeneratorContext const& c) {
-             auto const& model = as<DeepBeliefNetwork>(c.model);
-             auto const& block = c.run.deck.at("generator");
-             auto const common = block.as<GeneratorOptions>();
-             Index const width = ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2);
-             return std::make_unique<DbnGenerator>(model, block.as<DbnGeneratorOptions>(), Tiling{common.samples, width}, c.run.ranks,
-                                                   c.run.key);
-           }},
-          needs<DeepBeliefNetwork>(),
-          false};
-}
-
-Tiling flow_tiling(deck::Document const& d) {
-  auto const common = d.at("generator").as<GeneratorOptions>();
-  return {common.samples, flow_width(common.tile_width, common.samples)};
-}
-
-GeneratorEntry flow() {
-  return {{flow_schema(),
-           [](GeneratorContext const& c) {
-             auto& model = as<Nice>(c.model);
-             return std::make_unique<FlowGenerator>(model, make_target(c.run), flow_tiling(c.run.deck), c.run.ranks, c.run.key);
-           }},
-          needs<Nice>(),
-          false};
-}
-
-void has_its_sampler(Fit const& fit) {
-  if (Index const steps = fit.own.as<FlowMetropolisOptions>().sampler_steps; steps > 0 && !given(fit.deck, "sampler"))
-    fit.refuse("sampler_steps", fmt::format("generator.sampler_steps = {} needs a [sampler]; add one, mala say", steps));
-}
-
-GeneratorEntry flow_metropolis() {
-  return {{flow_metropolis_schema(),
-           [](GeneratorContext const& c) {
-             auto& model = as<Nice>(c.model);
-             auto const options = c.run.deck.at("generator").as<FlowMetropolisOptions>();
-             auto const* block = c.run.deck.find("sampler");
-             bool const has_sampler = block && block->given;
-             return std::make_unique<FlowMetropolis>(model, make_target(c.run), has_sampler ? make_sampler(*block) : nullptr, options,
-                                                     flow_tiling(c.run.deck), c.run.ranks, c.run.key);
-           }},
-          needs<Nice>(),
-          false,
-          has_its_sampler};
-}
-
-template <class Class, class Options>
-OptimizerEntry optimizer(deck::Schema schema) {
-  return {std::move(schema), [](deck::Block const& b, Index parameters) { return std::make_unique<Class>(b.as<Options>(), parameters); }};
-}
 
 template <class Entries>
 std::vector<deck::Schema> schemas(Entries const& entries) {
@@ -561,85 +107,108 @@ deck::Section optimizer_section() {
 
 std::vector<ModelEntry> const& models() {
   static std::vector<ModelEntry> const table = {
-      analytic(gaussian_schema(), make_gaussian),
-      analytic(double_well_schema(), make_double_well),
-      analytic(gaussian_mixture_schema(), make_gaussian_mixture),
-      analytic(many_well_schema(), make_many_well),
-      analytic(mueller_brown_schema(), make_mueller_brown),
-      analytic(funnel_schema(), make_funnel),
-      analytic(banana_schema(), make_banana),
-      analytic(phi4_schema(), make_phi4),
-      network<MlpEnergy, MlpOptions>(mlp_schema()),
-      network<MlpScore, MlpOptions>(mlp_score_schema()),
-      gaussian_mrf(),
-      rbm(),
-      network<SoftmaxRbm, SoftmaxRbmOptions>(softmax_rbm_schema()),
-      boltzmann_machine(),
-      ising_lattice(),
-      dbn(),
-      memory(hopfield_schema(), make_hopfield),
-      memory(modern_hopfield_schema(), make_modern_hopfield),
-      hee(),
-      network<Nice, NiceOptions>(nice_schema()),
+      analytic_entry(gaussian_schema(), make_gaussian),
+      analytic_entry(double_well_schema(), make_double_well),
+      analytic_entry(gaussian_mixture_schema(), make_gaussian_mixture),
+      analytic_entry(many_well_schema(), make_many_well),
+      analytic_entry(mueller_brown_schema(), make_mueller_brown),
+      analytic_entry(funnel_schema(), make_funnel),
+      analytic_entry(banana_schema(), make_banana),
+      analytic_entry(phi4_schema(), make_phi4),
+      network_entry<MlpEnergy, MlpOptions>(mlp_schema()),
+      network_entry<MlpScore, MlpOptions>(mlp_score_schema()),
+      gaussian_mrf_model(),
+      rbm_model(),
+      network_entry<SoftmaxRbm, SoftmaxRbmOptions>(softmax_rbm_schema()),
+      network_entry<BoltzmannMachine, BoltzmannMachineOptions>(boltzmann_machine_schema()),
+      ising_lattice_model(),
+      network_entry<DeepBeliefNetwork, DbnOptions>(dbn_schema()),
+      memory_entry(hopfield_schema(), make_hopfield),
+      memory_entry(modern_hopfield_schema(), make_modern_hopfield),
+      hee_model(),
+      network_entry<Nice, NiceOptions>(nice_schema()),
   };
   return table;
 }
 
 std::vector<SamplerEntry> const& samplers() {
   static std::vector<SamplerEntry> const table = {
-      sampler<Ula, UlaOptions>(ula_schema(), needs<ScoreModel>()),
-      sampler<LeimkuhlerMatthews, LeimkuhlerMatthewsOptions>(leimkuhler_matthews_schema(), needs<ScoreModel>()),
-      sampler<Mala, MalaOptions>(mala_schema(), needs<DifferentiableModel>()),
-      sampler<Barker, BarkerOptions>(barker_schema(), needs<DifferentiableModel>()),
-      sampler<Underdamped, UnderdampedOptions>(underdamped_schema(), needs<ScoreModel>()),
-      sampler<Hmc, HmcOptions>(hmc_schema(), needs<DifferentiableModel>()),
-      sampler<Mclmc, MclmcOptions>(mclmc_schema(), needs<DifferentiableModel>(), has_directions),
-      sampler<Mams, MamsOptions>(mams_schema(), needs<DifferentiableModel>(), has_directions),
-      sampler<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>()),
-      sampler<Gibbs, GibbsOptions>(gibbs_schema(), needs<GibbsModel, DeepBeliefNetwork>(), moves_one_machine),
-      replica_exchange(),
-      trajectory_tempering(),
-      sampler<LangevinGibbs, LangevinGibbsOptions>(langevin_gibbs_schema(), needs<GaussianRbm>()),
-      {{hee_langevin_schema(), nullptr},
-       needs<Hee>(),
-       [](Fit const& fit) { fit.attempt_on<Hee>([&](Hee const& model) { HeeLangevin(fit.own.as<HeeLangevinOptions>(), model); }); }},
+      sampler_entry<Ula, UlaOptions>(ula_schema(), needs<ScoreModel>()),
+      sampler_entry<LeimkuhlerMatthews, LeimkuhlerMatthewsOptions>(leimkuhler_matthews_schema(), needs<ScoreModel>()),
+      sampler_entry<Mala, MalaOptions>(mala_schema(), needs<DifferentiableModel>()),
+      sampler_entry<Barker, BarkerOptions>(barker_schema(), needs<DifferentiableModel>()),
+      sampler_entry<Underdamped, UnderdampedOptions>(underdamped_schema(), needs<ScoreModel>()),
+      sampler_entry<Hmc, HmcOptions>(hmc_schema(), needs<DifferentiableModel>()),
+      mclmc_sampler(),
+      mams_sampler(),
+      sampler_entry<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>()),
+      gibbs_sampler(),
+      replica_exchange_sampler(),
+      trajectory_tempering_sampler(),
+      sampler_entry<LangevinGibbs, LangevinGibbsOptions>(langevin_gibbs_schema(), needs<GaussianRbm>()),
+      hee_langevin_sampler(),
   };
   return table;
 }
 
 std::vector<OptimizerEntry> const& optimizers() {
   static std::vector<OptimizerEntry> const table = {
-      optimizer<Adam, AdamOptions>(adam_schema()),
-      optimizer<Sgd, SgdOptions>(sgd_schema()),
+      optimizer_entry<Adam, AdamOptions>(adam_schema()),
+      optimizer_entry<Sgd, SgdOptions>(sgd_schema()),
   };
   return table;
 }
 
 std::vector<ObjectiveEntry> const& objectives() {
   static std::vector<ObjectiveEntry> const table = {
-      contrastive(contrastive_divergence_schema(), ChainStart::at_data),
-      contrastive(persistent_cd_schema(), ChainStart::persistent),
-      score_matching<ExactScoreMatching>(exact_score_matching_schema()),
-      score_matching<SlicedScoreMatching, SlicedOptions>(sliced_score_matching_schema()),
-      score_matching<DenoisingScoreMatching, DenoisingOptions>(denoising_score_matching_schema()),
-      pseudo_likelihood(),
-      exact_likelihood(),
-      greedy_cd(),
-      hee_local(),
-      reverse_kl(),
+      contrastive_divergence_objective(),
+      persistent_cd_objective(),
+      score_matching_entry<ExactScoreMatching>(exact_score_matching_schema()),
+      score_matching_entry<SlicedScoreMatching, SlicedOptions>(sliced_score_matching_schema()),
+      score_matching_entry<DenoisingScoreMatching, DenoisingOptions>(denoising_score_matching_schema()),
+      pseudo_likelihood_objective(),
+      exact_likelihood_objective(),
+      greedy_cd_objective(),
+      hee_local_objective(),
+      reverse_kl_objective(),
   };
   return table;
 }
 
 std::vector<GeneratorEntry> const& generators() {
   static std::vector<GeneratorEntry> const table = {
-      hee_dynamics(hee_joint_schema(), joint_run),
-      hee_dynamics(hee_marginal_schema(), marginal_run),
-      hee_dynamics(hee_posterior_schema(), posterior_run),
-      hee_ancestral(),
-      dbn_top_down(),
-      flow(),
-      flow_metropolis(),
+      hee_joint_generator(),    hee_marginal_generator(), hee_posterior_generator(),   hee_ancestral_generator(),
+      dbn_top_down_generator(), flow_generator(),         flow_metropolis_generator(),
+  };
+  return table;
+}
+
+std::vector<EstimatorEntry> const& estimators() {
+  static std::vector<EstimatorEntry> const table = {
+      moments_estimator(),
+      probability_estimator(),
+      covariance_estimator(),
+      convergence_estimator(),
+      energy_distance_estimator(),
+      sliced_wasserstein_estimator(),
+      energies_estimator(),
+      energy_grid_estimator(),
+      score_grid_estimator(),
+      observed_data_estimator(),
+      flow_estimator(),
+      log_likelihood_estimator(),
+      reconstruction_estimator(),
+      hee_hessian_estimator(),
+      hee_relaxation_estimator(),
+      magnetisation_estimator(),
+      ais_estimator(),
+      dbn_likelihood_estimator(),
+      exact_log_z_estimator(),
+      pseudo_likelihood_estimator(),
+      free_energy_gap_estimator(),
+      hopfield_capacity_estimator(),
+      modern_retrieval_estimator(),
+      ratings_estimator(),
   };
   return table;
 }
@@ -649,11 +218,13 @@ std::unique_ptr<Sampler> make_sampler(deck::Block const& block) {
   auto const& entry = named(samplers(), block.type);
   return entry.make ? entry.make(block) : nullptr;
 }
-std::unique_ptr<Objective> make_objective(ObjectiveContext const& c) {
-  return named(objectives(), c.run.deck.at("objective").type).make(c);
+std::unique_ptr<Objective> make_objective(RunContext const& c, Model& model, Sampler* sampler, data::Batches const* batches) {
+  return named(objectives(), c.deck.at("objective").type)
+      .make({c.deck, c.ranks, c.options.summation(), c.key, [&c] { return make_target(c); }, model, sampler, batches});
 }
-std::unique_ptr<Generator> make_generator(GeneratorContext const& c) {
-  return named(generators(), c.run.deck.at("generator").type).make(c);
+std::unique_ptr<Generator> make_generator(RunContext const& c, Model& model, data::Dataset const* data) {
+  return named(generators(), c.deck.at("generator").type)
+      .make({c.deck, c.ranks, c.key, [&c] { return make_target(c); }, [&c] { return make_sampler(c.deck.at("sampler")); }, model, data});
 }
 std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters) {
   return named(optimizers(), block.type).make(block, parameters);

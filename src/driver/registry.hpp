@@ -1,4 +1,4 @@
-// THE table of what a deck's `type` can name: models, samplers, objectives, optimizers, estimators. A new one is a line here.
+// THE table of what a deck's `type` can name: models, samplers, objectives, generators, optimizers, estimators. A new one is a line here.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -10,65 +10,22 @@
 #include "core/require.hpp"
 #include "data/batches.hpp"
 #include "deck/document.hpp"
-#include "models/fit.hpp"
 #include "driver/task.hpp"
-#include "models/model.hpp"
-#include "objectives/objective.hpp"
-#include "optimizers/optimizer.hpp"
-#include "generators/generator.hpp"
-#include "samplers/sampler.hpp"
+#include "estimators/entry.hpp"
+#include "generators/entry.hpp"
+#include "models/entry.hpp"
+#include "objectives/entry.hpp"
+#include "optimizers/entry.hpp"
+#include "samplers/entry.hpp"
 
 namespace partita {
-
-template <class... Arguments>
-struct Entry {
-  deck::Schema schema;
-  std::function<Arguments...> make;
-};
-
-struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
-  Capabilities can;                                               // with any of its keys
-  std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that make no model
-  std::function<Capabilities(deck::Block const&)> can_with = {};  // where they depend on the block's keys
-  bool learns = can.meets(Capabilities::only<LearnableEnergy, TrainableScore, DeepBeliefNetwork, Hee, Nice>());
-  Rule rule = {};
-};
-// Dynamics that belong to one model have no `make`: the objectives and generators of that model make them.
-struct SamplerEntry : Entry<std::unique_ptr<Sampler>(deck::Block const&)> {
-  Needs needs;  // of the model that it moves
-  Rule rule = {};
-  bool keeps_velocity = false;
-};
-
-struct ObjectiveContext {
-  RunContext const& run;
-  Model& model;
-  Sampler* sampler;              // null where the deck has none, or it has no `make`
-  data::Batches const* batches;  // null where the objective needs no data and the deck has none
-};
-struct ObjectiveEntry : Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
-  Needs needs;  // of the model that it trains
-  bool needs_sampler = true, needs_data = true;
-  Rule rule = {};
-  std::function<bool(deck::Block const&)> has_schedule = {};  // whether an update depends on train.schedule_updates
-};
-struct GeneratorContext {
-  RunContext const& run;
-  Model& model;
-  data::Dataset const* data;  // null where the deck has none
-};
-struct GeneratorEntry : Entry<std::unique_ptr<Generator>(GeneratorContext const&)> {
-  Needs needs;  // of the model whose samples it makes
-  bool needs_sampler = true;
-  Rule rule = {};
-};
-using OptimizerEntry = Entry<std::unique_ptr<Optimizer>(deck::Block const&, Index parameters)>;
 
 std::vector<ModelEntry> const& models();
 std::vector<SamplerEntry> const& samplers();
 std::vector<ObjectiveEntry> const& objectives();
 std::vector<GeneratorEntry> const& generators();
 std::vector<OptimizerEntry> const& optimizers();
+std::vector<EstimatorEntry> const& estimators();
 
 // The entry of this type; the deck's reader has made sure that there is one.
 template <class Entries>
@@ -80,8 +37,9 @@ auto const& named(Entries const& entries, std::string const& type) {
 
 std::unique_ptr<Model> make_model(deck::Block const&, random::Key);
 std::unique_ptr<Sampler> make_sampler(deck::Block const&);  // null where its entry has no `make`
-std::unique_ptr<Objective> make_objective(ObjectiveContext const&);
-std::unique_ptr<Generator> make_generator(GeneratorContext const&);
+// `sampler` is null where the deck has none, or it has no `make`; `batches` and `data` where the deck has no data.
+std::unique_ptr<Objective> make_objective(RunContext const&, Model&, Sampler* sampler, data::Batches const* batches);
+std::unique_ptr<Generator> make_generator(RunContext const&, Model&, data::Dataset const* data);
 std::unique_ptr<Optimizer> make_optimizer(deck::Block const&, Index parameters);
 // The energy of [target], with its learnt parameters. Collective.
 std::unique_ptr<DifferentiableModel> make_target(RunContext const&);

@@ -14,10 +14,10 @@
 #include "driver/fitting.hpp"
 #include "driver/progress.hpp"
 #include "driver/registry.hpp"
-#include "io/status_record.hpp"
 #include "driver/stop.hpp"
 #include "driver/summary.hpp"
 #include "driver/task.hpp"
+#include "io/status_record.hpp"
 #include "io/together.hpp"
 
 namespace partita {

@@ -4,14 +4,10 @@
 
 #include "core/require.hpp"
 #include "deck/duration.hpp"
-#include "generators/flow_generator.hpp"
-#include "samplers/hee_langevin.hpp"
+#include "samplers/chain_options.hpp"
 
 namespace partita {
 namespace {
-
-// Keys that may be large: products of these with a model's dimension stay within 64 bits, and random numbers suffice.
-constexpr double most_chains = 4294967296, most_steps = 1099511627776;
 
 // The count of "1000 steps" or "1000 updates".
 std::optional<Index> counted(std::string const& text) {
@@ -62,88 +58,6 @@ deck::Section run_section() {
                    .checked_by(reason_against_limit)
                    .free_on_restart()},
           .required_for = {"sample", "train", "generate", "estimate"}};
-}
-
-InitialDistribution ChainOptions::distribution() const {
-  InitialState const kind = initial == "uniform" ? InitialState::uniform : initial == "zero" ? InitialState::zero : InitialState::normal;
-  return {kind, initial_scale, initial_centre};
-}
-
-Index hee_width(Index asked, Index chains) { return asked > 0 ? asked : std::min(hee_tile_width, round_up(chains, lane_quantum)); }
-
-Index flow_width(Index asked, Index samples) { return asked > 0 ? asked : std::min(flow_tile_width, round_up(samples, lane_quantum)); }
-
-Index ChainOptions::width(Index of_chains, Index dimension, Index rows_per_dimension) const {
-  return tile_width > 0 ? tile_width : default_tile_width(of_chains, dimension, rows_per_dimension);
-}
-
-std::vector<deck::Key> chain_keys() {
-  using O = ChainOptions;
-  return {
-      deck::key("chains", &O::chains, "number of parallel chains").at_least(1).at_most(most_chains).for_tasks({"sample"}),
-      deck::key("steps", &O::steps, "steps of each chain, warm-up included")
-          .at_least(0)
-          .at_most(most_steps)
-          .for_tasks({"sample"})
-          .free_on_restart(),
-      deck::key("warmup", &O::warmup, "first steps, not kept; the step size adapts").at_least(0).at_most(most_steps).for_tasks({"sample"}),
-      deck::key("thin", &O::thin, "steps between two kept draws; draws = (steps - warmup) / thin")
-          .at_least(1)
-          .at_most(most_steps)
-          .for_tasks({"sample"}),
-      deck::key("tile_width", &O::tile_width, "chains of a tile; 0: from the number of chains and the dimension")
-          .at_least(0)
-          .multiple_of(lane_quantum),
-      deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
-          .one_of({"normal", "uniform", "zero"}),
-      deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0),
-      deck::key("initial_centre", &O::initial_centre, "centre of the start"),
-      deck::key(
-          "on_nonfinite", &O::on_nonfinite,
-          "what is done about a chain that is no longer finite: stop ends the run with exit code 5, reinitialize starts that chain anew "
-          "and counts it among the warnings")
-          .one_of({"stop", "reinitialize"})
-          .for_tasks({"sample"})};
-}
-
-std::vector<deck::Key> generator_keys() {
-  using O = GeneratorOptions;
-  return {deck::key("samples", &O::samples, "number of samples").at_least(1).at_most(most_chains),
-          deck::key("tile_width", &O::tile_width, "samples of a tile; 0: computed").at_least(0).multiple_of(lane_quantum)};
-}
-
-deck::Section train_section() {
-  using O = TrainOptions;
-  return {
-      .name = "train",
-      .doc = "the updates of a training run",
-      .common =
-          {deck::key("batch", &O::batch, "data items, and chains, of an update, over all ranks").at_least(1),
-           deck::key("updates", &O::updates, "number of updates").at_least(0).at_most(most_steps).free_on_restart(),
-           deck::key("schedule_updates", &O::schedule_updates,
-                     "updates over which optimizer.schedule, annealing and the layers of greedy_cd are laid out, with their last values "
-                     "afterwards; 0: updates. A run that is to be lengthened later needs its final length here")
-               .at_least(0)
-               .free_on_restart(),  // lengths of both runs are compared, as far as anything depends on them
-           deck::key("average", &O::average,
-                     "decay of the running mean of the parameters that samples and estimates use; 0: the last parameters")
-               .at_least(0)
-               .below(1),
-           deck::key(
-               "on_divergence", &O::on_divergence,
-               "what a training does that diverges: stop ends it with exit code 5, rollback goes on from its last checkpoint with half "
-               "the learning rate")
-               .one_of({"stop", "rollback"})
-               .free_on_restart(),
-           deck::key("rollbacks", &O::rollbacks, "how often it may go back before it stops").at_least(1).at_most(30).free_on_restart(),
-           deck::key(
-               "keep_best", &O::keep_best,
-               "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")
-               .one_of({"never", "validation"}),
-           deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1).at_most(most_steps),
-           deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2)},
-      .tasks = {"train"},
-      .required_for = {"train"}};
 }
 
 deck::Section output_section() {

@@ -8,14 +8,14 @@
 #include "core/state.hpp"
 #include "core/timers.hpp"
 #include "deck/document.hpp"
-#include "models/fit.hpp"
-#include "io/inputs.hpp"
 #include "driver/settings.hpp"
 #include "estimators/metric.hpp"
 #include "io/checkpoint.hpp"
 #include "io/history.hpp"
+#include "io/inputs.hpp"
 #include "io/provenance.hpp"
 #include "io/run_directory.hpp"
+#include "models/fit.hpp"
 
 namespace partita {
 

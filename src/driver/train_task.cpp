@@ -6,9 +6,11 @@
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
+#include "estimators/distances.hpp"
+#include "io/samples.hpp"
 #include "models/items.hpp"
 #include "models/warm_start.hpp"
-#include "io/samples.hpp"
+#include "objectives/train_options.hpp"
 
 namespace partita {
 namespace {
@@ -29,7 +31,7 @@ class TrainTask : public Task {
     }
     warm_start(*model_, c.deck.at("model"), c.ranks, c.inputs);
     if (auto const* block = c.deck.find("sampler"); block && block->given) sampler_ = make_sampler(*block);
-    objective_ = make_objective({c, *model_, sampler_.get(), batches_ ? &*batches_ : nullptr});
+    objective_ = make_objective(c, *model_, sampler_.get(), batches_ ? &*batches_ : nullptr);
     auto const n = static_cast<Index>(model_->parameters().extent(0));
     phases_ = objective_->phases(options_.schedule_length(), n);
     for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));

@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <numbers>
 #include <numeric>
+
+#include "estimators/entry.hpp"
+#include "models/gibbs_model.hpp"
 
 namespace partita {
 namespace {
@@ -178,5 +182,107 @@ double rank_rhat(ChainSeries const& s) {
 double effective_sample_size(ChainSeries const& s) { return usable(s) ? ess(split(s)) : nan; }
 double bulk_ess(ChainSeries const& s) { return usable(s) ? ess(rank_normalised(split(s))) : nan; }
 double tail_ess(ChainSeries const& s) { return usable(s) ? std::min(quantile_ess(s, 0.05), quantile_ess(s, 0.95)) : nan; }
+
+namespace {
+
+struct ConvergenceOptions {
+  Index coordinates = 8;
+};
+
+// What is monitored, and how far: a name for x_i, or for the energy.
+struct Diagnosis {
+  std::string of;
+  double rhat, bulk, tail;
+  std::string unknown;  // why, where they are
+};
+
+// Of the energy, where it is known, and the first `coordinates`; each series is one rank's work.
+std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
+  Index const first = s.has_energy ? -1 : 0, number = coordinates - first;
+  std::vector<double> numbers(static_cast<std::size_t>(3 * number));
+  std::vector<Diagnosis> out;
+  for (Index i = first; i < coordinates; i++) {  // -1: the energy
+    ChainSeries const series{s.tiling.chains, s.draws,
+                             gather_series(s, [i](float const* x, double energy) { return i < 0 ? energy : x[i]; })};
+    out.push_back({i < 0 ? "the energy" : fmt::format("x_{}", i), 0, 0, 0, why_unknown(series)});
+    if ((i - first) % s.ranks.ranks() != s.ranks.rank()) continue;
+    double* const of = numbers.data() + 3 * (i - first);
+    of[0] = rank_rhat(series), of[1] = bulk_ess(series), of[2] = tail_ess(series);
+  }
+  s.ranks.all_reduce(numbers, Reduction::sum);  // a number and zeros
+  for (std::size_t k = 0; k < out.size(); k++) {
+    out[k].rhat = numbers[3 * k], out[k].bulk = numbers[3 * k + 1], out[k].tail = numbers[3 * k + 2];
+  }
+  return out;
+}
+
+constexpr double most_rhat = 1.01, least_ess = 400;  // Vehtari et al. 2021
+
+// The worst of one number; one that is not known is worse than any.
+Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnosis::*number, bool largest, std::string const& what) {
+  Metric m{std::move(name), std::numeric_limits<double>::quiet_NaN(), {}, what + ": nothing is monitored"};
+  for (Diagnosis const& d : all) {
+    double const x = d.*number;
+    if (!d.unknown.empty() || !std::isfinite(x)) {
+      m.value = std::numeric_limits<double>::quiet_NaN();
+      m.definition = fmt::format("{}, over the energy and coordinates", what);
+      m.warning = fmt::format("not known, because of {}: {}", d.of, d.unknown);
+      return m;
+    }
+    if (&d != &all.front() && !(largest ? x > m.value : x < m.value)) continue;
+    m.value = x;
+    m.definition = fmt::format("{}, that of {}, over {} quantities", what, d.of, all.size());
+  }
+  return m;
+}
+
+// `copies`: of how many chains each one here stands.
+Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordinates, double copies = 1) {
+  auto all = diagnose(s, std::min(s.dimension, coordinates));
+  // Single units of a machine may well never change, and tell nothing then.
+  auto const known = [](Diagnosis const& d) { return d.unknown.empty(); };
+  if (if_can<GibbsModel>(model) && std::any_of(all.begin(), all.end(), known))
+    all.erase(std::remove_if(all.begin(), all.end(), std::not_fn(known)), all.end());
+  for (Diagnosis& d : all) d.bulk *= copies, d.tail *= copies;
+  Metric rhat = worst("rhat", all, &Diagnosis::rhat, true, "largest rank-normalised split R-hat"),
+         bulk = worst("ess_bulk", all, &Diagnosis::bulk, false, "smallest bulk effective sample size"),
+         tail = worst("ess_tail", all, &Diagnosis::tail, false, "smallest tail effective sample size");
+  if (rhat.value > most_rhat)
+    rhat.warning = fmt::format(
+        "{:.4g} is above {}: the chains have not forgotten where they started, or are stuck apart; run longer (sampler.steps, "
+        "sampler.warmup), take longer steps where nearly all are accepted, start nearer to the bulk, or use a sampler that passes between "
+        "modes",
+        rhat.value, most_rhat);
+  if (bulk.value < least_ess || tail.value < least_ess)
+    (bulk.value < least_ess ? bulk : tail).warning =
+        fmt::format("draws worth {:.0f} independent ones are fewer than the {} that R-hat and errors need; take more draws or more chains",
+                    std::min(bulk.value, tail.value), least_ess);
+  if (std::isnan(rhat.value)) bulk.warning = tail.warning = "";  // said once
+  return {rhat, bulk, tail};
+}
+
+Metrics convergence(Subject const& s, deck::Block const& block) {
+  return convergence_metrics(s.samples, s.model, block.as<ConvergenceOptions>().coordinates);
+}
+
+}  // namespace
+
+EstimatorEntry convergence_estimator() {
+  using O = ConvergenceOptions;
+  return {deck::schema<O>("convergence", "rank-normalised split R-hat, bulk and tail effective sample size (Vehtari et al. 2021)",
+                          {deck::key("coordinates", &O::coordinates, "how many of the first coordinates, beside the energy").at_least(0)}),
+          convergence};
+}
+
+std::vector<std::string> convergence_warnings(SampleSet const& s, Model const* model, double copies) {
+  // All coordinates of small runs; sorting some million numbers takes a second.
+  constexpr Index most_numbers = Index{1} << 22;
+  Index const draws = std::max<Index>(1, s.tiling.chains * s.draws),
+              coordinates = std::max(ConvergenceOptions{}.coordinates, most_numbers / draws);
+  std::vector<std::string> out;
+  for (Metric const& m : convergence_metrics(s, model, coordinates, copies))
+    if (!m.warning.empty()) out.push_back(m.name + ": " + m.warning);
+  return out;
+}
 
 }  // namespace partita

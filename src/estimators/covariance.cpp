@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "estimators/entry.hpp"
+
 namespace partita {
 
 CovarianceTest test_covariance(SampleSet const& s, std::vector<double> const& mean, Matrix const& reference) {
@@ -21,6 +23,55 @@ CovarianceTest test_covariance(SampleSet const& s, std::vector<double> const& me
     }
   }
   return test;
+}
+
+namespace {
+
+struct CovarianceOptions {
+  std::string reference = "sampler";
+};
+
+Metrics covariance(Subject const& s, deck::Block const& block) {
+  auto const* model = s.model;
+  auto const known = model ? model->gaussian() : std::vector<GaussianMoments>{};
+  bool const of_sampler = block.as<CovarianceOptions>().reference == "sampler" && s.sampler;
+  Matrix const reference = of_sampler ? s.sampler->stationary_covariance(known[0].precision) : inverse(known[0].precision);
+  auto const test = test_covariance(s.samples, known[0].mean, reference);
+  Metric z{
+      "covariance_z_max",
+      test.largest_z,
+      {},
+      fmt::format("largest |z| of the {} covariance entries against {}, at ({}, {})", s.samples.dimension * (s.samples.dimension + 1) / 2,
+                  of_sampler ? "the sampler's stationary covariance" : "H^-1", test.row, test.column)};
+  constexpr double too_many = 7;  // standard errors; of a million entries the largest is below 6 in all but one of a hundred runs
+  if (test.largest_z > too_many)
+    z.warning = fmt::format(
+        "an entry of the covariance is {:.3g} standard errors from what it should be: the chains have not converged, or are not "
+        "independent",
+        test.largest_z);
+  else if (std::isnan(test.largest_z)) z.warning = "not known: an entry has no error, where nothing moves or there is a single draw";
+  return {z, {"covariance_error_max", test.largest_error, {}, "largest absolute difference of a covariance entry"}};
+}
+
+void has_known_covariance(Fit const& fit) {
+  if (fit.can.has<GaussianMrf>() && fit.sizes && fit.sizes->dimension > GaussianMrf::dense_limit)
+    fit.refuse("",
+               fmt::format("estimator.type = \"covariance\" compares all pairs of up to {} units, and this model has {}; use \"moments\"",
+                           GaussianMrf::dense_limit, fit.sizes->dimension));
+}
+
+}  // namespace
+
+EstimatorEntry covariance_estimator() {
+  using O = CovarianceOptions;
+  return {deck::schema<O>("covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
+                          {deck::key("reference", &O::reference, "sampler: the covariance this sampler has at this step size; exact: H^-1")
+                               .one_of({"sampler", "exact"})}),
+          covariance,
+          LooksAt::samples,
+          {{}, {}, {"gaussian", "gaussian_mrf"}},
+          false,
+          has_known_covariance};
 }
 
 }  // namespace partita

@@ -7,7 +7,11 @@
 #include <numeric>
 
 #include "comm/tile_sums.hpp"
+#include "core/log.hpp"
 #include "core/require.hpp"
+#include "estimators/entry.hpp"
+#include "io/sample_reader.hpp"
+#include "io/together.hpp"
 
 namespace partita {
 namespace {
@@ -208,6 +212,218 @@ Estimate sliced_wasserstein(Communicator const& ranks, std::vector<double> const
 double sliced_wasserstein(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d, int p,
                           Index projections, random::Key key) {
   return distance_of(mean_transport(ranks, x, y, d, p, projections, key, {}, {}).back(), p);
+}
+
+namespace {
+
+struct DistanceOptions {
+  Index points = 5000;
+  Index splits = 20;
+  Index sampler_steps = 0;
+  std::string reference;
+  std::string reference_dataset;
+};
+struct WassersteinOptions {
+  Index points = 5000;
+  Index projections = 100;
+  std::string reference;
+  std::string reference_dataset;
+};
+
+struct Reference {
+  std::vector<double> points;  // (point, dimension), the last draw of every chain first, as in gather_points
+  Index chains;                // that they came from; independent points count as chains of their own
+};
+
+// Up to `count` points of a file, the same on every rank.
+Reference points_of(Communicator const& ranks, std::string const& path, std::string const& dataset, Index dimension, Index count) {
+  std::vector<double> points;
+  Index chains = 0;
+  together(ranks, [&] {
+    SampleReader const reader(path, dataset);
+    chains = reader.chains();
+    require(reader.dimension() == dimension, ExitCode::data, "{}: points of dimension {}, and the samples have {}", reader.where(),
+            reader.dimension(), dimension);
+    auto const values = reader.read<double>(0, reader.chains());
+    for (Index draw = reader.draws() - 1; draw >= 0; draw--)
+      for (Index c = 0; c < reader.chains() && static_cast<Index>(points.size()) < count * dimension; c++) {
+        auto const point = values.begin() + (c * reader.draws() + draw) * dimension;
+        points.insert(points.end(), point, point + dimension);
+      }
+  });
+  return {std::move(points), chains};
+}
+
+// Whether [data] has items that no training looks at.
+bool holds_items_back(deck::Block const& data) {
+  auto const names_file = [&](char const* key) {
+    auto const* const entry = data.find(key);
+    return entry && entry->value != deck::Value(std::string());
+  };
+  auto const o = data.as<data::DataOptions>();
+  return !names_file("path") || data.type == "cifar10" || names_file("test_path") || names_file("test_dataset") ||
+         o.validation_fraction + o.test_fraction > 0;
+}
+
+// Points of another file have as many coordinates as the samples, and both are two or more.
+void fits_reference(Fit const& fit) {
+  auto const* const reference = fit.reference();
+  if (!reference) return;
+  if (auto const d = fit.points_dimension(); d && reference->dimension != *d)
+    fit.refuse("reference", fmt::format("{}: points of dimension {}, and the samples have {}", reference->where, reference->dimension, *d));
+  if (auto const& input = fit.loaded->input; reference->points < 2 || (input && input->points < 2))
+    fit.refuse("reference", fmt::format("estimator.type = \"{}\" compares two points or more, and {} holds one", fit.own.type,
+                                        reference->points < 2 ? reference->where : input->where));
+}
+
+template <class Options>
+void has_points_to_compare_with(Fit const& fit) {
+  auto const o = fit.own.as<Options>();
+  if (auto const d = fit.points_dimension(); d && *d > 0 && fit.data() && o.reference.empty()) {
+    if (fit.data()->dimension() != *d)
+      return fit.refuse("",
+                        fmt::format("estimator.type = \"{}\" compares points of {} numbers with items of {} ({}); set estimator.reference "
+                                    "to a sample file or run",
+                                    fit.own.type, *d, fit.data()->dimension(), fit.data()->source()));
+    if (!fit.data()->ratings()) fit.attempt([&] { fit.data()->require_held_out(o.points); });
+  }
+  if (!o.reference.empty()) return fits_reference(fit);
+  deck::Block const* const data = given(fit.deck, "data");
+  if (!data || data->type == "ratings")
+    fit.refuse("", fmt::format("estimator.type = \"{}\" needs something to compare with; set estimator.reference to a sample file or run{}",
+                               fit.own.type, data ? "" : ", or add a [data] section with test items"));
+  else if (!holds_items_back(*data))
+    fit.refuse("",
+               fmt::format("estimator.type = \"{}\" compares with held-out items, and [data] holds none back; set data.test_fraction, or "
+                           "estimator.reference to a sample file or run",
+                           fit.own.type));
+}
+
+// What samples are compared with: another file, or held-out data of a training run.
+Reference reference_points(Subject const& s, std::string const& path, std::string const& dataset, Index count) {
+  if (!path.empty()) return points_of(s.samples.ranks, path, dataset, s.samples.dimension, count);
+  return {s.data->held_out(0, count), count};
+}
+
+// As many samples as points to compare them with, and how both may be left out in groups.
+struct Compared {
+  std::vector<double> x, y;
+  Index points;
+  Groups of_x, of_y;
+};
+
+Compared compared_points(Subject const& s, Index count, std::string const& reference, std::string const& dataset, std::string const& type) {
+  Index const d = s.samples.dimension, there = std::min(count, s.samples.tiling.chains * s.samples.draws);
+  if (there < count) log::warning("{} samples where the estimator asks for {} points", there, count);
+  std::vector<double> const x = gather_points(s.samples, count);
+  Reference const y = reference_points(s, reference, dataset, count);
+  Index const n = std::min(there, static_cast<Index>(y.points.size()) / d);
+  require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, and there is {}", type, n);
+  return {{x.begin(), x.begin() + n * d},
+          {y.points.begin(), y.points.begin() + n * d},
+          n,
+          Groups::of_draws(n, s.samples.tiling.chains),
+          Groups::of_draws(n, y.chains)};
+}
+
+char const* const points_alike = "the points are so alike, in all groups or on both sides, that they show none";
+
+Metrics energy_distance(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<DistanceOptions>();
+  Index const d = s.samples.dimension;
+  auto const [x, y, points, of_x, of_y] = compared_points(s, o.points, o.reference, o.reference_dataset, block.type);
+  Estimate const distance = squared_energy_distance(s.samples.ranks, x, y, d, of_x, of_y);
+  Metrics out{metric("energy_distance", distance,
+                     fmt::format("squared energy distance (V-statistic) of {} samples and as many points {}", points,
+                                 o.reference.empty() ? "of the data that were not trained on" : "of " + o.reference))};
+  if (!s.data || !o.reference.empty()) return with_reason(std::move(out), points_alike);
+  std::vector<double> of_pairs;
+  for (Index k = 0; k < o.splits; k++)
+    of_pairs.push_back(
+        squared_energy_distance(s.samples.ranks, s.data->held_out(2 * k + 2, points), s.data->held_out(2 * k + 3, points), d));
+  Estimate const of_data = mean_and_error(of_pairs);
+  out.push_back(
+      metric("energy_distance_data", of_data,
+             fmt::format("mean of the same between two data sets, {} pairs; of data from files all drawn from the same items, whose own "
+                         "spread the error leaves out",
+                         o.splits)));
+  out.push_back(metric("energy_distance_ratio", quotient(distance, of_data),
+                       "energy_distance over energy_distance_data; 1: as near as data to data"));
+  return with_reason(std::move(out), points_alike);
+}
+
+Metrics wasserstein(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<WassersteinOptions>();
+  auto const c = compared_points(s, o.points, o.reference, o.reference_dataset, block.type);
+  auto const distance = [&](int p) {
+    return sliced_wasserstein(s.samples.ranks, c.x, c.y, s.samples.dimension, p, o.projections, s.key, c.of_x, c.of_y);
+  };
+  return with_reason(
+      {metric("sliced_wasserstein_1", distance(1), fmt::format("mean Wasserstein-1 distance over {} directions", o.projections)),
+       metric("sliced_wasserstein_2", distance(2), "root mean square of the Wasserstein-2 distances")},
+      points_alike);
+}
+
+}  // namespace
+
+EstimatorEntry energy_distance_estimator() {
+  using O = DistanceOptions;
+  return {
+      deck::schema<O>(
+          "energy_distance", "squared energy distance of samples and held-out data, or of two sample files",
+          {deck::key("points", &O::points, "points on each side").at_least(2),
+           deck::key("splits", &O::splits, "pairs of data sets for the ratio").at_least(2),
+           deck::key("sampler_steps", &O::sampler_steps, "steps that the chains of a training run make with the final parameters before")
+               .at_least(0)
+               .for_tasks({"train"}),
+           deck::key("reference", &O::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
+           deck::key("reference_dataset", &O::reference_dataset, "its dataset; empty: the samples of a run")}),
+      energy_distance,
+      LooksAt::samples,
+      {},
+      false,
+      has_points_to_compare_with<O>};
+}
+EstimatorEntry sliced_wasserstein_estimator() {
+  using O = WassersteinOptions;
+  return {deck::schema<O>("sliced_wasserstein", "sliced Wasserstein distances of samples and held-out data, or of two sample files",
+                          {deck::key("points", &O::points, "points on each side").at_least(2),
+                           deck::key("projections", &O::projections, "random directions").at_least(1),
+                           deck::key("reference", &O::reference,
+                                     "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
+                           deck::key("reference_dataset", &O::reference_dataset, "its dataset; empty: the samples of a run")}),
+          wasserstein,
+          LooksAt::samples,
+          {},
+          false,
+          has_points_to_compare_with<O>};
+}
+
+Index final_steps(deck::Document const& deck) {
+  Index steps = 0;
+  for (deck::Block const* block : deck.all("estimator"))
+    if (block->type == "energy_distance") steps = std::max(steps, block->as<DistanceOptions>().sampler_steps);
+  return steps;
+}
+
+double validation_distance(Communicator const& ranks, std::vector<Chains> const& generations, data::Dataset const& data, Index points) {
+  Index const d = data.dimension();
+  std::vector<double> chains;
+  for (Chains const& g : generations) {
+    if (static_cast<Index>(chains.size()) >= points * d) break;
+    auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.x);
+    std::vector<double> mine;
+    for (Index t = 0; t < g.mine.count; t++)
+      for (Index l = 0; l < g.tiling.chains_in(g.mine.first + t); l++)
+        for (Index i = 0; i < d; i++) mine.push_back(x(t, i, l));
+    auto const all = ranks.all_gather(mine);
+    chains.insert(chains.end(), all.begin(), all.end());
+  }
+  Index const available = data.size(data::Split::validation);
+  std::vector<double> items(static_cast<std::size_t>(std::min(points, available) * d));
+  for (Index i = 0; i < std::min(points, available); i++) data.values(data.item(data::Split::validation, i), items.data() + i * d);
+  chains.resize(std::min(chains.size(), static_cast<std::size_t>(points * d)));
+  return squared_energy_distance(ranks, chains, items, d);
 }
 
 }  // namespace partita

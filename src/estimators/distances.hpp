@@ -5,7 +5,10 @@
 
 #include "comm/communicator.hpp"
 #include "core/random.hpp"
+#include "data/dataset.hpp"
+#include "deck/document.hpp"
 #include "estimators/sample_set.hpp"
+#include "samplers/chains.hpp"
 
 namespace partita {
 
@@ -36,5 +39,11 @@ double sliced_wasserstein(Communicator const&, std::vector<double> const& x, std
 // With its standard error as above, for the directions given.
 Estimate sliced_wasserstein(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension, int p,
                             Index projections, random::Key, Groups const& of_x, Groups const& of_y);
+
+// Sampler steps that the chains of a training run make with their final parameters before the estimators look at them.
+Index final_steps(deck::Document const&);
+
+// Squared energy distance between the first `points` chains and validation items. Collective; the same bits on any number of ranks.
+double validation_distance(Communicator const&, std::vector<Chains> const&, data::Dataset const&, Index points);
 
 }  // namespace partita

@@ -1,57 +1,76 @@
-// What an estimator is: an entry of the one table of estimators, whose groups are a file each.
+// What an estimator's `type` in a deck stands for, and what it is given.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "driver/evaluation.hpp"
-#include "driver/registry.hpp"
+#include "data/dataset.hpp"
+#include "deck/entry.hpp"
 #include "estimators/sample_set.hpp"
+#include "io/provenance.hpp"
+#include "io/run_directory.hpp"
+#include "models/fit.hpp"
+#include "samplers/sampler.hpp"
 
 namespace partita {
 
-// What an estimator works on.
+using Metrics = std::vector<Metric>;
+
+// What an estimator works on. Its ranks are those of the samples, all of the run's.
 struct Subject {
-  Evaluation const& evaluation;
-  SampleSet const& samples;
+  deck::Document const& deck;
+  random::Key key;
+  SampleSet const& samples;                                           // without chains where there are none
+  Model* model;                                                       // null: none
+  Sampler const* sampler;                                             // of the run, for stationary_covariance; null: none
+  data::Dataset const* data;                                          // of [data]; null: none
+  std::function<std::unique_ptr<DifferentiableModel>()> make_target;  // the energy of [target]; collective
+  RunDirectory const& directory;                                      // where its files go
+  Provenance const& provenance;                                       // which they bear
 };
 
 enum class LooksAt { samples, model_or_data };
 
 struct EstimatorEntry {
   deck::Schema schema;
-  std::function<std::vector<Metric>(Subject const&, deck::Block const&)> compute;  // collective
+  std::function<Metrics(Subject const&, deck::Block const&)> compute;  // collective
   LooksAt looks_at = LooksAt::samples;
   Needs needs = {};         // of the model; none: it needs none, or takes any
   bool needs_data = false;  // [data]
   Rule rule = {};
 };
 
-std::vector<EstimatorEntry> sample_estimators();
-std::vector<EstimatorEntry> model_estimators();
-std::vector<EstimatorEntry> flow_estimators();
-std::vector<EstimatorEntry> hee_item_estimators();
-std::vector<EstimatorEntry> hee_model_estimators();
-std::vector<EstimatorEntry> machine_estimators();
-std::vector<EstimatorEntry> likelihood_estimators();
-std::vector<EstimatorEntry> hopfield_estimators();
-std::vector<EstimatorEntry> ratings_estimators();
-
-std::vector<EstimatorEntry> const& estimators();  // all of them
-EstimatorEntry const& estimator_named(std::string const& type);
-
-// What the energy and the first coordinates say against the chains' convergence, as the estimator "convergence" has it; `copies`: of how
-// many chains each one here stands. `model`: what was sampled, null where it is not known. Collective.
-std::vector<std::string> convergence_warnings(SampleSet const&, Model const* model, double copies);
-
-// What the samples' own rounding hides: the energy or a coordinate that varies by no more than a few steps of single precision; empty:
-// nothing. Collective.
-std::string rounding_warning(SampleSet const&);
-
 // estimates/<name>.h5 of the run, with its provenance, written by the root. Collective.
 void write_estimate(Subject const&, std::string const& name, std::function<void(hdf5::File const&)> const& content);
 
-// E(x) at points (point, dimension), a tile at a time on this rank.
-std::vector<double> energies(EnergyModel&, std::vector<double> const& points);
+// Says once, for all metrics of an estimator, why they have no error.
+Metrics with_reason(Metrics, std::string const& reason);
+
+// Entries, beside their numerics.
+EstimatorEntry moments_estimator();
+EstimatorEntry probability_estimator();
+EstimatorEntry covariance_estimator();
+EstimatorEntry convergence_estimator();
+EstimatorEntry energy_distance_estimator();
+EstimatorEntry sliced_wasserstein_estimator();
+EstimatorEntry energies_estimator();
+EstimatorEntry energy_grid_estimator();
+EstimatorEntry score_grid_estimator();
+EstimatorEntry observed_data_estimator();
+EstimatorEntry flow_estimator();
+EstimatorEntry log_likelihood_estimator();
+EstimatorEntry reconstruction_estimator();
+EstimatorEntry hee_hessian_estimator();
+EstimatorEntry hee_relaxation_estimator();
+EstimatorEntry magnetisation_estimator();
+EstimatorEntry ais_estimator();
+EstimatorEntry dbn_likelihood_estimator();
+EstimatorEntry exact_log_z_estimator();
+EstimatorEntry pseudo_likelihood_estimator();
+EstimatorEntry free_energy_gap_estimator();
+EstimatorEntry hopfield_capacity_estimator();
+EstimatorEntry modern_retrieval_estimator();
+EstimatorEntry ratings_estimator();
 
 }  // namespace partita

@@ -47,14 +47,16 @@ std::string what_decides(deck::Document const& deck) {
 
 }  // namespace
 
-FinishedEstimators::FinishedEstimators(RunContext const& run)
-    : run_(run), of_(hash_of_deck(what_decides(run.deck) + run.inputs.text() + run.provenance.code_version)) {
-  Path const file = run.directory.finished_estimators();
+FinishedEstimators::FinishedEstimators(Communicator ranks, RunDirectory const& directory, deck::Document const& deck, Inputs const& inputs,
+                                       Provenance const& provenance)
+    : ranks_(std::move(ranks)),
+      file_(directory.finished_estimators()),
+      of_(hash_of_deck(what_decides(deck) + inputs.text() + provenance.code_version)) {
   std::string text;
-  on_root(run.ranks, [&] {
-    if (std::filesystem::exists(file)) text = read_text(file);
+  on_root(ranks_, [&] {
+    if (std::filesystem::exists(file_)) text = read_text(file_);
   });
-  run.ranks.broadcast(text);
+  ranks_.broadcast(text);
   if (text.empty()) return;
   try {
     json const all = json::parse(text);
@@ -65,7 +67,7 @@ FinishedEstimators::FinishedEstimators(RunContext const& run)
       finished_.push_back(std::move(f));
     }
   } catch (json::exception const& e) {
-    log::warning("{} cannot be read ({}): its estimators run again", file.string(), e.what());
+    log::warning("{} cannot be read ({}): its estimators run again", file_.string(), e.what());
     finished_.clear();
   }
 }
@@ -78,16 +80,15 @@ std::optional<std::vector<Metric>> FinishedEstimators::find(deck::Block const& b
 
 void FinishedEstimators::add(deck::Block const& block, std::vector<Metric> const& metrics) {
   finished_.push_back({deck::resolved(block, deck::Keys::all), metrics});
-  on_root(run_.ranks, [&] {
+  on_root(ranks_, [&] {
     json all{{"of", of_}, {"estimators", json::array()}};
     for (Finished const& f : finished_) {
       json of_one = json::array();
       for (Metric const& m : f.metrics) of_one.push_back(written(m));
       all["estimators"].push_back({{"estimator", f.estimator}, {"metrics", of_one}});
     }
-    write_atomically(run_.directory.finished_estimators(), all.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
+    write_atomically(file_, all.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
   });
-  run_.gain.made = true;
 }
 
 }  // namespace partita

@@ -3,8 +3,11 @@
 #include <optional>
 #include <vector>
 
-#include "driver/task.hpp"
+#include "deck/document.hpp"
 #include "estimators/metric.hpp"
+#include "io/inputs.hpp"
+#include "io/provenance.hpp"
+#include "io/run_directory.hpp"
 
 namespace partita {
 
@@ -13,7 +16,7 @@ namespace partita {
 class FinishedEstimators {
  public:
   // Collective.
-  explicit FinishedEstimators(RunContext const&);
+  FinishedEstimators(Communicator, RunDirectory const&, deck::Document const&, Inputs const&, Provenance const&);
   // Of the estimator of this section; none where it has not finished.
   std::optional<std::vector<Metric>> find(deck::Block const&) const;
   // Collective.
@@ -24,7 +27,8 @@ class FinishedEstimators {
     std::string estimator;  // its section
     std::vector<Metric> metrics;
   };
-  RunContext const& run_;
+  Communicator ranks_;
+  Path file_;
   std::string of_;  // a hash of what the numbers depend on beside their own section
   std::vector<Finished> finished_;
 };

@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "comm/tile_sums.hpp"
 #include "core/require.hpp"
+#include "estimators/entry.hpp"
+#include "estimators/point_values.hpp"
+#include "io/sample_reader.hpp"
+#include "io/together.hpp"
 
 namespace partita {
 namespace {
@@ -146,6 +151,220 @@ Quadrature quadrature(std::function<std::vector<double>(std::vector<double> cons
   for (double& m : out.masses) m /= sum;
   out.log_c = std::log(sum) - least;
   return out;
+}
+
+namespace {
+
+struct FlowOptions {
+  Index samples = 100000;
+  double log_c_exact = std::numeric_limits<double>::quiet_NaN();
+  Index coordinate = 0;
+  double threshold = 0;
+  std::string reference;
+  std::string reference_dataset;
+  Index coordinates = 16;
+  Index cells = 10;
+  double lowest = -4, highest = 4;
+  Index bins = 200;
+};
+
+constexpr std::size_t least_samples = 100000;
+constexpr double least_covered = 0.97;
+
+// The mass of a reference that the weighted samples reach, and what that reference is.
+struct Reached {
+  double mass;
+  std::string of;
+  bool well() const { return mass >= least_covered; }
+};
+
+// For pictures, estimates/flow_histogram.h5: bin centres `x` with the target's U(x) in `energy`, its `density` by quadrature, and the
+// flow's, `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_c, by quadrature.
+void write_histograms(Subject const& s, DifferentiableModel& target, Quadrature const& law, Masses const& found, FlowOptions const& o) {
+  double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
+  std::vector<double> centres;
+  for (Index k = 0; k < o.bins; k++) centres.push_back(o.lowest + width * (static_cast<double>(k) + 0.5));
+  auto const energy = energies(target, centres);
+  write_estimate(s, "flow_histogram", [&](hdf5::File const& file) {
+    file.set_attribute("log_c", law.log_c);
+    auto const density = [&](std::string const& name, std::vector<double> values) {
+      for (double& v : values) v /= width;
+      file.write(name, values);
+    };
+    file.write("x", centres);
+    file.write("energy", energy);
+    density("density", law.masses);
+    density("density_direct", found.direct);
+    density("density_weighted", found.weighted);
+  });
+}
+
+// One dimension: against quadrature. Writes the histograms.
+Reached compare_with_quadrature(Subject const& s, WeightedSamples const& samples, DifferentiableModel& target, Quadrature const& law,
+                                FlowOptions const& o) {
+  double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
+  auto const found = masses(samples, o.bins, [&](float const* x) {
+    double const at = std::floor((static_cast<double>(x[0]) - o.lowest) / width);
+    return at >= 0 && at < static_cast<double>(o.bins) ? static_cast<Index>(at) : Index{-1};
+  });
+  write_histograms(s, target, law, found, o);
+  return {covered(law.masses, found.weighted, samples.samples.tiling.chains),
+          fmt::format("between {} and {} (quadrature)", o.lowest, o.highest)};
+}
+
+// More dimensions: against independent samples of the target, all draws of them.
+Reached compare_with_samples(Subject const& s, WeightedSamples const& samples, FlowOptions const& o) {
+  std::vector<double> points;
+  together(s.samples.ranks, [&] {
+    SampleReader const reader(o.reference, o.reference_dataset);
+    require(reader.dimension() == samples.samples.dimension, ExitCode::data, "{}: points of dimension {}, and the flow's have {}",
+            reader.where(), reader.dimension(), samples.samples.dimension);
+    points = reader.read<double>(0, reader.chains());
+  });
+  auto const worst = coverage(samples, points, o.coordinates, o.cells);
+  return {worst.covered, fmt::format("of {} in coordinates {} and {}, the worst pair", o.reference, worst.first, worst.second)};
+}
+
+// What the samples reach of the target, as far as anything independent of the flow tells.
+Metric coverage_metric(std::optional<Reached> const& reached, bool compares) {
+  Metric m{"coverage", std::numeric_limits<double>::quiet_NaN(), {}, "mass of the target that the weighted samples reach"};
+  if (!reached) {
+    m.warning = compares ? "not known: no cell is expected to hold ten of so few samples or points of the reference; raise "
+                           "estimator.samples, or take a longer reference"
+                         : "nothing independent to compare with: modes that the flow misses leave no trace in its weights; set "
+                           "estimator.reference to a run of the target";
+    return m;
+  }
+  m.value = reached->mass, m.definition += ", " + reached->of;
+  if (!reached->well())
+    m.warning = fmt::format(
+        "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_c, ess_fraction and every "
+        "weighted average are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add "
+        "couplings or redundant latents",
+        reached->mass, reached->of);
+  return m;
+}
+
+char const* const train_longer =
+    "train the flow until it covers its target: more updates, a slower annealing, more couplings or redundant latents";
+
+// log C by the weights: no error of theirs holds where they miss a part of the target.
+Metric log_c_metric(LogMean const& log_c, std::optional<Reached> const& reached) {
+  Metric m{"log_c", log_c.value, log_c.error(), fmt::format("log of the mean weight of {} samples", log_c.count),
+           doubt(log_c, train_longer)};
+  if (reached && !reached->well()) m.error = std::numeric_limits<double>::quiet_NaN();
+  return m;
+}
+
+// Where nothing independent says that the flow covers its target, what its samples visit in less than one of a hundred cases may be rare
+// in the target or a mode that is missed: the weights there look alike in both.
+Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct, std::string const& event,
+                             std::optional<Reached> const& reached) {
+  Metric m{"p_right_weighted", share.value, share.error, event + " by their weights"};
+  if (!share.doubt.empty()) {
+    m.warning = share.doubt + "; " + train_longer;
+  } else if (reached && !reached->well()) {
+    m.error = std::numeric_limits<double>::quiet_NaN();  // coverage has the warning
+  } else if (!reached && std::min(direct.value, 1 - direct.value) < 0.01) {
+    m.error = std::numeric_limits<double>::quiet_NaN();
+    m.warning =
+        "less than 1 % of the samples lie on one side of the event, and nothing independent of the flow tells whether the target's mass is "
+        "as rare there; set estimator.reference to a run of the target";
+  }
+  return m;
+}
+
+// With fewer samples a flow that misses a mode often shows a perfect effective sample size.
+Metric ess_metric(LogMean const& log_c) {
+  Metric m{"ess_fraction",
+           log_c.effective / static_cast<double>(log_c.count),
+           {},
+           "share of the samples that count, (sum w)^2 / (N sum w^2) of their weights w"};
+  if (log_c.count < least_samples)
+    m.warning =
+        fmt::format("of a flow that misses a mode it looks perfect more often than not with less than {} samples; raise estimator.samples",
+                    least_samples);
+  return m;
+}
+
+void fits_flow(Fit const& fit) {
+  auto const o = fit.own.as<FlowOptions>();
+  if (fit.sizes && o.coordinate >= fit.sizes->dimension)
+    fit.refuse("coordinate",
+               fmt::format("estimator.coordinate = {}, but x has {} coordinates, counted from 0", o.coordinate, fit.sizes->dimension));
+  if (o.lowest >= o.highest)
+    fit.refuse("lowest", fmt::format("estimator.lowest = {} is not below estimator.highest = {}; the target's mass lies between them",
+                                     o.lowest, o.highest));
+  if (auto const* const reference = fit.reference(); reference && fit.sizes && reference->dimension != fit.sizes->dimension)
+    fit.refuse("reference", fmt::format("{}: points of dimension {}, and the flow's have {}", reference->where, reference->dimension,
+                                        fit.sizes->dimension));
+}
+
+Metrics flow(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<FlowOptions>();
+  auto& model = as<Nice>(*s.model);
+  Index const d = model.dimension();
+  bool const one_dimension = d == 1, compares = one_dimension || !o.reference.empty();
+  auto const target = s.make_target();
+  auto const samples = draw_flow(model, *target, o.samples, s.samples.ranks, random::derived_key(s.key, random::Stream::flow_latents, 3));
+  auto const weights = importance(samples);
+  auto const right = probability(samples, [&](float const* x) { return static_cast<double>(x[o.coordinate]) > o.threshold; });
+
+  double log_c = weights.log_c.value;
+  bool const log_c_known = one_dimension || !std::isnan(o.log_c_exact);
+  std::string log_c_of = "the estimated log C";
+  std::optional<Reached> reached;
+  if (one_dimension) {
+    auto const law = quadrature([&](std::vector<double> const& points) { return energies(*target, points); }, o.lowest, o.highest, o.bins);
+    log_c = law.log_c, log_c_of = "log C by quadrature";
+    reached = compare_with_quadrature(s, samples, *target, law, o);
+  } else if (compares) {
+    reached = compare_with_samples(s, samples, o);
+  }
+  if (reached && std::isnan(reached->mass)) reached.reset();
+  if (!std::isnan(o.log_c_exact)) log_c = o.log_c_exact, log_c_of = "estimator.log_c_exact";
+
+  std::string const event = fmt::format("P(x_{} > {})", o.coordinate, o.threshold);
+  Metric const log_c_estimate = log_c_metric(weights.log_c, reached);
+  double const error = log_c_known                         ? weights.criterion.error
+                       : std::isnan(*log_c_estimate.error) ? *log_c_estimate.error
+                                                           : weights.divergence.error;
+  return {metric("kl_bound", {weights.criterion.value + log_c, error, weights.criterion.degrees_of_freedom},
+                 "KL divergence in nats of the flow from its target, latents included: at least that of x alone; with " + log_c_of),
+          log_c_estimate,
+          ess_metric(weights.log_c),
+          {"pareto_k", weights.log_c.tail_index, {}, "tail index of the weights; above 0.7 no mean of them has a known error"},
+          metric("criterion", weights.criterion,
+                 "kl_bound less log C, the mean of -log w: compares flows of one target, the smaller the better"),
+          metric("p_right", right.direct, event + " of the flow's samples"),
+          weighted_share_metric(right.weighted, right.direct, event, reached),
+          coverage_metric(reached, compares)};
+}
+
+}  // namespace
+
+EstimatorEntry flow_estimator() {
+  using F = FlowOptions;
+  return {deck::schema<F>(
+              "flow",
+              "how well a nice flow samples its [target]: KL divergence, importance-weighted log C, effective sample size, coverage; in "
+              "one dimension estimates/flow_histogram.h5",
+              {deck::key("samples", &F::samples, "samples of the flow").at_least(2),
+               deck::key("log_c_exact", &F::log_c_exact, "log C of the target, for kl_bound; left out: by quadrature, or estimated"),
+               deck::key("coordinate", &F::coordinate, "of p_right, counted from 0").at_least(0),
+               deck::key("threshold", &F::threshold, "p_right = P(x_coordinate > threshold)"),
+               deck::key("reference", &F::reference,
+                         "run directory or HDF5 file with independent samples of the target, for the coverage in more than one dimension"),
+               deck::key("reference_dataset", &F::reference_dataset, "its dataset; empty: the samples of a run"),
+               deck::key("coordinates", &F::coordinates, "how many of the first coordinates the coverage looks at, in pairs").at_least(2),
+               deck::key("cells", &F::cells, "cells along each of a pair").at_least(2),
+               deck::key("lowest", &F::lowest, "one dimension: lower end of quadrature and histograms"),
+               deck::key("highest", &F::highest, "upper end"), deck::key("bins", &F::bins, "of the histograms").at_least(10)}),
+          flow,
+          LooksAt::model_or_data,
+          needs<Nice>(),
+          false,
+          fits_flow};
 }
 
 }  // namespace partita

@@ -1,6 +1,11 @@
 #include "estimators/hee_hessian.hpp"
 
+#include <algorithm>
+#include <array>
+#include <numeric>
+
 #include "core/require.hpp"
+#include "estimators/entry.hpp"
 
 namespace partita {
 namespace {
@@ -65,6 +70,116 @@ std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vect
     trend.push_back({count, model.widths, average(draws)});
   }
   return trend;
+}
+
+bool require_linear_gaussian(Fit const& fit) {
+  auto const o = fit.deck.at("model").as<HeeOptions>();
+  bool const relaxes = fit.own.type == "hee_relaxation", lateral = !relaxes && o.g == "lateral";
+  bool const is = o.f == "identity" && o.phi == "identity" && (o.g == "quadratic" || lateral);
+  if (!is)
+    fit.refuse(
+        "", fmt::format("estimator.type = \"{}\" needs a linear-Gaussian hee, whose Hessians are constant: model.f = \"identity\", phi = "
+                        "\"identity\" and g = \"quadratic\"{}",
+                        fit.own.type, relaxes ? "" : " or \"lateral\""));
+  return is;
+}
+
+namespace {
+
+struct HessianOptions {
+  std::vector<Index> layers;
+  Index units = 0;
+  Index repeats = 10;
+};
+
+void fits_hessian(Fit const& fit) {
+  require_linear_gaussian(fit);
+  auto const o = fit.own.as<HessianOptions>();
+  auto const widths = fit.deck.at("model").as<HeeOptions>().widths;
+  Index const units = o.units > 0 ? o.units : std::accumulate(widths.begin(), widths.end(), Index{0});
+  for (Index count : o.layers) fit.attempt([&] { require_shareable(units, count); });
+}
+
+char const* const hessian_names[] = {"joint", "posterior", "marginal"};
+template <class Number>
+std::array<HessianSpectrum<Number>, 3> in_order(HeeHessians<Number> const& h) {
+  return {h.joint, h.posterior, h.marginal};
+}
+Metric number(std::string const& name, double value) { return {name, value}; }
+Metric number(std::string const& name, Estimate const& e) { return metric(name, e, {}); }
+
+template <class Number>
+Metrics hessian_metrics(HeeHessians<Number> const& hessians, std::string const& suffix) {
+  Metrics out;
+  for (std::size_t k = 0; k < 3; k++) {
+    std::string const stem = fmt::format("hessian_{}", hessian_names[k]), of = fmt::format("of the {} Hessian of -log p", hessian_names[k]);
+    auto const spectrum = in_order(hessians)[k];
+    out.push_back(number(stem + "_smallest_eigenvalue" + suffix, spectrum.smallest_eigenvalue));
+    out.back().definition = "smallest eigenvalue " + of;
+    out.push_back(number(stem + "_log_determinant" + suffix, spectrum.log_determinant));
+    out.back().definition = "log determinant " + of;
+  }
+  return out;
+}
+
+void write_trend(Subject const& s, std::vector<HessianTrend> const& trend, Index units, Index repeats) {
+  write_estimate(s, "hessian", [&](hdf5::File const& file) {
+    std::vector<Index> layers;
+    for (auto const& t : trend) layers.push_back(t.layers);
+    file.write("layers", layers);
+    file.set_attribute("units", units);
+    file.set_attribute("repeats", repeats);
+    auto const column = [&](std::string const& name, std::size_t which, Estimate HessianSpectrum<Estimate>::*number) {
+      std::vector<double> values, errors;
+      for (auto const& t : trend) {
+        Estimate const e = in_order(t.hessians)[which].*number;
+        values.push_back(e.value), errors.push_back(e.error);
+      }
+      file.write(fmt::format("{}/{}", hessian_names[which], name), values);
+      file.write(fmt::format("{}/{}_error", hessian_names[which], name), errors);
+    };
+    for (std::size_t k = 0; k < 3; k++) {
+      column("smallest_eigenvalue", k, &HessianSpectrum<Estimate>::smallest_eigenvalue);
+      column("log_determinant", k, &HessianSpectrum<Estimate>::log_determinant);
+    }
+  });
+}
+
+Metrics hessian(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<HessianOptions>();
+  auto const& model = as<Hee const>(*s.model);
+  if (o.layers.empty()) return hessian_metrics(hee_hessians(model.host_layers()), "");
+  Index const units = o.units > 0 ? o.units : model.dimension() + model.units();
+  auto const trend = hessian_trend(s.deck.at("model").as<HeeOptions>(), units, o.layers, o.repeats, s.key);
+  write_trend(s, trend, units, o.repeats);
+  auto const [smallest, largest] =
+      std::minmax_element(trend.begin(), trend.end(), [](auto const& a, auto const& b) { return a.layers < b.layers; });
+  Metrics out = hessian_metrics(smallest->hessians, fmt::format("_L{}", smallest->layers));
+  if (largest->layers == smallest->layers) return out;
+  auto const of_largest = hessian_metrics(largest->hessians, fmt::format("_L{}", largest->layers));
+  out.insert(out.end(), of_largest.begin(), of_largest.end());
+  return out;
+}
+
+}  // namespace
+
+EstimatorEntry hee_hessian_estimator() {
+  using O = HessianOptions;
+  return {
+      deck::schema<O>(
+          "hee_hessian",
+          "smallest eigenvalue and log determinant of the joint, posterior and marginal Hessian of a linear-Gaussian hee, or their trend "
+          "over L at a fixed number of "
+          "units: estimates/hessian.h5",
+          {deck::key("layers", &O::layers, "L of the random models of the trend, as at the start of learning; empty: the model itself")
+               .at_least(1),
+           deck::key("units", &O::units, "n_0 + .. + n_L of each, in layers of equal width; 0: as many as the model has").at_least(0),
+           deck::key("repeats", &O::repeats, "random models averaged for each L").at_least(2)}),
+      hessian,
+      LooksAt::model_or_data,
+      needs<Hee>(),
+      false,
+      fits_hessian};
 }
 
 }  // namespace partita

@@ -5,6 +5,8 @@
 
 namespace partita {
 
+class Fit;
+
 template <class Number>
 struct HessianSpectrum {
   Number smallest_eigenvalue, log_determinant;
@@ -26,5 +28,8 @@ void require_shareable(Index units, Index layers);
 // One entry for each L, all with n_0 + .. + n_L = units: means over `repeats` models with random parameters as at the start of learning.
 // The model's own widths are not used. Failure(usage) if the model is not linear-Gaussian or a layer would be empty.
 std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vector<Index> const& layers, Index repeats, random::Key);
+
+// A rule of estimators of models whose Hessians do not depend on x: whether the deck's is one. Refuses others.
+bool require_linear_gaussian(Fit const&);
 
 }  // namespace partita

@@ -4,7 +4,10 @@
 #include <cmath>
 
 #include "core/require.hpp"
+#include "estimators/entry.hpp"
+#include "estimators/hee_hessian.hpp"
 #include "estimators/hee_likelihood.hpp"
+#include "models/items.hpp"
 #include "samplers/finite_chains.hpp"
 
 namespace partita {
@@ -190,6 +193,107 @@ double exact_integrated_time(double h, double m, double tau_v, double dt) {
   double const factor = tau_v / ((1 + m) * h) / dt;
   rest.values = {factor / tau_v, -factor, factor * m * h / tau_v, factor * h};
   return dt * (1 + 2 * (step * rest * covariance)(0, 0) / covariance(0, 0));
+}
+
+namespace {
+
+struct RelaxationStrengths {
+  std::vector<double> m = {0.25, 0.5, 1, 2};
+};
+
+void write_relaxation(Subject const& s, SlowMode const& mode, RelaxationOptions const& o, std::vector<double> const& strengths,
+                      std::vector<Relaxation> const& runs, std::vector<double> const& exact) {
+  write_estimate(s, "relaxation", [&](hdf5::File const& file) {
+    file.set_attribute("curvature", mode.curvature);
+    file.set_attribute("step_size", o.step_size);
+    file.set_attribute("tau_v", o.tau_v);
+    file.write("m", strengths);
+    file.write("time", runs[0].time);
+    std::vector<double> times, time_errors, values, errors;
+    for (Relaxation const& r : runs) {
+      times.push_back(r.integrated_time.value), time_errors.push_back(r.integrated_time.error);
+      for (Estimate const& e : r.autocorrelation) values.push_back(e.value), errors.push_back(e.error);
+    }
+    file.write("tau_int", times);
+    file.write("tau_int_error", time_errors);
+    file.write("tau_int_exact", exact);
+    auto const write = [&](char const* name, std::vector<double> const& all) {
+      file.create_dataset(name, hdf5::native_type<double>(), {static_cast<Index>(runs.size()), static_cast<Index>(runs[0].time.size())})
+          .write(all);
+    };
+    write("autocorrelation", values);
+    write("autocorrelation_error", errors);
+  });
+}
+
+// The first training item; 0 without data.
+std::vector<double> start_of(Hee const& model, data::Dataset const* data) {
+  std::vector<double> x0(static_cast<std::size_t>(model.dimension()), 0);
+  if (data) data->values(data->item(data::Split::train, 0), x0.data());
+  return x0;
+}
+
+void fits_relaxation(Fit const& fit) {
+  if (!require_linear_gaussian(fit)) return;
+  auto const* const data = fit.data();
+  if (data && fit.model) fit.attempt([&] { require_width(*data, *fit.model); });
+  if (data && fit.model && data->dimension() != fit.model->dimension()) return;
+  auto const o = fit.own.as<RelaxationOptions>();
+  fit.attempt_on<Hee>([&](Hee const& model) {
+    HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"}, model);
+    require_long_enough(slowest_mode(model, start_of(model, data)), o);
+  });
+}
+
+Metrics hee_relaxation(Subject const& s, deck::Block const& block) {
+  auto const& model = as<Hee const>(*s.model);
+  auto const o = block.as<RelaxationOptions>();
+  auto const x0 = start_of(model, s.data);
+  SlowMode const mode = slowest_mode(model, x0);
+  std::vector<double> strengths{0};  // first order, then second order
+  for (double m : block.as<RelaxationStrengths>().m) strengths.push_back(m);
+  std::vector<Relaxation> runs;
+  std::vector<double> exact;
+  for (std::size_t k = 0; k < strengths.size(); k++) {
+    random::Key const key = random::derived_key(s.key, random::Stream::hee_relaxation, k);
+    runs.push_back(relaxation(model, mode, x0, strengths[k], o, s.samples.ranks, key));
+    exact.push_back(exact_integrated_time(mode.curvature, strengths[k], o.tau_v, o.step_size));
+  }
+  write_relaxation(s, mode, o, strengths, runs, exact);
+  Estimate const first = runs[0].integrated_time;
+  Metrics out{metric("tau_int_first", first,
+                     fmt::format("integrated autocorrelation time of the slowest posterior mode (curvature {:.4g}), first order; exact for "
+                                 "this step size: {:.4g}",
+                                 mode.curvature, exact[0]))};
+  for (std::size_t k = 1; k < runs.size(); k++) {
+    Estimate const second = runs[k].integrated_time;
+    out.push_back(
+        metric(fmt::format("tau_int_second_m{:g}", strengths[k]), second, fmt::format("the same, second order; exact: {:.4g}", exact[k])));
+    out.push_back(metric(
+        fmt::format("speedup_m{:g}", strengths[k]), quotient(first, second),
+        fmt::format("tau_int_first over it; exact: {:.4g}, in continuous time 1 + m = {:g}", exact[0] / exact[k], 1 + strengths[k])));
+  }
+  return out;
+}
+
+}  // namespace
+
+EstimatorEntry hee_relaxation_estimator() {
+  using M = RelaxationStrengths;
+  using R = RelaxationOptions;
+  return {{"hee_relaxation",
+           "integrated autocorrelation time of the slowest posterior mode of a linear-Gaussian hee, first against second order: "
+           "estimates/relaxation.h5; given the first training "
+           "item, or x_0 = 0 without [data]",
+           {deck::key("m", &M::m, "strengths of the adaptation").above(0), deck::key("step_size", &R::step_size, "dt").above(0).in("tau"),
+            deck::key("tau_v", &R::tau_v, "of the adaptation").above(0).in("tau"),
+            deck::key("duration", &R::duration, "of each chain; 0: 200 times the mode's relaxation time").at_least(0).in("tau"),
+            deck::key("chains", &R::chains, "independent chains").at_least(2)}},
+          hee_relaxation,
+          LooksAt::model_or_data,
+          needs<Hee>(),
+          false,
+          fits_relaxation};
 }
 
 }  // namespace partita

@@ -6,9 +6,11 @@
 
 #include "comm/tile_sums.hpp"
 #include "estimators/convergence.hpp"
+#include "io/sample_reader.hpp"
 
 namespace partita {
 
+Index SampleSet::first_chain_here() const { return std::min(tiling.first_chain(mine.first), tiling.chains); }
 Index SampleSet::chains_here() const {
   Index n = 0;
   for (Index t = mine.first; t < mine.end(); t++) n += tiling.chains_in(t);
@@ -125,6 +127,21 @@ std::vector<double> gather_series(SampleSet const& s, std::function<double(float
   for (Index c = 0; c < s.chains_here(); c++)
     for (Index d = 0; d < s.draws; d++) mine.push_back(f(s.point(c, d), s.energy_of(c, d)));
   return s.ranks.all_gather(mine, at);
+}
+
+SampleSet read_samples(Communicator const& ranks, SampleReader const& reader, Tiling const& tiling, Index draws) {
+  SampleSet s{ranks, tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), reader.draws(), reader.dimension(), {}, {}};
+  Index const first = s.first_chain_here(), count = s.chains_here();
+  s.x = reader.read<float>(first, count);
+  s.has_energy = reader.has_statistic("energy");
+  if (s.has_energy) s.energy = reader.read_statistic("energy", first, count);
+  if (draws == 0 || draws >= s.draws) return s;
+  SampleSet last{ranks, tiling, s.mine, draws, s.dimension, {}, {}, s.has_energy};
+  for (Index c = 0; c < count; c++) {
+    last.x.insert(last.x.end(), s.point(c, s.draws - draws), s.point(c, s.draws - 1) + s.dimension);
+    for (Index d = s.draws - draws; d < s.draws && s.has_energy; d++) last.energy.push_back(s.energy_of(c, d));
+  }
+  return last;
 }
 
 }  // namespace partita

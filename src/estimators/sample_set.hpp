@@ -9,6 +9,8 @@
 
 namespace partita {
 
+class SampleReader;
+
 struct SampleSet {
   Communicator ranks;
   Tiling tiling;
@@ -18,10 +20,14 @@ struct SampleSet {
   std::vector<double> energy;  // (chain, draw); empty where unknown, and on ranks without chains
   bool has_energy = false;     // known; alike on all ranks
 
+  Index first_chain_here() const;
   Index chains_here() const;  // real chains of this rank's tiles
   float const* point(Index chain, Index draw) const { return x.data() + (chain * draws + draw) * dimension; }
   double energy_of(Index chain, Index draw) const { return energy.empty() ? 0 : energy[static_cast<std::size_t>(chain * draws + draw)]; }
 };
+
+// This rank's chains of a file, whose chains are tiled so; the last `draws` of them, 0: all.
+SampleSet read_samples(Communicator const&, SampleReader const&, Tiling const&, Index draws);
 
 // Mean of independent numbers with its standard error, NaN for one number.
 Estimate mean_and_error(std::vector<double> const&);

@@ -1,6 +1,8 @@
 #include "generators/dbn_generator.hpp"
 
 #include "core/math.hpp"
+#include "generators/entry.hpp"
+#include "samplers/chain_options.hpp"
 #include "samplers/gibbs.hpp"
 
 namespace partita {
@@ -56,6 +58,19 @@ std::vector<TileStorage> DbnGenerator::samples() {
     visible_means(model_.machine(0), view(layers[1]), view(means));
   }
   return {layers.front(), means};
+}
+
+GeneratorEntry dbn_top_down_generator() {
+  return {{dbn_generator_schema(),
+           [](GeneratorContext const& c) {
+             auto const& model = as<DeepBeliefNetwork>(c.model);
+             auto const& block = c.deck.at("generator");
+             auto const common = block.as<GeneratorOptions>();
+             Index const width = ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2);
+             return std::make_unique<DbnGenerator>(model, block.as<DbnGeneratorOptions>(), Tiling{common.samples, width}, c.ranks, c.key);
+           }},
+          needs<DeepBeliefNetwork>(),
+          false};
 }
 
 }  // namespace partita

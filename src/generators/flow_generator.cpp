@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numbers>
 
 #include "core/math.hpp"
+#include "generators/entry.hpp"
 #include "samplers/finite_chains.hpp"
 
 namespace partita {
@@ -25,6 +27,8 @@ TileStorage copy_rows(TileStorage const& from, Index first, Index count) {
 TileRange share(Tiling const& tiling, Communicator const& ranks) { return share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()); }
 
 }  // namespace
+
+Index flow_width(Index asked, Index samples) { return asked > 0 ? asked : std::min(flow_tile_width, round_up(samples, lane_quantum)); }
 
 FlowDraws::FlowDraws(Nice& flow, Tiling const& tiling, TileRange mine)
     : latents("latents", tiling, mine, flow.latent_dimension()),
@@ -214,6 +218,45 @@ std::vector<Generator::Result> FlowMetropolis::results() const {
                    "share of the sampler's proposals that were accepted"});
   }
   return out;
+}
+
+namespace {
+
+Tiling flow_tiling(deck::Document const& d) {
+  auto const common = d.at("generator").as<GeneratorOptions>();
+  return {common.samples, flow_width(common.tile_width, common.samples)};
+}
+
+void has_its_sampler(Fit const& fit) {
+  if (Index const steps = fit.own.as<FlowMetropolisOptions>().sampler_steps; steps > 0 && !given(fit.deck, "sampler"))
+    fit.refuse("sampler_steps", fmt::format("generator.sampler_steps = {} needs a [sampler]; add one, mala say", steps));
+}
+
+}  // namespace
+
+GeneratorEntry flow_generator() {
+  return {{flow_schema(),
+           [](GeneratorContext const& c) {
+             auto& model = as<Nice>(c.model);
+             return std::make_unique<FlowGenerator>(model, c.make_target(), flow_tiling(c.deck), c.ranks, c.key);
+           }},
+          needs<Nice>(),
+          false};
+}
+
+GeneratorEntry flow_metropolis_generator() {
+  return {{flow_metropolis_schema(),
+           [](GeneratorContext const& c) {
+             auto& model = as<Nice>(c.model);
+             auto const options = c.deck.at("generator").as<FlowMetropolisOptions>();
+             auto const* block = c.deck.find("sampler");
+             bool const has_sampler = block && block->given;
+             return std::make_unique<FlowMetropolis>(model, c.make_target(), has_sampler ? c.make_sampler() : nullptr, options,
+                                                     flow_tiling(c.deck), c.ranks, c.key);
+           }},
+          needs<Nice>(),
+          false,
+          has_its_sampler};
 }
 
 }  // namespace partita

@@ -3,14 +3,16 @@
 #include <memory>
 
 #include "comm/communicator.hpp"
-#include "models/nice.hpp"
 #include "generators/generator.hpp"
+#include "models/nice.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita {
 
 // Lanes of a tile of a flow, whose products want wide tiles whatever its dimension.
 constexpr Index flow_tile_width = 256;
+// As many as the deck asks for; 0: a default for so many samples.
+Index flow_width(Index asked, Index samples);
 
 // Independent samples (x, y) of a flow on this rank's tiles, with U(x) and log w (models/nice.hpp).
 struct FlowDraws {

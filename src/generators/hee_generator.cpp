@@ -4,7 +4,10 @@
 #include <limits>
 
 #include "core/require.hpp"
+#include "generators/entry.hpp"
 #include "models/hee_joint.hpp"
+#include "models/items.hpp"
+#include "samplers/chain_options.hpp"
 #include "samplers/finite_chains.hpp"
 
 namespace partita {
@@ -156,6 +159,64 @@ std::vector<TileStorage> HeeAncestralGenerator::samples() {
   for (Index l = 0; l <= model_.layers(); l++) out.emplace_back("samples of a layer", mine_.count, model_.width(l), samples_.pitch());
   sample_ancestral(model_, key_, samples_, mine_, out, 0);
   return out;
+}
+
+namespace {
+
+// Puts held-out items, or training items where there are none, on the visible layer, the first again when they run out.
+void show_items(data::Dataset const& data, HeeChains const& chains) {
+  data::Split const split = data.size(data::Split::test) > 0         ? data::Split::test
+                            : data.size(data::Split::validation) > 0 ? data::Split::validation
+                                                                     : data::Split::train;
+  data.fill(chains.x[0], chains.tiling, chains.mine, [&](Index chain) { return data.item(split, chain % data.size(split)); });
+}
+
+template <class Options>
+GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) {
+  return {{std::move(schema),
+           [run](GeneratorContext const& c) {
+             auto const& sampler_block = c.deck.at("sampler");
+             auto const& block = c.deck.at("generator");
+             auto const common = block.as<GeneratorOptions>();
+             HeeRun const wanted = run(block.as<Options>());
+             Tiling const tiling{common.samples, hee_width(common.tile_width, common.samples)};
+             auto generator =
+                 std::make_unique<HeeDynamicsGenerator>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling, c.ranks,
+                                                        c.key, sampler_block.as<ChainOptions>().distribution());
+             if (wanted.visible == Visible::clamped) show_items(*c.data, generator->chains());
+             return generator;
+           }},
+          needs<Hee>(),
+          true,
+          [run](Fit const& fit) {
+            HeeRun const wanted = run(fit.own.as<Options>());
+            if (wanted.visible == Visible::clamped && !given(fit.deck, "data"))
+              fit.refuse("", fmt::format("generator.type = \"{}\" needs the items of a [data] section; add it", fit.own.type));
+            if (wanted.visible == Visible::clamped && fit.data() && fit.model) fit.attempt([&] { require_width(*fit.data(), *fit.model); });
+            auto const* const sampler = given(fit.deck, "sampler");
+            if (!sampler || sampler->type != "hee_langevin") return;
+            auto const dynamics = sampler->as<HeeLangevinOptions>();
+            fit.attempt([&] { HeeDynamicsGenerator::require_fit(wanted, dynamics.step_size); });
+            Index const samples = fit.own.as<GeneratorOptions>().samples;
+            fit.attempt(
+                [&] { random::check_budget(product_or_most(samples, wanted.group), steps_in(wanted.duration, dynamics.step_size), 0); });
+          }};
+}
+
+}  // namespace
+
+GeneratorEntry hee_joint_generator() { return hee_dynamics(hee_joint_schema(), joint_run); }
+GeneratorEntry hee_marginal_generator() { return hee_dynamics(hee_marginal_schema(), marginal_run); }
+GeneratorEntry hee_posterior_generator() { return hee_dynamics(hee_posterior_schema(), posterior_run); }
+GeneratorEntry hee_ancestral_generator() {
+  return {{hee_ancestral_schema(),
+           [](GeneratorContext const& c) {
+             auto const common = c.deck.at("generator").as<GeneratorOptions>();
+             return std::make_unique<HeeAncestralGenerator>(
+                 as<Hee>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.ranks, c.key);
+           }},
+          needs<Hee>(),
+          false};
 }
 
 }  // namespace partita

@@ -5,6 +5,7 @@
 
 #include "core/math.hpp"
 #include "core/require.hpp"
+#include "models/entry.hpp"
 #include "models/host_values.hpp"
 
 namespace partita {
@@ -302,6 +303,14 @@ std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& 
   assign(machine->bias(), bias);
   machine->set_reference_rates(std::vector<double>(bias.size(), 2 * o.field));
   return machine;
+}
+
+ModelEntry ising_lattice_model() {
+  return {{ising_lattice_schema(), [](deck::Block const& b, random::Key) { return make_ising_lattice(b.as<IsingLatticeOptions>()); }},
+          Capabilities::of<BoltzmannMachine>(),
+          [](deck::Block const& b) { return sizes(b.as<IsingLatticeOptions>()); },
+          {},
+          false};
 }
 
 }  // namespace partita

@@ -5,6 +5,7 @@
 
 #include "core/dense.hpp"
 #include "core/require.hpp"
+#include "models/entry.hpp"
 #include "models/host_values.hpp"
 
 namespace partita {
@@ -189,6 +190,13 @@ double GaussianMrf::log_z_reference() const {
   double sum = 0;
   for (double t : to_host(reference_precision_)) sum += std::log(2 * std::numbers::pi / t) / 2;
   return sum;
+}
+
+ModelEntry gaussian_mrf_model() {
+  return {
+      {gaussian_mrf_schema(), [](deck::Block const& b, random::Key) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>()); }},
+      Capabilities::of<GaussianMrf>(),
+      sizes_by_options<GaussianMrf, GaussianMrfOptions>};
 }
 
 }  // namespace partita

@@ -8,6 +8,7 @@
 
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
+#include "models/entry.hpp"
 
 namespace partita {
 namespace {
@@ -213,6 +214,12 @@ std::vector<Hee::Layer> Hee::host_layers() const {
     out.push_back(std::move(layer));
   }
   return out;
+}
+
+ModelEntry hee_model() {
+  return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }},
+          Capabilities::of<Hee>(),
+          sizes_by_options<Hee, HeeOptions>};
 }
 
 }  // namespace partita

@@ -5,6 +5,7 @@
 #include "core/math.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
+#include "models/entry.hpp"
 #include "models/gaussian_rbm.hpp"
 #include "models/host_values.hpp"
 #include "models/units.hpp"
@@ -339,6 +340,20 @@ void Rbm::centre(Vector gradient, ConstVector offsets) const {
   matrix_product({1, f, d}, {mu.data(), d}, {w.data(), f}, {lost.data(), f});
   Kokkos::parallel_for(
       "partita::centre_hidden_bias", Range(0, f), KOKKOS_LAMBDA(Index j) { b(j) -= lost(j); });
+}
+
+ModelEntry rbm_model() {
+  return {{rbm_schema(),
+           [](deck::Block const& b, random::Key key) {
+             auto model = make_rbm(b.as<RbmOptions>());
+             model->initialise(normals(key));
+             return model;
+           }},
+          Capabilities::of<GaussianRbm>(),
+          sizes_by_options<Rbm, RbmOptions>,
+          [](deck::Block const& b) {
+            return b.as<RbmOptions>().visible_units == "gaussian" ? Capabilities::of<GaussianRbm>() : Capabilities::of<Rbm>();
+          }};
 }
 
 }  // namespace partita

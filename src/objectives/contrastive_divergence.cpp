@@ -4,6 +4,9 @@
 
 #include "core/log.hpp"
 #include "core/require.hpp"
+#include "objectives/entry.hpp"
+#include "objectives/train_options.hpp"
+#include "samplers/chain_options.hpp"
 #include "samplers/gibbs.hpp"
 
 namespace partita {
@@ -423,5 +426,52 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
 void ContrastiveDivergence::settle(Index updates, Index steps) {
   for (Chains& chains : buffer_) sampler_.advance(model_, chains, key_, updates * options_.sampler_steps, steps);
 }
+
+void chains_fit(Fit const& fit, ChainStart start) {
+  auto const train = fit.deck.at("train").as<TrainOptions>();
+  auto const options = fit.own.as<ContrastiveOptions>();
+  auto const persistent = fit.own.as<PersistentOptions>();
+  fit.attempt([&] {
+    ContrastiveDivergence::require_fit(fit.can.meets(Capabilities::only<BoltzmannModel, DeepBeliefNetwork>()), train.batch, start, options,
+                                       persistent);
+  });
+  if (fit.sizes)
+    fit.attempt([&] {
+      random::check_budget(2 * (start == ChainStart::persistent ? persistent.chains : train.batch),
+                           product_or_most(train.updates, options.sampler_steps), divide_up(fit.sizes->dimension, 4));
+    });
+  if (fit.can.has<SoftmaxRbm>() && options.centred)
+    fit.refuse("centred",
+               "objective.centred needs units that all items of the data show, and model.type = \"softmax_rbm\" is of units that are "
+               "missing; set it to false");
+}
+
+namespace {
+
+ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
+  return {{std::move(schema),
+           [start](ObjectiveContext const& c) {
+             auto const chains = c.deck.at("sampler").as<ChainOptions>();
+             auto const& block = c.deck.at("objective");
+             auto const options = block.as<ContrastiveOptions>();
+             auto const persistent = block.as<PersistentOptions>();
+             Index const batch = c.batches->batch(), d = c.model.dimension();
+             return std::make_unique<ContrastiveDivergence>(as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.ranks, c.summation,
+                                                            c.key, chains.width(batch, d, 4), start, options, persistent,
+                                                            chains.distribution());
+           }},
+          start == ChainStart::at_data ? needs<LearnableEnergy>()
+                                       : Needs{Capabilities::only<LearnableEnergy>(), Capabilities::only<SoftmaxRbm>()},
+          true,
+          true,
+          [start](Fit const& fit) { chains_fit(fit, start); },
+          {},
+          true};
+}
+
+}  // namespace
+
+ObjectiveEntry contrastive_divergence_objective() { return contrastive(contrastive_divergence_schema(), ChainStart::at_data); }
+ObjectiveEntry persistent_cd_objective() { return contrastive(persistent_cd_schema(), ChainStart::persistent); }
 
 }  // namespace partita

@@ -16,6 +16,8 @@
 
 namespace partita {
 
+class Fit;
+
 // Keys of both objectives.
 struct ContrastiveOptions {
   Index sampler_steps = 20;
@@ -37,6 +39,8 @@ deck::Schema contrastive_divergence_schema();
 deck::Schema persistent_cd_schema();
 
 enum class ChainStart { at_data, persistent };
+// A rule of such objectives: their replay buffer, and the random numbers that their steps draw.
+void chains_fit(Fit const&, ChainStart);
 
 // Averages over the updates since the last report, the same on every rank.
 struct TrainingHealth {

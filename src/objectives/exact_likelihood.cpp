@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/require.hpp"
+#include "objectives/entry.hpp"
 
 namespace partita {
 namespace {
@@ -145,6 +146,18 @@ std::vector<double> ExactLikelihood::report(Index) {
   likelihood_ = 0;
   updates_since_report_ = 0;
   return {mean};
+}
+
+ObjectiveEntry exact_likelihood_objective() {
+  return {{exact_likelihood_schema(),
+           [](ObjectiveContext const& c) {
+             return std::make_unique<ExactLikelihood>(as<BoltzmannModel>(c.model), *c.batches, c.ranks, c.summation,
+                                                      c.deck.at("objective").as<ExactLikelihoodOptions>());
+           }},
+          {Capabilities::only<BoltzmannModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
+          false,
+          true,
+          [](Fit const& fit) { fit.attempt_on<BoltzmannModel>(ExactLikelihood::require_fit); }};
 }
 
 }  // namespace partita

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "core/require.hpp"
+#include "objectives/entry.hpp"
+#include "objectives/train_options.hpp"
+#include "samplers/chain_options.hpp"
 
 namespace partita {
 namespace {
@@ -152,6 +155,26 @@ void GreedyCd::describe_state(State& state) {
     learners_[k]->describe_state(of_machine);
     state.add_group(fmt::format("machine{}", k), of_machine);
   }
+}
+
+ObjectiveEntry greedy_cd_objective() {
+  return {{greedy_cd_schema(),
+           [](ObjectiveContext const& c) {
+             auto const& block = c.deck.at("objective");
+             auto& model = as<DeepBeliefNetwork>(c.model);
+             Index widest = 0;
+             for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
+             Index const width = c.deck.at("sampler").as<ChainOptions>().width(c.batches->batch(), widest, 2);
+             return std::make_unique<GreedyCd>(model, *c.sampler, *c.batches, c.deck.at("train").as<TrainOptions>().schedule_length(),
+                                               c.ranks, c.summation, c.key, width, block.as<ContrastiveOptions>(),
+                                               block.as<PersistentOptions>());
+           }},
+          needs<DeepBeliefNetwork>(),
+          true,
+          true,
+          [](Fit const& fit) { chains_fit(fit, ChainStart::persistent); },
+          [](deck::Block const&) { return true; },
+          true};
 }
 
 }  // namespace partita

@@ -5,6 +5,9 @@
 
 #include "core/require.hpp"
 #include "models/hee_joint.hpp"
+#include "objectives/entry.hpp"
+#include "objectives/train_options.hpp"
+#include "samplers/chain_options.hpp"
 #include "samplers/finite_chains.hpp"
 
 namespace partita {
@@ -115,6 +118,26 @@ std::vector<double> HeeLocal::report(Index update) {
 
 void HeeLocal::require_finite(Index update) const {
   require_finite_chains(communicator_, chains_.tiling, chains_.mine, chains_.x, update, -last_log_joint_);
+}
+
+ObjectiveEntry hee_local_objective() {
+  return {{hee_local_schema(),
+           [](ObjectiveContext const& c) {
+             auto const& sampler_block = c.deck.at("sampler");
+             auto const chains = sampler_block.as<ChainOptions>();
+             return std::make_unique<HeeLocal>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(),
+                                               c.deck.at("objective").as<HeeLocalOptions>(), *c.batches, c.ranks, c.summation, c.key,
+                                               hee_width(chains.tile_width, c.batches->batch()), chains.distribution());
+           }},
+          needs<Hee>(),
+          true,
+          true,
+          [](Fit const& fit) {
+            auto const o = fit.own.as<HeeLocalOptions>();
+            auto const train = fit.deck.at("train").as<TrainOptions>();
+            fit.attempt([&] { HeeLocal::require_fit(o); });
+            fit.attempt([&] { random::check_budget(train.batch, product_or_most(train.updates, o.steps_per_update + o.burn_in), 0); });
+          }};
 }
 
 }  // namespace partita

@@ -1,6 +1,7 @@
 #include "objectives/pseudo_likelihood.hpp"
 
 #include "core/require.hpp"
+#include "objectives/entry.hpp"
 
 namespace partita {
 namespace {
@@ -99,6 +100,18 @@ std::vector<double> PseudoLikelihood::report(Index) {
   Kokkos::deep_copy(values_, 0.);
   updates_since_report_ = 0;
   return {sum / items};
+}
+
+ObjectiveEntry pseudo_likelihood_objective() {
+  return {{pseudo_likelihood_schema(),
+           [](ObjectiveContext const& c) {
+             return std::make_unique<PseudoLikelihood>(as<BoltzmannMachine>(c.model), *c.batches, c.ranks, c.summation,
+                                                       c.deck.at("objective").as<PseudoLikelihoodOptions>());
+           }},
+          needs<BoltzmannMachine>(),
+          false,
+          true,
+          [](Fit const& fit) { fit.attempt_on<BoltzmannMachine>(PseudoLikelihood::require_fit); }};
 }
 
 }  // namespace partita

@@ -4,6 +4,9 @@
 #include <numbers>
 
 #include "core/require.hpp"
+#include "generators/flow_generator.hpp"
+#include "objectives/entry.hpp"
+#include "objectives/train_options.hpp"
 
 namespace partita {
 namespace {
@@ -135,6 +138,30 @@ std::vector<double> ReverseKl::report(Index update) {
 
 std::size_t ReverseKl::bytes() const {
   return latents_.bytes() + sizeof(Real) * (xy_.size() + gradient_.size() + energy_.size() + rest_.size()) + sums_.bytes();
+}
+
+ObjectiveEntry reverse_kl_objective() {
+  return {
+      {reverse_kl_schema(),
+       [](ObjectiveContext const& c) {
+         auto const options = c.deck.at("objective").as<ReverseKlOptions>();
+         auto const train = c.deck.at("train").as<TrainOptions>();
+         auto& model = as<Nice>(c.model);
+         return std::make_unique<ReverseKl>(model, c.make_target(), options,
+                                            Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
+                                            c.ranks, c.summation, c.key);
+       }},
+      needs<Nice>(),
+      false,
+      false,
+      [](Fit const& fit) {
+        auto const train = fit.deck.at("train").as<TrainOptions>();
+        fit.attempt_on<Nice>([&](Nice const& m) { random::check_budget(train.batch, train.updates, divide_up(m.latent_dimension(), 4)); });
+      },
+      [](deck::Block const& b) {
+        auto const o = b.as<ReverseKlOptions>();
+        return o.beta_start < 1 && o.annealed_share > 0;
+      }};
 }
 
 }  // namespace partita

@@ -1,6 +1,7 @@
 #include "samplers/gibbs.hpp"
 
 #include "core/require.hpp"
+#include "samplers/entry.hpp"
 
 namespace partita {
 
@@ -65,6 +66,19 @@ void start_chains(Model const& of, Chains const& chains, StartKey const& start, 
     model->sweep(x, {start.key, chains.numbers().from(tile), start.step, 0, chains.held, random::Stream::gibbs_start});
   }
   if (!all) copy_some(to, chains, start);
+}
+
+namespace {
+
+void moves_one_machine(Fit const& fit) {
+  if (fit.deck.task == "sample" && !fit.can.has<GibbsModel>())
+    fit.refuse("", "a belief network is sampled from its top machine down; use task = \"generate\" with generator.type = \"dbn_top_down\"");
+}
+
+}  // namespace
+
+SamplerEntry gibbs_sampler() {
+  return sampler_entry<Gibbs, GibbsOptions>(gibbs_schema(), needs<GibbsModel, DeepBeliefNetwork>(), moves_one_machine);
 }
 
 }  // namespace partita

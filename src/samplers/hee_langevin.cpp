@@ -7,6 +7,7 @@
 #include "core/require.hpp"
 #include "core/strip.hpp"
 #include "samplers/chains.hpp"
+#include "samplers/entry.hpp"
 
 namespace partita {
 
@@ -620,5 +621,13 @@ void HeeLangevin::advance_and_learn(HeeChains const& chains, random::Key key, In
   if (steps > 0) Flight(model_, options_, tau_, chains, key, {local_tile, 1}, Visible::clamped, 1, drive, work_).advance(first_step, steps);
   chains.repeat_last_chain({local_tile, 1});
 }
+
+SamplerEntry hee_langevin_sampler() {
+  return {{hee_langevin_schema(), nullptr}, needs<Hee>(), [](Fit const& fit) {
+            fit.attempt_on<Hee>([&](Hee const& model) { HeeLangevin(fit.own.as<HeeLangevinOptions>(), model); });
+          }};
+}
+
+Index hee_width(Index asked, Index chains) { return asked > 0 ? asked : std::min(hee_tile_width, round_up(chains, lane_quantum)); }
 
 }  // namespace partita

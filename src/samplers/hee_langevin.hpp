@@ -31,6 +31,8 @@ struct HeeLangevinOptions {
 deck::Schema hee_langevin_schema();
 // Lanes of a tile where the deck names none.
 constexpr Index hee_tile_width = 256;
+// As many as the deck asks for; 0: a default for so many chains.
+Index hee_width(Index asked, Index chains);
 // tau_1 .. tau_L from one number, two ends or L numbers; Failure(usage) for another count.
 std::vector<double> relaxation_times(std::vector<double> const& tau, Index layers);
 

@@ -8,6 +8,8 @@
 #include "comm/tile_sums.hpp"
 #include "core/require.hpp"
 #include "samplers/advance.hpp"
+#include "samplers/clamp.hpp"
+#include "samplers/entry.hpp"
 
 namespace partita {
 namespace {
@@ -183,5 +185,20 @@ void Mams::describe_state(State& state) {
   AdjustedSampler::describe_state(state);
   length_.describe_state(state);
 }
+
+namespace {
+
+void has_directions(Fit const& fit) {
+  if (!fit.model) return;
+  deck::Block const* const clamp = given(fit.deck, "clamp");
+  bool const known = clamp && (fit.loaded->files || !given(fit.deck, "data"));
+  fit.attempt(
+      [&] { require_directions(known ? units_left_free(*fit.model, fit.data(), clamp->as<ClampOptions>()) : fit.model->dimension()); });
+}
+
+}  // namespace
+
+SamplerEntry mclmc_sampler() { return sampler_entry<Mclmc, MclmcOptions>(mclmc_schema(), needs<DifferentiableModel>(), has_directions); }
+SamplerEntry mams_sampler() { return sampler_entry<Mams, MamsOptions>(mams_schema(), needs<DifferentiableModel>(), has_directions); }
 
 }  // namespace partita

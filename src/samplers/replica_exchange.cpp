@@ -6,6 +6,7 @@
 
 #include "core/log.hpp"
 #include "core/require.hpp"
+#include "samplers/entry.hpp"
 #include "samplers/gibbs.hpp"
 #include "samplers/hmc.hpp"
 #include "samplers/mala.hpp"
@@ -219,6 +220,31 @@ void ReplicaExchange::describe_state(State& state) {
     moves_[static_cast<std::size_t>(r)]->describe_state(moves);
     state.add_group(fmt::format("sampler/moves/{:03}", r), moves);
   }
+}
+
+namespace {
+
+// Ratings of each item are of others: chains of them have no life of their own.
+Needs units_or_gradient() { return {Capabilities::only<GibbsModel, DifferentiableModel>(), Capabilities::only<SoftmaxRbm>()}; }
+
+void moves_fit(Fit const& fit) {
+  bool const gibbs = fit.own.as<ReplicaExchangeOptions>().moves == "gibbs";
+  if (gibbs && !fit.can.has<GibbsModel>())
+    fit.refuse("moves",
+               "sampler.moves = \"gibbs\" draws units given the others, and this model has none whose law is known; use mala, hmc or ula");
+  if (!gibbs && !fit.can.has<DifferentiableModel>())
+    fit.refuse("moves", "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
+}
+
+}  // namespace
+
+SamplerEntry replica_exchange_sampler() {
+  return {{replica_exchange_schema(),
+           [](deck::Block const& b) {
+             return std::make_unique<ReplicaExchange>(b.as<ReplicaExchangeOptions>(), b.as<LadderOptions>(), Communicator::world());
+           }},
+          units_or_gradient(),
+          moves_fit};
 }
 
 }  // namespace partita

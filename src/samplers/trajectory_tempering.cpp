@@ -2,6 +2,8 @@
 
 #include "core/log.hpp"
 #include "core/require.hpp"
+#include "models/warm_start.hpp"
+#include "samplers/entry.hpp"
 #include "samplers/gibbs.hpp"
 
 namespace partita {
@@ -142,6 +144,30 @@ void TrajectoryTempering::describe_state(State& state) {
     };
     state.add_field(std::move(field));
   }
+}
+
+namespace {
+
+void copies_fit(Fit const& fit) {
+  Index const rungs = fit.own.as<TrajectoryTemperingOptions>().rungs;
+  if (fit.deck.task == "train" && rungs < 2) fit.refuse("rungs", "sampler.rungs = 1 keeps the start of the training alone; use more");
+  if (fit.model && fit.loaded->earlier_parameters)
+    fit.attempt([&] { TrajectoryTempering::require_fit(*fit.loaded->earlier_parameters, rungs, fit.model->parameters().extent(0)); });
+}
+
+}  // namespace
+
+SamplerEntry trajectory_tempering_sampler() {
+  return {{trajectory_tempering_schema(),
+           [](deck::Block const& b) {
+             auto const options = b.as<TrajectoryTemperingOptions>();
+             auto const ranks = Communicator::world();
+             TrajectoryTempering::Load load;
+             if (!options.trajectory.empty()) load = [from = options.trajectory, ranks] { return kept_parameters(from, ranks); };
+             return std::make_unique<TrajectoryTempering>(options, b.as<LadderOptions>(), ranks, load);
+           }},
+          needs<Rbm>(),
+          copies_fit};
 }
 
 }  // namespace partita

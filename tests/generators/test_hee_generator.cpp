@@ -3,9 +3,9 @@
 
 #include "../estimators/hee_reference.hpp"
 #include "../optimizers/copy_state.hpp"
+#include "../samplers/sampling.hpp"
 #include "core/require.hpp"
 #include "generators/hee_generator.hpp"
-#include "sampling.hpp"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include "comm/environment.hpp"
 #include "core/matrix_product.hpp"
 #include "energies/many_well.hpp"
+#include "generators/flow_generator.hpp"
 #include "objectives/reverse_kl.hpp"
 #include "optimizers/adam.hpp"
-#include "generators/flow_generator.hpp"
 
 namespace {
 

@@ -35,6 +35,7 @@ CONTRASTIVE = "src/objectives/contrastive_divergence.cpp"
 OBJECTIVES = ("objectives.ranks_1",)
 LEARNING = ("objectives.ranks_1", "objectives.hee_learning")
 SAMPLERS = ("samplers.ranks_1",)
+GENERATORS = ("generators.ranks_1",)
 LADDERS = ("tempering.ranks_1", "tempering.ranks_2", "tempering.ranks_3")
 MODELS = ("models.ranks_1",)
 ENERGIES = ("energies.ranks_1",)
@@ -68,8 +69,8 @@ survivors = (
           "static_cast<double>(batches_of_means * tiling_.chains * 2)", OBJECTIVES),
     Error("chains of the next machine not placed anew", "src/objectives/greedy_cd.cpp",
           "learners_[static_cast<std::size_t>(k)]->place_chains();", "", OBJECTIVES),
-    Error("sign of the bias in a belief network's means", "src/samplers/dbn_generator.cpp", "math::sigmoid(row[l] + a(n % units))",
-          "math::sigmoid(row[l] - a(n % units))", (samplers("Dbn"),)),
+    Error("sign of the bias in a belief network's means", "src/generators/dbn_generator.cpp", "math::sigmoid(row[l] + a(n % units))",
+          "math::sigmoid(row[l] - a(n % units))", GENERATORS),
     Error("step size still adapts after the warm-up", "src/driver/sample_task.cpp", "step <= options_.warmup && step > 0", "step > 0",
           RESTART),
     Error("count of steps not restored", "src/driver/sample_task.cpp",
@@ -103,10 +104,10 @@ survivors = (
           at="std::pow(b * unseen(without.tail) * p, 2)) / sum;"),
     Error("error of a direct probability divided by n", "src/estimators/sample_set.cpp", "std::sqrt(p * (1 - p) / (n + 4))",
           "std::sqrt(p * (1 - p)) / (n + 4)", ESTIMATORS),
-    Error("first state of a flow's chain counted as accepted", "src/samplers/flow_generator.cpp", "if (!first) accepted(tile, l) += 1;",
-          "accepted(tile, l) += 1;", (samplers("Flow"),)),
-    Error("half of the weights in a flow's acceptance", "src/samplers/flow_generator.cpp", "proposed(tile, l) - log_weight(tile, l)",
-          "Real(0.5) * (proposed(tile, l) - log_weight(tile, l))", (samplers("Flow"),)),
+    Error("first state of a flow's chain counted as accepted", "src/generators/flow_generator.cpp", "if (!first) accepted(tile, l) += 1;",
+          "accepted(tile, l) += 1;", GENERATORS),
+    Error("half of the weights in a flow's acceptance", "src/generators/flow_generator.cpp", "proposed(tile, l) - log_weight(tile, l)",
+          "Real(0.5) * (proposed(tile, l) - log_weight(tile, l))", GENERATORS),
 )
 
 further = (
@@ -248,14 +249,14 @@ further = (
           ("driver.learning",)),
     Error("best distance to the validation items not in the checkpoint", "src/driver/train_task.cpp",
           'state.add_scalar("estimate/validation_distance", best_distance_);', "", ("driver.learning",)),
-    Error("colours left out of a clamped rectangle", "src/driver/clamp.cpp", "(right - left + 1) * depth", "right - left + 1",
+    Error("colours left out of a clamped rectangle", "src/samplers/clamp.cpp", "(right - left + 1) * depth", "right - left + 1",
           ("driver.clamp",)),
     Error("error of a ratio without that of its denominator", "src/estimators/sample_set.cpp", "value * b.error", "0.",
           ESTIMATORS),
-    Error("conservative likelihoods by the lower end of log Z", "src/driver/likelihood_estimators.cpp", "z.upper()", "z.lower()",
+    Error("conservative likelihoods by the lower end of log Z", "src/estimators/likelihoods.cpp", "z.upper()", "z.lower()",
           ("driver.likelihood",), at='add_likelihoods(free_energy, z.upper(), "_conservative"'),
     Error("a restart on another processor passes", "src/driver/continuation.cpp", "info.machine == machine_identity()", "true", RESTART),
-    Error("networks of the second load share their patterns", "src/driver/hopfield_estimators.cpp",
+    Error("networks of the second load share their patterns", "src/estimators/hopfield.cpp",
           "o.networks * static_cast<Index>(overlaps.size())", "Index{0}", ("driver.learning",)),
     Error("acceptance of a draw counts from the warm-up on", "src/driver/sample_task.cpp", "reset_counts();", "", RESTART,
           at="samples_.append(step, {chains_.x}, statistics);\n    reset_counts();"),

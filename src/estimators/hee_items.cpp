@@ -5,11 +5,11 @@
 
 #include "core/require.hpp"
 #include "estimators/entry.hpp"
-#include "models/items.hpp"
 #include "estimators/hee_annealing.hpp"
 #include "estimators/hee_likelihood.hpp"
 #include "estimators/hee_reconstruction.hpp"
 #include "io/together.hpp"
+#include "models/items.hpp"
 
 namespace partita {
 namespace {
@@ -23,9 +23,7 @@ struct LikelihoodOptions {
   std::string method = "automatic";
 };
 
-using Metrics = std::vector<Metric>;
-
-Hee const& model_of(Subject const& s) { return as<Hee const>(*s.evaluation.model); }
+Hee const& model_of(Subject const& s) { return as<Hee const>(*s.model); }
 
 constexpr std::array<std::pair<char const*, data::Split>, 3> splits{
     {{"test", data::Split::test}, {"validation", data::Split::validation}, {"train", data::Split::train}}};
@@ -54,7 +52,7 @@ void has_items(Fit const& fit) {
 // The first items of the split that is asked for, or of the first that has any.
 Items items_of(Subject const& s, deck::Block const& block) {
   auto const o = block.as<ItemOptions>();
-  auto const* data = s.evaluation.data;
+  auto const* data = s.data;
   Index const d = data->dimension();
   auto const [name, split] = split_of(o, *data);
   Index const available = data->size(split), count = o.items > 0 ? std::min(o.items, available) : available;
@@ -77,9 +75,9 @@ std::vector<deck::Key> with_item_keys(std::vector<deck::Key> keys) {
 
 // Mean and covariance of the training items; the root alone holds them all in double.
 MultivariateNormal training_moments(Subject const& s) {
-  Index const d = s.evaluation.data->dimension();
+  Index const d = s.data->dimension();
   MultivariateNormal m{std::vector<double>(static_cast<std::size_t>(d)), Matrix(d, d)};
-  on_root(s.samples.ranks, [&] { m = moments(s.evaluation.data->points(data::Split::train), d); });
+  on_root(s.samples.ranks, [&] { m = moments(s.data->points(data::Split::train), d); });
   s.samples.ranks.broadcast(m.mean.data(), m.mean.size() * sizeof(double));
   s.samples.ranks.broadcast(m.covariance.values.data(), m.covariance.values.size() * sizeof(double));
   return m;
@@ -121,7 +119,7 @@ Metrics exactly(Subject const& s, Items const& items) {
 }
 
 Metrics by_annealing(Subject const& s, Items const& items, AnnealingOptions const& o) {
-  auto const found = annealed_likelihood(model_of(s), items.points, o, s.samples.ranks, s.evaluation.context.key);
+  auto const found = annealed_likelihood(model_of(s), items.points, o, s.samples.ranks, s.key);
   auto const mean = mean_of_logs(found.points);
   return {metric("log_likelihood_" + items.split, mean.value,
                  fmt::format("mean log p(x_0) of {} items in nats by annealed importance sampling, which is too low on average; error over "
@@ -178,17 +176,16 @@ void fits_reconstruction(Fit const& fit) {
 Metrics reconstruction(Subject const& s, deck::Block const& block) {
   Hee const& model = model_of(s);
   Items items = items_of(s, block);
-  auto const found = reconstruct(model, dynamics_of(block, model), items.points, block.as<ReconstructionOptions>(), s.samples.ranks,
-                                 s.evaluation.context.key);
+  auto const found = reconstruct(model, dynamics_of(block, model), items.points, block.as<ReconstructionOptions>(), s.samples.ranks, s.key);
   Index const d = model.dimension();
-  auto centre = training_mean(*s.evaluation.data);
+  auto centre = training_mean(*s.data);
   if (model.phi() == Statistic::tanh)  // what is reconstructed is phi(x_0)
     for (auto* values : {&items.points, &centre})
       for (double& v : *values) v = std::tanh(v);
   std::vector<double> residual = items.points, deviation = items.points;
   for (std::size_t i = 0; i < residual.size(); i++) residual[i] -= found[0][i], deviation[i] -= centre[i % centre.size()];
   write_estimate(s, "reconstructions", [&](hdf5::File const& file) {
-    auto const& shape = s.evaluation.data->shape();
+    auto const& shape = s.data->shape();
     auto const write = [&](std::string const& name, std::vector<double> const& values, Index width, bool image) {
       auto const dataset = file.create_dataset(name, hdf5::native_type<float>(), {items.count, width});
       dataset.write(values);
@@ -208,39 +205,39 @@ Metrics reconstruction(Subject const& s, deck::Block const& block) {
 
 }  // namespace
 
-std::vector<EstimatorEntry> hee_item_estimators() {
+EstimatorEntry log_likelihood_estimator() {
   using L = LikelihoodOptions;
   using A = AnnealingOptions;
+  return {{"log_likelihood",
+           "mean log p(x_0) of held-out items under an hee: exact for its linear-Gaussian members, else by annealed importance sampling",
+           with_item_keys({deck::key("method", &L::method,
+                                     "exact, ais (annealed importance sampling), or automatic: exact where there is a closed form")
+                               .one_of({"automatic", "exact", "ais"}),
+                           deck::key("temperatures", &A::temperatures,
+                                     "ais: from p(x_1:L) to the posterior, one Hamiltonian step each; more of them: less bias")
+                               .at_least(2),
+                           deck::key("chains", &A::chains, "ais: of each item").at_least(2)})},
+          log_likelihood,
+          LooksAt::model_or_data,
+          needs<Hee>(),
+          true,
+          fits_likelihood};
+}
+EstimatorEntry reconstruction_estimator() {
   using D = HeeLangevinOptions;
   using R = ReconstructionOptions;
   return {
-      {{"log_likelihood",
-        "mean log p(x_0) of held-out items under an hee: exact for its linear-Gaussian members, else by annealed importance sampling",
-        with_item_keys(
-            {deck::key("method", &L::method, "exact, ais (annealed importance sampling), or automatic: exact where there is a closed form")
-                 .one_of({"automatic", "exact", "ais"}),
-             deck::key("temperatures", &A::temperatures,
-                       "ais: from p(x_1:L) to the posterior, one Hamiltonian step each; more of them: less bias")
-                 .at_least(2),
-             deck::key("chains", &A::chains, "ais: of each item").at_least(2)})},
-       log_likelihood,
-       LooksAt::model_or_data,
-       needs<Hee>(),
-       true,
-       fits_likelihood},
-      {{"reconstruction",
-        "posterior means of an hee's latent layers given items, and what they expect of x_0: estimates/reconstructions.h5",
-        with_item_keys({deck::key("step_size", &D::step_size, "dt of the second-order dynamics").above(0).in("tau"),
-                        deck::key("tau_u", &D::tau_u, "of the fast neurons, where A' has no closed form").above(0).in("tau"),
-                        deck::key("replicas", &D::replicas, "fast neurons a unit, averaged").at_least(1),
-                        deck::key("duration", &R::duration, "time that the dynamics runs").above(0).in("tau"),
-                        deck::key("average_over", &R::average_over, "its last part, which is averaged").above(0).in("tau")})},
-       reconstruction,
-       LooksAt::model_or_data,
-       needs<Hee>(),
-       true,
-       fits_reconstruction},
-  };
+      {"reconstruction", "posterior means of an hee's latent layers given items, and what they expect of x_0: estimates/reconstructions.h5",
+       with_item_keys({deck::key("step_size", &D::step_size, "dt of the second-order dynamics").above(0).in("tau"),
+                       deck::key("tau_u", &D::tau_u, "of the fast neurons, where A' has no closed form").above(0).in("tau"),
+                       deck::key("replicas", &D::replicas, "fast neurons a unit, averaged").at_least(1),
+                       deck::key("duration", &R::duration, "time that the dynamics runs").above(0).in("tau"),
+                       deck::key("average_over", &R::average_over, "its last part, which is averaged").above(0).in("tau")})},
+      reconstruction,
+      LooksAt::model_or_data,
+      needs<Hee>(),
+      true,
+      fits_reconstruction};
 }
 
 }  // namespace partita

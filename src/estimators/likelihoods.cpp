@@ -4,12 +4,12 @@
 
 #include "comm/tile_sums.hpp"
 #include "core/require.hpp"
-#include "estimators/entry.hpp"
-#include "models/items.hpp"
 #include "estimators/dbn_likelihood.hpp"
+#include "estimators/entry.hpp"
 #include "estimators/enumeration.hpp"
 #include "estimators/item_energies.hpp"
 #include "estimators/log_z.hpp"
+#include "models/items.hpp"
 
 namespace partita {
 namespace {
@@ -33,9 +33,7 @@ struct PseudoLikelihoodOptions {
   Index items = 1000;
 };
 
-using Metrics = std::vector<Metric>;
-
-GibbsModel& model_of(Subject const& s) { return as<GibbsModel>(*s.evaluation.model); }
+GibbsModel& model_of(Subject const& s) { return as<GibbsModel>(*s.model); }
 Communicator const& ranks_of(Subject const& s) { return s.samples.ranks; }
 
 // ---- Items ----
@@ -58,7 +56,7 @@ struct OfSplit {
 };
 template <class Average>
 std::vector<OfSplit> over_splits(Subject const& s, Index most, Average const& average) {
-  auto const* data = s.evaluation.data;
+  auto const* data = s.data;
   if (!data) return {};
   std::vector<OfSplit> out;
   for (auto const& [name, split] : splits)
@@ -175,7 +173,7 @@ struct Annealed {
 };
 Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o, std::optional<ItemTiles> const& starts) {
   LogZOptions const options{.betas = o.schedule(), .chains = o.chains, .rungs = o.rungs, .burn_in = o.burn_in};
-  LogZ z = estimate_log_z(model, options, starts, ranks_of(s), s.evaluation.context.key);
+  LogZ z = estimate_log_z(model, options, starts, ranks_of(s), s.key);
   write_weights(s, z, options.betas);
   std::string const advice = "use more estimator.temperatures or chains";
   auto const &reverse = z.back.front(), &last = z.back.back();
@@ -205,7 +203,7 @@ Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o
 Metrics annealed_log_z(Subject const& s, deck::Block const& block) {
   auto const o = block.as<AnnealingOptions>();
   auto const free_energy = free_energies(s);
-  auto const* data = s.evaluation.data;
+  auto const* data = s.data;
   auto const starts = data ? std::optional(spread_over(*data, o.chains)) : std::nullopt;
   auto [z, out] = annealed(s, model_of(s), o, starts);
   if (z.exact) add_exact(*z.exact, free_energy, out);
@@ -255,11 +253,11 @@ UnitMoments unit_moments(ItemTiles const& items, Index units, Communicator const
 // The importance estimate lies below log p(v) on average, as log_z_lower does below log Z: with that one it is no end of a bracket, and not
 // called optimistic. With log_z_upper both err to one side.
 Metrics belief_network(Subject const& s, deck::Block const& block) {
-  auto const& model = as<DeepBeliefNetwork const>(*s.evaluation.model);
-  auto const& data = *s.evaluation.data;
+  auto const& model = as<DeepBeliefNetwork const>(*s.model);
+  auto const& data = *s.data;
   auto const o = block.as<BeliefOptions>();
   auto const annealing = block.as<AnnealingOptions>();
-  auto const key = [&](std::uint64_t which) { return random::derived_key(s.evaluation.context.key, random::Stream::annealing, which); };
+  auto const key = [&](std::uint64_t which) { return random::derived_key(s.key, random::Stream::annealing, which); };
   constexpr Index items_of_reference = 1000;
   model.top().reserve(1, pitch_quantum);
   model.top().set_reference(
@@ -368,36 +366,51 @@ Needs of_binary_units() {
 
 }  // namespace
 
-std::vector<EstimatorEntry> likelihood_estimators() {
-  using A = AnnealingOptions;
+EstimatorEntry ais_estimator() {
+  return {deck::schema<AnnealingOptions>(
+              "ais",
+              "log Z of a model of units by forward and reverse annealed importance sampling, Bennett's acceptance ratio between "
+              "them, and the likelihoods of the "
+              "items of [data]; the weights: estimates/log_likelihood.h5",
+              annealing_keys()),
+          annealed_log_z,
+          LooksAt::model_or_data,
+          of_units(),
+          false,
+          can_be_annealed};
+}
+EstimatorEntry dbn_likelihood_estimator() {
+  return {belief_schema(), belief_network, LooksAt::model_or_data, needs<DeepBeliefNetwork>(), true, can_be_annealed};
+}
+EstimatorEntry exact_log_z_estimator() {
+  return {{"exact_log_z",
+           "log Z and the likelihoods of the items of [data] by enumeration: an rbm with up to 25 units in one layer, other "
+           "machines with up to 25 units",
+           {}},
+          exact_log_z,
+          LooksAt::model_or_data,
+          Needs{Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm, GaussianMrf, AssociativeMemory>()},
+          false,
+          can_be_enumerated};
+}
+EstimatorEntry pseudo_likelihood_estimator() {
   using P = PseudoLikelihoodOptions;
+  return {deck::schema<P>("pseudo_likelihood", "mean of sum_k log p(v_k | rest) of the items of [data] under a machine of binary units",
+                          {deck::key("items", &P::items, "the first so many of each split; 0: all").at_least(0)}),
+          pseudo_likelihood,
+          LooksAt::model_or_data,
+          of_binary_units(),
+          true,
+          shows_items};
+}
+EstimatorEntry free_energy_gap_estimator() {
   return {
-      {deck::schema<A>("ais",
-                       "log Z of a model of units by forward and reverse annealed importance sampling, Bennett's acceptance ratio between "
-                       "them, and the likelihoods of the "
-                       "items of [data]; the weights: estimates/log_likelihood.h5",
-                       annealing_keys()),
-       annealed_log_z, LooksAt::model_or_data, of_units(), false, can_be_annealed},
-      {belief_schema(), belief_network, LooksAt::model_or_data, needs<DeepBeliefNetwork>(), true, can_be_annealed},
-      {{"exact_log_z",
-        "log Z and the likelihoods of the items of [data] by enumeration: an rbm with up to 25 units in one layer, other "
-        "machines with up to 25 units",
-        {}},
-       exact_log_z,
-       LooksAt::model_or_data,
-       Needs{Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm, GaussianMrf, AssociativeMemory>()},
-       false,
-       can_be_enumerated},
-      {deck::schema<P>("pseudo_likelihood", "mean of sum_k log p(v_k | rest) of the items of [data] under a machine of binary units",
-                       {deck::key("items", &P::items, "the first so many of each split; 0: all").at_least(0)}),
-       pseudo_likelihood, LooksAt::model_or_data, of_binary_units(), true, shows_items},
-      {{"free_energy_gap", "mean free energies of the items of [data], and how far those of the training items lie from held-out ones", {}},
-       free_energy_gap,
-       LooksAt::model_or_data,
-       of_units(),
-       true,
-       has_free_energies},
-  };
+      {"free_energy_gap", "mean free energies of the items of [data], and how far those of the training items lie from held-out ones", {}},
+      free_energy_gap,
+      LooksAt::model_or_data,
+      of_units(),
+      true,
+      has_free_energies};
 }
 
 }  // namespace partita

@@ -1,4 +1,5 @@
-// Estimators that look at a model or at data, and need no samples but the points of [input].
+#include "estimators/point_values.hpp"
+
 #include <algorithm>
 
 #include "estimators/entry.hpp"
@@ -13,8 +14,6 @@ struct GridOptions {
 struct ObservedOptions {
   Index points = 2000;
 };
-
-using Metrics = std::vector<Metric>;
 
 // Points of a grid in one or two dimensions, the last coordinate fastest.
 struct Grid {
@@ -89,7 +88,7 @@ void has_a_grid(Fit const& fit) {
 }
 
 Metrics energy_grid(Subject const& s, deck::Block const& block) {
-  auto* const model = &as<EnergyModel>(*s.evaluation.model);
+  auto* const model = &as<EnergyModel>(*s.model);
   Grid const grid(block.as<GridOptions>(), model->dimension());
   auto const values = energies(*model, grid.points);
   write_estimate(s, "energy_grid", [&](hdf5::File const& file) { grid.write(file, "energy", values); });
@@ -97,7 +96,7 @@ Metrics energy_grid(Subject const& s, deck::Block const& block) {
 }
 
 Metrics score_grid(Subject const& s, deck::Block const& block) {
-  auto* const model = &as<ScoreModel>(*s.evaluation.model);
+  auto* const model = &as<ScoreModel>(*s.model);
   Index const d = model->dimension();
   Grid const grid(block.as<GridOptions>(), d);
   auto values = at_points(*model, grid.points, d, [&](ConstTiles x, Tiles gradient) { model->gradient(x, gradient); });
@@ -115,7 +114,7 @@ Metrics point_energies(Subject const& s, deck::Block const&) {
 }
 
 Metrics observed_data(Subject const& s, deck::Block const& block) {
-  auto const& data = *s.evaluation.data;
+  auto const& data = *s.data;
   Index const d = data.dimension(), count = std::min(block.as<ObservedOptions>().points, data.size(data::Split::train));
   std::vector<float> values(static_cast<std::size_t>(count * d));
   for (Index i = 0; i < count; i++) data.values(data.item(data::Split::train, i), values.data() + i * d);
@@ -127,6 +126,12 @@ Metrics observed_data(Subject const& s, deck::Block const& block) {
   return {};
 }
 
+std::vector<deck::Key> grid_keys() {
+  using G = GridOptions;
+  return {deck::key("lowest", &G::lowest, "lower ends, one or one a coordinate"), deck::key("highest", &G::highest, "upper ends"),
+          deck::key("points", &G::points, "grid points along a coordinate").at_least(2)};
+}
+
 }  // namespace
 
 std::vector<double> energies(EnergyModel& model, std::vector<double> const& points) {
@@ -134,31 +139,40 @@ std::vector<double> energies(EnergyModel& model, std::vector<double> const& poin
                    [&](ConstTiles x, Tiles energy) { model.energy(x, Kokkos::subview(energy, Kokkos::ALL, 0, Kokkos::ALL)); });
 }
 
-std::vector<EstimatorEntry> model_estimators() {
-  using G = GridOptions;
+EstimatorEntry energies_estimator() {
+  return {{"energies", "E(x) of every point, (chain, draw): estimates/energies.h5", {}},
+          point_energies,
+          LooksAt::samples,
+          needs<EnergyModel>()};
+}
+EstimatorEntry energy_grid_estimator() {
+  return {deck::schema<GridOptions>("energy_grid", "E(x) on a grid of one or two dimensions, for pictures: estimates/energy_grid.h5",
+                                    grid_keys()),
+          energy_grid,
+          LooksAt::model_or_data,
+          needs<DifferentiableModel>(),
+          false,
+          has_a_grid};
+}
+EstimatorEntry score_grid_estimator() {
+  return {deck::schema<GridOptions>("score_grid",
+                                    "s(x) = d log p / dx on a grid of one or two dimensions, of models conditioned on noise at the lowest: "
+                                    "estimates/score_grid.h5",
+                                    grid_keys()),
+          score_grid,
+          LooksAt::model_or_data,
+          needs<ScoreModel>(),
+          false,
+          has_a_grid};
+}
+EstimatorEntry observed_data_estimator() {
   using O = ObservedOptions;
-  std::vector<deck::Key> const grid_keys{deck::key("lowest", &G::lowest, "lower ends, one or one a coordinate"),
-                                         deck::key("highest", &G::highest, "upper ends"),
-                                         deck::key("points", &G::points, "grid points along a coordinate").at_least(2)};
-  return {
-      {{"energies", "E(x) of every point, (chain, draw): estimates/energies.h5", {}},
-       point_energies,
-       LooksAt::samples,
-       needs<EnergyModel>()},
-      {deck::schema<G>("energy_grid", "E(x) on a grid of one or two dimensions, for pictures: estimates/energy_grid.h5", grid_keys),
-       energy_grid, LooksAt::model_or_data, needs<DifferentiableModel>(), false, has_a_grid},
-      {deck::schema<G>("score_grid",
-                       "s(x) = d log p / dx on a grid of one or two dimensions, of models conditioned on noise at the lowest: "
-                       "estimates/score_grid.h5",
-                       grid_keys),
-       score_grid, LooksAt::model_or_data, needs<ScoreModel>(), false, has_a_grid},
-      {deck::schema<O>("observed_data", "training items beside the samples, for pictures: estimates/observed_data.h5",
-                       {deck::key("points", &O::points, "items kept").at_least(1)}),
-       observed_data,
-       LooksAt::model_or_data,
-       {},
-       true},
-  };
+  return {deck::schema<O>("observed_data", "training items beside the samples, for pictures: estimates/observed_data.h5",
+                          {deck::key("points", &O::points, "items kept").at_least(1)}),
+          observed_data,
+          LooksAt::model_or_data,
+          {},
+          true};
 }
 
 }  // namespace partita

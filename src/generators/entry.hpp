@@ -1,0 +1,45 @@
+// What a generator's `type` in a deck stands for.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "comm/communicator.hpp"
+#include "deck/entry.hpp"
+#include "generators/generator.hpp"
+#include "models/fit.hpp"
+#include "samplers/sampler.hpp"
+
+namespace partita {
+
+// What generators share, whatever their type.
+struct GeneratorOptions {
+  Index samples = 1024;
+  Index tile_width = 0;
+};
+std::vector<deck::Key> generator_keys();
+
+struct GeneratorContext {
+  deck::Document const& deck;
+  Communicator const& ranks;
+  random::Key key;
+  std::function<std::unique_ptr<DifferentiableModel>()> make_target;  // the energy of [target]; collective
+  std::function<std::unique_ptr<Sampler>()> make_sampler;             // of [sampler], which the deck has
+  Model& model;
+  data::Dataset const* data;  // null where the deck has none
+};
+struct GeneratorEntry : deck::Entry<std::unique_ptr<Generator>(GeneratorContext const&)> {
+  Needs needs;  // of the model whose samples it makes
+  bool needs_sampler = true;
+  Rule rule = {};
+};
+
+// Entries beside their classes.
+GeneratorEntry hee_joint_generator();
+GeneratorEntry hee_marginal_generator();
+GeneratorEntry hee_posterior_generator();
+GeneratorEntry hee_ancestral_generator();
+GeneratorEntry dbn_top_down_generator();
+GeneratorEntry flow_generator();
+GeneratorEntry flow_metropolis_generator();
+
+}  // namespace partita

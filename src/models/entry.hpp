@@ -1,0 +1,79 @@
+// What a model's `type` in a deck stands for.
+#pragma once
+#include <memory>
+
+#include "deck/entry.hpp"
+#include "models/fit.hpp"
+
+namespace partita {
+
+struct ModelEntry : deck::Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
+  Capabilities can;                                               // with any of its keys
+  std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that make no model
+  std::function<Capabilities(deck::Block const&)> can_with = {};  // where they depend on the block's keys
+  bool learns = can.meets(Capabilities::only<LearnableEnergy, TrainableScore, DeepBeliefNetwork, Hee, Nice>());
+  Rule rule = {};
+};
+
+template <class Class, class Options>
+Sizes sizes_by_options(deck::Block const& b) {
+  return Class::sizes(b.as<Options>());
+}
+
+// Models that cost nothing to make.
+template <class Options>
+ModelEntry analytic_entry(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*make)(Options const&)) {
+  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return make(b.as<Options>()); }},
+          Capabilities::of<DifferentiableModel>(),
+          [make](deck::Block const& b) {
+            auto const model = make(b.as<Options>());
+            return Sizes{model->visible_dimension(), model->dimension()};
+          }};
+}
+
+// The standard normals that a model's parameters start from.
+std::function<double(Index)> normals(random::Key);
+
+// Models whose parameters start from them.
+template <class Network, class Options>
+ModelEntry network_entry(deck::Schema schema) {
+  return {{std::move(schema),
+           [](deck::Block const& b, random::Key key) {
+             auto model = std::make_unique<Network>(b.as<Options>());
+             model->initialise(normals(key));
+             return model;
+           }},
+          Capabilities::of<Network>(),
+          sizes_by_options<Network, Options>};
+}
+
+// Patterns are random ones, or items.
+template <class Options>
+void has_patterns(Fit const& fit) {
+  if (fit.own.as<Options>().patterns > 0) return;
+  if (fit.own.section == "target")
+    fit.refuse("patterns",
+               "target.patterns = 0 stands for training items, which a target does not look at; give a number of random patterns");
+  else if (!given(fit.deck, "data"))
+    fit.refuse("patterns",
+               "model.patterns = 0 stands for the training items of [data], and there is none; add it, or a number of random patterns");
+}
+
+// Networks that remember patterns.
+template <class Network, class Options>
+ModelEntry memory_entry(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key)) {
+  return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }},
+          Capabilities::of<Network>(),
+          sizes_by_options<Network, Options>,
+          {},
+          false,
+          has_patterns<Options>};
+}
+
+// Entries beside their classes.
+ModelEntry gaussian_mrf_model();
+ModelEntry rbm_model();
+ModelEntry ising_lattice_model();
+ModelEntry hee_model();
+
+}  // namespace partita
