@@ -189,14 +189,14 @@ struct ConvergenceOptions {
   Index coordinates = 8;
 };
 
-// What is monitored, and how far: a name for x_i, or for the energy.
+// Diagnostics of one monitored quantity: x_i, or the energy.
 struct Diagnosis {
   std::string of;
   double rhat, bulk, tail;
-  std::string unknown;  // why, where they are
+  std::string unknown;  // why these are not known; empty: they are
 };
 
-// Of the energy, where it is known, and the first `coordinates`; each series is one rank's work.
+// Diagnostics of the energy, where it is known, and of the first `coordinates`; each series is handled by one rank.
 std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
   Index const first = s.has_energy ? -1 : 0, number = coordinates - first;
   std::vector<double> numbers(static_cast<std::size_t>(3 * number));
@@ -218,7 +218,7 @@ std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
 
 constexpr double most_rhat = 1.01, least_ess = 400;  // Vehtari et al. 2021
 
-// The worst of one number; one that is not known is worse than any.
+// The worst value of one diagnostic; an unknown value is worse than any other.
 Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnosis::*number, bool largest, std::string const& what) {
   Metric m{std::move(name), std::numeric_limits<double>::quiet_NaN(), {}, what + ": nothing is monitored"};
   for (Diagnosis const& d : all) {
@@ -236,10 +236,10 @@ Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnos
   return m;
 }
 
-// `copies`: of how many chains each one here stands.
+// `copies`: how many chains each one here represents.
 Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordinates, double copies = 1) {
   auto all = diagnose(s, std::min(s.dimension, coordinates));
-  // Single units of a machine may well never change, and tell nothing then.
+  // Single units of a machine may never change; they are then left out.
   auto const known = [](Diagnosis const& d) { return d.unknown.empty(); };
   if (if_can<GibbsModel>(model) && std::any_of(all.begin(), all.end(), known))
     all.erase(std::remove_if(all.begin(), all.end(), std::not_fn(known)), all.end());
@@ -249,14 +249,14 @@ Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordi
          tail = worst("ess_tail", all, &Diagnosis::tail, false, "smallest tail effective sample size");
   if (rhat.value > most_rhat)
     rhat.warning = fmt::format(
-        "{:.4g} is above {}: the chains have not forgotten where they started, or are stuck apart; run longer (sampler.steps, "
+        "{:.4g} is above {}: the chains still depend on where they started, or are stuck in different places; run longer (sampler.steps, "
         "sampler.warmup), take longer steps where nearly all are accepted, start nearer to the bulk, or use a sampler that passes between "
         "modes",
         rhat.value, most_rhat);
   if (bulk.value < least_ess || tail.value < least_ess)
-    (bulk.value < least_ess ? bulk : tail).warning =
-        fmt::format("draws worth {:.0f} independent ones are fewer than the {} that R-hat and errors need; take more draws or more chains",
-                    std::min(bulk.value, tail.value), least_ess);
+    (bulk.value < least_ess ? bulk : tail).warning = fmt::format(
+        "the draws are worth {:.0f} independent ones, fewer than the {} that R-hat and errors need; take more draws or more chains",
+        std::min(bulk.value, tail.value), least_ess);
   if (std::isnan(rhat.value)) bulk.warning = tail.warning = "";  // said once
   return {rhat, bulk, tail};
 }
@@ -275,7 +275,7 @@ EstimatorEntry convergence_estimator() {
 }
 
 std::vector<std::string> convergence_warnings(SampleSet const& s, Model const* model, double copies) {
-  // All coordinates of small runs; sorting some million numbers takes a second.
+  // All coordinates in small runs; sorting some million numbers takes a second.
   constexpr Index most_numbers = Index{1} << 22;
   Index const draws = std::max<Index>(1, s.tiling.chains * s.draws),
               coordinates = std::max(ConvergenceOptions{}.coordinates, most_numbers / draws);

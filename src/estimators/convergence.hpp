@@ -30,8 +30,8 @@ double tail_ess(ChainSeries const&);  // the smaller of the 5 % and 95 % quantil
 // The inverse of the standard normal distribution function, to double precision, 0 < p < 1.
 double normal_quantile(double p);
 
-// What the energy and the first coordinates say against the chains' convergence, as the estimator "convergence" has it; `copies`: of how
-// many chains each one here stands. `model`: what was sampled, null where it is not known. Collective.
+// Warnings about the chains' convergence from the energy and the first coordinates, as by the estimator "convergence"; `copies`: how many
+// chains each one here represents. `model`: what was sampled, null where it is not known. Collective.
 std::vector<std::string> convergence_warnings(SampleSet const&, Model const* model, double copies);
 
 }  // namespace partita

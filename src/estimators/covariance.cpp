@@ -46,17 +46,18 @@ Metrics covariance(Subject const& s, deck::Block const& block) {
   constexpr double too_many = 7;  // standard errors; of a million entries the largest is below 6 in all but one of a hundred runs
   if (test.largest_z > too_many)
     z.warning = fmt::format(
-        "an entry of the covariance is {:.3g} standard errors from what it should be: the chains have not converged, or are not "
+        "an entry of the covariance is {:.3g} standard errors from its reference: the chains have not converged, or are not "
         "independent",
         test.largest_z);
-  else if (std::isnan(test.largest_z)) z.warning = "not known: an entry has no error, where nothing moves or there is a single draw";
+  else if (std::isnan(test.largest_z))
+    z.warning = "not known: an entry has no standard error, because nothing moves or there is a single draw";
   return {z, {"covariance_error_max", test.largest_error, {}, "largest absolute difference of a covariance entry"}};
 }
 
 void has_known_covariance(Fit const& fit) {
   if (fit.can.has<GaussianMrf>() && fit.sizes && fit.sizes->dimension > GaussianMrf::dense_limit)
     fit.refuse("",
-               fmt::format("estimator.type = \"covariance\" compares all pairs of up to {} units, and this model has {}; use \"moments\"",
+               fmt::format("estimator.type = \"covariance\" compares all pairs of up to {} units, but this model has {}; use \"moments\"",
                            GaussianMrf::dense_limit, fit.sizes->dimension));
 }
 

@@ -232,7 +232,7 @@ struct WassersteinOptions {
 
 struct Reference {
   std::vector<double> points;  // (point, dimension), the last draw of every chain first, as in gather_points
-  Index chains;                // that they came from; independent points count as chains of their own
+  Index chains;                // number of chains from which they came; independent points count as one chain each
 };
 
 // Up to `count` points of a file, the same on every rank.
@@ -242,7 +242,7 @@ Reference points_of(Communicator const& ranks, std::string const& path, std::str
   together(ranks, [&] {
     SampleReader const reader(path, dataset);
     chains = reader.chains();
-    require(reader.dimension() == dimension, ExitCode::data, "{}: points of dimension {}, and the samples have {}", reader.where(),
+    require(reader.dimension() == dimension, ExitCode::data, "{}: points of dimension {}, but the samples have {}", reader.where(),
             reader.dimension(), dimension);
     auto const values = reader.read<double>(0, reader.chains());
     for (Index draw = reader.draws() - 1; draw >= 0; draw--)
@@ -254,7 +254,7 @@ Reference points_of(Communicator const& ranks, std::string const& path, std::str
   return {std::move(points), chains};
 }
 
-// Whether [data] has items that no training looks at.
+// Whether [data] has items that no training uses.
 bool holds_items_back(deck::Block const& data) {
   auto const names_file = [&](char const* key) {
     auto const* const entry = data.find(key);
@@ -265,14 +265,14 @@ bool holds_items_back(deck::Block const& data) {
          o.validation_fraction + o.test_fraction > 0;
 }
 
-// Points of another file have as many coordinates as the samples, and both are two or more.
+// Checks that points of another file have as many coordinates as the samples, and that there are at least two of both.
 void fits_reference(Fit const& fit) {
   auto const* const reference = fit.reference();
   if (!reference) return;
   if (auto const d = fit.points_dimension(); d && reference->dimension != *d)
-    fit.refuse("reference", fmt::format("{}: points of dimension {}, and the samples have {}", reference->where, reference->dimension, *d));
+    fit.refuse("reference", fmt::format("{}: points of dimension {}, but the samples have {}", reference->where, reference->dimension, *d));
   if (auto const& input = fit.loaded->input; reference->points < 2 || (input && input->points < 2))
-    fit.refuse("reference", fmt::format("estimator.type = \"{}\" compares two points or more, and {} holds one", fit.own.type,
+    fit.refuse("reference", fmt::format("estimator.type = \"{}\" compares two points or more, but {} holds one", fit.own.type,
                                         reference->points < 2 ? reference->where : input->where));
 }
 
@@ -293,19 +293,18 @@ void has_points_to_compare_with(Fit const& fit) {
     fit.refuse("", fmt::format("estimator.type = \"{}\" needs something to compare with; set estimator.reference to a sample file or run{}",
                                fit.own.type, data ? "" : ", or add a [data] section with test items"));
   else if (!holds_items_back(*data))
-    fit.refuse("",
-               fmt::format("estimator.type = \"{}\" compares with held-out items, and [data] holds none back; set data.test_fraction, or "
-                           "estimator.reference to a sample file or run",
-                           fit.own.type));
+    fit.refuse("", fmt::format("estimator.type = \"{}\" compares with held-out items, but [data] has none; set data.test_fraction, or "
+                               "estimator.reference to a sample file or run",
+                               fit.own.type));
 }
 
-// What samples are compared with: another file, or held-out data of a training run.
+// The points with which samples are compared: those of another file, or held-out data of a training run.
 Reference reference_points(Subject const& s, std::string const& path, std::string const& dataset, Index count) {
   if (!path.empty()) return points_of(s.samples.ranks, path, dataset, s.samples.dimension, count);
   return {s.data->held_out(0, count), count};
 }
 
-// As many samples as points to compare them with, and how both may be left out in groups.
+// Equally many samples and reference points, with the groups in which the jackknife leaves them out.
 struct Compared {
   std::vector<double> x, y;
   Index points;
@@ -314,11 +313,11 @@ struct Compared {
 
 Compared compared_points(Subject const& s, Index count, std::string const& reference, std::string const& dataset, std::string const& type) {
   Index const d = s.samples.dimension, there = std::min(count, s.samples.tiling.chains * s.samples.draws);
-  if (there < count) log::warning("{} samples where the estimator asks for {} points", there, count);
+  if (there < count) log::warning("only {} samples, but the estimator asks for {} points: these are used", there, count);
   std::vector<double> const x = gather_points(s.samples, count);
   Reference const y = reference_points(s, reference, dataset, count);
   Index const n = std::min(there, static_cast<Index>(y.points.size()) / d);
-  require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, and there is {}", type, n);
+  require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, but there is only {}", type, n);
   return {{x.begin(), x.begin() + n * d},
           {y.points.begin(), y.points.begin() + n * d},
           n,
@@ -326,7 +325,7 @@ Compared compared_points(Subject const& s, Index count, std::string const& refer
           Groups::of_draws(n, y.chains)};
 }
 
-char const* const points_alike = "the points are so alike, in all groups or on both sides, that they show none";
+char const* const points_alike = "the points are too similar, in all groups or on both sides, to show an error";
 
 Metrics energy_distance(Subject const& s, deck::Block const& block) {
   auto const o = block.as<DistanceOptions>();
@@ -342,11 +341,12 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
     of_pairs.push_back(
         squared_energy_distance(s.samples.ranks, s.data->held_out(2 * k + 2, points), s.data->held_out(2 * k + 3, points), d));
   Estimate const of_data = mean_and_error(of_pairs);
-  out.push_back(
-      metric("energy_distance_data", of_data,
-             fmt::format("mean of the same between two data sets, {} pairs; of data from files all drawn from the same items, whose own "
-                         "spread the error leaves out",
-                         o.splits)));
+  out.push_back(metric(
+      "energy_distance_data", of_data,
+      fmt::format(
+          "mean squared energy distance between two data sets, {} pairs; of data from files all drawn from the same items, whose own "
+          "spread the error leaves out",
+          o.splits)));
   out.push_back(metric("energy_distance_ratio", quotient(distance, of_data),
                        "energy_distance over energy_distance_data; 1: as near as data to data"));
   return with_reason(std::move(out), points_alike);

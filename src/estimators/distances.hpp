@@ -40,7 +40,7 @@ double sliced_wasserstein(Communicator const&, std::vector<double> const& x, std
 Estimate sliced_wasserstein(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension, int p,
                             Index projections, random::Key, Groups const& of_x, Groups const& of_y);
 
-// Sampler steps that the chains of a training run make with their final parameters before the estimators look at them.
+// Sampler steps that the chains of a training run make with the final parameters before the estimators use them.
 Index final_steps(deck::Document const&);
 
 // Squared energy distance between the first `points` chains and validation items. Collective; the same bits on any number of ranks.

@@ -44,7 +44,7 @@ struct EstimatorEntry {
 // estimates/<name>.h5 of the run, with its provenance, written by the root. Collective.
 void write_estimate(Subject const&, std::string const& name, std::function<void(hdf5::File const&)> const& content);
 
-// Says once, for all metrics of an estimator, why they have no error.
+// Adds the reason why metrics have no error to the first such metric of an estimator.
 Metrics with_reason(Metrics, std::string const& reason);
 
 // Entries, beside their numerics.

@@ -77,10 +77,10 @@ bool require_linear_gaussian(Fit const& fit) {
   bool const relaxes = fit.own.type == "hee_relaxation", lateral = !relaxes && o.g == "lateral";
   bool const is = o.f == "identity" && o.phi == "identity" && (o.g == "quadratic" || lateral);
   if (!is)
-    fit.refuse(
-        "", fmt::format("estimator.type = \"{}\" needs a linear-Gaussian hee, whose Hessians are constant: model.f = \"identity\", phi = "
-                        "\"identity\" and g = \"quadratic\"{}",
-                        fit.own.type, relaxes ? "" : " or \"lateral\""));
+    fit.refuse("", fmt::format(
+                       "estimator.type = \"{}\" needs a linear-Gaussian hee, whose Hessians are constant: model.activation = \"identity\", "
+                       "statistic = \"identity\" and base_measure = \"quadratic\"{}",
+                       fit.own.type, relaxes ? "" : " or \"lateral\""));
   return is;
 }
 

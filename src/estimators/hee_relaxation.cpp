@@ -226,7 +226,7 @@ void write_relaxation(Subject const& s, SlowMode const& mode, RelaxationOptions 
   });
 }
 
-// The first training item; 0 without data.
+// x_0: the first training item, or 0 without data.
 std::vector<double> start_of(Hee const& model, data::Dataset const* data) {
   std::vector<double> x0(static_cast<std::size_t>(model.dimension()), 0);
   if (data) data->values(data->item(data::Split::train, 0), x0.data());
@@ -240,7 +240,7 @@ void fits_relaxation(Fit const& fit) {
   if (data && fit.model && data->dimension() != fit.model->dimension()) return;
   auto const o = fit.own.as<RelaxationOptions>();
   fit.attempt_on<Hee>([&](Hee const& model) {
-    HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"}, model);
+    HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"}, model);
     require_long_enough(slowest_mode(model, start_of(model, data)), o);
   });
 }
@@ -267,11 +267,13 @@ Metrics hee_relaxation(Subject const& s, deck::Block const& block) {
                                  mode.curvature, exact[0]))};
   for (std::size_t k = 1; k < runs.size(); k++) {
     Estimate const second = runs[k].integrated_time;
-    out.push_back(
-        metric(fmt::format("tau_int_second_m{:g}", strengths[k]), second, fmt::format("the same, second order; exact: {:.4g}", exact[k])));
     out.push_back(metric(
-        fmt::format("speedup_m{:g}", strengths[k]), quotient(first, second),
-        fmt::format("tau_int_first over it; exact: {:.4g}, in continuous time 1 + m = {:g}", exact[0] / exact[k], 1 + strengths[k])));
+        fmt::format("tau_int_second_m{:g}", strengths[k]), second,
+        fmt::format("integrated autocorrelation time of that mode, second order with this strength m of the adaptation; exact: {:.4g}",
+                    exact[k])));
+    out.push_back(metric(fmt::format("speedup_m{:g}", strengths[k]), quotient(first, second),
+                         fmt::format("tau_int_first over tau_int_second with the same m; exact: {:.4g}, in continuous time 1 + m = {:g}",
+                                     exact[0] / exact[k], 1 + strengths[k])));
   }
   return out;
 }
@@ -285,10 +287,11 @@ EstimatorEntry hee_relaxation_estimator() {
            "integrated autocorrelation time of the slowest posterior mode of a linear-Gaussian hee, first against second order: "
            "estimates/relaxation.h5; given the first training "
            "item, or x_0 = 0 without [data]",
-           {deck::key("m", &M::m, "strengths of the adaptation").above(0), deck::key("step_size", &R::step_size, "dt").above(0).in("tau"),
-            deck::key("tau_v", &R::tau_v, "of the adaptation").above(0).in("tau"),
-            deck::key("duration", &R::duration, "of each chain; 0: 200 times the mode's relaxation time").at_least(0).in("tau"),
-            deck::key("chains", &R::chains, "independent chains").at_least(2)}},
+           {deck::key("adaptation", &M::m, "strengths m of the adaptation in the second-order dynamics").above(0).formerly("m"),
+            deck::key("step_size", &R::step_size, "time step dt").above(0).in("tau"),
+            deck::key("tau_v", &R::tau_v, "time constant of the adaptation v").above(0).in("tau"),
+            deck::key("duration", &R::duration, "time that each chain runs; 0: 200 times the mode's relaxation time").at_least(0).in("tau"),
+            deck::key("chains", &R::chains, "number of independent chains").at_least(2)}},
           hee_relaxation,
           LooksAt::model_or_data,
           needs<Hee>(),

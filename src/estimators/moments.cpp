@@ -45,8 +45,9 @@ Metrics moments(Subject const& s, deck::Block const& block) {
 Metrics probability(Subject const& s, deck::Block const& block) {
   auto const o = block.as<ProbabilityOptions>();
   auto const e = expectations(s.samples, 1, [&](float const* x, double, double* out) { out[0] = x[o.coordinate] < o.below; });
-  return with_reason({metric("probability_below", e[0], fmt::format("P(x_{} < {})", o.coordinate, o.below))},
-                     "the share below is the same in all chains; if it is 0 or 1 the samples bound it, and more of them are needed");
+  return with_reason(
+      {metric("probability_below", e[0], fmt::format("P(x_{} < {})", o.coordinate, o.below))},
+      "the share below is the same in all chains; if it is 0 or 1 the samples give only a bound, and more of them are needed");
 }
 
 void has_the_coordinate(Fit const& fit) {

@@ -120,7 +120,7 @@ struct Problem {
   double clipped(double rating) const { return std::clamp(rating, levels.front(), levels.back()); }
 };
 
-// predict(user, item) of the four methods.
+// The four methods of predict(user, item).
 enum Method { rbm, item_mean, user_item, user_item_regularised, methods };
 constexpr std::array<char const*, methods> names{"rbm", "item_mean", "user_item", "user_item_regularised"};
 
@@ -156,7 +156,7 @@ class Predictor {
  private:
   double expected_rating(Index item) const {
     auto const p = machine_.probabilities(field_, item);
-    double mean = 0, total = 0;  // over the levels that there are
+    double mean = 0, total = 0;  // over the levels that occur
     for (std::size_t k = 0; k < problem_.levels.size(); k++) mean += p[k] * problem_.levels[k], total += p[k];
     return mean / total;
   }
@@ -182,8 +182,8 @@ std::vector<UserRange> by_user(std::vector<Rating> const& ratings) {
   return out;
 }
 
-// Scores of one user's candidates, and which of them are relevant. Offsets of users do not change the order of items (but for ties at the
-// ends of the scale).
+// Scores of one user's candidates, and which of them are relevant. Offsets of users do not change the order of items (except for ties at
+// the ends of the scale).
 struct Lists {
   static constexpr std::array<std::pair<char const*, Method>, 3> by_rating{
       {{"rbm", rbm}, {"item_mean", item_mean}, {"item_mean_regularised", user_item_regularised}}};
@@ -208,7 +208,7 @@ Lists lists_of(Problem const& p, Predictor& predict, UserRange range, std::vecto
   return out;
 }
 
-// What the ranks found for their users, one after the other.
+// The results of all ranks for their users, one after the other.
 struct Found {
   std::array<std::vector<double>, methods> predictions;                // of the held-out ratings
   std::array<std::array<std::vector<double>, 3>, Lists::count> lists;  // ndcg, precision, recall of each user with something to rank
@@ -246,7 +246,7 @@ void has_held_out_ratings(Fit const& fit) {
   if (!data || !fit.model) return;
   fit.attempt([&] { require_width(*data, *fit.model); });
   if (data->ratings() && data->ratings()->held_out.empty())
-    fit.refuse("", "estimator.type = \"ratings\" predicts held-out ratings, and there are none; set data.held_out_fraction");
+    fit.refuse("", "estimator.type = \"ratings\" predicts held-out ratings, but there are none; set data.held_out_fraction");
 }
 
 Metrics ratings(Subject const& s, deck::Block const& block) {
@@ -272,29 +272,33 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
 
   constexpr std::array<char const*, methods> what{
       "the machine's E[rating | training ratings of the user]", "the item's training mean, of all ratings where it has none",
-      "mean + item offset + user offset", "the same with offsets sum / (count + regularisation)"};
-  Metrics out{{"held_out_ratings", static_cast<double>(problem.held_out.size()), {}, "ratings that the following are about"}};
+      "mean + item offset + user offset", "mean + item offset + user offset, each offset sum / (count + regularisation)"};
+  Metrics out{
+      {"held_out_ratings", static_cast<double>(problem.held_out.size()), {}, "number of held-out ratings, over which errors are averaged"}};
   for (std::size_t m = 0; m < methods; m++) {
     auto const e = prediction_errors(problem.held_out, found.predictions[m]);
     out.push_back(metric(fmt::format("rmse_{}", names[m]), e.root_mean_square,
                          fmt::format("root mean square error of {}; error over users", what[m])));
     if (m != rbm) {
       auto const gain = error_difference(problem.held_out, found.predictions[rbm], found.predictions[m]);
-      out.push_back(metric(fmt::format("rmse_rbm_less_{}", names[m]), gain, "the machine's less this one, error over users"));
+      out.push_back(
+          metric(fmt::format("rmse_rbm_less_{}", names[m]), gain, fmt::format("rmse_rbm less rmse_{}; error over users", names[m])));
     }
-    out.push_back(metric(fmt::format("mae_{}", names[m]), e.mean_absolute, "mean absolute error of the same"));
+    out.push_back(
+        metric(fmt::format("mae_{}", names[m]), e.mean_absolute, fmt::format("mean absolute error of {}; error over users", what[m])));
   }
   std::string const candidates = o.candidates == "all" ? "all items that the user has not rated in training" : "the user's held-out items";
   constexpr std::array<char const*, 3> measures{"ndcg", "precision", "recall"};
-  out.push_back({"ranked_users",
-                 static_cast<double>(found.lists[0][0].size()),
-                 {},
-                 fmt::format("users with candidates ({}) that are rated {} or more and others, whom the following are about", candidates,
-                             o.relevant_from)});
+  out.push_back(
+      {"ranked_users",
+       static_cast<double>(found.lists[0][0].size()),
+       {},
+       fmt::format("users with candidates ({}) that are rated {} or more and others that are not, over whom ranking metrics are averaged",
+                   candidates, o.relevant_from)});
   for (std::size_t k = 0; k < Lists::count && !found.lists[0][0].empty(); k++)
     for (std::size_t q = 0; q < measures.size(); q++)
       out.push_back(metric(fmt::format("{}_{}", measures[q], Lists::name(k)), mean_and_error(found.lists[k][q]),
-                           fmt::format("of the first {} candidates in the order of {}; error over users", o.cutoff,
+                           fmt::format("{} of the first {} candidates in the order of {}; error over users", measures[q], o.cutoff,
                                        k < Lists::by_rating.size() ? "these predictions" : "their numbers of training ratings")));
   return out;
 }

@@ -9,7 +9,7 @@ namespace partita {
 
 std::string rounding_warning(SampleSet const& s) {
   constexpr Index most_coordinates = 64;
-  constexpr double fewest_steps = 10;  // in a standard deviation: rounding then adds 1/1200 to a variance
+  constexpr double fewest_steps = 10;  // rounding steps in a standard deviation: rounding then adds 1/1200 to the variance
   Index const shown = std::min(s.dimension, most_coordinates);
   auto const numbers = [&](auto const& of) {
     return expectations(s, shown + 1, [&](float const* x, double energy, double* out) {
@@ -25,7 +25,7 @@ std::string rounding_warning(SampleSet const& s) {
     double const at = std::abs(mean[std::size_t(i)].value), step = at * 0x1p-23, width = std::sqrt(variance[std::size_t(i)].value);
     if (!(width > 0 && width < fewest_steps * step)) continue;
     return fmt::format(
-        "{} lies near {:.4g} and varies by {:.2g}, where single precision has steps of {:.1g}: its averages are wrong by up to "
+        "{} is near {:.4g} and varies by {:.2g}, where single precision has steps of {:.1g}: its averages are wrong by up to "
         "as much; {}",
         energy ? "the energy" : fmt::format("x_{}", i), mean[std::size_t(i)].value, width, step,
         energy ? "choose a constant of the energy that keeps it small, or build in double precision (cmake --preset double)"

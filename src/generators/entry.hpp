@@ -11,7 +11,7 @@
 
 namespace partita {
 
-// What generators share, whatever their type.
+// Keys that all generators share.
 struct GeneratorOptions {
   Index samples = 1024;
   Index tile_width = 0;

@@ -229,7 +229,7 @@ Tiling flow_tiling(deck::Document const& d) {
 
 void has_its_sampler(Fit const& fit) {
   if (Index const steps = fit.own.as<FlowMetropolisOptions>().sampler_steps; steps > 0 && !given(fit.deck, "sampler"))
-    fit.refuse("sampler_steps", fmt::format("generator.sampler_steps = {} needs a [sampler]; add one, mala say", steps));
+    fit.refuse("sampler_steps", fmt::format("generator.sampler_steps = {} needs a [sampler]; add one, for example mala", steps));
 }
 
 }  // namespace

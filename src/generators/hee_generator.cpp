@@ -163,12 +163,23 @@ std::vector<TileStorage> HeeAncestralGenerator::samples() {
 
 namespace {
 
-// Puts held-out items, or training items where there are none, on the visible layer, the first again when they run out.
+// Writes held-out items, or training items where there are none, to the visible layer, starting over when there are too few.
 void show_items(data::Dataset const& data, HeeChains const& chains) {
   data::Split const split = data.size(data::Split::test) > 0         ? data::Split::test
                             : data.size(data::Split::validation) > 0 ? data::Split::validation
                                                                      : data::Split::train;
   data.fill(chains.x[0], chains.tiling, chains.mine, [&](Index chain) { return data.item(split, chain % data.size(split)); });
+}
+
+Share share_of(GeneratorListing const& l, Tiling const& tiling) { return {tiling, l.rank, l.ranks}; }
+
+Tiling hee_tiling(deck::Document const& deck) {
+  auto const common = deck.at("generator").as<GeneratorOptions>();
+  return {common.samples, hee_width(common.tile_width, common.samples)};
+}
+Tiling dbn_tiling(deck::Document const& deck, DeepBeliefNetwork const& model) {
+  auto const common = deck.at("generator").as<GeneratorOptions>();
+  return {common.samples, ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2)};
 }
 
 template <class Options>
@@ -179,7 +190,7 @@ GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) 
              auto const& block = c.deck.at("generator");
              auto const common = block.as<GeneratorOptions>();
              HeeRun const wanted = run(block.as<Options>());
-             Tiling const tiling{common.samples, hee_width(common.tile_width, common.samples)};
+             Tiling const tiling = hee_tiling(c.run.deck);
              auto generator =
                  std::make_unique<HeeDynamicsGenerator>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling, c.ranks,
                                                         c.key, sampler_block.as<ChainOptions>().distribution());

@@ -306,7 +306,8 @@ std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& 
 }
 
 ModelEntry ising_lattice_model() {
-  return {{ising_lattice_schema(), [](deck::Block const& b, random::Key) { return make_ising_lattice(b.as<IsingLatticeOptions>()); }},
+  return {{ising_lattice_schema(),
+           [](deck::Block const& b, random::Key, Arrays arrays) { return make_ising_lattice(b.as<IsingLatticeOptions>(), arrays); }},
           Capabilities::of<BoltzmannMachine>(),
           [](deck::Block const& b) { return sizes(b.as<IsingLatticeOptions>()); },
           {},

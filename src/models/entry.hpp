@@ -31,35 +31,35 @@ ModelEntry analytic_entry(deck::Schema schema, std::unique_ptr<DifferentiableMod
           }};
 }
 
-// The standard normals that a model's parameters start from.
+// The standard normals from which a model's parameters are initialised.
 std::function<double(Index)> normals(random::Key);
 
 // Models whose parameters start from them.
 template <class Network, class Options>
 ModelEntry network_entry(deck::Schema schema) {
   return {{std::move(schema),
-           [](deck::Block const& b, random::Key key) {
-             auto model = std::make_unique<Network>(b.as<Options>());
-             model->initialise(normals(key));
+           [](deck::Block const& b, random::Key key, Arrays arrays) {
+             auto model = std::make_unique<Network>(b.as<Options>(), arrays);
+             if (arrays.makes()) model->initialise(normals(key));
              return model;
            }},
           Capabilities::of<Network>(),
           sizes_by_options<Network, Options>};
 }
 
-// Patterns are random ones, or items.
+// Checks that patterns are random ones, or that there are items.
 template <class Options>
 void has_patterns(Fit const& fit) {
   if (fit.own.as<Options>().patterns > 0) return;
   if (fit.own.section == "target")
-    fit.refuse("patterns",
-               "target.patterns = 0 stands for training items, which a target does not look at; give a number of random patterns");
+    fit.refuse("patterns", "target.patterns = 0 stands for training items, which a target cannot use; give a number of random patterns");
   else if (!given(fit.deck, "data"))
-    fit.refuse("patterns",
-               "model.patterns = 0 stands for the training items of [data], and there is none; add it, or a number of random patterns");
+    fit.refuse(
+        "patterns",
+        "model.patterns = 0 stands for the training items of [data], but there is none; add it, or give a number of random patterns");
 }
 
-// Networks that remember patterns.
+// Networks that store patterns.
 template <class Network, class Options>
 ModelEntry memory_entry(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key)) {
   return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }},

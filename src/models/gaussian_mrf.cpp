@@ -193,10 +193,10 @@ double GaussianMrf::log_z_reference() const {
 }
 
 ModelEntry gaussian_mrf_model() {
-  return {
-      {gaussian_mrf_schema(), [](deck::Block const& b, random::Key) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>()); }},
-      Capabilities::of<GaussianMrf>(),
-      sizes_by_options<GaussianMrf, GaussianMrfOptions>};
+  return {{gaussian_mrf_schema(), [](deck::Block const& b, random::Key,
+                                     Arrays arrays) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>(), arrays); }},
+          Capabilities::of<GaussianMrf>(),
+          sizes_by_options<GaussianMrf, GaussianMrfOptions>};
 }
 
 }  // namespace partita

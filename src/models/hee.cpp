@@ -217,7 +217,8 @@ std::vector<Hee::Layer> Hee::host_layers() const {
 }
 
 ModelEntry hee_model() {
-  return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }},
+  return {{hee_schema(),
+           [](deck::Block const& b, random::Key key, Arrays arrays) { return std::make_unique<Hee>(b.as<HeeOptions>(), key, arrays); }},
           Capabilities::of<Hee>(),
           sizes_by_options<Hee, HeeOptions>};
 }

@@ -344,9 +344,9 @@ void Rbm::centre(Vector gradient, ConstVector offsets) const {
 
 ModelEntry rbm_model() {
   return {{rbm_schema(),
-           [](deck::Block const& b, random::Key key) {
-             auto model = make_rbm(b.as<RbmOptions>());
-             model->initialise(normals(key));
+           [](deck::Block const& b, random::Key key, Arrays arrays) {
+             auto model = make_rbm(b.as<RbmOptions>(), arrays);
+             if (arrays.makes()) model->initialise(normals(key));
              return model;
            }},
           Capabilities::of<GaussianRbm>(),

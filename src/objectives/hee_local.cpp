@@ -136,7 +136,7 @@ ObjectiveEntry hee_local_objective() {
             auto const o = fit.own.as<HeeLocalOptions>();
             auto const train = fit.deck.at("train").as<TrainOptions>();
             fit.attempt([&] { HeeLocal::require_fit(o); });
-            fit.attempt([&] { random::check_budget(train.batch, product_or_most(train.updates, o.steps_per_update + o.burn_in), 0); });
+            fit.attempt([&] { random::check_budget(train.batch, product_or_most(train.updates, o.steps_per_update + o.warmup), 0); });
           }};
 }
 

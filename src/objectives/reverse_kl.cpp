@@ -160,7 +160,7 @@ ObjectiveEntry reverse_kl_objective() {
       },
       [](deck::Block const& b) {
         auto const o = b.as<ReverseKlOptions>();
-        return o.beta_start < 1 && o.annealed_share > 0;
+        return o.beta_start < 1 && o.annealed_fraction > 0;
       }};
 }
 

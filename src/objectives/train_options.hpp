@@ -11,13 +11,13 @@ struct TrainOptions {
   Index batch = 256;
   Index updates = 10000;
   Index schedule_updates = 0;
-  double average = 0.999;
+  double average_decay = 0.999;
   std::string on_divergence = "stop";
   Index rollbacks = 5;
   std::string keep_best = "never";
   Index validate_every = 500;
   Index validation_points = 1000;
-  // Over which learning rates, annealing and layers are laid out, whatever the length of the run.
+  // Number of updates over which learning rates, annealing and layers are scheduled, for any length of the run.
   Index schedule_length() const { return schedule_updates > 0 ? schedule_updates : updates; }
 };
 deck::Section train_section();

@@ -12,7 +12,9 @@ using OptimizerEntry = deck::Entry<std::unique_ptr<Optimizer>(deck::Block const&
 
 template <class Class, class Options>
 OptimizerEntry optimizer_entry(deck::Schema schema) {
-  return {std::move(schema), [](deck::Block const& b, Index parameters) { return std::make_unique<Class>(b.as<Options>(), parameters); }};
+  return {std::move(schema), [](deck::Block const& b, Index parameters, Arrays arrays) {
+            return std::make_unique<Class>(b.as<Options>(), parameters, arrays);
+          }};
 }
 
 }  // namespace partita

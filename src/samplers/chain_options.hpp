@@ -8,7 +8,7 @@
 
 namespace partita {
 
-// Keys that may be large: products of these with a model's dimension stay within 64 bits, and random numbers suffice.
+// Bounds for large keys: products with a model's dimension stay within 64 bits, and random numbers suffice.
 constexpr double most_chains = 4294967296, most_steps = 1099511627776;
 // Of two such counts; the largest number where it is larger.
 Index product_or_most(Index, Index);

@@ -224,16 +224,15 @@ void ReplicaExchange::describe_state(State& state) {
 
 namespace {
 
-// Ratings of each item are of others: chains of them have no life of their own.
+// A model of ratings has no chains of its own: which items are rated differs from user to user.
 Needs units_or_gradient() { return {Capabilities::only<GibbsModel, DifferentiableModel>(), Capabilities::only<SoftmaxRbm>()}; }
 
 void moves_fit(Fit const& fit) {
   bool const gibbs = fit.own.as<ReplicaExchangeOptions>().moves == "gibbs";
   if (gibbs && !fit.can.has<GibbsModel>())
-    fit.refuse("moves",
-               "sampler.moves = \"gibbs\" draws units given the others, and this model has none whose law is known; use mala, hmc or ula");
+    fit.refuse("moves", "sampler.moves = \"gibbs\" draws units given the others, which this model cannot do; use mala, hmc or ula");
   if (!gibbs && !fit.can.has<DifferentiableModel>())
-    fit.refuse("moves", "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
+    fit.refuse("moves", "this model has no gradient, which sampler.moves needs; use moves = \"gibbs\"");
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ namespace {
 
 void copies_fit(Fit const& fit) {
   Index const rungs = fit.own.as<TrajectoryTemperingOptions>().rungs;
-  if (fit.deck.task == "train" && rungs < 2) fit.refuse("rungs", "sampler.rungs = 1 keeps the start of the training alone; use more");
+  if (fit.deck.task == "train" && rungs < 2) fit.refuse("rungs", "sampler.rungs = 1 keeps only the start of the training; use more");
   if (fit.model && fit.loaded->earlier_parameters)
     fit.attempt([&] { TrajectoryTempering::require_fit(*fit.loaded->earlier_parameters, rungs, fit.model->parameters().extent(0)); });
 }
