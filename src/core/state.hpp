@@ -75,7 +75,7 @@ class State {
                        [&value](void* to) { *static_cast<T*>(to) = value; },
                        [&value](void const* from) { value = *static_cast<T const*>(from); }});
   }
-  // A field with its own way to copy (a container that is no View).
+  // A field with its own copy functions (a container that is not a View).
   void add_field(StateField f) { fields_.push_back(std::move(f)); }
 
   // All fields of another state, inside the group `prefix`.
@@ -86,7 +86,7 @@ class State {
     }
   }
 
-  // The fields whose names begin with none of these.
+  // All fields but those whose names begin with one of these.
   State without(std::vector<std::string> const& beginnings) const {
     State rest;
     for (StateField const& f : fields_) {

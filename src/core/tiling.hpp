@@ -19,7 +19,7 @@ struct Tiling {
   Index pitch() const { return round_up(width, pitch_quantum); }
   Index first_chain(Index tile) const { return tile * width; }
   Index chains_in(Index tile) const { return std::min(width, chains - tile * width); }
-  // Lanes computed: the last tile is narrower. Lanes past chains_in are chains like any other, left out of results.
+  // Lanes computed: the last tile is narrower. Lanes past chains_in are computed like any other chain, but left out of results.
   Index lanes(Index tile) const { return round_up(chains_in(tile), lane_quantum); }
 };
 
@@ -30,8 +30,8 @@ struct TileRange {
   Index end() const { return first + count; }
 };
 
-// The number that keys a chain's random numbers, from its local tile and lane. Several sets of chains share one stream without overlap by
-// first numbers, multiples of lane_quantum, that lie apart.
+// The number that keys a chain's random numbers, from its local tile and lane. Several sets of chains use one stream without overlap if
+// their first numbers, multiples of lane_quantum, are far enough apart.
 struct ChainNumbers {
   Index first = 0, width = 0;
   ChainNumbers() = default;
@@ -48,7 +48,7 @@ struct ChainNumbers {
   }
 };
 
-// Flags of the coordinates (dimension) that stay as they are; empty: none.
+// Flags, one per coordinate (dimension): nonzero where the coordinate is held fixed; empty: none is.
 using Held = DeviceVector<std::uint8_t const>;
 
 // The tiles of one rank: contiguous, in rank order, as even as whole tiles allow.

@@ -24,7 +24,7 @@ using ConstVector = DeviceVector<Real const>;
 // kernels take row pointers and index lanes, so that the inner loop is contiguous whatever the strides.
 using Tiles = Kokkos::View<Real***, Kokkos::LayoutStride, DeviceMemory>;
 using ConstTiles = Kokkos::View<Real const***, Kokkos::LayoutStride, DeviceMemory>;
-// One value a chain: (tile, lane), lane fastest.
+// One value per chain: (tile, lane), lane fastest.
 using TileScalars = Kokkos::View<Real**, Kokkos::LayoutStride, DeviceMemory>;
 using ConstTileScalars = Kokkos::View<Real const**, Kokkos::LayoutStride, DeviceMemory>;
 

@@ -237,7 +237,7 @@ done
 # Large products are more than a machine has, and no more than can be counted: exit code 4, with the bytes wanted and free.
 out_of_memory() { # ARGUMENTS...
   expect 4 "out of memory: " "$@"
-  grep -qE "out of memory: [0-9.e+]+ .?i?B wanted at once, [0-9.]+ .?i?B free" output || die "no bytes wanted and free: $(cat output)"
+  grep -qE "out of memory: [0-9.e+]+ .?i?B requested at once, [0-9.]+ .?i?B free" output || die "no bytes wanted and free: $(cat output)"
 }
 sed '/^\[\[estimator\]\]/,$d' "$INPUTS/double_well.toml" >wide.toml
 wide_well=(wide.toml "${small_well[@]:1}")
