@@ -138,8 +138,8 @@ struct SliceTree {
 struct TileSums::Work {
   Communicator ranks;
   TileRange mine;
-  std::vector<Vector> stack;      // fast: one running sum
-  std::optional<SliceTree> tree;  // reproducible
+  std::vector<Vector> stack;      // partial sums; Summation::fast: a single running sum
+  std::optional<SliceTree> tree;  // Summation::reproducible only
   Index depth = 0;                // sums on the stack
   Index next = 0;                 // tile expected
 

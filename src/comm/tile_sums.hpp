@@ -19,8 +19,8 @@ class TileSums {
   ~TileSums();
   TileSums(TileSums&&) noexcept;
 
-  // Tiles of this rank in ascending order, each of them: `partial(tile)` is where the tile adds its contribution (+=), until the next
-  // tile's is asked for. Of `length`.
+  // After start() call partial(tile) for every tile of this rank, in ascending order: it returns the array of `length` numbers to which
+  // the tile adds its contribution (+=), valid until the call for the next tile.
   void start();
   Vector partial(Index tile);
   // The sum over all tiles of all ranks, the same on every rank, valid until the next start(); collective.
