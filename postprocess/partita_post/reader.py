@@ -61,7 +61,7 @@ class Run:
         status = _record(self.path / "run.status.json", {"status": str}, {})
         if status is None or status["status"] != "running" or self._lives(status):
             return status
-        return status | {"status": "died", "exit_code": None, "reason": f"process {status.get('process')} on host {status.get('host')} is gone without a word"}
+        return status | {"status": "died", "exit_code": None, "reason": f"process {status.get('process')} on host {status.get('host')} ended without recording why"}
 
     def _lives(self, status):
         if status.get("host") != socket.gethostname():

@@ -12,7 +12,7 @@ namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-// The root's view, for all ranks.
+// The steps as the root sees them, on all ranks.
 std::vector<Index> steps_on_root(RunDirectory const& run, Communicator const& ranks) {
   std::vector<Index> mine;
   on_root(ranks, [&] { mine = run.checkpoint_steps(); });
@@ -55,7 +55,7 @@ void require_finite(State const& state, Index step) {
   }
 }
 
-// By the root: everything but the values by tile.
+// Called by the root: writes everything but the values by tile.
 void write_frame(hdf5::File const& file, State const& state, CheckpointInfo const& info) {
   file.set_attribute("step", info.step);
   file.set_attribute("deck", info.deck);
@@ -77,7 +77,7 @@ void remove_checkpoint(RunDirectory const& run, Index step) {
   fs::remove(manifest_of(file));
 }
 
-// The newest whole checkpoint of a run and the number of damaged ones passed over.
+// The newest intact checkpoint of a run, and the number of damaged ones that were skipped.
 std::pair<std::optional<CheckpointFile>, Index> newest_valid(RunDirectory const& run, Communicator const& ranks) {
   Index damaged = 0;
   for (Index step : steps_on_root(run, ranks)) try {
@@ -86,7 +86,7 @@ std::pair<std::optional<CheckpointFile>, Index> newest_valid(RunDirectory const&
       return {CheckpointFile{path, step}, damaged};
     } catch (Failure const& failure) {
       if (failure.code() != ExitCode::data) throw;
-      log::warning("passing over checkpoint of step {}: {}", step, failure.what());
+      log::warning("skipping the checkpoint of step {}: {}", step, failure.what());
       damaged++;
     }
   return {std::nullopt, damaged};
@@ -115,15 +115,15 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
         with_manifest(path, ranks, {.step = info.step, .deck_hash = info.deck_hash, .code_version = info.code_version}));
   } catch (Failure const& failure) {
     fail(failure.code(),
-         fmt::format(
-             "checkpoint of step {} failed, those before it stay: {}; make room, or mend the storage, and continue with --restart auto",
-             info.step, failure.what()),
+         fmt::format("cannot write the checkpoint of step {}, earlier ones stay: {}; free space, or repair the storage, then continue with "
+                     "--restart auto",
+                     info.step, failure.what()),
          failure.where(), failure.location(), failure.leave());
   }
   on_root(ranks, [&] {
     std::vector<Index> const steps = run.checkpoint_steps();
     for (std::size_t i = static_cast<std::size_t>(std::max(keep, 2)); i < steps.size(); i++) remove_checkpoint(run, steps[i]);
-    for (Index step : run.checkpoint_steps(".manifest"))  // of a run that was killed between the two
+    for (Index step : run.checkpoint_steps(".manifest"))  // a run may have been killed between the two removals
       if (Path const file = run.checkpoint(step); !fs::exists(file)) fs::remove(manifest_of(file));
   });
 }

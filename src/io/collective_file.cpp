@@ -6,13 +6,13 @@
 namespace partita {
 namespace {
 
-// Laid out in memory: a full disk then fails a plain write, not HDF5, which cannot close a file that it cannot complete.
+// The file is laid out in memory: on a full disk a plain write then fails, not HDF5, which cannot close a file that it cannot complete.
 std::string image_of(Path const& path, std::function<void(hdf5::File const&)> const& content) {
   auto const file = hdf5::File::in_memory(path);
   content(file);
   return file.image();
 }
-// The frame, with the space that the blocks will fill: HDF5 hangs on several ranks when one of them meets a full disk.
+// Writes the frame and reserves the space for the blocks: on several ranks HDF5 hangs when one of them finds the disk full.
 void write_frame(Path const& path, std::function<void(hdf5::File const&)> const& frame, std::vector<Block> const& blocks) {
   constexpr Index metadata = 1 << 16;
   Index bytes = metadata;
@@ -22,7 +22,7 @@ void write_frame(Path const& path, std::function<void(hdf5::File const&)> const&
              }));
   reserve(path, bytes + static_cast<Index>(std::filesystem::file_size(path)));
 }
-// Emptied first: other ranks may have it open, and on a full disk the run's status needs room.
+// The file is truncated first: other ranks may have it open, and on a full disk the run's status needs the space.
 void remove_unfinished(Path const& path) {
   std::error_code ignored;
   std::filesystem::resize_file(path, 0, ignored);
@@ -82,7 +82,7 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
     on_root(ranks, [&] { publish(temporary, path); });
   } catch (Failure const& failure) {
     if (ranks.is_root() || failure.leave() == Leave::at_once) remove_unfinished(temporary);
-    if (failure.where() == FailedOn::all_ranks && failure.leave() == Leave::in_order) ranks.barrier();  // gone for every rank
+    if (failure.where() == FailedOn::all_ranks && failure.leave() == Leave::in_order) ranks.barrier();  // no rank sees the file any more
     throw;
   }
 }

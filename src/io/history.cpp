@@ -19,8 +19,8 @@ History::History(RunDirectory run, Communicator ranks, Provenance provenance)
 
 void History::define(std::string const& name, std::string const& doc, SeriesKind kind) {
   if (!ranks_.is_root()) return;
-  require(name != step_name && name.find('/') == std::string::npos, ExitCode::internal, "'{}' is no name for a series of the history",
-          name);
+  require(name != step_name && name.find('/') == std::string::npos, ExitCode::internal,
+          "'{}' is not allowed as the name of a history series", name);
   series_[name].doc = doc;
   series_[name].kind = kind;
 }
@@ -89,13 +89,13 @@ void History::restore(Index last_step) {
   for (Path const& path : {run_.history(), run_.earlier_history()}) try {
       verify(path, ranks_);
       on_root(ranks_, [&] { read(path, last_step); });
-      if (path != run_.history()) log::warning("rows of the history are taken from {}: those of later steps are lost", path.string());
+      if (path != run_.history()) log::warning("the history is restored from {}: rows of later steps are lost", path.string());
       return;
     } catch (Failure const& failure) {
       if (failure.code() != ExitCode::data) throw;
-      log::warning("passing over the history: {}", failure.what());
+      log::warning("skipping a history that cannot be read: {}", failure.what());
     }
-  log::warning("{} has no rows before step {}: they are lost, and nothing else is", run_.history().string(), last_step);
+  log::warning("the rows of {} before step {} are lost; nothing else is", run_.history().string(), last_step);
   steps_.clear();
   for (auto& [name, series] : series_) series.values.clear();
 }

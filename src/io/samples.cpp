@@ -154,8 +154,8 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
   }
 }
 
-// Of the draws of a part and of nothing else, dates say, so that it is the same in every run of a deck on any number of ranks: the sum of
-// its chains' checksums, each with its place. Collective.
+// A checksum of the draws of a part alone, not of dates for example, so that it is the same in every run of a deck on any number of ranks:
+// the sum of the checksums of its chains, each combined with the chain's number. Collective.
 Index SampleWriter::content_check(Index draws) const {
   Index sum = 0;
   auto const add = [&sum](void const* bytes, std::size_t count, Index place) {
@@ -174,7 +174,7 @@ Index SampleWriter::content_check(Index draws) const {
 }
 
 Index SampleWriter::write_part(Index part, Index draws) {
-  if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, which samples.h5 knows with fewer draws
+  if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, of which samples.h5 shows fewer draws
   auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
     hdf5::Extents chunk = extents;
     chunk[0] = std::min(format_.tiling.width, format_.tiling.chains);
@@ -255,7 +255,7 @@ void SampleWriter::describe_state(State& state) {
   if (pending == 0) return;
   TileRange const mine = format_.mine;
   for (Column& c : columns_) {
-    // Of each chain the draws that are pending, which stand at the beginning of its place.
+    // The pending draws of each chain, which are at the beginning of its block.
     Index const chains = mine.count * format_.tiling.width, place = format_.draws_per_part * c.size, kept = pending * c.size;
     StateField field{"samples/pending/" + c.name,
                      element_of<Real>(),
@@ -286,7 +286,7 @@ void SampleWriter::verify() const {
       partita::verify(run_.part(part), ranks_);
       on_root(ranks_, [&] {
         require(hdf5::File::open(run_.part(part)).attribute<Index>(check_attribute) == part_checks_[static_cast<std::size_t>(part)],
-                ExitCode::data, "{} is whole, and not the part that this run wrote (of another run, or another part of this one)",
+                ExitCode::data, "{} is intact, but not the part that this run wrote (it is of another run, or another part of this run)",
                 run_.part(part).string());
       });
     } catch (Failure const& failure) {
@@ -297,7 +297,7 @@ void SampleWriter::verify() const {
     }
 }
 
-// Whether samples.h5 and a last, shorter part hold the draws of the state and no more, as a run leaves them that ends or stops.
+// Whether samples.h5 and a last, shorter part hold exactly the draws of the state, as after a run that has ended or stopped.
 bool SampleWriter::shows_all_draws() const {
   Index const pending = draws_ % format_.draws_per_part;
   auto const parts = static_cast<std::size_t>(full_parts() + (pending > 0));
@@ -306,7 +306,7 @@ bool SampleWriter::shows_all_draws() const {
       shows = run_.part_numbers().size() == parts && run_.part_numbers(".manifest").size() == parts && fs::exists(run_.all_samples()) &&
               SampleReader(run_.all_samples()).draws() == draws_ &&
               (pending == 0 || SampleReader(run_.part(full_parts())).draws() == pending);
-    } catch (Failure const&) {  // they are written again
+    } catch (Failure const&) {  // damaged files are written again
     }
   return ranks_.any(shows);
 }
