@@ -8,7 +8,7 @@
 namespace partita::data {
 namespace {
 
-constexpr Index deflate_ratio = 1032;  // the most that deflate can shrink, so a header promising more is not to be believed
+constexpr Index deflate_ratio = 1032;  // the largest compression ratio of deflate: a header that claims more data is wrong
 
 std::uint32_t big_endian(unsigned char const* b) {
   return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
@@ -55,8 +55,8 @@ Table read_idx(std::string const& path, Index limit) {
     file.read(values.data(), 4 * count, "the data");
     for (float& v : values) v = std::bit_cast<float>(big_endian(reinterpret_cast<unsigned char const*>(&v)));
   }
-  require_all(table.rows < extents[0] || file.at_end(), ExitCode::data, "{}: longer than its extents {} say; is it an idx file?", path,
-              to_text(extents));
+  require_all(table.rows < extents[0] || file.at_end(), ExitCode::data, "{}: longer than its extents {} say; check that it is an idx file",
+              path, to_text(extents));
   return table;
 }
 

@@ -39,19 +39,19 @@ Source with_test_rows(Table train, std::string const& test, std::function<Table(
   Source source{std::move(train), 0, {}};
   if (test.empty()) return source;
   Table const rows = read_test();
-  require_finite(rows);  // which names their own file
+  require_finite(rows);  // here, so that a message names the file of the test rows
   source.test_rows = rows.rows;
   source.test_source = rows.source;
   append(source.table, rows);
   return source;
 }
 
-// Items of the shape that the deck gives; none: their own.
+// Gives the items the shape from the deck; an empty one leaves them their own.
 Table with_shape(Table table, std::vector<Index> const& shape) {
   if (shape.empty()) return table;
   Index size = 1;
   for (Index n : shape) size *= n;
-  require(size == table.dimension(), ExitCode::usage, "data.shape has {} numbers an item, and {} has {}; they must agree", size,
+  require(size == table.dimension(), ExitCode::usage, "data.shape has {} numbers per item, but {} has {}; they must agree", size,
           table.source, table.dimension());
   table.shape = shape;
   return table;
@@ -246,7 +246,7 @@ void broadcast(std::shared_ptr<Ratings const>& ratings, Communicator const& comm
   ratings = std::make_shared<Ratings const>(std::move(all));
 }
 
-// One rank reads, so that a file is read once, and a file that only some machines see fails on all ranks alike.
+// One rank reads, so that a file is read once, and a file that only some nodes can see fails on all ranks alike.
 Source read_on_root(std::function<Source()> const& read, Communicator const& comm) {
   Source source;
   std::string problem;

@@ -108,7 +108,7 @@ TEST(Cifar10, ErrorsSayWhatIsWrong) {
   write_file("cut.bin", cifar_records(1).substr(1));
   std::string const cut = std::filesystem::path(temporary("cut.bin")).filename();
   EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {cut}, 0); }),
-              HasSubstr("3072 bytes are no whole number of CIFAR-10 records of 3073"));
+              HasSubstr("3072 bytes are not a whole number of CIFAR-10 records of 3073"));
   EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {"missing.bin"}, 0); }), HasSubstr("missing.bin: cannot be read"));
   EXPECT_THAT(failure(ExitCode::data, [] { read_cifar10("/nowhere", {"a.bin"}, 0); }), HasSubstr("/nowhere: no such directory"));
 }
