@@ -14,7 +14,7 @@ struct DiagonalGaussian {
   Index dimension = 1;
   ConstVector mean, precision;  // (dimension)
   struct Coordinate {
-    Real mean, precision, at_zero;  // gradient at x = 0: one multiply-add a gradient
+    Real mean, precision, at_zero;  // gradient at x = 0: a gradient then takes one multiply-add
     KOKKOS_FORCEINLINE_FUNCTION Real energy(Real x) const { return Real(0.5) * precision * (x - mean) * (x - mean); }
     KOKKOS_FORCEINLINE_FUNCTION Real gradient(Real x) const { return std::fma(precision, x, at_zero); }
   };
@@ -70,11 +70,12 @@ class DenseGaussian : public DifferentiableModel {
 
 namespace {
 
-// d values from a deck list: all d, one repeated, or two as the ends of an evenly spaced list.
+// d values from a list in the deck: d values as they are, one repeated, or two as the ends of an evenly spaced list.
 std::vector<double> spread(std::vector<double> const& given, Index d, char const* name) {
   auto const n = static_cast<Index>(given.size());
   require_all(n == d || n == 1 || (n == 2 && d > 2), ExitCode::usage,
-              "model.{} has {} values (model.dimension is {}); give one, {} or the two ends of an evenly spaced list", name, n, d, d);
+              "model.{} has {} values (model.dimension is {}); give one value, {} values, or the two ends of an evenly spaced list", name,
+              n, d, d);
   if (n == d) return given;
   std::vector<double> out(static_cast<std::size_t>(d));
   for (Index i = 0; i < d; i++) {
@@ -92,7 +93,7 @@ Matrix matrix_from(GaussianOptions const& o) {
   for (Index i = 0; i < h.rows; i++)
     for (Index j = 0; j < i; j++)
       require_all(h(i, j) == h(j, i), ExitCode::usage,
-                  "model.matrix is not symmetric (entries {},{} and {},{} differ); a precision matrix is", i, j, j, i);
+                  "model.matrix is not symmetric (entries {},{} and {},{} differ); give a symmetric precision matrix", i, j, j, i);
   require_all(is_positive_definite(h), ExitCode::usage,
               "model.matrix is not positive definite (the Gaussian has no finite Z); check its eigenvalues");
   return h;

@@ -16,7 +16,7 @@ struct GaussianMixture {
   Kokkos::View<Real const**, Kokkos::LayoutRight, DeviceMemory> means;  // (component, dimension)
   ConstVector log_weights;                                              // (component)
 
-  // In Reals: the energy is at most some hundred where chains are, and doubles would cost half as much again in few dimensions.
+  // In Reals: the energy is at most some hundred where chains are, and doubles would take 1.5 times as long in few dimensions.
   // One pass over the components with the running maximum of their exponents: no overflow before |x|^2 itself.
   KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
     Real largest[strip_lanes], total[strip_lanes], exponent[strip_lanes];
@@ -63,8 +63,8 @@ deck::Schema gaussian_mixture_schema() {
 
 std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOptions const& o) {
   auto const values = static_cast<Index>(o.means.size());
-  require_all(values > 0 && values % o.dimension == 0, ExitCode::usage, "model.means has {} numbers, no multiple of model.dimension = {}",
-              values, o.dimension);
+  require_all(values > 0 && values % o.dimension == 0, ExitCode::usage,
+              "model.means has {} numbers, which is not a multiple of model.dimension = {}", values, o.dimension);
   Index const components = values / o.dimension;
   auto const weights = static_cast<Index>(o.weights.size());
   require_all(weights == 1 || weights == components, ExitCode::usage, "model.weights has {} entries for {} means; give one or {}", weights,

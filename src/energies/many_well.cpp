@@ -9,7 +9,7 @@ struct ManyWell {
   static constexpr bool separable = true;
   Index dimension = 2;
   struct Coordinate {
-    bool well;  // of a pair the first
+    bool well;  // the first coordinate of a pair
     KOKKOS_FORCEINLINE_FUNCTION Real energy(Real x) const {
       Real const s = x * x;
       return well ? std::fma(s, s - 6, Real(-0.5) * x) : Real(0.5) * s;

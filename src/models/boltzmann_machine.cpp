@@ -14,7 +14,7 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 Index extent(ConstTiles const& x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 
-// sum over the lanes of all tiles of term(tile, lane), in whole vectors of lanes.
+// The sum of term(tile, lane) over the lanes of all tiles, in whole vectors of lanes.
 template <class Term>
 KOKKOS_FORCEINLINE_FUNCTION Real lane_sum(Index tiles, Index lanes, Term const& term) {
   Real partial[lane_quantum] = {};
@@ -37,7 +37,7 @@ void add_unit_sums(ConstTiles y, Vector sum) {
       });
 }
 
-// sum_ij += sum_b y_i(b) x_j(b), or where both are wanted y_i x_j + y_j x_i, for each edge ij.
+// sum_ij += sum_b y_i(b) x_j(b), or for Products::both y_i x_j + y_j x_i, for each edge ij.
 enum class Products { first_with_second, both };
 void add_edge_sums(CouplingGraph const& graph, Products products, ConstTiles y, ConstTiles x, Vector sum) {
   Index const tiles = extent(x, 0), lanes = extent(x, 2);
@@ -110,7 +110,7 @@ BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections cons
 Sizes BoltzmannMachine::sizes(BoltzmannMachineOptions const& o) {
   bool const between = std::find(o.connections.begin(), o.connections.end(), "between") != o.connections.end();
   require_all(o.hidden == 0 || between, ExitCode::usage,
-              "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, and they would learn "
+              "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, so they would learn "
               "nothing); add it, or set model.hidden = 0",
               o.hidden);
   return {o.visible, o.visible + o.hidden};
@@ -155,7 +155,7 @@ void BoltzmannMachine::set_reference_rates(std::vector<double> const& log_odds) 
 
 double BoltzmannMachine::log_z_reference() const {
   double sum = 0;
-  for (double a : to_host(reference())) sum += math::softplus(a);  // ln 2 for a hidden unit
+  for (double a : to_host(reference())) sum += math::softplus(a);  // ln 2 for each hidden unit
   return sum;
 }
 
@@ -284,7 +284,7 @@ deck::Schema ising_lattice_schema() {
 
 Sizes sizes(IsingLatticeOptions const& o) {
   require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
-              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would be there twice); use at least 3, or "
+              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would occur twice); use at least 3, or "
               "periodic = false",
               o.rows, o.columns);
   return {o.rows * o.columns, o.rows * o.columns};

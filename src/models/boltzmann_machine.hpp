@@ -21,7 +21,7 @@ struct BoltzmannMachineOptions {
 };
 deck::Schema boltzmann_machine_schema();
 
-// The coupled pairs with how their weights are laid out: blocks of the parameters, in the order of the edges.
+// The coupled pairs, and the parameter blocks of their weights, in the order of the edges.
 struct Connections {
   std::vector<Edge> edges;
   std::vector<ParameterBlock> blocks;
@@ -55,7 +55,7 @@ class BoltzmannMachine : public BoltzmannModel {
   void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;
   std::vector<double> unit_values() const override { return {0, 1}; }
   void set_reference(UnitMoments const&) override;
-  // The same by log(p / (1 - p)) of each visible unit.
+  // Sets the same reference from log(p / (1 - p)) of each visible unit.
   void set_reference_rates(std::vector<double> const& log_odds);
   double log_z_reference() const override;
 
@@ -68,20 +68,20 @@ class BoltzmannMachine : public BoltzmannModel {
   ParameterRange hidden_biases() const override { return {graph_.edges() + visible_, dimension() - visible_}; }
   void start_from(UnitMoments const&) override;
 
-  // sum_k log p(x_k | rest) (Besag 1975), (tile, lane), over all units. Keeps what its reverse needs in the work memory.
+  // sum_k log p(x_k | rest) (Besag 1975), (tile, lane), over all units. Keeps in the work memory what the reverse pass needs.
   void pseudo_likelihood_forward(ConstTiles x, TileScalars value);
   // sum += d/dtheta sum_b weight_b sum_k log p(x_k | rest) for the last forward.
   void pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars weight, Vector sum);
 
  private:
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
-  // store(tile, lane, c0 E_0(x) + c1 E(x)).
+  // Calls store(tile, lane, c0 E_0(x) + c1 E(x)).
   template <class Store>
   void path_energies(ConstTiles x, double c0, double c1, Store const&) const;
   // (dimension): a0 and zeros.
   ConstVector reference() const;
   Tiles work(ConstTiles like) const;
-  // rows of the work memory = scale weight_b x_i(b) of `from`, which may be they themselves.
+  // Work memory = scale weight_b x_i(b) with x = `from`, which may be the work memory itself.
   Tiles weigh(ConstTiles from, ConstTileScalars weight, Real scale) const;
 
   Index visible_;
@@ -90,7 +90,7 @@ class BoltzmannMachine : public BoltzmannModel {
   double initial_scale_ = 0;
   Vector parameters_, reference_;
   bool has_reference_ = false;
-  mutable TileStorage work_;  // (tile, dimension, pitch) of the tiles in flight
+  mutable TileStorage work_;  // (tile, dimension, pitch) of the tiles that are being processed
 };
 
 struct IsingLatticeOptions {

@@ -27,7 +27,7 @@ std::vector<std::vector<Neighbour>> neighbour_lists(Index units, std::vector<Edg
   for (auto& list : of) {
     std::sort(list.begin(), list.end(), [](Neighbour a, Neighbour b) { return a.unit < b.unit; });
     auto const twice = std::adjacent_find(list.begin(), list.end(), [](Neighbour a, Neighbour b) { return a.unit == b.unit; });
-    require(twice == list.end(), ExitCode::internal, "an edge is there twice, as numbers {} and {}", twice->edge, (twice + 1)->edge);
+    require(twice == list.end(), ExitCode::internal, "an edge occurs twice, as numbers {} and {}", twice->edge, (twice + 1)->edge);
   }
   return of;
 }

@@ -14,10 +14,10 @@ deck::Schema dbn_schema() {
 }
 
 Sizes DeepBeliefNetwork::sizes(DbnOptions const& o) {
-  require_all(
-      o.layers.size() >= 3, ExitCode::usage,
-      "model.layers has {} layers, and a belief network stacks two machines at least; give three or more, or use model.type = \"rbm\"",
-      o.layers.size());
+  require_all(o.layers.size() >= 3, ExitCode::usage,
+              "model.layers has {} layers, but a belief network stacks at least two machines; give three layers or more, or use model.type "
+              "= \"rbm\"",
+              o.layers.size());
   return {o.layers.front(), o.layers.front()};
 }
 

@@ -30,8 +30,8 @@ class DeepBeliefNetwork : public Model {
   Rbm& top() const { return *machines_.back(); }
   Index first_parameter(Index machine) const { return first_[static_cast<std::size_t>(machine)]; }
 
-  // Draws keyed by `sweep` and by the layer, at beta = 1: layer k given layer k - 1, up to layers.back() = layer n for n entries, each
-  // (tile, units, lane); and layer k given layer k + 1, down to the visible one.
+  // Draws at beta = 1, keyed by `sweep` and the layer. Upwards: layer k given layer k - 1, for k = 1 .. layers.size(), each (tile, units,
+  // lane). Downwards: layer k given layer k + 1, down to the visible layer.
   void draw_upwards(ConstTiles visible, std::vector<Tiles> const& layers, Sweep const&) const;
   void draw_below(Index layer, ConstTiles above, Tiles to, Sweep const&) const;
 

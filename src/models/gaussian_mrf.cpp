@@ -13,7 +13,7 @@ namespace {
 SparsePrecision from_matrix(std::vector<double> const& entries) {
   auto const d = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(entries.size()))));
   require_all(d * d == static_cast<Index>(entries.size()), ExitCode::usage,
-              "model.precision has {} entries (no square number); give the d x d entries of J, row by row", entries.size());
+              "model.precision has {} entries (not a square number); give the d x d entries of J, row by row", entries.size());
   Matrix j(d, d);
   j.values = entries;
   SparsePrecision p;
@@ -27,7 +27,7 @@ SparsePrecision from_matrix(std::vector<double> const& entries) {
     }
   }
   require_all(is_positive_definite(j), ExitCode::usage,
-              "model.precision is not positive definite (exp(-x'J x / 2) has no finite integral: some direction is not held back); make "
+              "model.precision is not positive definite (exp(-x'J x / 2) has no finite integral: some direction is not confined); make "
               "its diagonal larger or its couplings weaker, or check its eigenvalues");
   return p;
 }
@@ -35,9 +35,10 @@ SparsePrecision from_matrix(std::vector<double> const& entries) {
 // J = stiffness times the lattice's Laplacian + mass^2: E = sum_bonds stiffness (x_i - x_j)^2 / 2 + sum_i mass^2 x_i^2 / 2.
 SparsePrecision from_lattice(GaussianMrfOptions const& o) {
   require_all(o.rows > 0 && o.columns > 0, ExitCode::usage,
-              "model.precision is empty, and model.rows = {} and model.columns = {} make no lattice; give either", o.rows, o.columns);
+              "model.precision is empty, and model.rows = {} and model.columns = {} do not make a lattice; give one or the other", o.rows,
+              o.columns);
   require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
-              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would be there twice); use at least 3, or "
+              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would occur twice); use at least 3, or "
               "periodic = false",
               o.rows, o.columns);
   SparsePrecision p{lattice_edges(o.rows, o.columns, o.periodic), {}, {}};
@@ -50,7 +51,7 @@ SparsePrecision from_lattice(GaussianMrfOptions const& o) {
 
 std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
   require_all(o.potential.size() == 1 || o.potential.size() == units, ExitCode::usage,
-              "model.potential has {} values and there are {} units; give one, or one a unit", o.potential.size(), units);
+              "model.potential has {} values, but there are {} units; give one value, or one for each unit", o.potential.size(), units);
   return o.potential.size() == units ? o.potential : std::vector<double>(units, o.potential.front());
 }
 

@@ -1,6 +1,6 @@
 // Gaussian Markov random fields: p(x) ~ exp(-1/2 x'J x + g'x), mean J^-1 g, drawn unit by unit from
 //   x_k | rest ~ N((g_k - sum_{j != k} J_kj x_j) / J_kk, 1 / J_kk)   (Rue and Held, Gaussian Markov Random Fields, 2005, theorem 2.3),
-// those that J does not couple at once. Langevin samplers follow dE/dx = J x - g.
+// units that J does not couple at the same time. Langevin samplers use dE/dx = J x - g.
 //
 // The path to the reference, independent units N(m_k, 1 / t_k): -log p*_beta = beta E + (1 - beta) sum_k t_k (x_k - m_k)^2 / 2. Until it is
 // set, the reference is the field without its couplings, m_k = g_k / J_kk and t_k = J_kk.
@@ -19,7 +19,7 @@ struct GaussianMrfOptions {
 };
 deck::Schema gaussian_mrf_schema();
 
-// J by its entries J_ij of the coupled pairs, one an edge, and its diagonal.
+// J by its entries J_ij of the coupled pairs, one per edge, and its diagonal.
 struct SparsePrecision {
   std::vector<Edge> edges;
   std::vector<double> couplings, diagonal;
@@ -29,12 +29,12 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
  public:
   // J must be positive definite.
   GaussianMrf(SparsePrecision, std::vector<double> potential);
-  // Failure(usage) where the deck's J is no precision matrix.
+  // Failure(usage) where the deck's J is not a precision matrix.
   explicit GaussianMrf(GaussianMrfOptions const&);
   static Sizes sizes(GaussianMrfOptions const&);
 
   Index dimension() const override { return graph_.units(); }
-  // Up to `dense_limit` units: they are dense matrices.
+  // For up to `dense_limit` units, since they need dense matrices.
   static constexpr Index dense_limit = 1024;
   std::vector<GaussianMoments> gaussian() const override;
 

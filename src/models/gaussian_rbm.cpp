@@ -14,7 +14,7 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 
-// row(tile, i) gives lane(l) for every row of tiles like x; it is called for every lane.
+// row(tile, i) returns a function lane(l) for every row of tiles like x, which is called for every lane.
 template <class Row>
 void for_each_row(char const* name, ConstTiles x, Row const& row) {
   Index const rows = extent(x, 1), lanes = extent(x, 2);
@@ -189,7 +189,7 @@ void GaussianRbm::start_from(UnitMoments const& moments) {
   parameters_changed();
 }
 
-// What is centred are c v and h, so that a = a~ - c s^2 W lambda and b = b~ - W'(c mu); z keeps its gradient.
+// The centred variables are c v and h, so that a = a~ - c s^2 W lambda and b = b~ - W'(c mu); z keeps its gradient.
 void GaussianRbm::centre(Vector gradient, ConstVector offsets) const {
   Index const first = visible_ * hidden_;
   Vector const slope = Kokkos::subview(gradient, std::pair(first, first + visible_));

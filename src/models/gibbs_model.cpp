@@ -19,7 +19,7 @@ std::vector<double> log_odds(UnitMoments const& m) {
 
 std::unique_ptr<GibbsModel> GibbsModel::copy() const {
   fail(ExitCode::usage,
-       "tempering along a trajectory keeps copies of the model, and this kind has none; use sampler.type = \"replica_exchange\"",
+       "tempering along a trajectory keeps copies of the model, and this kind cannot be copied; use sampler.type = \"replica_exchange\"",
        FailedOn::all_ranks);
 }
 

@@ -39,7 +39,7 @@ Choice named(char const* key, std::string const& name, Names<Choice, n> const& t
 using Flags = DeviceVector<std::uint8_t>;
 Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>> range(Index n) { return {0, n}; }
 
-// Each of `count` connections exists with probability `density`, keyed by its place in block number `block`.
+// Each of `count` connections exists with probability `density`, drawn by a random number keyed by its place in block number `block`.
 void draw_connections(Flags const& learnt, Index first, Index count, random::Key key, Index block, double density) {
   Kokkos::parallel_for(
       "partita::hee_connections", range(divide_up(count, 4)), KOKKOS_LAMBDA(Index n) {
@@ -106,14 +106,13 @@ deck::Schema hee_schema() {
 
 Sizes Hee::sizes(HeeOptions const& o) {
   require_all(o.widths.size() >= 2, ExitCode::usage,
-              "model.widths has {} entries; give n_0, the dimension of the data, and n_1 .. n_L of at least one latent layer",
+              "model.widths has {} entries; give n_0, the dimension of the data, and the widths n_1 .. n_L of at least one latent layer",
               o.widths.size());
-  for (Index n : o.widths) require_all(n >= 1, ExitCode::usage, "model.widths holds {}; a layer has at least one unit", n);
-  require_all(
-      o.phi == "identity" || o.g != "lateral", ExitCode::usage,
-      "model.phi = \"{}\" does not go with model.g = \"lateral\" (A(eta) has no form that can be computed); use phi = \"identity\" or "
-      "another g",
-      o.phi);
+  for (Index n : o.widths) require_all(n >= 1, ExitCode::usage, "model.widths contains {}; every layer needs at least one unit", n);
+  require_all(o.phi == "identity" || o.g != "lateral", ExitCode::usage,
+              "model.phi = \"{}\" cannot be combined with model.g = \"lateral\" (A(eta) cannot be computed); use phi = \"identity\" or "
+              "another g",
+              o.phi);
   return {o.widths.front(), o.widths.front()};
 }
 

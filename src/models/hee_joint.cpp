@@ -17,7 +17,7 @@ Index units_of(TileStorage const& x) { return static_cast<Index>(x.extent(1)); }
 Index pitch_of(TileStorage const& x) { return static_cast<Index>(x.extent(2)); }
 TileStorage like(TileStorage const& x) { return TileStorage("hee work", x.extent(0), x.extent(1), x.extent(2)); }
 
-// body(tile, row, first, count) for every tile, row and span of lanes: all lanes of a row on a CPU, one a thread on a GPU.
+// Calls body(tile, row, first, count) for every tile, row and span of lanes: all lanes of a row on a CPU, one per thread on a GPU.
 template <class Body>
 void each_row(char const* name, Index tiles, Index rows, Index lanes, Body const& body) {
   Index const span = runs_on_host ? lanes : 1, spans = lanes / span;
@@ -25,7 +25,7 @@ void each_row(char const* name, Index tiles, Index rows, Index lanes, Body const
       name, Range(0, tiles * rows * spans), KOKKOS_LAMBDA(Index n) { body(n / spans / rows, n / spans % rows, n % spans * span, span); });
 }
 
-// out = alpha op(A) in + beta out on every tile. All lanes of a full tile, also in the last one: the shape decides the bits.
+// out = alpha op(A) in + beta out on every tile, always with all lanes of a full tile, since the bits depend on the shape.
 void multiply(Real const* a, Form form, TileStorage const& in, TileStorage const& out, Index lanes, Real alpha = 1, Real beta = 0) {
   Index const rows = units_of(out), inner = units_of(in);
   matrix_product({rows, lanes, inner}, {a, form == Form::plain ? inner : rows, form},
@@ -57,7 +57,7 @@ void natural_parameters(Hee const& model, Index l, std::vector<TileStorage> cons
       });
 }
 
-// The random words of a layer: unit i of a chain has the blocks first + i a_unit, ..
+// The random words of a layer: unit i of a chain has the blocks from first + i a_unit on.
 struct LayerWords {
   random::Key key;
   std::uint64_t first_chain, width, step;
@@ -68,7 +68,7 @@ struct LayerWords {
   }
 };
 
-// x holds eta, then a draw given eta.
+// Replaces eta in x by a draw given eta.
 void draw_units(Hee const& model, LayerWords const& words, TileStorage const& x, Index lanes) {
   auto const phi = model.phi();
   auto const g = model.g();

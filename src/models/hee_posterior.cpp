@@ -23,12 +23,12 @@ struct LayerEnergy {
   Transfer f;
   Statistic phi;
   BaseMeasure g;
-  bool gaussian;  // its conditionals
+  bool gaussian;  // the conditionals are Gaussian
   Index rows;
-  double constant;             // of every lane
+  double constant;             // added to every lane
   Real weight;                 // of the layer in the sum and in the residual
   ConstRows x, coupled, back;  // coupled: Q r, with lateral connections; back: W_l-1' times the residual below
-  MutableRows eta;             // eta_l, or r = x - Q^-1 eta/2 with lateral connections; becomes the residual, weight (phi(x) - A'(eta))
+  MutableRows eta;             // eta_l, or r = x - Q^-1 eta/2 with lateral connections; becomes the residual weight (phi(x) - A'(eta))
   MutableRows gradient;        // of x_l; none for x_0
   double* sum;
 
@@ -91,7 +91,7 @@ Index widest(Hee const& model) {
   return n;
 }
 
-// One call: the rows it works on, and its steps.
+// One evaluation: the rows that it works on, and its steps.
 struct Pass {
   Hee const& model;
   std::vector<InverseCoupling> const& inverse;

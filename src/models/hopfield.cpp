@@ -12,7 +12,7 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// Units whose fields one product finds. Those that change one by one see the changes of others in their block through its couplings.
+// Units whose fields one product computes. In sequential updates a unit sees earlier changes in its block through the block's couplings.
 constexpr Index block_of_one_by_one = 64, block_of_together = 256;
 Index block_of(Order order) { return order == Order::one_by_one ? block_of_one_by_one : block_of_together; }
 
@@ -20,7 +20,7 @@ Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(a
 Factor factor(ConstTiles x) { return {x.data(), static_cast<Index>(x.stride(1)), Form::plain, static_cast<Index>(x.stride(0))}; }
 Product product(Tiles x, Real beta = 0) { return {x.data(), static_cast<Index>(x.stride(1)), 1, beta, static_cast<Index>(x.stride(0))}; }
 
-// Rows of work memory for tiles like x, grown where it is too small.
+// Rows of work memory for tiles like x, enlarged where it is too small.
 Tiles work(TileStorage& storage, Index rows, Index tiles, Index lanes) {
   Index const pitch = round_up(lanes, pitch_quantum);
   auto const has = [&](unsigned axis) { return static_cast<Index>(storage.extent(axis)); };
@@ -28,7 +28,7 @@ Tiles work(TileStorage& storage, Index rows, Index tiles, Index lanes) {
   return Kokkos::subview(storage, std::pair(Index{0}, tiles), std::pair(Index{0}, rows), std::pair(Index{0}, lanes));
 }
 
-// What a unit becomes, from N h, what it is, and a random word.
+// The new value of a unit, from N h, its present value and a random word.
 struct Sign {
   static constexpr bool draws = false;
   KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real field, Real unit, std::uint32_t) const {
@@ -43,10 +43,10 @@ struct HeatBath {
   }
 };
 
-// The units of one block in a strip of lanes.
+// Updates the units of one block in a strip of lanes.
 template <class Rule>
 struct BlockUpdate {
-  Tiles x, fields;        // fields: X m before; what units have changed by, after
+  Tiles x, fields;        // fields: X m before the update, the changes of the units after it
   ConstVector couplings;  // N W inside the block; empty: units change together
   Index first, count;
   Real patterns;
@@ -102,7 +102,7 @@ deck::Schema hopfield_schema() {
 }
 
 Vector random_patterns(Index units, Index patterns, random::Key key, Index which) {
-  constexpr Index signs = 128;  // of one call of the generator
+  constexpr Index signs = 128;  // from one call of the random number generator
   Vector const out("patterns", units * patterns);
   Kokkos::parallel_for(
       "partita::random_patterns", Range(0, divide_up(units, signs) * patterns), KOKKOS_LAMBDA(Index n) {
@@ -136,7 +136,7 @@ void Hopfield::remember(Vector patterns) {
 void Hopfield::remember(std::vector<double> const& points) {
   Index const count = static_cast<Index>(points.size()) / units_;
   require_all(count > 0 && count * units_ == static_cast<Index>(points.size()), ExitCode::usage,
-              "a network of {} units was shown patterns of {} numbers in all; set model.units to the dimension of the data", units_,
+              "a network of {} units was given patterns of {} numbers in all; set model.units to the dimension of the data", units_,
               points.size());
   Vector const patterns("patterns", units_ * count);
   auto const host = Kokkos::create_mirror_view(patterns);

@@ -1,4 +1,4 @@
-// Device vectors from and to numbers in double on the host.
+// Converts between device vectors and vectors of double on the host.
 #pragma once
 #include <string>
 #include <vector>

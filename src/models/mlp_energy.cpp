@@ -8,7 +8,7 @@ namespace {
 
 using mlp::some_tiles, mlp::extent_of;
 
-// Tiles first, first + 1, ... of an energy, seen as the only component of a network's output; empty stays empty.
+// Tiles first, first + 1, ... of an energy, as the only component of a network's output; an empty View stays empty.
 template <class Rows, class View>
 Rows output_rows(View const& v, Index first, Index count) {
   if (v.data() == nullptr) return {};
@@ -17,7 +17,7 @@ Rows output_rows(View const& v, Index first, Index count) {
               Kokkos::LayoutStride(static_cast<std::size_t>(count), stride, 1, stride, v.extent(1), 1));
 }
 
-// sum += share lambda(tile, lane) a b over the components, one number a lane, unless sum is empty.
+// sum += share lambda(tile, lane) a b over the components, one number per lane, unless sum is empty.
 template <class Lambda>
 void add_inner_product(Real share, Lambda const& lambda, ConstTiles const& a, ConstTiles const& b, TileScalars const& sum) {
   if (lambda.lambda == 0 || sum.data() == nullptr) return;
@@ -58,7 +58,7 @@ void multiply_rows(ConstTiles const& from, Factor const& factor, Index first_til
           for (Index l = first; l < first + lanes; l++) to(tile, i, l) = from(tile, i, l) * factor(first_tile + tile, l);
       });
 }
-// 1 / sigma, of the network's output; and of its gradient in x from that in what enters the network.
+// Factors: 1 / sigma for the network's output; and the one that turns its gradient in the network's input into the energy's in x.
 template <class Noise>
 struct OverNoise {
   Noise noise;

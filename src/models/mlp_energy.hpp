@@ -7,7 +7,7 @@ namespace partita {
 
 deck::Schema mlp_schema();
 
-// Jets up to order 2. Empty Views are left out of a jet's results and count as zero among its weights.
+// Jets up to order 2. Empty Views are not computed among the results and count as zero among the weights.
 class MlpEnergy : public MlpModel, public TrainableModel {
  public:
   explicit MlpEnergy(MlpOptions const& o) : MlpModel(o, 1) {}
@@ -16,7 +16,7 @@ class MlpEnergy : public MlpModel, public TrainableModel {
   void energy(ConstTiles x, TileScalars energy) const override;
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
   void gradient(ConstTiles x, Tiles gradient) const override { energy_and_gradient(x, {}, gradient); }
-  // One pass forward and one back through every weight, a multiplication and an addition each.
+  // One forward and one backward pass, each with a multiplication and an addition per weight.
   double flops_per_evaluation() const override { return 4 * products(); }
 
   int highest_jet_order() const override { return 2; }

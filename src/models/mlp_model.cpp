@@ -33,7 +33,7 @@ std::vector<double> geometric_levels(MlpOptions const& o) {
   return sigma;
 }
 
-// to = x as it enters the network, and one more row.
+// to = x scaled as the network's input, with one more row.
 template <class Noise, class Row>
 void add_row(ConstTiles const& x, Noise const& noise, Index first_tile, Tiles const& to, Row const& row) {
   Index const dimension = static_cast<Index>(x.extent(1));

@@ -7,7 +7,7 @@ namespace {
 
 using mlp::some_tiles, mlp::extent_of;
 
-// Tiles first, first + 1, ... of one number a lane; empty stays empty.
+// Tiles first, first + 1, ... of one number per lane; an empty View stays empty.
 template <class View>
 View some_scalars(View const& v, Index first, Index count) {
   if (v.data() == nullptr) return {};

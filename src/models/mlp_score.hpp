@@ -1,5 +1,5 @@
 // The score of a fully connected network with as many outputs as inputs, s(x) = N(x; theta) - lambda x, or conditioned
-// on noise, s(x) = N(x / sqrt(1 + sigma^2), log sigma; theta) / sigma - lambda_sigma x. It is the gradient of nothing in general: there is
+// on noise, s(x) = N(x / sqrt(1 + sigma^2), log sigma; theta) / sigma - lambda_sigma x. In general it is not a gradient: there is
 // no energy and no density.
 #pragma once
 #include "models/mlp_model.hpp"

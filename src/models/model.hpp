@@ -1,4 +1,4 @@
-// The interfaces of energies: what samplers and objectives see of a model.
+// The interfaces through which samplers and objectives use a model.
 #pragma once
 #include <memory>
 #include <string>
@@ -23,8 +23,8 @@ struct ParameterBlock {
   Index offset;
 };
 
-// How many coordinates an item of data shows, and how many a chain has: sizes(options) of a class tells them, and whether the options make
-// a model at all, before one is made.
+// The number of coordinates of a data item and of a chain. sizes(options) of a model class returns them without making a model, or fails as
+// its construction would.
 struct Sizes {
   Index visible, dimension;
 };
@@ -36,10 +36,10 @@ class Model {
   virtual Index visible_dimension() const { return dimension(); }       // its first coordinates, which data show; the rest are hidden units
   virtual std::vector<GaussianMoments> gaussian() const { return {}; }  // one entry where the target is Gaussian
 
-  // Learnt numbers theta as one flat vector, empty where there are none; samplers and objectives read what it holds now.
+  // Learnt parameters theta as one flat vector, empty where there are none; samplers and objectives read its present values.
   virtual Vector parameters() const { return {}; }
   virtual std::vector<ParameterBlock> parameter_blocks() const { return {}; }
-  // Tells the model that parameters() were written: derived copies (transposes, packed weights) are renewed.
+  // Tells the model that parameters() were written: derived copies (transposes, packed weights) are updated.
   virtual void parameters_changed() {}
 
   // Work memory for calls with up to this many tiles of up to this many lanes; called before the first evaluation.
@@ -56,13 +56,13 @@ class EnergyModel : public virtual Model {
  public:
   // (tile, lane); each lane is independent of every other.
   virtual void energy(ConstTiles x, TileScalars energy) const = 0;
-  // The same for differences of energies that may be large. Exact to the rounding of single terms where sums_in_double(); of other models
-  // these are the numbers of energy(), which know E to about |E| 2^-24 in single precision.
+  // The same, for differences of energies that may be large. Where sums_in_double() only single terms are rounded to Real; for other models
+  // these are the values of energy(), which have an error of about |E| 2^-24 in single precision.
   virtual void precise_energy(ConstTiles x, TileEnergies energy) const;
   virtual bool sums_in_double() const { return sizeof(Real) == sizeof(double); }
 
  protected:
-  // Room for energies of tiles like x, kept between calls.
+  // Work memory for energies of tiles like x, kept between calls.
   TileScalars narrow_energies(ConstTiles x) const;
 
  private:
@@ -84,15 +84,15 @@ class ScoreModel : public virtual Model {
   // gradient = -s(x), for an energy dE/dx; (tile, dimension, lane). Each lane is independent of every other.
   virtual void gradient(ConstTiles x, Tiles gradient) const = 0;
 
-  // sigma_1 > ... > sigma_L: a model conditioned on noise is of the density of x + sigma z, z ~ N(0, I), at each of them. Empty: it is not.
+  // sigma_1 > ... > sigma_L of a model conditioned on noise, which has the density of x + sigma z, z ~ N(0, I), at each. Empty: it is not.
   virtual std::vector<double> noise_levels() const { return {}; }
-  // The noise at which all evaluations are made from now on, like work memory no part of the model's value: one sigma, sigma_L at the
-  // start, or (tile, lane), one for each lane of tiles like these. Models that are not conditioned on noise have no use for it.
+  // Sets the noise level of all evaluations from now on; it is not part of the model's value. One sigma, initially sigma_L, or
+  // (tile, lane), one for each lane of tiles like these. Models that are not conditioned on noise ignore it.
   virtual void set_noise(double /*sigma*/) const {}
   virtual void set_noise(ConstTileScalars /*sigma*/) const {}
 };
 
-// The model as one whose score can be followed; Failure(usage) where it has none.
+// The model as a ScoreModel; Failure(usage) where it is none.
 ScoreModel const& score_of(Model const&);
 
 // An energy E(x) with its gradient, on tiles (tile, dimension, lane).
@@ -108,7 +108,7 @@ class DifferentiableModel : public virtual EnergyModel, public virtual ScoreMode
   virtual double flops_per_evaluation() const { return 0; }
 
  protected:
-  // Room for a gradient that nobody wants, kept between calls.
+  // Work memory for a gradient that is not used, kept between calls.
   Tiles unused_gradient(ConstTiles x) const;
 
  private:
@@ -121,13 +121,13 @@ class TrainableScore : public virtual ScoreModel {
   // v . g, which is D_v E of an energy, and for order 2 v' (dg/dx) v = D_v^2 E, each (tile, lane). Keeps what directional_reverse needs.
   virtual void directional_forward(ConstTiles x, ConstTiles v, int order, TileScalars first, TileScalars second) = 0;
   // sum += d/dtheta sum_b c1_b (v . g)_b + c2_b (v' (dg/dx) v)_b for the last directional_forward. `sum` has the length of parameters().
-  // Empty Views are left out of the results and count as zero among the weights.
+  // Empty Views are not computed among the results and count as zero among the weights.
   virtual void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) = 0;
-  // gradient() that keeps what gradient_reverse needs: sum += d/dtheta sum_b (v . g)_b with v (like x) held fixed. What the first-order
-  // derivatives along v would give, too, at the price of computing g again.
+  // gradient() that keeps what gradient_reverse needs: sum += d/dtheta sum_b (v . g)_b with v (like x) held fixed. First-order directional
+  // derivatives along v would give the same, but compute g again.
   virtual void gradient_forward(ConstTiles x, Tiles gradient) = 0;
   virtual void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) = 0;
-  virtual int highest_jet_order() const { return 0; }  // 0: it cannot be learnt so
+  virtual int highest_jet_order() const { return 0; }  // 0: it cannot be learnt by score matching
 };
 
 // An energy whose parameters are learnt through jets along a direction v (docs/theory/score_matching.md).

@@ -14,7 +14,7 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-constexpr Index block = 1024;  // patterns whose scores are held at once
+constexpr Index block = 1024;  // number of patterns whose scores are in memory at once
 
 Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 Factor factor(ConstTiles x) { return {x.data(), static_cast<Index>(x.stride(1)), Form::plain, static_cast<Index>(x.stride(0))}; }
@@ -29,8 +29,8 @@ void for_strips(char const* name, ConstTiles x, Body const& body) {
       });
 }
 
-// A softmax whose terms come in blocks: scores become exp(score - highest), `weight` sums them, and where a block has a higher score than
-// those before, what they gave, y among it, is scaled down (Milakov and Gimelshein 2018).
+// A softmax over blocks of terms: scores become exp(score - highest), and `weight` is their sum. Where a block has a higher score than
+// those before, the earlier sums, y included, are scaled down (Milakov and Gimelshein 2018).
 struct OnlineSoftmax {
   Tiles scores, y;  // (tile, pattern of the block, lane), (tile, coordinate, lane)
   TileScalarStorage highest, weight;
@@ -111,7 +111,7 @@ std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const
 
 void ModernHopfield::remember(std::vector<double> const& points) {
   require_all(!points.empty() && static_cast<Index>(points.size()) % dimension_ == 0, ExitCode::usage,
-              "a network of dimension {} was shown patterns of {} numbers in all; set model.dimension to that of the data", dimension_,
+              "a network of dimension {} was given patterns of {} numbers in all; set model.dimension to that of the data", dimension_,
               points.size());
   remember(to_device(points, "patterns"));
 }

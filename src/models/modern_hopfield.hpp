@@ -1,6 +1,6 @@
 // The Hopfield network of continuous states (Ramsauer et al., ICLR 2021), with the patterns x_i as columns of X:
 //   E(xi) = -(1/beta) log sum_i exp(beta x_i . xi) + xi'xi / 2,   dE/dxi = xi - X softmax(beta X'xi),   update xi <- X softmax(beta X'xi).
-// exp(-E) is at beta = 1 a mixture of standard normal laws around the patterns, with weights exp(|x_i|^2 / 2).
+// At beta = 1 exp(-E) is a mixture of standard normal distributions around the patterns, with weights exp(|x_i|^2 / 2).
 #pragma once
 #include "core/random.hpp"
 #include "deck/schema.hpp"
@@ -19,7 +19,7 @@ deck::Schema modern_hopfield_schema();
 
 class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
  public:
-  // Without patterns until it remembers some.
+  // Has no patterns until remember() is called.
   ModernHopfield(Index dimension, double beta) : dimension_(dimension), beta_(beta) {}
   static Sizes sizes(ModernHopfieldOptions const& o) { return {o.dimension, o.dimension}; }
 
@@ -45,7 +45,7 @@ class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
   mutable TileScalarStorage highest_, weight_;  // (tile, pitch): the last update's log sum_i exp(beta x_i . x) is highest + log weight
 };
 
-// Uniform on the sphere of this radius, (pattern, dimension) row-major.
+// Independent patterns, uniform on the sphere of this radius, (pattern, dimension) row-major.
 Vector patterns_on_sphere(Index dimension, Index patterns, double radius, random::Key);
 std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const&, random::Key);
 

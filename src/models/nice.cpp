@@ -37,9 +37,9 @@ Index latent_dimension_of(NiceOptions const& o) {
   return latent;
 }
 
-// Outputs of the network of P^: M, log-diagonal of A, and what lies below it.
+// Number of outputs of the network of P^: M, the log-diagonal of A and, for a full A, the entries below the diagonal.
 Index conditional_outputs(Index y, bool full) { return 2 * y + (full ? y * (y - 1) / 2 : 0); }
-// A_ij, j < i, among these outputs.
+// Index of A_ij, j < i, among these outputs.
 KOKKOS_INLINE_FUNCTION Index below_diagonal(Index y, Index i, Index j) { return 2 * y + i * (i - 1) / 2 + j; }
 
 std::optional<Mlp> conditional_network(NiceOptions const& o) {
@@ -51,7 +51,7 @@ std::optional<Mlp> conditional_network(NiceOptions const& o) {
   return Mlp(widths, activation_named(o.activation));
 }
 
-// L and U of a matrix that holds L below the diagonal, U above it and log|U_ii| on it.
+// L and U from a matrix with L below the diagonal, U above it and log|U_ii| on it.
 Matrix lower_of(Matrix const& packed) {
   Matrix l = identity(packed.rows);
   for (Index i = 0; i < packed.rows; i++)
@@ -167,8 +167,8 @@ void Nice::parameters_changed() {
   assign(inverse_factor_, inverted.inverse.values);
 }
 
-// For all tiles of a call, in this order: F(z); outputs of the network of P^, then their cotangents; A (y - M); its product with A';
-// dS/dx by the network; the network's tape; the couplings' tape.
+// Work memory for all tiles of a call, in this order: F(z); outputs of the network of P^, then their cotangents; A (y - M); its product
+// with A'; dS/dx by the network; the network's tape; the couplings' tape.
 struct Nice::Work {
   Index tiles, lanes;
   Tiles latent, outputs, whitened, pulled, input_gradient;

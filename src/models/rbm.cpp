@@ -12,7 +12,7 @@
 namespace partita {
 namespace {
 
-constexpr Index fewest_split_weights = 4096;  // below, splitting costs more than it gains
+constexpr Index fewest_split_weights = 4096;  // with fewer weights splitting costs more than it gains
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
@@ -61,7 +61,7 @@ deck::Schema rbm_schema() {
 Sizes Rbm::sizes(RbmOptions const& o) {
   bool const of_gaussian = o.learn_variance || o.standard_deviation != RbmOptions{}.standard_deviation;
   require_all(o.visible_units == "gaussian" || !of_gaussian, ExitCode::usage,
-              "model.learn_variance and model.standard_deviation are for visible_units = \"gaussian\"; remove them, or set that");
+              "model.learn_variance and model.standard_deviation are for visible_units = \"gaussian\"; remove them, or set visible_units");
   return {o.visible, o.visible};
 }
 
@@ -321,7 +321,7 @@ void Rbm::centre(Vector gradient, ConstVector offsets) const {
   auto const mu = offsets;
   Vector const w = Kokkos::subview(g, std::pair(Index{0}, d * f)), a = Kokkos::subview(g, std::pair(d * f, d * f + d)),
                b = Kokkos::subview(g, std::pair(d * f + d, d * f + d + f));
-  // dW - mu db' - da lambda', with the biases' gradients as they are; each row also finds what its visible bias loses.
+  // dW - mu db' - da lambda', with the biases' gradients before centring; each row also computes the correction of its visible bias.
   Vector const visible("centred visible bias", d);
   Kokkos::parallel_for(
       "partita::centre_weights", Range(0, d), KOKKOS_LAMBDA(Index i) {

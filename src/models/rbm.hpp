@@ -1,8 +1,8 @@
 // Restricted Boltzmann machines: visible units v, binary hidden units h, no connections inside a layer. Chains hold v alone; h is summed
 // out.
 //   E(v, h) = E_v(v) - s(v)'W h - b'h,   p(h_j = 1 | v) = sigmoid(b_j + (W's(v))_j),   F(v) = E_v(v) - sum_j softplus(b_j + (W's(v))_j)
-// Bernoulli: v in {0, 1}^D, E_v = -a'v, s(v) = v, p(v_i = 1 | h) = sigmoid(a_i + (W h)_i) (Smolensky 1986; Hinton 2002). What other visible
-// units change is virtual here: gaussian_rbm.hpp.
+// Bernoulli: v in {0, 1}^D, E_v = -a'v, s(v) = v, p(v_i = 1 | h) = sigmoid(a_i + (W h)_i) (Smolensky 1986; Hinton 2002). Functions that
+// differ for other visible units are virtual: gaussian_rbm.hpp.
 //
 // The path to the reference (Salakhutdinov and Murray 2008): -log p*_beta = (1 - beta) E_0 + beta E_v - sum_j softplus(beta (b_j + ...)).
 #pragma once
@@ -19,7 +19,7 @@ struct RbmOptions {
   Index hidden = 0;
   double initial_scale = 0.01;
   std::string visible_units = "bernoulli";
-  // Of Gaussian units.
+  // For Gaussian units.
   std::string parametrisation = "B";
   double standard_deviation = 1;
   bool learn_variance = false;
@@ -28,10 +28,10 @@ struct RbmOptions {
 deck::Schema rbm_schema();
 
 // Parameter blocks "weight" (visible, hidden), "visible_bias", "hidden_bias", then those of the visible units' kind.
-// Work memory holds the hidden units of the tiles in flight: one tile on a CPU, all of them on a GPU.
+// Work memory holds the hidden units of the tiles that are being processed: one tile on a CPU, all of them on a GPU.
 class Rbm : public BoltzmannModel {
  public:
-  // Parameters live in `storage` where it is given: part of a larger model's, of parameter_count() numbers, or those and more.
+  // The parameters are stored in `storage` where it is given: at least parameter_count() numbers, for example part of a larger model's.
   explicit Rbm(RbmOptions const&, Vector storage = {});
   static Sizes sizes(RbmOptions const&);  // of both kinds of visible units; Failure(usage) for options that make no model
   static Index parameter_count(Index visible, Index hidden) { return visible * hidden + visible + hidden; }
@@ -70,14 +70,14 @@ class Rbm : public BoltzmannModel {
   // One layer given the other, drawn as a sweep draws it; `hidden` is (tile, hidden units, lane).
   void draw_hidden(ConstTiles visible, Tiles hidden, Sweep const&) const;
   void draw_visible(ConstTiles hidden, Tiles visible, Sweep const&) const;
-  // -log sum_v exp(-E(v, h)), (tile, lane): what the hidden units are left with when the visible ones are summed out.
+  // -log sum_v exp(-E(v, h)), (tile, lane): the free energy of the hidden units, with the visible ones summed out.
   void hidden_energy(ConstTiles hidden, TileScalars energy) const;
   // W's(v) and W h, without biases.
   void hidden_field(ConstTiles visible, Tiles field) const;
   void visible_field(ConstTiles hidden, Tiles field) const;
 
  protected:
-  // s(v) as it enters the products; the visible units themselves where they enter as they are.
+  // s(v); v itself where s is the identity.
   virtual ConstTiles scaled(ConstTiles v) const { return v; }
   // v given W h under p_beta.
   virtual void draw_visible_units(Tiles v, ConstTiles field, Sweep const&) const;
@@ -88,14 +88,14 @@ class Rbm : public BoltzmannModel {
   // sum += d/dtheta sum_b weight_b E(v_b) for the visible units' own parameters; `hidden` is p(h_j = 1 | v_b) times -weight_b.
   virtual void visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles hidden, Vector sum) const;
 
-  // Fields before, p(h_j = 1 | v) after.
+  // Replaces the fields of the hidden units by p(h_j = 1 | v).
   void hidden_means(Tiles hidden) const;
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
   ConstVector reference() const { return has_reference_ ? reference_ : visible_bias(); }
-  // Work memory for tiles like these, grown where it is too small.
+  // Work memory for tiles like these, enlarged where it is too small.
   Tiles hidden_work(ConstTiles like) const { return work(hidden_work_, hidden_, like); }
   Tiles visible_work(ConstTiles like) const { return work(visible_work_, visible_, like); }
-  LogWeights energy_work(ConstTiles like) const;  // zeros
+  LogWeights energy_work(ConstTiles like) const;  // set to zero
   static Tiles work(TileStorage& storage, Index rows, ConstTiles like);
 
   Index visible_, hidden_;
@@ -104,12 +104,12 @@ class Rbm : public BoltzmannModel {
   bool has_reference_ = false;
 
  private:
-  // hidden: fields before, units after.
+  // Replaces the fields of the hidden units by draws.
   void draw_hidden_units(Tiles hidden, Sweep const&) const;
-  // field = op(weights) x of each tile; units in x are multiplied by the matrix unit, where there is one.
+  // field = op(weights) x of each tile; where x is units, by the processor's matrix unit, if it has one.
   struct Split {
     SplitMatrix matrix;
-    bool current = false;  // it has the weights as they are
+    bool current = false;  // whether it holds the present weights
   };
   void multiply(Factor weights, Split&, Index rows, ConstTiles x, Tiles field) const;
   // sum (visible, hidden) += v h' of a tile.

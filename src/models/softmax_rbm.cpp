@@ -14,7 +14,7 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// Hidden units that one kernel instance computes: on a CPU all in vectors, on a GPU one, neighbouring threads neighbouring ones.
+// Hidden units that one kernel instance computes: on a CPU all, in vectors; on a GPU one, with neighbouring units in neighbouring threads.
 constexpr Index hidden_block = runs_on_host ? Index{1} << 20 : 1;
 
 Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
@@ -36,7 +36,7 @@ KOKKOS_FORCEINLINE_FUNCTION Real dot(Real const* a, Real const* b, Index n) {
   return sum;
 }
 
-// visit(lane, level) for the rated ones of neighbouring lanes of an item; most groups of lanes have none.
+// Calls visit(lane, level) for the lanes of a group of neighbours that have rated an item; in most groups there are none.
 template <class Visit>
 KOKKOS_FORCEINLINE_FUNCTION void for_rated(Real const* x, Index begin, Index end, Visit const& visit) {
   for (Index first = begin; first < end; first += lane_quantum) {
@@ -49,7 +49,7 @@ KOKKOS_FORCEINLINE_FUNCTION void for_rated(Real const* x, Index begin, Index end
   }
 }
 
-// Where nobody has rated, there is no gradient to divide.
+// 1 / count; 0 where nobody has rated the item, and there is no gradient to divide.
 KOKKOS_FORCEINLINE_FUNCTION Real inverse(Real count) { return count > Real(0) ? 1 / count : Real(0); }
 
 }  // namespace
@@ -231,7 +231,7 @@ void SoftmaxRbm::path_energy(ConstTiles x, double at, TileScalars energy) const 
 
 double SoftmaxRbm::log_z_reference() const {
   fail(ExitCode::usage,
-       "the normalisation of model.type = \"softmax_rbm\" is another one for each choice of rated items; compare predictions of held-out "
+       "the normalisation of model.type = \"softmax_rbm\" differs for each choice of rated items; compare predictions of held-out "
        "ratings instead (estimator.type = \"ratings\")",
        FailedOn::all_ranks);
 }
@@ -265,7 +265,7 @@ void SoftmaxRbm::energy_reverse(ConstTiles x, ConstTileScalars weight_of, Vector
             if (block.first == 0) sum(bias + i * levels + k) -= weight;
           });
       });
-  // Level k of S has as many ratings as counts say; the row after them is b, with one for each user.
+  // In the gradient of S a user counts for level k as often as he has rated with it; the row after the levels is b, where each counts once.
   bool const learns = shared_;
   Kokkos::parallel_for(
       "partita::shared_gradient", Range(0, (levels + 1) * blocks), KOKKOS_LAMBDA(Index n) {
@@ -299,7 +299,7 @@ void SoftmaxRbm::add_unit_means(ConstTiles x, ConstTileScalars weight_of, Vector
 
 void SoftmaxRbm::centre(Vector, ConstVector) const {
   fail(ExitCode::usage,
-       "objective.centred needs units that all items of the data show, and model.type = \"softmax_rbm\" is of units that are missing; set "
+       "objective.centred needs data without missing units, and in model.type = \"softmax_rbm\" unrated items are missing; set "
        "it to false",
        FailedOn::all_ranks);
 }
@@ -307,7 +307,7 @@ void SoftmaxRbm::centre(Vector, ConstVector) const {
 void SoftmaxRbm::rescale(Vector gradient, ConstVector unit_means) const {
   Index const items = items_, levels = levels_, hidden = hidden_, shared = shared_at(), bias = bias_at();
   Real const offset = static_cast<Real>(count_offset_);
-  Real ratings = 0;  // of a user
+  Real ratings = 0;  // mean number per user
   Kokkos::parallel_reduce(
       "partita::ratings_a_user", Range(0, items), KOKKOS_LAMBDA(Index i, Real & sum) { sum += unit_means(i); }, ratings);
   Kokkos::parallel_for(

@@ -88,8 +88,8 @@ constexpr Index pitch_of(Index lanes) { return round_up(lanes, pitch_quantum); }
 
 }  // namespace
 
-// Of one tile, in this order: a network's output, its cotangent's way back to the input, then for each coupling the network's input and
-// its tape. Tiles lie one after the other inside each of these.
+// Work memory of one tile, in this order: a network's output, the cotangent of its input, then for each coupling the network's input and
+// its tape. Tiles are contiguous inside each of these.
 struct Couplings::Pass {
   Index tiles, lanes, widest;
   Real* data;
@@ -122,7 +122,7 @@ Couplings::Couplings(Index dimension, Index count, std::vector<Index> const& hid
                      std::uint64_t mask_seed)
     : dimension_(dimension) {
   require_all(dimension >= 2, ExitCode::usage,
-              "couplings of {} coordinate (one half of the coordinates moves the other, so there must be two); use model.latent_dimension "
+              "couplings of {} coordinate (one half of the coordinates shifts the other, so there must be two); use model.latent_dimension "
               "of at least 2",
               dimension);
   for (Index k = 0; k < count; k++) {

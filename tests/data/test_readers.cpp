@@ -344,7 +344,7 @@ TEST_F(Hdf5, OtherTypesAreRefusedWithWhatToDo) {
   EXPECT_THAT(message("types/colours"), HasSubstr("names of an enumeration; write the numbers"));
   EXPECT_THAT(message("types/complex"), HasSubstr("records of several fields (complex numbers, tables); write each field"));
   EXPECT_THAT(message("types/long_double"), HasSubstr("numbers of 16 bytes, more than double precision holds; write them as float64"));
-  EXPECT_THAT(message("types/beyond"), HasSubstr("row 1, entry 1 is 9007199254740992, and whole numbers from 2^53 on lose digits"));
+  EXPECT_THAT(message("types/beyond"), HasSubstr("row 1, entry 1 is 9007199254740992, and integers from 2^53 on lose digits"));
 }
 
 TEST_F(Hdf5, ErrorsListWhatTheFileHolds) {
