@@ -11,16 +11,16 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// The order of generations: a new random one for each pass over the buffer would be no better than a keyed draw, which needs no state.
+// The first generation that an update advances: a keyed draw, which needs no state. A random order for each pass would be no better.
 std::size_t generation(random::Key key, Index update, std::size_t generations) {
   auto const w = random::words(key, 0, random::Stream::replay_choice, static_cast<std::uint64_t>(update), 0);
   return random::below(w.w[0], static_cast<std::uint32_t>(generations));
 }
 
-constexpr Index updates_between_checks = 10;  // of the step size: a check evaluates dE/dx once, an update sampler_steps times
+constexpr Index updates_between_checks = 10;  // of the step size: a check evaluates dE/dx once, an update does so sampler_steps times
 
-// What is far, and a drift, of the energy gap in standard deviations of the chains' energies. A gap of half a deviation between data and
-// chains is seen by the eye in histograms of their energies.
+// Limits for the energy gap and for its drift, in standard deviations of the chains' energies. A gap of half a deviation between data and
+// chains is visible in histograms of their energies.
 constexpr double far_gap = 0.5, drift_of_gap = 0.25;
 
 enum Reported : std::size_t { gap, data, chains, spread };  // places of series()
@@ -84,12 +84,12 @@ void ContrastiveDivergence::require_fit(bool is_machine, Index batch, ChainStart
               "weight_decay of its own)");
   if (start == ChainStart::at_data) return;
   require_all(persistent.chains % batch == 0, ExitCode::usage,
-              "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
+              "objective.chains = {} is not a multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
               persistent.chains, batch, round_up(persistent.chains, batch));
   Index const per_update = std::max(persistent.chains_per_update, batch);
   require_all(per_update % batch == 0 && per_update <= persistent.chains, ExitCode::usage,
-              "objective.chains_per_update = {} is no multiple of train.batch = {} up to objective.chains = {}; use {}", per_update, batch,
-              persistent.chains, batch);
+              "objective.chains_per_update = {} is not a multiple of train.batch = {} up to objective.chains = {}; use {}", per_update,
+              batch, persistent.chains, batch);
 }
 
 ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sampler, data::Batches const& batches,
@@ -181,7 +181,7 @@ void ContrastiveDivergence::add_data_noise(Index update) {
       });
 }
 
-// Hidden units that are not summed out start anew, with half of them on, and are drawn given the data.
+// Hidden units that are not summed out are reinitialised, half of them on, and then drawn given the data.
 void ContrastiveDivergence::draw_hidden_given_data(Index update) {
   if (!draws_hidden_) return;
   start_chains(model_, data_, {.key = key_, .stream = random::Stream::gibbs_start, .step = update}, initial_);
@@ -216,7 +216,7 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
     Kokkos::parallel_reduce(
         "partita::contrastive_weights", Range(0, lanes),
         KOKKOS_LAMBDA(Index l, double& s, double& s2) {
-          // Lanes past the batch only fill up the vectors.
+          // Lanes past the batch only fill the vectors.
           weight(0, l) = l < real ? std::fma(quadratic, energy(0, l), linear) : Real(0);
           double const e = l < real ? static_cast<double>(energy(0, l)) : 0.;
           s += e;
@@ -350,7 +350,7 @@ TrainingHealth ContrastiveDivergence::health() {
 void ContrastiveDivergence::require_bounded(TrainingHealth const& h, Index update) const {
   require_all(
       std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
-      "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
+      "the energy gap d_s = {:.4g} exceeded objective.divergence_bound = {:.4g} at update {}: data and chains diverge; use a smaller "
       "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty",
       h.energy_gap, options_.divergence_bound, update);
 }
@@ -374,12 +374,12 @@ std::vector<double> ContrastiveDivergence::report(Index update) {
   return out;
 }
 
-// Of the last third of the reports, where the training should have come to rest.
+// Warnings from the last third of the reports, where the training should have converged.
 std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector<double>> const& reports) const {
   std::vector<std::string> out;
   if (sampler_.step_size() < step_size_asked_ && !sampler_.adjusted())
     out.push_back(fmt::format(
-        "sampler.step_size was halved from {:.4g} to {:.4g}, since the chains neared the bound where the sampler is unstable: the model is "
+        "sampler.step_size was halved from {:.4g} to {:.4g}, since the chains came near the sampler's bound of stability: the model is "
         "narrower in some direction than such steps can sample; start with the smaller step, add objective.data_noise, or use mala",
         step_size_asked_, sampler_.step_size()));
   if (sampler_.adjusted()) {
@@ -387,7 +387,7 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
     for (Chains const& chains : buffer_) accepted += count_acceptance(chains);
     if (communicator_.all_reduce(accepted, Reduction::sum) == 0)
       out.push_back(
-          "the chains accepted no proposal, and stand where they started: nothing was learnt from them, and d_s means nothing; use a "
+          "the chains accepted no proposal and are still where they started: nothing was learnt from them, and d_s is meaningless; use a "
           "smaller "
           "sampler.step_size");
   }
@@ -395,7 +395,7 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
   if (end == 0) return out;
   double const gap_now = mean_of(reports, first, end, gap), deviation = mean_of(reports, first, end, spread);
   if (deviation == 0)
-    out.push_back("all chains have the same energy in the last third of the training: they do not move, and d_s tells nothing");
+    out.push_back("all chains have the same energy in the last third of the training: they do not move, and d_s is meaningless");
   else if (std::abs(gap_now) > far_gap * deviation)
     out.push_back(fmt::format(
         "d_s, the energy gap of data and chains, is {:.4g} in the last third of the training, {:.2g} standard deviations of the chains' "
@@ -405,18 +405,18 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
             ? "the chains have higher energies than the data: they lag behind a model that changes faster than they move, or the model "
               "is not yet learnt; try more objective.sampler_steps, another optimizer.learning_rate and more updates, and judge by a "
               "likelihood or a distance"
-            : "the chains have lower energies than the data: they go where no data are; train longer, with more objective.chains or "
+            : "the chains have lower energies than the data: they visit regions without data; train longer, with more objective.chains or "
               "persistent_cd"));
   constexpr std::size_t fewest = 10;  // reports in each half, for errors of their means
   if (middle - first < fewest) return out;
   double const drift = mean_of(reports, middle, end, gap) - mean_of(reports, first, middle, gap);
   double const error = std::sqrt(squared_error_of_mean(reports, first, middle, gap) + squared_error_of_mean(reports, middle, end, gap));
   if (std::abs(drift) > drift_of_gap * deviation && std::abs(drift) > 4 * error)
-    out.push_back(
-        fmt::format("d_s, the energy gap of data and chains, still drifts: by {:.4g} between the halves of the last third of the training "
-                    "(standard deviation of the chains' energies: {:.4g}); it is not converged, or on its way to diverge: look at d_s in "
-                    "history.h5, train longer or with a smaller optimizer.learning_rate",
-                    drift, deviation));
+    out.push_back(fmt::format(
+        "d_s, the energy gap of data and chains, still drifts: by {:.4g} between the halves of the last third of the training "
+        "(standard deviation of the chains' energies: {:.4g}); the training has not converged, or is about to diverge: look at d_s in "
+        "history.h5, train longer or with a smaller optimizer.learning_rate",
+        drift, deviation));
   return out;
 }
 

@@ -31,7 +31,7 @@ void add_noise(ConstTiles x, ConstTiles z, ConstTileScalars sigma, Tiles to) {
       });
 }
 
-// From g to the derivative of the mean of J by g, lambda scale (g - z / sigma); loss = lambda/2 |g - z / sigma|^2.
+// Replaces g by the derivative of the mean of J in g, lambda scale (g - z / sigma); loss = lambda/2 |g - z / sigma|^2.
 void take_residual(Tiles g, ConstTiles z, ConstTileScalars sigma, Index real, Real scale, TileScalars loss) {
   Index const d = static_cast<Index>(g.extent(1));
   Kokkos::parallel_for(
@@ -65,13 +65,14 @@ void DenoisingScoreMatching::require_fit(TrainableScore const& model, DenoisingO
   require_derivatives(model, 1);
   auto const levels = model.noise_levels().size();
   require_all(levels == 0 || o.sigma.empty(), ExitCode::usage,
-              "objective.sigma is given, and the model is conditioned on noise at levels of its own (model.noise_levels = {}); remove one "
+              "objective.sigma is given, but the model is conditioned on its own noise levels (model.noise_levels = {}); remove one "
               "of the two",
               levels);
   require_all(levels > 0 || !o.sigma.empty(), ExitCode::usage,
               "objective.sigma is missing and the model is not conditioned on noise; give e.g. sigma = [0.3], or model.noise_levels");
-  require_all(std::is_sorted(o.sigma.rbegin(), o.sigma.rend()), ExitCode::usage,
-              "objective.sigma: one noise an epoch has to decrease (the model keeps the last), put the numbers in decreasing order");
+  require_all(
+      std::is_sorted(o.sigma.rbegin(), o.sigma.rend()), ExitCode::usage,
+      "objective.sigma: the noise must decrease from epoch to epoch (the model keeps the last); put the numbers in decreasing order");
 }
 
 DenoisingScoreMatching::DenoisingScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,

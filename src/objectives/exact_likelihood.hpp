@@ -17,20 +17,20 @@ deck::Schema exact_likelihood_schema();
 class ExactLikelihood : public Objective {
  public:
   static constexpr Index most_units = 20;
-  // Failure(usage) for machines of more units, of other than binary ones, or with hidden units that are not summed out.
+  // Failure(usage) for machines with more units, with units that are not binary, or with hidden units that are not summed out.
   static void require_fit(BoltzmannModel const&);
   ExactLikelihood(BoltzmannModel&, data::Batches const&, Communicator, Summation, ExactLikelihoodOptions);
 
   Vector gradient(Index update, Timers&) override;
   std::vector<Series> series() const override;
   std::vector<double> report(Index update) override;
-  void require_finite(Index) const override {}  // no chains; a gradient that is not finite is noticed with its update
+  void require_finite(Index) const override {}  // no chains; the training checks every gradient
   double epoch(Index update) const override { return batches_.epoch(update); }
   std::size_t bytes() const override;
   void describe_state(State&) override;
 
  private:
-  // Sets of points in tiles, whose energies are needed before their weights.
+  // A set of points in tiles; all their energies are needed before their weights are known.
   struct Points {
     Tiling tiling;
     TileRange mine;
@@ -41,7 +41,7 @@ class ExactLikelihood : public Objective {
     Tiles of_tile(Index tile) const;
     TileScalars row(TileScalarStorage const&, Index tile) const;
   };
-  // -log sum over the points of exp(-E), and the mean of E, by tile in fixed order; the energies stay in `energy`.
+  // -log sum over the points of exp(-E), or the mean of E, summed by tile in fixed order; the energies stay in `energy`.
   double find_energies(Points&, bool mean);
   Vector weighted_gradient(Points&, double sign, double log_z);
 

@@ -7,7 +7,7 @@
 namespace partita {
 namespace {
 
-constexpr Index batches_of_means = 20;  // minibatches whose draws give a layer's means
+constexpr Index batches_of_means = 20;  // number of minibatches from whose draws a layer's means are computed
 
 // to = from', (rows, columns) of `to`.
 void transpose(Vector from, Vector to, Index rows, Index columns) {
@@ -59,7 +59,7 @@ Index GreedyCd::machine_before(Index update) const {
   return k;
 }
 
-// Layer `machine` of the minibatch, drawn upwards from the data anew in each update.
+// Layer `machine` of the minibatch, drawn upwards from the data, with new random numbers in each update.
 void GreedyCd::fill(Index machine, TileStorage to, Tiling const& tiling, TileRange mine, Index update) {
   if (machine == 0) return batches_.fill(to, tiling, mine, update);
   batches_.fill(layers_.front(), tiling, mine, update);

@@ -29,7 +29,7 @@ deck::Schema hee_local_schema() {
 void HeeLocal::require_fit(HeeLocalOptions const& o) {
   require_all(
       o.steps_per_batch % o.steps_per_update == 0, ExitCode::usage,
-      "objective.steps_per_batch = {} is no multiple of objective.steps_per_update = {} (a batch is shown for whole updates); use {}",
+      "objective.steps_per_batch = {} is not a multiple of objective.steps_per_update = {} (a batch is shown for whole updates); use {}",
       o.steps_per_batch, o.steps_per_update, round_up(o.steps_per_batch, o.steps_per_update));
 }
 
@@ -100,7 +100,7 @@ std::vector<Series> HeeLocal::series() const {
 
 std::vector<double> HeeLocal::report(Index update) {
   require_finite(update);
-  // One number a tile, summed along the tree: the same bits on any number of ranks.
+  // One number per tile, summed along the tree: the same bits on any number of ranks.
   auto const values = log_joint(model_, chains_.tiling, chains_.mine, chains_.x);
   std::vector<double> sums;
   auto from = values.begin();

@@ -60,12 +60,12 @@ void PseudoLikelihood::add_tile(Index tile, Vector sum) {
   Tiles const x = Kokkos::subview(data_, std::pair(tile, tile + 1), Kokkos::ALL, lanes);
   TileScalars const value = Kokkos::subview(value_, Kokkos::ALL, lanes), weight = Kokkos::subview(weight_, Kokkos::ALL, lanes);
   machine_.pseudo_likelihood_forward(x, value);
-  Real const share = static_cast<Real>(-1 / static_cast<double>(batches_.batch()));  // of the loss
+  Real const share = static_cast<Real>(-1 / static_cast<double>(batches_.batch()));  // weight of an item in the loss
   double total = 0;
   Kokkos::parallel_reduce(
       "partita::pseudo_likelihood_weights", Range(0, lanes.second),
       KOKKOS_LAMBDA(Index l, double& s) {
-        weight(0, l) = l < real ? share : Real(0);  // lanes past the batch only fill up the vectors
+        weight(0, l) = l < real ? share : Real(0);  // lanes past the batch only fill the vectors
         if (l < real) s += static_cast<double>(value(0, l));
       },
       total);

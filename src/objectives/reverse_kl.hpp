@@ -20,7 +20,7 @@ deck::Schema reverse_kl_schema();
 
 class ReverseKl : public Objective {
  public:
-  // `updates` of the whole run, over a share of which beta rises. The flow must outlive the objective.
+  // `updates`: of the whole run; beta rises over a share of them. The flow must outlive the objective.
   ReverseKl(Nice&, std::unique_ptr<DifferentiableModel> target, ReverseKlOptions const&, Tiling const& batch, Index updates, Communicator,
             Summation, random::Key);
 
@@ -36,7 +36,7 @@ class ReverseKl : public Objective {
   void describe_state(State&) override {}
 
  private:
-  // Adds to `sum` what a tile's samples contribute to the derivatives of the batch's sum.
+  // Adds to `sum` the contribution of a tile's samples to the derivatives of the batch's sum.
   void accumulate(Index tile, double beta, Vector sum);
   std::vector<double> statistics(Index update) const;  // tile_sums_ over all tiles
 

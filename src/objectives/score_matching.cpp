@@ -17,7 +17,7 @@ Index width(ScoreMatchingOptions const& o, Index batch) {
   return o.tile_width > 0 ? o.tile_width : std::min(default_width, round_up(batch, lane_quantum));
 }
 
-// The weights of both derivatives along v; loss += share (1/2 (v.g)^2 - v' (dg/dx) v).
+// Computes the weights c1, c2 of both derivatives along v; loss += share (1/2 (v.g)^2 - v' (dg/dx) v).
 void weigh_sliced(ConstTileScalars first, ConstTileScalars second, Index real, Real share, Real scale, TileScalars c1, TileScalars c2,
                   TileScalars loss) {
   Kokkos::parallel_for(
@@ -62,14 +62,14 @@ void add_scaled(Real deviation, ConstTiles z, Tiles x) {
       KOKKOS_LAMBDA(Index n) { x(0, n / lanes, n % lanes) += deviation * z(0, n / lanes, n % lanes); });
 }
 
-// Random signs, from normals.
+// Turns normals into random signs.
 void take_signs(TileStorage const& v) {
   Kokkos::parallel_for(
       "partita::rademacher", Range(0, static_cast<Index>(v.size())),
       KOKKOS_LAMBDA(Index n) { v.data()[n] = std::copysign(Real(1), v.data()[n]); });
 }
 
-// Points on the sphere of radius sqrt(dimension), from normals.
+// Turns normals into points on the sphere of radius sqrt(dimension).
 void normalise(TileStorage const& v) {
   Index const d = static_cast<Index>(v.extent(1));
   Kokkos::parallel_for(
@@ -90,7 +90,7 @@ std::vector<deck::Key> score_matching_keys() {
               .multiple_of(lane_quantum)};
 }
 
-// Keys of the objectives without noise of their own.
+// Keys of the objectives that do not add noise by their definition.
 namespace {
 std::vector<deck::Key> noiseless_keys() {
   auto keys = score_matching_keys();
@@ -103,11 +103,10 @@ std::vector<deck::Key> noiseless_keys() {
 }  // namespace
 
 void ScoreMatching::require_derivatives(TrainableScore const& model, int order) {
-  require_all(
-      model.highest_jet_order() >= order, ExitCode::usage,
-      "objective.type: score matching learns from derivatives of order {} of the model's score along directions, and this model has "
-      "them up to {}; use a model with smooth activations, mlp or score_mlp",
-      order, model.highest_jet_order());
+  require_all(model.highest_jet_order() >= order, ExitCode::usage,
+              "objective.type: score matching needs directional derivatives of order {} of the model's score, and this model has them "
+              "up to order {}; use a model with smooth activations, mlp or score_mlp",
+              order, model.highest_jet_order());
 }
 
 void ScoreMatching::require_divergence(TrainableScore const& model) {

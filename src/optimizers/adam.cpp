@@ -16,7 +16,7 @@ deck::Schema adam_schema() {
 
 void Adam::update(Vector parameters, ConstVector gradient, double rate) {
   updates_++;
-  // The bias is that of the decays as rounded to Real: 1 - 0.999f is 1e-5 off 0.001.
+  // The bias correction uses the decays as rounded to Real: 1 - 0.999f differs from 0.001 by a relative 1e-5.
   Real const decay1 = static_cast<Real>(options_.beta1), decay2 = static_cast<Real>(options_.beta2);
   auto const weight_so_far = [this](Real decay) { return 1 - std::pow(static_cast<double>(decay), static_cast<double>(updates_)); };
   Real const step = static_cast<Real>(rate / weight_so_far(decay1)), root = static_cast<Real>(1 / std::sqrt(weight_so_far(decay2)));

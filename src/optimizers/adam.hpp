@@ -1,4 +1,4 @@
-// Adam (Kingma and Ba, ICLR 2015), with decoupled weight decay (Loshchilov and Hutter, ICLR 2019) where wanted.
+// Adam (Kingma and Ba, ICLR 2015), with optional decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
 #pragma once
 #include "optimizers/optimizer.hpp"
 

@@ -7,7 +7,7 @@
 namespace partita {
 namespace {
 
-constexpr Index block_of_norm = 512;  // entries that one thread adds up
+constexpr Index block_of_norm = 512;  // entries that one thread sums
 
 }  // namespace
 
@@ -34,7 +34,7 @@ double scheduled_rate(OptimizerOptions const& o, Index update, Index updates) {
 }
 
 double norm(ConstVector values) {
-  // Eight sums at once: one alone waits for each of its additions.
+  // Eight independent sums: in a single one each addition would wait for the one before.
   constexpr Index sums = 8;
   Index const n = static_cast<Index>(values.extent(0));
   double sum = 0;

@@ -161,7 +161,7 @@ same "$(newest_checkpoint back)" "$(newest_checkpoint back.3)" /model/parameters
 on 1 run "${back[@]}" --set run.output=back.pieces --set train.updates=30
 on 1 run "${back[@]}" --set run.output=back.pieces --restart auto
 same "$(newest_checkpoint back)" "$(newest_checkpoint back.pieces)" /model/parameters
-expect 5 "passed objective.divergence_bound" run "${wild[@]}" --set run.output=hopeless --set train.on_divergence=rollback --set train.rollbacks=2 --set optimizer.learning_rate=1e30
+expect 5 "exceeded objective.divergence_bound" run "${wild[@]}" --set run.output=hopeless --set train.on_divergence=rollback --set train.rollbacks=2 --set optimizer.learning_rate=1e30
 (($(grep -c "going back" output) == 2)) || die "not two ways back"
 
 # --- chains that leave the numbers: named with the last finite energy, or started anew and counted ---

@@ -15,7 +15,7 @@ expect 5 "is not finite at step" run unadjusted.toml "${small_well[@]:1}" --set 
 [[ $(status_of diverges) == 5 ]] || die "run.status.json does not say 5"
 expect 2 "sampler.type = \"hee_langevin\" cannot move model.type = \"gaussian\"; use \"ula\"" check "${small_gaussian[@]}" --set sampler.type=hee_langevin
 expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.f=tanh
-expect 2 "is no multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
+expect 2 "is not a multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
 expect 3 "no such directory" run "$INPUTS/hee_cifar10.toml" --set run.output=cifar
 expect 2 "nothing to couple" run "${small_flow[@]}" --set run.output=affine --set model.latent_dimension=1
 expect 2 "set model.dimension to that" run "${small_flow[@]}" --set run.output=dimension --set target.dimension=2
@@ -66,7 +66,7 @@ step_size = 0.01
 batch = 16
 END
 expect 2 "files.toml:6:8: nowhere.csv: no such file" check files.toml
-for found in 'files.toml:10:8: model.from = "nowhere" does not exist' 'files.toml:13:10: objective.chains = 97 is no multiple of train.batch = 16' \
+for found in 'files.toml:10:8: model.from = "nowhere" does not exist' 'files.toml:13:10: objective.chains = 97 is not a multiple of train.batch = 16' \
   '1 error in the deck, 2 errors in the files that the deck names'; do
   grep -qF "$found" output || die "check does not say: $found"
 done

@@ -261,7 +261,7 @@ TEST(PersistentChains, AreAMultipleOfTheBatch) {
   } catch (Failure const& f) {
     EXPECT_EQ(f.code(), ExitCode::usage);
     EXPECT_EQ(f.where(), FailedOn::all_ranks);
-    EXPECT_THAT(f.what(), testing::HasSubstr("objective.chains = 30 is no multiple of train.batch = 20"));
+    EXPECT_THAT(f.what(), testing::HasSubstr("objective.chains = 30 is not a multiple of train.batch = 20"));
     EXPECT_THAT(f.what(), testing::HasSubstr("use 40"));
   }
 }

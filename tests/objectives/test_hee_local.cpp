@@ -302,7 +302,7 @@ TEST(HeeLocal, RefusesABatchThatIsNoWholeNumberOfUpdates) {
   } catch (Failure const& f) {
     EXPECT_EQ(f.code(), ExitCode::usage);
     EXPECT_EQ(f.where(), FailedOn::all_ranks);
-    EXPECT_THAT(f.what(), testing::HasSubstr("objective.steps_per_batch = 95 is no multiple of objective.steps_per_update = 10"));
+    EXPECT_THAT(f.what(), testing::HasSubstr("objective.steps_per_batch = 95 is not a multiple of objective.steps_per_update = 10"));
     EXPECT_THAT(f.what(), testing::HasSubstr("use 100"));
   }
 }
