@@ -22,7 +22,7 @@ deck::Schema annealed_langevin_schema() {
 
 void AnnealedLangevin::require_fit(Model const& model) const {
   require_all(!score_of(model).noise_levels().empty(), ExitCode::usage,
-              "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, and this one has none; learn one with "
+              "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, but this one has none; train one with "
               "model.noise_levels, or use ula");
 }
 

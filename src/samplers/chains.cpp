@@ -14,9 +14,9 @@ Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d)
       x(name, range.count, d, t.pitch()),
       accepted(name + " accepted", range.count, t.pitch()),
       diverging(name + " diverging", range.count, t.pitch()) {
-  // Kokkos 3.5 counts in 32 bits when it looks whether an array of three axes is empty, and then gives it no memory.
+  // Kokkos 3.5 uses 32 bits when it checks whether an array of three axes is empty, and then allocates no memory for it.
   require(x.span() >= x.size(), ExitCode::usage,
-          "{}: {} tiles x {} coordinates x {} lanes are a multiple of 2^32, which this version of Kokkos takes for no numbers at all; use "
+          "{}: {} tiles x {} coordinates x {} lanes are a multiple of 2^32, which this version of Kokkos takes for an empty array; use "
           "another number of ranks or chains",
           name, range.count, d, t.pitch());
 }
@@ -38,7 +38,7 @@ std::size_t Chains::bytes() const {
 }
 
 Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension) {
-  constexpr Index l2_share = 1 << 20, widest = 256;  // bytes; half of a present core's L2, and no gain seen beyond 256 lanes
+  constexpr Index l2_share = 1 << 20, widest = 256;  // bytes: half the L2 cache of a recent core; lanes: no gain was seen beyond 256
   Index const row_bytes = static_cast<Index>(sizeof(Real)) * dimension * rows_per_dimension;
   Index const fits = l2_share / std::max<Index>(row_bytes, 1) / pitch_quantum * pitch_quantum;
   return std::min(std::clamp(fits, pitch_quantum, widest), round_up(chains, lane_quantum));
@@ -46,7 +46,7 @@ Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension
 
 namespace {
 
-// Of a View (tile, rows, pitch), or (tile, pitch).
+// For a View (tile, rows, pitch) or (tile, pitch).
 template <class View>
 void repeat_last(View const& values, Tiling const& tiling, TileRange mine, TileRange local) {
   Index const last = tiling.tiles() - 1, tile = last - mine.first;

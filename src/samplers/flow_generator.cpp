@@ -15,7 +15,7 @@ namespace {
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
-// Rows first, first + 1, ... of every tile, in storage of their own.
+// A copy of rows first, first + 1, ... of every tile.
 TileStorage copy_rows(TileStorage const& from, Index first, Index count) {
   TileStorage const to("samples of a flow", from.extent(0), static_cast<std::size_t>(count), from.extent(2));
   Kokkos::deep_copy(to, Kokkos::subview(from, Kokkos::ALL, std::pair(first, first + count), Kokkos::ALL));
@@ -180,7 +180,7 @@ std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
 
 std::vector<Generator::Result> FlowMetropolis::results() const {
   auto const accepted = accepted_;
-  double here = 0, stuck_here = 0;  // whole numbers, so that the sums are exact in any order
+  double here = 0, stuck_here = 0;  // integers, so that the sums are exact in any order
   for (Index tile = 0; tile < mine().count; tile++) {
     double sum = 0, stuck = 0;
     Kokkos::parallel_reduce(
@@ -196,15 +196,16 @@ std::vector<Generator::Result> FlowMetropolis::results() const {
   double const rate = communicator_.all_reduce(here, Reduction::sum) / proposals,
                stuck = communicator_.all_reduce(stuck_here, Reduction::sum);
   std::vector<Result> out{{"flow_acceptance", rate, "share of the flow's proposals that were accepted", {}}};
-  constexpr double fewest = 10;  // accepted proposals of a chain, to forget where it started
+  constexpr double fewest = 10;  // accepted proposals of a chain, before it is independent of where it started
   if (stuck == 0 && rate * static_cast<double>(options_.steps) < fewest)
     out.front().warning = fmt::format(
-        "chains accepted {:.2g} proposals each, fewer than the {} that let them forget that they started at the flow's samples; use more "
+        "chains accepted {:.2g} proposals each, fewer than the {} needed to become independent of their starts, the flow's samples; use "
+        "more "
         "generator.steps, or train the flow until it covers its target",
         rate * static_cast<double>(options_.steps), fewest);
   if (stuck > 0)
     out.front().warning = fmt::format(
-        "{} of {} chains accepted none of {} proposals and are the flow's samples still, not the target's; use more generator.steps, or "
+        "{} of {} chains accepted none of {} proposals and are still samples of the flow, not of the target; use more generator.steps, or "
         "train "
         "the flow until it covers its target",
         stuck, chains, options_.steps);

@@ -1,4 +1,4 @@
-// Samples of a flow with their importance weights for a target, and chains of the target that take them as proposals.
+// Samples of a flow with their importance weights for a target, and chains of the target that use such samples as proposals.
 #pragma once
 #include <memory>
 
@@ -9,7 +9,7 @@
 
 namespace partita {
 
-// Lanes of a tile of a flow, whose products want wide tiles whatever its dimension.
+// Lanes of a tile of a flow: its matrix products need wide tiles whatever its dimension.
 constexpr Index flow_tile_width = 256;
 
 // Independent samples (x, y) of a flow on this rank's tiles, with U(x) and log w (models/nice.hpp).
@@ -54,7 +54,7 @@ deck::Schema flow_metropolis_schema();
 // independence sampler): exact for the target wherever the flow's samples cover it. Then each makes sampler_steps steps of a sampler.
 class FlowMetropolis : public Generator {
  public:
-  // The flow must outlive the generator. Without a sampler: null.
+  // The flow must outlive the generator. The sampler may be null.
   FlowMetropolis(Nice&, std::unique_ptr<DifferentiableModel> target, std::unique_ptr<Sampler>, FlowMetropolisOptions const&, Tiling const&,
                  Communicator, random::Key);
   Index steps() const override { return options_.steps + (sampler_ ? options_.sampler_steps : 0); }
@@ -79,11 +79,11 @@ class FlowMetropolis : public Generator {
   std::unique_ptr<Sampler> sampler_;
   FlowMetropolisOptions options_;
   Communicator communicator_;
-  random::Key key_, flow_key_;  // of the sampler, and of proposals and their acceptance
+  random::Key key_, flow_key_;  // of the sampler; of the proposals and their acceptance
   FlowDraws proposals_;
   Chains chains_;                 // x; its counts of accepted proposals are the sampler's
   TileScalarStorage log_weight_;  // of the chains' states
-  TileScalarStorage accepted_;    // number of the flow's proposals
+  TileScalarStorage accepted_;    // number of accepted proposals of the flow
 };
 
 }  // namespace partita

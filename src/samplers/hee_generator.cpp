@@ -27,7 +27,7 @@ std::vector<Generator::Variable> layers_of(Hee const& model) {
   return out;
 }
 
-// to(tile, i, s) = scale * from(tile, i, s * group), or added to what is there.
+// to(tile, i, s) = scale * from(tile, i, s * group), or += where `add`.
 void gather(TileStorage const& to, TileStorage const& from, Index group, Real scale, bool add) {
   auto const n = [](std::size_t e) { return static_cast<std::int64_t>(e); };
   std::int64_t const lanes = std::min(n(to.extent(2)), n(from.extent(2)) / group);
@@ -76,10 +76,9 @@ Index steps_in(double duration, double step_size) {
 }
 
 void HeeDynamicsGenerator::require_fit(HeeRun const& run, double step_size) {
-  require_all(
-      lane_quantum % run.group == 0, ExitCode::usage,
-      "generator.latent_chains = {} does not divide {} (chains that share an image are neighbours in a vector); use 1, 2, 4, 8 or 16",
-      run.group, lane_quantum);
+  require_all(lane_quantum % run.group == 0, ExitCode::usage,
+              "generator.latent_chains = {} does not divide {} (chains that share an image are neighbouring lanes); use 1, 2, 4, 8 or 16",
+              run.group, lane_quantum);
   if (!run.keeps_average) return;
   require_all(run.average_over <= run.duration, ExitCode::usage,
               "generator.average_over = {} is longer than generator.duration = {}; shorten it", run.average_over, run.duration);

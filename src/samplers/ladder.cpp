@@ -13,13 +13,13 @@ random::Key key_of(random::Key key, Index rung) {
 }
 
 Vector values(Real* first, Index count) { return Vector(first, static_cast<std::size_t>(count)); }
-// Doubles travel between ranks as so many Reals each, bit by bit.
+// A double is sent between ranks as this many Reals, bit by bit.
 constexpr Index reals_of_a_double = sizeof(double) / sizeof(Real);
 Vector bits(double* first, Index count) { return values(reinterpret_cast<Real*>(first), count * reals_of_a_double); }
 
 using LaneCounts = Kokkos::View<std::int32_t**, Kokkos::LayoutStride, DeviceMemory>;
 
-// Over this rank's real chains.
+// Sum over this rank's real chains.
 Index sum_over_chains(LaneCounts counts, Tiling const& tiling, TileRange mine) {
   Index const first = mine.first, width = tiling.width, all = tiling.chains;
   Index total = 0;
@@ -48,7 +48,7 @@ struct SwapKey {
   Index event, rung;
 };
 
-// Swaps the states of accepted lanes, and counts where there is something to count in.
+// Swaps the states of accepted lanes, and counts attempts and successes unless these are null.
 void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& swap, std::int32_t* attempts, std::int32_t* successes) {
   random::Key const key = swap.key;
   ChainNumbers const number = swap.number;
@@ -62,7 +62,7 @@ void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& 
         for (Index l = 0; l < count; l++) {
           Real const u = random::uniform(random::words(key, number.of(0, lane + l), random::Stream::swaps, step, draw).w[0]);
           accept[l] =
-              static_cast<double>(math::log(u)) < a.difference[lane + l] + b.difference[lane + l];  // false where one is not a number
+              static_cast<double>(math::log(u)) < a.difference[lane + l] + b.difference[lane + l];  // false where one of them is NaN
           if (attempts != nullptr) attempts[lane + l]++, successes[lane + l] += accept[l] ? 1 : 0;
         }
         auto const exchange_row = [&](Real* p, Real* q) {
@@ -78,7 +78,7 @@ void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& 
       });
 }
 
-// States that arrive at the coldest rung from the hottest have made a round trip.
+// Counts round trips: states that arrive at the coldest rung after they have been at the hottest.
 void mark_coldest(TileScalarStorage visited, LaneCounts trips, TileRange tiles) {
   Index const pitch = static_cast<Index>(visited.extent(1));
   Kokkos::parallel_for(
@@ -119,7 +119,7 @@ LadderSampler::LadderSampler(double step_size, Index rungs, LadderOptions const&
       placement_(o.placement == "across" ? Placement::across : Placement::together),
       ranks_(communicator) {}
 
-// Dealt over the ranks, the tiles of the further rungs are in one row, rung after rung: each rank has neighbours of it, and so a
+// Placement::across lines up the tiles of the further rungs, rung after rung, and gives each rank a contiguous part of that list, hence a
 // contiguous range of each rung.
 TileRange LadderSampler::share(Index rung, Chains const& coldest) const {
   if (rung == 0 || placement_ == Placement::together) return coldest.mine;
@@ -141,7 +141,7 @@ TileRange LadderSampler::range(Rung const& rung, TileRange local) const {
 void LadderSampler::prepare(Model const& model, Chains& chains, random::Key key) {
   TileRange const expected = share_of_tiles(chains.tiling.tiles(), ranks_.rank(), ranks_.ranks());
   require(placement_ == Placement::together || (chains.mine.first == expected.first && chains.mine.count == expected.count),
-          ExitCode::internal, "tiles of chains are not dealt to the ranks as share_of_tiles has it");
+          ExitCode::internal, "tiles of chains are not assigned to the ranks by share_of_tiles");
   Set& set = sets_[chains.first_number];
   set.rungs.clear();
   std::vector<Pair> from_coldest;
@@ -168,7 +168,7 @@ void LadderSampler::advance(Model const& model, Chains& chains, random::Key key,
   auto const found = sets_.find(chains.first_number);
   require(found != sets_.end(), ExitCode::internal, "chains from number {} on were not prepared", chains.first_number);
   require(placement_ == Placement::together || local.count == chains.mine.count, ExitCode::internal,
-          "rungs that live across ranks advance all tiles of a set at once");
+          "rungs that are spread over the ranks advance all tiles of a set at once");
   Set& set = found->second;
   before_advance(model, first_step);
   set.rungs[0].chains = chains;
@@ -182,7 +182,7 @@ void LadderSampler::advance(Model const& model, Chains& chains, random::Key key,
     for (Index r : order()) {
       Rung& rung = set.rungs[static_cast<std::size_t>(r)];
       TileRange const tiles = range(rung, local);
-      // No more tiles at once than the caller has: the model has work memory for so many.
+      // No more tiles at once than the caller has, since the model's work memory is for that number.
       for (Index t = tiles.first, count = 0; t < tiles.end(); t += count) {
         count = std::min(std::max<Index>(1, chains.mine.count), tiles.end() - t);
         advance_rung(r, model, rung.chains, key_of(key, r), {t, count}, step, next - step);
@@ -197,8 +197,8 @@ LadderColumn LadderSampler::column(Rung const& rung, Index tile) const {
   return {&rung.chains.x(tile, 0, 0), &rung.visited(tile, 0), &rung.difference(tile, 0)};
 }
 
-// Pairs of which this rank has a side, in the order of rungs and tiles that all ranks share; where the other side lives elsewhere, its
-// column comes here and this one goes there.
+// Pairs of which this rank holds at least one side, in the order of rungs and tiles that is the same on all ranks. Where the other side is
+// on another rank, the two ranks exchange their columns.
 std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pair> const& pairs, TileRange local) {
   std::vector<Meeting> meetings;
   auto const rung = [&](Index r) -> Rung& { return set.rungs[static_cast<std::size_t>(r)]; };
@@ -281,7 +281,7 @@ void LadderSampler::swap(Set& set, Model const& model, random::Key key, Index ev
   mark_hottest(hottest.visited, range(hottest, local));
 }
 
-// Both ranks of a pair find the same answer from the same two differences; each keeps its own side.
+// Both ranks of a pair make the same decision from the same two differences; each updates its own side.
 void LadderSampler::swap_lanes(Set& set, Meeting const& m, random::Key key, Index event) const {
   Rung const& colder = set.rungs[static_cast<std::size_t>(m.colder)];
   Tiling const& tiling = colder.chains.tiling;
@@ -333,10 +333,12 @@ namespace {
 std::string warning_of_swaps(double lowest_rate) {
   constexpr double few = 0.05;
   if (std::isnan(lowest_rate))
-    return "not known: two rungs never tried to swap after the warm-up, so that the ladder did nothing; use a smaller sampler.swap_every "
+    return "not known: two rungs never tried to swap after the warm-up, so that the ladder had no effect; use a smaller sampler.swap_every "
            "or more "
            "sampler.steps";
-  if (lowest_rate < few) return fmt::format("two neighbouring rungs swap only {:.2g} of the time, so that states hardly pass", lowest_rate);
+  if (lowest_rate < few)
+    return fmt::format("two neighbouring rungs accept only a share {:.2g} of their swaps, so that states hardly pass between them",
+                       lowest_rate);
   return {};
 }
 

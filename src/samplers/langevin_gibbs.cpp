@@ -13,7 +13,7 @@ namespace {
 GaussianRbm const& machine_of(Model const& model) {
   auto const* machine = dynamic_cast<GaussianRbm const*>(&model);
   require_all(machine != nullptr, ExitCode::usage,
-              "langevin_gibbs makes Langevin steps on real visible units given hidden ones, and this model has no such layers; use a "
+              "langevin_gibbs makes Langevin steps on real visible units given hidden ones, but this model has no such layers; use a "
               "model of type rbm with visible_units = \"gaussian\", or sampler.type = \"gibbs\"");
   return *machine;
 }
@@ -55,7 +55,7 @@ void LangevinGibbs::advance(Model const& model, Chains& chains, random::Key key,
   Index const flight = tiles_in_flight(chains.mine.count);
   for (Index first = local.first; first < local.end();) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;  // neighbours of the same width, as many as fit in flight
+    Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
     while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
     Tiles const x = chains.tiles(first, count, lanes);
     for (Index n = first_step; n < first_step + steps; n++)

@@ -19,7 +19,7 @@ Index count_moving(Chains const& chains) {
   return moving;
 }
 
-// The same chains with dE/dx in place of x.
+// Chains of the same tiling with dE/dx in place of x.
 Chains slopes_of(Model const& model, Chains const& chains) {
   Chains slopes = chains;
   slopes.x = TileStorage("slopes", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
@@ -30,7 +30,7 @@ Chains slopes_of(Model const& model, Chains const& chains) {
   return slopes;
 }
 
-// The first step where the deck names none: a fourth of the radius of the sphere that d normals lie near.
+// The initial step where the deck gives none: a quarter of the radius sqrt(d T) of the sphere near which d normals lie.
 double first_step(MicrocanonicalLength const& length, double temperature) {
   return std::sqrt(temperature * static_cast<double>(length.moving())) / 4;
 }
@@ -73,7 +73,7 @@ deck::Schema mams_schema() {
 void require_directions(Index moving) {
   require_all(
       moving != 1, ExitCode::usage,
-      "sampler.type: mclmc and mams turn a direction, and where one coordinate moves there is none to turn; use mala, hmc or barker");
+      "sampler.type: mclmc and mams rotate a direction, which is impossible with a single moving coordinate; use mala, hmc or barker");
 }
 
 void MicrocanonicalLength::prepare(Chains const& chains, double temperature) {
@@ -119,7 +119,7 @@ void Mclmc::prepare(Model const&, Chains& chains, random::Key key) {
 }
 
 void Mclmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  // exp(-L's share of a step) of a direction is kept; past forty lengths a step all of it is new.
+  // A direction keeps the share exp(-step / L); at the bound of twenty lengths per step it is entirely new.
   double const forgetting = std::expm1(std::min(2 * step_size_ / length_(), 40.));
   Scheme const scheme{static_cast<Real>(step_size_),
                       static_cast<Real>(1 / temperature_),
@@ -139,7 +139,7 @@ void Mclmc::adapt_to(Model const& model, Chains const& chains, Communicator cons
 }
 
 // The variance of a step's energy error grows as the sixth power of the step: log step -= k^-1/2 log(variance / wanted) / 6 at the k-th
-// call, and not far at once.
+// call, with a limit on the change per call.
 void Mclmc::adapt_step(Chains const& chains, Communicator const& ranks) {
   Index const steps = reached_ - std::exchange(adapted_at_, reached_), pitch = chains.tiling.pitch();
   std::vector<double> sums;
@@ -170,7 +170,7 @@ void Mams::prepare(Model const&, Chains& chains, random::Key) {
   if (step_size_ == 0) step_size_ = first_step(length_, temperature_);
 }
 
-// At most so many that a step which has become far too small stops no run.
+// Bounded, so that a step which has become far too small cannot bring a run to a standstill.
 Index Mams::substeps() const { return static_cast<Index>(std::clamp(std::round(length_() / step_size_), 1., 1000.)); }
 
 void Mams::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {

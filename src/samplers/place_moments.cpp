@@ -12,7 +12,7 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// Sums over all chains of all ranks, along one tree: terms(x_i, i, sum) adds to n <= 2 sums of coordinate i. (n, dimension)
+// Sums (n, dimension) over all chains of all ranks, along one tree: terms(x_i, i, sum) adds to n <= 2 sums of coordinate i.
 template <class Terms>
 Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n, Terms const& terms) {
   Index const d = chains.dimension, all = chains.tiling.tiles();
@@ -47,7 +47,7 @@ PlaceMoments::PlaceMoments(Index dimension)
       sums_("sums", static_cast<std::size_t>(dimension)),
       squares_("squares", static_cast<std::size_t>(dimension)) {}
 
-// About a centre near the mean, so that variances keep their digits far from 0.
+// Sums are taken about a centre near the mean, so that variances lose no digits far from 0.
 void PlaceMoments::add(Chains const& chains, Communicator const& ranks) {
   auto const centre = centre_, sums = sums_, squares = squares_;
   Index const d = chains.dimension;

@@ -21,7 +21,8 @@ double target(Options const& o) {
   return o.target_acceptance >= 0 ? o.target_acceptance : MoveOptions{}.target_acceptance;
 }
 
-// A move at temperature T. Lengths scale with sqrt(T) on a quadratic energy: the steps of ula and mala as they are, hmc's by that.
+// A move at temperature T. Lengths scale with sqrt(T) on a quadratic energy, hence hmc's steps; those of ula and mala, whose noise has
+// sqrt(T) already, do not depend on T.
 struct Move {
   std::string name;
   bool has_step_size;
@@ -49,7 +50,7 @@ Move const& move_named(std::string const& name) {
   fail(ExitCode::internal, "no move named " + name);
 }
 
-// The deck's betas, or as many as it has rungs: in geometric progression to its lowest, evenly spaced to 0.
+// The deck's betas, or one for each of its rungs: in geometric progression to the lowest, or evenly spaced where that is 0.
 std::vector<double> first_betas(Options const& o) {
   if (!o.betas.empty()) return o.betas;
   std::vector<double> out;
@@ -101,13 +102,15 @@ ReplicaExchange::ReplicaExchange(Options const& o, LadderOptions const& ladder, 
       adapts_ladder_(o.adapt_ladder && rungs() > 2),
       betas_("betas", static_cast<std::size_t>(rungs())) {
   auto const betas = first_betas(o);
-  require_all(betas.size() >= 2 && betas.front() == 1 && std::is_sorted(betas.rbegin(), betas.rend()) &&
-                  std::adjacent_find(betas.begin(), betas.end()) == betas.end(),
-              ExitCode::usage, "sampler.betas do not fall from 1 (the samples are those of beta = 1); give two or more, the first 1");
+  require_all(
+      betas.size() >= 2 && betas.front() == 1 && std::is_sorted(betas.rbegin(), betas.rend()) &&
+          std::adjacent_find(betas.begin(), betas.end()) == betas.end(),
+      ExitCode::usage,
+      "sampler.betas do not decrease from 1 (the samples are those of beta = 1); give two or more in decreasing order, the first one 1");
   Move const& move = move_named(o.moves);
   require_all(!move.has_step_size || o.step_size > 0, ExitCode::usage, "sampler.moves = \"{}\" needs a sampler.step_size; set it", o.moves);
   require_all(move.name == "gibbs" || betas.back() > 0, ExitCode::usage,
-              "at beta = 0 an energy is flat and {} has nothing to hold it; use a sampler.lowest_beta above 0", o.moves);
+              "at beta = 0 the energy is flat and nothing confines the chains of {}; use a sampler.lowest_beta above 0", o.moves);
   for (std::size_t r = 0; r < betas.size(); r++) {
     betas_(r) = betas[r];
     moves_.push_back(move.make(o, 1 / betas[r]));
@@ -124,7 +127,7 @@ void ReplicaExchange::require_fit(Model const& model) const {
   if (dynamic_cast<Gibbs const*>(moves_.front().get())) units_of(model);
   else
     require_all(dynamic_cast<DifferentiableModel const*>(&model) != nullptr, ExitCode::usage,
-                "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
+                "this model has no gradient, which sampler.moves needs; use moves = \"gibbs\"");
   for (auto const& move : moves_) move->require_fit(model);
 }
 
@@ -152,7 +155,7 @@ void ReplicaExchange::advance_rung(Index rung, Model const& model, Chains& chain
 void ReplicaExchange::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileEnergies difference) const {
   auto const lanes = std::pair(std::size_t{0}, x.extent(2));
   auto const* units = dynamic_cast<Gibbs const*>(moves_.front().get()) ? &units_of(model) : nullptr;
-  // Of units the hidden ones are summed out at each beta anew; other energies are E at all of them.
+  // For models of units the hidden ones are summed out separately at each beta; other energies are beta E with the same E.
   if (units) {
     if (energy_.extent(1) < lanes.second) energy_ = TileScalarStorage("energies at both betas", 2, lanes.second);
     TileScalars const one = Kokkos::subview(energy_, std::pair(0, 1), lanes), other = Kokkos::subview(energy_, std::pair(1, 2), lanes);

@@ -1,5 +1,5 @@
-// Replica exchange over temperatures (Swendsen and Wang 1986; Geyer 1991; Hukushima and Nemoto 1996): rung r samples exp(-beta_r E), or of
-// a model of units the law p_beta of its path, whose end at beta = 0 is drawn independently in each sweep.
+// Replica exchange over temperatures (Swendsen and Wang 1986; Geyer 1991; Hukushima and Nemoto 1996): rung r samples exp(-beta_r E), or for
+// a model of units the distribution p_beta of its path, which at beta = 0 is drawn independently in each sweep.
 #pragma once
 #include "samplers/ladder.hpp"
 
@@ -20,7 +20,7 @@ deck::Schema replica_exchange_schema();
 
 class ReplicaExchange : public LadderSampler {
  public:
-  // Failure(usage) for betas that do not fall from 1, or moves without a step size that they need.
+  // Failure(usage) for betas that do not decrease from 1, or moves without the step size that they need.
   ReplicaExchange(ReplicaExchangeOptions const&, LadderOptions const&, Communicator);
 
   void require_fit(Model const&) const override;
@@ -30,7 +30,7 @@ class ReplicaExchange : public LadderSampler {
   bool adjusted() const override { return moves_.front()->adjusted(); }
   bool biased() const override { return moves_.front()->biased(); }
   bool adapts() const override { return adapts_ladder_ || moves_.front()->adapts(); }
-  // The step sizes of all rungs; at calls number 1, 2, 4, 8, ... also the betas, which move towards equal swap rates. Collective.
+  // Adapts the step sizes of all rungs and, at calls number 1, 2, 4, 8, ..., the betas, which move towards equal swap rates. Collective.
   void adapt(double acceptance) override;
   double evaluations_per_step() const override { return static_cast<double>(rungs()) * moves_.front()->evaluations_per_step(); }
   Index work_rows(Index dimension) const override { return moves_.front()->work_rows(dimension); }
@@ -55,8 +55,8 @@ class ReplicaExchange : public LadderSampler {
   mutable TileScalarStorage energy_;                      // (2, pitch): of units at both betas
 };
 
-// New betas between the same ends, between which rejections are shared out evenly: the communication barrier, the sum of rejection rates
-// from the coldest rung on, is interpolated linearly between the old betas (Syed, Bouchard-Cote, Deligiannidis, Doucet, JRSS B 84, 2022,
+// New betas with the same ends and equal rejection rates: the communication barrier, which is the sum of the rejection rates from the
+// coldest rung on, is interpolated linearly between the old betas (Syed, Bouchard-Cote, Deligiannidis, Doucet, JRSS B 84, 2022,
 // algorithm 2).
 std::vector<double> equal_rejections(std::vector<double> const& betas, std::vector<double> const& rejection_rates);
 

@@ -33,10 +33,10 @@ TrajectoryTempering::TrajectoryTempering(TrajectoryTemperingOptions const& o, La
 
 void TrajectoryTempering::require_fit(std::vector<std::vector<Real>> const& kept, Index rungs, std::size_t parameters) {
   require_all(static_cast<Index>(kept.size()) <= rungs, ExitCode::usage,
-              "sampler.rungs = {}, and the trajectory has {} copies; set it to that", rungs, kept.size());
+              "sampler.rungs = {}, but the trajectory has {} copies; set it to that number", rungs, kept.size());
   for (auto const& copy : kept)
     require_all(copy.size() == parameters, ExitCode::data,
-                "sampler.trajectory has {} parameters a copy, and the model of this deck has {}; use the same [model] as that run",
+                "sampler.trajectory has {} parameters per copy, but the model of this deck has {}; use the same [model] as that run",
                 copy.size(), parameters);
 }
 
@@ -101,11 +101,11 @@ void TrajectoryTempering::freeze(Model const& model) {
   log::info("present parameters kept for tempering, now {} copies", copies_);
 }
 
-// Where the neighbours of a copy swap best with it, they will swap best with one another without it.
+// Removes the copy that swaps best with its neighbours: these will then swap best with one another.
 void TrajectoryTempering::thin_out() {
-  if (copies_ == 1) fail(ExitCode::usage, "sampler.rungs = 1 keeps the start alone; use more");
+  if (copies_ == 1) fail(ExitCode::usage, "sampler.rungs = 1 keeps only the start of the training; use more");
   auto const swaps = count_swaps();                                                    // entry p: of order()[p] and order()[p + 1]
-  auto const rate_of = [](Swaps const& s) { return s.attempted > 0 ? s.rate() : 1; };  // untried ones are as good as none
+  auto const rate_of = [](Swaps const& s) { return s.attempted > 0 ? s.rate() : 1; };  // a copy without attempted swaps may go
   Index best = copies_;
   double highest = -1;
   for (Index r = copies_; r >= 2; r--) {

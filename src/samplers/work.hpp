@@ -4,9 +4,9 @@
 
 namespace partita {
 
-// Work rows of the tiles in flight; kept by the sampler between calls.
+// Work rows of these tiles; kept by the sampler between calls.
 struct SamplerWork {
-  TileStorage rows;  // fused: (strip slot, rows, strip_lanes); otherwise (tile in flight, rows, pitch)
+  TileStorage rows;  // fused: (strip slot, rows, strip_lanes); otherwise (tile, rows, pitch)
   using Energies = Kokkos::View<double***, Kokkos::LayoutRight, DeviceMemory>;
   Energies energies;           // likewise
   DeviceVector<Index> moving;  // coordinates that are not held, where some are

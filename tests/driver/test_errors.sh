@@ -95,7 +95,7 @@ steps = 20
 warmup = 10
 thin = 1
 END
-expect 2 "clamped.toml:11:8: sampler.type: mclmc and mams turn a direction" check clamped.toml
+expect 2 "clamped.toml:11:8: sampler.type: mclmc and mams rotate a direction" check clamped.toml
 expect 2 "1 error in the deck" check clamped.toml --set clamp.units=[0,2]
 expect 0 "results are in" run clamped.toml --set clamp.units=[0,0]
 expect 2 "keeps the start of the training alone" check "$INPUTS/rbm_bars.toml" --set sampler.type=trajectory_tempering --set sampler.rungs=1
