@@ -5,7 +5,7 @@
 namespace partita {
 
 CovarianceTest test_covariance(SampleSet const& s, std::vector<double> const& mean, Matrix const& reference) {
-  // A NaN is larger than anything, so that none goes unseen.
+  // NaN counts as larger than any number, so that it is reported.
   auto const larger = [](double candidate, double present) { return std::isnan(candidate) || candidate > present; };
   CovarianceTest test;
   for (Index i = 0; i < s.dimension; i++) {  // a row at a time keeps the memory at chains x d

@@ -13,7 +13,7 @@ std::vector<Index> equal_widths(Index units, Index layers) {
   return widths;
 }
 
-// A key for each model, unrelated to those of any other number of layers.
+// A key for each model, unrelated to the keys for any other number of layers.
 random::Key key_of(random::Key key, Index layers, Index repeat) {
   return random::make_key(static_cast<std::uint64_t>(key.k1) << 32 | key.k0, static_cast<std::uint64_t>(layers << 32 | repeat));
 }
@@ -42,9 +42,10 @@ HeeHessians<double> hee_hessians(std::vector<Hee::Layer> const& layers) {
 }
 
 void require_shareable(Index units, Index layers) {
-  require_all(layers >= 1 && layers < units, ExitCode::usage,
-              "estimator.layers: {} units cannot be shared by x_0 and {} latent layers; give at least one layer and more units than layers",
-              units, layers);
+  require_all(
+      layers >= 1 && layers < units, ExitCode::usage,
+      "estimator.layers: {} units cannot be divided among x_0 and {} latent layers; give at least one layer and more units than layers",
+      units, layers);
 }
 
 std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vector<Index> const& layers, Index repeats, random::Key key) {

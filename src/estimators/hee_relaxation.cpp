@@ -10,7 +10,7 @@
 namespace partita {
 namespace {
 
-constexpr double window = 8;  // e^-8 of the autocorrelation lies beyond
+constexpr double window = 8;  // longest lag in relaxation times, where the autocorrelation is e^-8
 constexpr double lags_in_window = 150;
 constexpr double default_length = 200;
 
@@ -22,7 +22,7 @@ void show(std::vector<double> const& x0, HeeChains const& chains) {
   Kokkos::deep_copy(chains.x[0], host);
 }
 
-// The mode's amplitude in every chain, less its mean.
+// The mode's amplitude in every chain, minus its mean.
 class Projection {
  public:
   Projection(Hee const& model, SlowMode const& mode, HeeChains const& chains)
@@ -80,7 +80,7 @@ std::vector<double> autocovariance(std::vector<double> const& series, std::size_
   return out;
 }
 
-// The ratio of two means over chains, whose error is that of a - (the ratio) b.
+// The ratio of two means over chains; its error is that of a - (the ratio) b over the mean of b.
 Estimate ratio(std::vector<double> const& a, std::vector<double> const& b) {
   double const base = mean_and_error(b).value, value = mean_and_error(a).value / base;
   std::vector<double> residual;
@@ -89,7 +89,7 @@ Estimate ratio(std::vector<double> const& a, std::vector<double> const& b) {
   return {value, of_residual.error, of_residual.degrees_of_freedom};
 }
 
-// From autocovariances (chain, lag).
+// Autocorrelation and its integral from autocovariances (chain, lag).
 Relaxation summarise(std::vector<double> const& covariances, std::size_t lags, double interval) {
   std::size_t const chains = covariances.size() / (lags + 1);
   auto const column = [&](std::size_t k) {
@@ -163,7 +163,7 @@ Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double
   Index mine = 0;
   for (Index t = 0; t < chains.mine.count; t++) mine += tiling.chains_in(chains.mine.first + t);
   std::vector<std::vector<double>> series(static_cast<std::size_t>(mine));
-  for (Index n = 0; n < lags + records; n++) {  // the first window is forgotten
+  for (Index n = 0; n < lags + records; n++) {  // the first window is discarded
     langevin.advance(chains, key, {0, chains.mine.count}, n * every, every, Visible::clamped);
     if (n >= lags) projection.record(series);
   }
@@ -181,7 +181,7 @@ double exact_integrated_time(double h, double m, double tau_v, double dt) {
   power.values = {1 - dt * h, -dt, dt * m * h / tau_v, 1 - dt / tau_v};
   covariance.values = {2 * dt, 0, 0, 2 * m * dt / (tau_v * tau_v)};
   Matrix const step = power;
-  for (int doubling = 0; doubling < 60; doubling++) {  // of the number of steps that the covariance sums over
+  for (int doubling = 0; doubling < 60; doubling++) {  // each doubles the number of steps in the sum for the covariance
     covariance = covariance + power * covariance * transpose(power);
     power = power * power;
   }

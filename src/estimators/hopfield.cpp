@@ -13,7 +13,7 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 constexpr Index states_of_a_tile = 128;  // columns of the products with the patterns
 
-// Patterns number first, first + 1, ... of X (unit, pattern), from the first again after the last.
+// Writes patterns number first, first + 1, ... of X (unit, pattern) into the lanes of x, starting over after the last.
 void show(ConstVector patterns, Index units, Index first, TileStorage const& x) {
   Index const count = static_cast<Index>(patterns.extent(0)) / units, lanes = static_cast<Index>(x.extent(2));
   Kokkos::parallel_for(
@@ -22,7 +22,7 @@ void show(ConstVector patterns, Index units, Index first, TileStorage const& x) 
       });
 }
 
-// N times the sum of the overlaps of the first `lanes` lanes: a whole number, as are the sums on its way.
+// N times the sum of the overlaps of the first `lanes` lanes: an integer, like all partial sums, hence exact.
 Index overlap_sum(TileStorage const& a, TileStorage const& b, Index lanes) {
   Index sum = 0;
   Kokkos::parallel_reduce(

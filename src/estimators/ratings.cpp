@@ -12,7 +12,7 @@ namespace {
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-// mean of f over the ratings, and the standard error that sums over users give it.
+// The mean of f over the ratings, with the standard error from sums over users.
 template <class Function>
 Estimate mean_over_users(std::vector<Rating> const& truth, Function const& f) {
   auto const n = static_cast<double>(truth.size());
@@ -55,7 +55,7 @@ PredictionErrors prediction_errors(std::vector<Rating> const& truth, std::vector
 Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> const& a, std::vector<double> const& b) {
   auto const root = [&](std::vector<double> const& p) { return prediction_errors(truth, p).root_mean_square.value; };
   double const root_a = root(a), root_b = root(b);
-  // sqrt(mean e^2) moves by the mean of e^2 / (2 sqrt(mean e^2)).
+  // Linearisation: the derivative of sqrt(mean e^2) in mean e^2 is 1 / (2 sqrt(mean e^2)).
   auto const slope = [&](std::vector<double> const& p, double whole, std::size_t k) {
     double const e = p[k] - truth[k].value;
     return whole > 0 ? e * e / (2 * whole) : 0;
@@ -66,7 +66,7 @@ Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> 
 
 ListQuality list_quality(std::vector<double> const& scores, std::vector<bool> const& relevant, Index cutoff) {
   auto const all = std::count(relevant.begin(), relevant.end(), true);
-  require(all > 0, ExitCode::internal, "a list of candidates without a relevant one");
+  require(all > 0, ExitCode::internal, "a list of candidates of which none is relevant");
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   auto const shown = order.begin() + std::min<std::ptrdiff_t>(cutoff, std::ssize(order));
