@@ -1,4 +1,4 @@
-// What an estimator is: an entry of the one table of estimators, whose groups are a file each.
+// The entries of the table of estimators; each group of estimators has its own file.
 #pragma once
 #include <functional>
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace partita {
 
-// What an estimator works on.
+// The input of an estimator.
 struct Subject {
   Evaluation const& evaluation;
   SampleSet const& samples;
@@ -40,12 +40,12 @@ std::vector<EstimatorEntry> ratings_estimators();
 std::vector<EstimatorEntry> const& estimators();  // all of them
 EstimatorEntry const& estimator_named(std::string const& type);
 
-// What the energy and the first coordinates say against the chains' convergence, as the estimator "convergence" has it; `copies`: of how
-// many chains each one here stands. `model`: what was sampled, null where it is not known. Collective.
+// Warnings about the chains' convergence from the energy and the first coordinates, as by the estimator "convergence"; `copies`: how many
+// chains each one here represents. `model`: what was sampled, null where it is not known. Collective.
 std::vector<std::string> convergence_warnings(SampleSet const&, Model const* model, double copies);
 
-// What the samples' own rounding hides: the energy or a coordinate that varies by no more than a few steps of single precision; empty:
-// nothing. Collective.
+// A warning where rounding hides the variation of the energy or of a coordinate, which is only a few steps of single precision; empty:
+// none. Collective.
 std::string rounding_warning(SampleSet const&);
 
 // estimates/<name>.h5 of the run, with its provenance, written by the root. Collective.

@@ -29,15 +29,15 @@ using Metrics = std::vector<Metric>;
 constexpr std::size_t least_samples = 100000;
 constexpr double least_covered = 0.97;
 
-// The mass of a reference that the weighted samples reach, and what that reference is.
+// The mass of a reference that the weighted samples reach, and a description of that reference.
 struct Reached {
   double mass;
   std::string of;
   bool well() const { return mass >= least_covered; }
 };
 
-// For pictures, estimates/flow_histogram.h5: bin centres `x` with the target's U(x) in `energy`, its `density` by quadrature, and the
-// flow's, `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_c, by quadrature.
+// For plots, estimates/flow_histogram.h5: bin centres `x` with the target's U(x) in `energy`, its `density` by quadrature, and the flow's
+// densities `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_c, by quadrature.
 void write_histograms(Subject const& s, DifferentiableModel& target, Quadrature const& law, Masses const& found, FlowOptions const& o) {
   double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
   std::vector<double> centres;
@@ -57,7 +57,7 @@ void write_histograms(Subject const& s, DifferentiableModel& target, Quadrature 
   });
 }
 
-// One dimension: against quadrature. Writes the histograms.
+// One dimension: comparison with quadrature. Writes the histograms.
 Reached compare_with_quadrature(Subject const& s, WeightedSamples const& samples, DifferentiableModel& target, Quadrature const& law,
                                 FlowOptions const& o) {
   double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
@@ -70,12 +70,12 @@ Reached compare_with_quadrature(Subject const& s, WeightedSamples const& samples
           fmt::format("between {} and {} (quadrature)", o.lowest, o.highest)};
 }
 
-// More dimensions: against independent samples of the target, all draws of them.
+// More dimensions: comparison with all draws of independent samples of the target.
 Reached compare_with_samples(Subject const& s, WeightedSamples const& samples, FlowOptions const& o) {
   std::vector<double> points;
   together(s.evaluation.context.ranks, [&] {
     SampleReader const reader(o.reference, o.reference_dataset);
-    require(reader.dimension() == samples.samples.dimension, ExitCode::data, "{}: points of dimension {}, and the flow's have {}",
+    require(reader.dimension() == samples.samples.dimension, ExitCode::data, "{}: points of dimension {}, but the flow's have {}",
             reader.where(), reader.dimension(), samples.samples.dimension);
     points = reader.read<double>(0, reader.chains());
   });
@@ -83,11 +83,11 @@ Reached compare_with_samples(Subject const& s, WeightedSamples const& samples, F
   return {worst.covered, fmt::format("of {} in coordinates {} and {}, the worst pair", o.reference, worst.first, worst.second)};
 }
 
-// What the samples reach of the target, as far as anything independent of the flow tells.
+// The mass of the target that the samples reach, by a comparison that is independent of the flow, if there is one.
 Metric coverage_metric(std::optional<Reached> const& reached, bool compares) {
   Metric m{"coverage", std::numeric_limits<double>::quiet_NaN(), {}, "mass of the target that the weighted samples reach"};
   if (!reached) {
-    m.warning = compares ? "not known: no cell is expected to hold ten of so few samples or points of the reference; raise "
+    m.warning = compares ? "not known: with so few samples or reference points no cell is expected to contain ten of them; raise "
                            "estimator.samples, or take a longer reference"
                          : "nothing independent to compare with: modes that the flow misses leave no trace in its weights; set "
                            "estimator.reference to a run of the target";
@@ -106,7 +106,7 @@ Metric coverage_metric(std::optional<Reached> const& reached, bool compares) {
 char const* const train_longer =
     "train the flow until it covers its target: more updates, a slower annealing, more couplings or redundant latents";
 
-// log C by the weights: no error of theirs holds where they miss a part of the target.
+// log C from the weights: their standard error is wrong where they miss a part of the target.
 Metric log_c_metric(LogMean const& log_c, std::optional<Reached> const& reached) {
   Metric m{"log_c", log_c.value, log_c.error(), fmt::format("log of the mean weight of {} samples", log_c.count),
            doubt(log_c, train_longer)};
@@ -114,8 +114,8 @@ Metric log_c_metric(LogMean const& log_c, std::optional<Reached> const& reached)
   return m;
 }
 
-// Where nothing independent says that the flow covers its target, what its samples visit in less than one of a hundred cases may be rare
-// in the target or a mode that is missed: the weights there look alike in both.
+// Without independent evidence that the flow covers its target, an event with less than 1 % of the samples may be rare in the target or a
+// mode that the flow misses: the weights look the same in both cases.
 Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct, std::string const& event,
                              std::optional<Reached> const& reached) {
   Metric m{"p_right_weighted", share.value, share.error, event + " by their weights"};
@@ -126,22 +126,21 @@ Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct,
   } else if (!reached && std::min(direct.value, 1 - direct.value) < 0.01) {
     m.error = std::numeric_limits<double>::quiet_NaN();
     m.warning =
-        "less than 1 % of the samples lie on one side of the event, and nothing independent of the flow tells whether the target's mass is "
+        "less than 1 % of the samples are on one side of the event, and nothing independent of the flow tells whether the target's mass is "
         "as rare there; set estimator.reference to a run of the target";
   }
   return m;
 }
 
-// With fewer samples a flow that misses a mode often shows a perfect effective sample size.
+// With few samples a flow that misses a mode often has a perfect effective sample size.
 Metric ess_metric(LogMean const& log_c) {
   Metric m{"ess_fraction",
            log_c.effective / static_cast<double>(log_c.count),
            {},
            "share of the samples that count, (sum w)^2 / (N sum w^2) of their weights w"};
   if (log_c.count < least_samples)
-    m.warning =
-        fmt::format("of a flow that misses a mode it looks perfect more often than not with less than {} samples; raise estimator.samples",
-                    least_samples);
+    m.warning = fmt::format(
+        "with fewer than {} samples it usually looks perfect even for a flow that misses a mode; raise estimator.samples", least_samples);
   return m;
 }
 
@@ -154,7 +153,7 @@ void fits_flow(Fit const& fit) {
     fit.refuse("lowest", fmt::format("estimator.lowest = {} is not below estimator.highest = {}; the target's mass lies between them",
                                      o.lowest, o.highest));
   if (auto const* const reference = fit.reference(); reference && fit.sizes && reference->dimension != fit.sizes->dimension)
-    fit.refuse("reference", fmt::format("{}: points of dimension {}, and the flow's have {}", reference->where, reference->dimension,
+    fit.refuse("reference", fmt::format("{}: points of dimension {}, but the flow's have {}", reference->where, reference->dimension,
                                         fit.sizes->dimension));
 }
 

@@ -14,7 +14,7 @@
 namespace partita {
 namespace {
 
-// Which items of [data].
+// Selects items of [data].
 struct ItemOptions {
   std::string split;
   Index items = 1000;
@@ -36,7 +36,7 @@ struct Items {
   std::vector<double> points;  // (item, n_0)
 };
 
-// The split that is asked for, or the first that has items.
+// The requested split, or the first one that has items.
 std::pair<char const*, data::Split> split_of(ItemOptions const& o, data::Dataset const& data) {
   return *std::find_if(splits.begin(), splits.end(),
                        [&](auto const& e) { return o.split.empty() ? data.size(e.second) > 0 : o.split == e.first; });
@@ -51,7 +51,7 @@ void has_items(Fit const& fit) {
                                     data->source(), name));
 }
 
-// The first items of the split that is asked for, or of the first that has any.
+// The first items of the requested split, or of the first one that has any.
 Items items_of(Subject const& s, deck::Block const& block) {
   auto const o = block.as<ItemOptions>();
   auto const* data = s.evaluation.data;
@@ -75,7 +75,7 @@ std::vector<deck::Key> with_item_keys(std::vector<deck::Key> keys) {
   return all;
 }
 
-// Mean and covariance of the training items; the root alone holds them all in double.
+// Mean and covariance of the training items; only the root holds all of them in double.
 MultivariateNormal training_moments(Subject const& s) {
   Index const d = s.evaluation.data->dimension();
   MultivariateNormal m{std::vector<double>(static_cast<std::size_t>(d)), Matrix(d, d)};
@@ -97,7 +97,7 @@ std::vector<double> training_mean(data::Dataset const& data) {
 
 // ---- Log-likelihood ----
 
-// Where probabilistic PCA, the best that a linear member can learn, is known.
+// Comparison with probabilistic PCA, the optimum for a linear model, where that is known.
 void compare_with_optimum(Subject const& s, Items const& items, std::vector<double> const& learnt, Metrics& out) {
   Hee const& model = model_of(s);
   auto const optimum = log_density(likelihood_optimum(training_moments(s), model.width(1)), items.points);

@@ -1,4 +1,4 @@
-// Estimators of hierarchical exponential-family models themselves: the Hessians of their laws, and how fast their dynamics relaxes.
+// Estimators of hierarchical exponential-family models themselves: Hessians of their distributions, and how fast their dynamics relaxes.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -24,7 +24,7 @@ struct RelaxationStrengths {
 
 using Metrics = std::vector<Metric>;
 
-// The Hessians of others depend on x.
+// Whether the hee is linear-Gaussian; Hessians of others depend on x.
 bool is_linear_gaussian(Fit const& fit) {
   auto const o = fit.deck.at("model").as<HeeOptions>();
   bool const relaxes = fit.own.type == "hee_relaxation", lateral = !relaxes && o.g == "lateral";
@@ -138,7 +138,7 @@ void write_relaxation(Subject const& s, SlowMode const& mode, RelaxationOptions 
   });
 }
 
-// The first training item; 0 without data.
+// x_0: the first training item, or 0 without data.
 std::vector<double> start_of(Hee const& model, data::Dataset const* data) {
   std::vector<double> x0(static_cast<std::size_t>(model.dimension()), 0);
   if (data) data->values(data->item(data::Split::train, 0), x0.data());

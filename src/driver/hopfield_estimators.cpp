@@ -1,4 +1,4 @@
-// Estimators of Hopfield networks: how much they remember, and how well they retrieve it.
+// Estimators of Hopfield networks: how many patterns they store, and how well they retrieve them.
 #include <algorithm>
 #include <cmath>
 
@@ -26,7 +26,7 @@ struct RetrievalKeys {
 
 Communicator const& ranks_of(Subject const& s) { return s.evaluation.context.ranks; }
 
-// (series, number) of the same name for each series.
+// Writes (series, number): the numbers of this name for each series.
 void write_table(hdf5::File const& file, std::string const& name, std::vector<std::vector<double>> const& series) {
   std::vector<double> all;
   for (auto const& row : series) all.insert(all.end(), row.begin(), row.end());
@@ -43,7 +43,8 @@ void has_patterns_to_store(Fit const& fit) {
   for (double load : o.loads)
     if (patterns_of(load, o) == 0)
       fit.refuse("loads",
-                 fmt::format("estimator.loads: {} of {} units is less than one pattern; use a larger load, or more units", load, o.units));
+                 fmt::format("estimator.loads: a load of {} with {} units is less than one pattern; use a larger load, or more units", load,
+                             o.units));
 }
 
 Metrics capacity(Subject const& s, deck::Block const& block) {

@@ -1,4 +1,4 @@
-// Estimators of models of units: log Z, likelihoods of the items of [data], and what stands in for them.
+// Estimators of models of units: log Z, likelihoods of the items of [data], and substitutes for these.
 #include <array>
 #include <cmath>
 
@@ -51,7 +51,7 @@ ItemTiles items(data::Dataset const& data, data::Split split, Index most = 0) {
           }};
 }
 
-// average(ItemTiles) of every split that has items; nothing without data.
+// average(ItemTiles) for every split that has items; empty without data.
 struct OfSplit {
   std::string split;
   Estimate value;
@@ -82,7 +82,7 @@ void add_free_energies(std::vector<OfSplit> const& found, Metrics& out) {
                        fmt::format("mean F(train) - mean F({}); falls where a model learns its training items by heart", held_out.split)));
 }
 
-// log_likelihood_<split><kind> for a log Z.
+// Adds log_likelihood_<split><kind> for this log Z.
 void add_likelihoods(std::vector<OfSplit> const& free_energy, double log_z, std::string const& kind, std::string const& how, Metrics& out) {
   for (auto const& f : free_energy)
     out.push_back(metric("log_likelihood_" + f.split + kind, {-f.value.value - log_z, f.value.error, f.value.degrees_of_freedom},
@@ -147,7 +147,7 @@ Metric converged(LogZ const& z) {
       m.warning += fmt::format(", and {} from {}: a mode that the others miss", with_error(z.down(*z.from_random)), z.from_random->starts);
     if (z.exact) m.warning += fmt::format(", and {:.2f} exactly", *z.exact);
     m.warning += fmt::format(
-        ". They do not agree as far as their errors tell, and no likelihood can rest on any of them. Use more estimator.temperatures or "
+        ". They do not agree within their errors, so that no likelihood can be based on any of them. Use more estimator.temperatures or "
         "chains{}",
         z.exact ? "" : "; where the starts disagree, a longer estimator.burn_in with more estimator.rungs");
   }
@@ -161,14 +161,14 @@ std::string wide_bracket(LogZ const& z) {
                      width);
 }
 
-// Training items from which the way back starts, one a chain, evenly spread.
+// Training items from which reverse annealing starts, one for each chain, evenly spread.
 ItemTiles spread_over(data::Dataset const& data, Index chains) {
   return {chains, [&data, chains, count = data.size(data::Split::train)](TileStorage to, Tiling const& tiling, TileRange tiles) {
             data.fill(to, tiling, tiles, [&](Index chain) { return data.item(data::Split::train, chain * count / chains); });
           }};
 }
 
-// By forward and reverse annealing, from `starts` where they are given, and what is to be said of it.
+// Metrics and warnings of forward and reverse annealing, which starts from `starts` where they are given.
 struct Annealed {
   LogZ z;
   Metrics metrics;
@@ -217,7 +217,7 @@ Metrics annealed_log_z(Subject const& s, deck::Block const& block) {
 
 // ---- Belief networks ----
 
-// The items as the top machine sees them: each with a draw of the layers in between.
+// The items as visible layer of the top machine: each by one draw of the layers in between.
 ItemTiles below_top(DeepBeliefNetwork const& model, ItemTiles const& bottom, random::Key key) {
   return {bottom.count, [&model, bottom, key](TileStorage to, Tiling const& tiling, TileRange tiles) {
             auto const whole = [](TileStorage const& x) {
@@ -252,8 +252,8 @@ UnitMoments unit_moments(ItemTiles const& items, Index units, Communicator const
   return out;
 }
 
-// The importance estimate lies below log p(v) on average, as log_z_lower does below log Z: with that one it is no end of a bracket, and not
-// called optimistic. With log_z_upper both err to one side.
+// The importance estimate is too low on average, and log_z_lower is below log Z, so that their difference is neither a lower nor an upper
+// bound and is not called optimistic. With log_z_upper both errors have the same sign.
 Metrics belief_network(Subject const& s, deck::Block const& block) {
   auto const& model = as<DeepBeliefNetwork const>(*s.evaluation.model);
   auto const& data = *s.evaluation.data;
@@ -291,7 +291,7 @@ Metrics belief_network(Subject const& s, deck::Block const& block) {
   return out;
 }
 
-// ---- What stands in for a likelihood ----
+// ---- Substitutes for a likelihood ----
 
 Metrics free_energy_gap(Subject const& s, deck::Block const&) {
   Metrics out;
@@ -355,10 +355,11 @@ void can_be_enumerated(Fit const& fit) {
   bool const by_visible = restricted && !fit.can.has<GaussianRbm>() && fit.sizes->visible <= most;
   if (units > most && !by_visible)
     fit.refuse(
-        "", fmt::format(
-                "estimator.type = \"exact_log_z\" sums over all states of {} units (possible are up to {} binary ones, of an rbm in either "
-                "layer); use estimator.type = \"ais\"",
-                units, most));
+        "",
+        fmt::format(
+            "estimator.type = \"exact_log_z\" sums over all states of {} units (at most {} binary units are possible, of an rbm in either "
+            "layer); use estimator.type = \"ais\"",
+            units, most));
 }
 
 Needs of_units() { return {Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm>()}; }

@@ -44,7 +44,7 @@ class Loader {
     });
   }
 
-  // Null where the keys make none, which the deck's check says.
+  // Null where the keys do not make a model, which the deck's check reports.
   std::unique_ptr<Model> load_model(std::string const& section) {
     deck::Block const* const block = given(deck_, section);
     if (!block || !has_sizes(*block)) return nullptr;

@@ -16,7 +16,7 @@ void has_its_own_coupling(Fit const& fit) {
   if (!fit.deck.at("model").as<WarmStart>().from.empty())
     fit.refuse(
         "",
-        "estimator.type = \"magnetisation\" measures spins of the deck's coupling and field, and model.from has others; use the estimator "
+        "estimator.type = \"magnetisation\" assumes the deck's coupling and field, but model.from has other parameters; use the estimator "
         "\"moments\"");
 }
 
@@ -40,7 +40,7 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
     constexpr double too_many = 5;  // standard errors
     if (m.error && std::abs(m.value - exact) > too_many * *m.error)
       m.warning = fmt::format(
-          "it is {:.3g} standard errors from the exact {:.7g}: the chains miss a part of the states, or have not forgotten their start; "
+          "it is {:.3g} standard errors from the exact {:.7g}: the chains miss part of the states, or still depend on their start; "
           "use "
           "replica_exchange, or more sampler.warmup",
           std::abs(m.value - exact) / *m.error, exact);

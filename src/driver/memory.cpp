@@ -1,4 +1,4 @@
-// What a run will hold in memory, from its deck alone.
+// Estimate of a run's memory from its deck alone.
 #include "core/memory.hpp"
 
 #include "driver/registry.hpp"
@@ -32,7 +32,7 @@ class Table {
   double total_ = 0;
 };
 
-// Chains of an energy that a sampler moves.
+// Runs in which a sampler moves chains of an energy.
 std::string of_energy(deck::Document const& deck, Index ranks) {
   Table table;
   auto const& sampler_block = deck.at("sampler");
@@ -84,7 +84,7 @@ std::string of_energy(deck::Document const& deck, Index ranks) {
                      1e-9 * updates * static_cast<double>(batch) * differentiable->flops_per_evaluation() * (k + 3));
 }
 
-// Layers of an hee.
+// Runs with the dynamics of an hee.
 std::string of_hee(deck::Document const& deck, Index ranks) {
   Table table;
   bool const train = deck.task == "train";
@@ -115,7 +115,7 @@ std::string of_hee(deck::Document const& deck, Index ranks) {
                      1e-9 * chain_steps * dynamics.flops_per_step(true));
 }
 
-// Latents and values of a flow.
+// Runs with samples of a flow.
 std::string of_flow(deck::Document const& deck, Index ranks) {
   Table table;
   bool const train = deck.task == "train";
@@ -133,7 +133,7 @@ std::string of_flow(deck::Document const& deck, Index ranks) {
   return table.finish();
 }
 
-// A model alone: no sampler moves chains of it.
+// A model alone, without chains.
 std::string of_model(deck::Document const& deck, Index ranks) {
   Table table;
   bool const train = deck.task == "train";

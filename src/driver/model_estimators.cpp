@@ -1,4 +1,4 @@
-// Estimators that look at a model or at data, and need no samples but the points of [input].
+// Estimators of a model or of data, which need no samples except the points of [input].
 #include <algorithm>
 
 #include "driver/estimator.hpp"
@@ -34,7 +34,7 @@ struct Grid {
         for (double b : axes[1]) points.insert(points.end(), {a, b});
     }
   }
-  // The axes, and what was found at the points: one number each, or `components`.
+  // Writes the axes, and the values at the points: one number for each, or `components` numbers.
   void write(hdf5::File const& file, std::string const& name, std::vector<double> const& values, Index components = 0) const {
     hdf5::Extents extents;
     for (std::size_t k = 0; k < axes.size(); k++) {
@@ -75,13 +75,14 @@ void has_a_grid(Fit const& fit) {
   auto const d = static_cast<std::size_t>(fit.sizes->dimension);
   if (d > 2)
     return fit.refuse(
-        "", fmt::format("estimator.type = \"{}\" draws one or two dimensions, and this model has {}; remove it", fit.own.type, d));
+        "", fmt::format("estimator.type = \"{}\" is for one or two dimensions, but this model has {}; remove it", fit.own.type, d));
   auto const o = fit.own.as<GridOptions>();
   auto const one_or_each = [d](std::vector<double> const& ends) { return ends.size() == 1 || ends.size() == d; };
   if (!one_or_each(o.lowest) || !one_or_each(o.highest))
     return fit.refuse(
-        "lowest", fmt::format("estimator.lowest has {} numbers and estimator.highest {}; give one, or one for each of the {} coordinates",
-                              o.lowest.size(), o.highest.size(), d));
+        "lowest",
+        fmt::format("estimator.lowest has {} numbers and estimator.highest {}; give one number, or one for each of the {} coordinates",
+                    o.lowest.size(), o.highest.size(), d));
   for (std::size_t k = 0; k < d; k++)
     if (double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)]; low >= high)
       fit.refuse("lowest",

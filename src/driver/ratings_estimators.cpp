@@ -1,4 +1,4 @@
-// Predictions of held-out ratings, beside those of means.
+// Predictions of held-out ratings, compared with predictions by means.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -48,7 +48,7 @@ struct Problem {
   double clipped(double rating) const { return std::clamp(rating, levels.front(), levels.back()); }
 };
 
-// predict(user, item) of the four methods.
+// The four methods of predict(user, item).
 enum Method { rbm, item_mean, user_item, user_item_regularised, methods };
 constexpr std::array<char const*, methods> names{"rbm", "item_mean", "user_item", "user_item_regularised"};
 
@@ -84,7 +84,7 @@ class Predictor {
  private:
   double expected_rating(Index item) const {
     auto const p = machine_.probabilities(field_, item);
-    double mean = 0, total = 0;  // over the levels that there are
+    double mean = 0, total = 0;  // over the levels that occur
     for (std::size_t k = 0; k < problem_.levels.size(); k++) mean += p[k] * problem_.levels[k], total += p[k];
     return mean / total;
   }
@@ -110,8 +110,8 @@ std::vector<UserRange> by_user(std::vector<Rating> const& ratings) {
   return out;
 }
 
-// Scores of one user's candidates, and which of them are relevant. Offsets of users do not change the order of items (but for ties at the
-// ends of the scale).
+// Scores of one user's candidates, and which of them are relevant. Offsets of users do not change the order of items (except for ties at
+// the ends of the scale).
 struct Lists {
   static constexpr std::array<std::pair<char const*, Method>, 3> by_rating{
       {{"rbm", rbm}, {"item_mean", item_mean}, {"item_mean_regularised", user_item_regularised}}};
@@ -136,7 +136,7 @@ Lists lists_of(Problem const& p, Predictor& predict, UserRange range, std::vecto
   return out;
 }
 
-// What the ranks found for their users, one after the other.
+// The results of all ranks for their users, one after the other.
 struct Found {
   std::array<std::vector<double>, methods> predictions;                // of the held-out ratings
   std::array<std::array<std::vector<double>, 3>, Lists::count> lists;  // ndcg, precision, recall of each user with something to rank
@@ -174,7 +174,7 @@ void has_held_out_ratings(Fit const& fit) {
   if (!data || !fit.model) return;
   fit.attempt([&] { require_width(*data, *fit.model); });
   if (data->ratings() && data->ratings()->held_out.empty())
-    fit.refuse("", "estimator.type = \"ratings\" predicts held-out ratings, and there are none; set data.held_out_fraction");
+    fit.refuse("", "estimator.type = \"ratings\" predicts held-out ratings, but there are none; set data.held_out_fraction");
 }
 
 Metrics ratings(Subject const& s, deck::Block const& block) {

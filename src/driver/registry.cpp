@@ -54,7 +54,7 @@
 namespace partita {
 namespace {
 
-// Of models that cost nothing to make.
+// Sizes of a model, for models that cost nothing to make.
 Sizes sizes_of(Model const& model) { return {model.visible_dimension(), model.dimension()}; }
 
 template <class Class, class Options>
@@ -69,7 +69,7 @@ ModelEntry analytic(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*
           [make](deck::Block const& b) { return sizes_of(*make(b.as<Options>())); }};
 }
 
-// The standard normals that a model's parameters start from.
+// The standard normals from which a model's parameters are initialised.
 std::function<double(Index)> normals(random::Key key) {
   return [key](Index i) {
     auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
@@ -95,7 +95,7 @@ ModelEntry hee() {
           sizes_by_options<Hee, HeeOptions>};
 }
 
-// Restricted machines by the kind of their visible units.
+// Restricted machines, for each kind of visible units.
 ModelEntry rbm() {
   return {{rbm_schema(),
            [](deck::Block const& b, random::Key key) {
@@ -147,19 +147,19 @@ ModelEntry dbn() {
           sizes_by_options<DeepBeliefNetwork, DbnOptions>};
 }
 
-// Patterns are random ones, or items.
+// Checks that patterns are random ones, or that there are items.
 template <class Options>
 void has_patterns(Fit const& fit) {
   if (fit.own.as<Options>().patterns > 0) return;
   if (fit.own.section == "target")
-    fit.refuse("patterns",
-               "target.patterns = 0 stands for training items, which a target does not look at; give a number of random patterns");
+    fit.refuse("patterns", "target.patterns = 0 stands for training items, which a target cannot use; give a number of random patterns");
   else if (!given(fit.deck, "data"))
-    fit.refuse("patterns",
-               "model.patterns = 0 stands for the training items of [data], and there is none; add it, or a number of random patterns");
+    fit.refuse(
+        "patterns",
+        "model.patterns = 0 stands for the training items of [data], but there is none; add it, or give a number of random patterns");
 }
 
-// Networks that remember patterns.
+// Networks that store patterns.
 template <class Network, class Options>
 ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key)) {
   return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }},
@@ -191,16 +191,15 @@ void moves_one_machine(Fit const& fit) {
     fit.refuse("", "a belief network is sampled from its top machine down; use task = \"generate\" with generator.type = \"dbn_top_down\"");
 }
 
-// Ratings of each item are of others: chains of them have no life of their own.
+// A model of ratings has no chains of its own: which items are rated differs from user to user.
 Needs units_or_gradient() { return {Capabilities::only<GibbsModel, DifferentiableModel>(), Capabilities::only<SoftmaxRbm>()}; }
 
 void moves_fit(Fit const& fit) {
   bool const gibbs = fit.own.as<ReplicaExchangeOptions>().moves == "gibbs";
   if (gibbs && !fit.can.has<GibbsModel>())
-    fit.refuse("moves",
-               "sampler.moves = \"gibbs\" draws units given the others, and this model has none whose law is known; use mala, hmc or ula");
+    fit.refuse("moves", "sampler.moves = \"gibbs\" draws units given the others, which this model cannot do; use mala, hmc or ula");
   if (!gibbs && !fit.can.has<DifferentiableModel>())
-    fit.refuse("moves", "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
+    fit.refuse("moves", "this model has no gradient, which sampler.moves needs; use moves = \"gibbs\"");
 }
 
 SamplerEntry replica_exchange() {
@@ -214,7 +213,7 @@ SamplerEntry replica_exchange() {
 
 void copies_fit(Fit const& fit) {
   Index const rungs = fit.own.as<TrajectoryTemperingOptions>().rungs;
-  if (fit.deck.task == "train" && rungs < 2) fit.refuse("rungs", "sampler.rungs = 1 keeps the start of the training alone; use more");
+  if (fit.deck.task == "train" && rungs < 2) fit.refuse("rungs", "sampler.rungs = 1 keeps only the start of the training; use more");
   if (fit.model && fit.loaded->earlier_parameters)
     fit.attempt([&] { TrajectoryTempering::require_fit(*fit.loaded->earlier_parameters, rungs, fit.model->parameters().extent(0)); });
 }
@@ -235,19 +234,18 @@ SamplerEntry trajectory_tempering() {
 void chains_can_restart(Fit const& fit) {
   deck::Block const* const sampler = given(fit.deck, "sampler");
   if (sampler && named(samplers(), sampler->type).keeps_velocity)
-    fit.refuse("",
-               fmt::format("objective.type = \"{}\" starts chains anew, and sampler.type = \"{}\" keeps velocities, which they have not; "
-                           "use ula, leimkuhler_matthews, mala or hmc",
-                           fit.own.type, sampler->type));
+    fit.refuse("", fmt::format("objective.type = \"{}\" restarts chains without velocities, but sampler.type = \"{}\" needs them; "
+                               "use ula, leimkuhler_matthews, mala or hmc",
+                               fit.own.type, sampler->type));
 }
 
-// Of two counts; the largest number where it is larger.
+// The product of two counts, or the largest Index if that is smaller.
 Index product_or_most(Index a, Index b) {
   Index product = 0;
   return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<Index>::max() : product;
 }
 
-// Chains of contrastive learning: their replay buffer, and the random numbers that their steps draw.
+// Checks the chains of contrastive learning: their replay buffer, and the random numbers that their steps need.
 void chains_fit(Fit const& fit, ChainStart start) {
   chains_can_restart(fit);
   auto const train = fit.deck.at("train").as<TrainOptions>();
@@ -391,7 +389,7 @@ ObjectiveEntry reverse_kl() {
       }};
 }
 
-// Puts held-out items, or training items where there are none, on the visible layer, the first again when they run out.
+// Writes held-out items, or training items where there are none, to the visible layer, starting over when there are too few.
 void show_items(data::Dataset const& data, HeeChains const& chains) {
   data::Split const split = data.size(data::Split::test) > 0         ? data::Split::test
                             : data.size(data::Split::validation) > 0 ? data::Split::validation
@@ -473,7 +471,7 @@ GeneratorEntry flow() {
 
 void has_its_sampler(Fit const& fit) {
   if (Index const steps = fit.own.as<FlowMetropolisOptions>().sampler_steps; steps > 0 && !given(fit.deck, "sampler"))
-    fit.refuse("sampler_steps", fmt::format("generator.sampler_steps = {} needs a [sampler]; add one, mala say", steps));
+    fit.refuse("sampler_steps", fmt::format("generator.sampler_steps = {} needs a [sampler]; add one, for example mala", steps));
 }
 
 GeneratorEntry flow_metropolis() {
@@ -691,7 +689,7 @@ std::string list(std::string const& kind) {
     out += fmt::format("{}\n", name);
     for (deck::Schema const& s : section.types) out += fmt::format("  {:<24} {}\n", s.type, s.doc);
   }
-  require_all(!out.empty(), ExitCode::usage, "'partita list {}': nothing of that name; there are {}", kind, kinds);
+  require_all(!out.empty(), ExitCode::usage, "'partita list {}': unknown; use one of {}", kind, kinds);
   return out;
 }
 

@@ -1,4 +1,4 @@
-// THE table of what a deck's `type` can name: models, samplers, objectives, optimizers, estimators. A new one is a line here.
+// The table of everything that a deck's `type` can name: models, samplers, objectives, optimizers, estimators. A new one is a line here.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -27,9 +27,9 @@ struct Entry {
 };
 
 struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
-  Capabilities can;                                               // with any of its keys
-  std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that make no model
-  std::function<Capabilities(deck::Block const&)> can_with = {};  // where they depend on the block's keys
+  Capabilities can;                                               // interfaces, for some values of its keys
+  std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that do not make a model
+  std::function<Capabilities(deck::Block const&)> can_with = {};  // interfaces, where they depend on the block's keys
   bool learns = can.meets(Capabilities::only<LearnableEnergy, TrainableScore, DeepBeliefNetwork, Hee, Nice>());
   Rule rule = {};
 };
@@ -70,7 +70,7 @@ std::vector<ObjectiveEntry> const& objectives();
 std::vector<GeneratorEntry> const& generators();
 std::vector<OptimizerEntry> const& optimizers();
 
-// The entry of this type; the deck's reader has made sure that there is one.
+// The entry of this type; the deck's reader has ensured that there is one.
 template <class Entries>
 auto const& named(Entries const& entries, std::string const& type) {
   for (auto const& e : entries)
@@ -89,7 +89,7 @@ std::unique_ptr<DifferentiableModel> make_target(RunContext const&);
 // Every section of a deck, in the order of the reference deck.
 deck::Catalogue const& catalogue();
 
-// Updates over which learning rates, annealing or layers are laid out; none where a training has nothing of the kind.
+// Number of updates over which learning rates, annealing or layers are scheduled; none where nothing in the training is.
 std::optional<Index> schedule_length(deck::Document const&);
 
 // The names and one-line descriptions of a kind ("models", "samplers", ...), or of all kinds where it is empty; for `partita list`.

@@ -46,7 +46,7 @@ using Metrics = std::vector<Metric>;
 
 std::string numbered(std::string const& stem, Index i, Index of) { return of == 1 ? stem : fmt::format("{}_{}", stem, i); }
 
-// Says once, for all metrics of an estimator, why they have no error.
+// Adds the reason why metrics have no error to the first such metric of an estimator.
 Metrics with_reason(Metrics metrics, std::string const& reason) {
   auto const unknown = [](Metric const& m) { return m.error && std::isnan(*m.error); };
   auto const first = std::find_if(metrics.begin(), metrics.end(), unknown);
@@ -84,8 +84,9 @@ Metrics moments(Subject const& s, deck::Block const& block) {
 Metrics probability(Subject const& s, deck::Block const& block) {
   auto const o = block.as<ProbabilityOptions>();
   auto const e = expectations(s.samples, 1, [&](float const* x, double, double* out) { out[0] = x[o.coordinate] < o.below; });
-  return with_reason({metric("probability_below", e[0], fmt::format("P(x_{} < {})", o.coordinate, o.below))},
-                     "the share below is the same in all chains; if it is 0 or 1 the samples bound it, and more of them are needed");
+  return with_reason(
+      {metric("probability_below", e[0], fmt::format("P(x_{} < {})", o.coordinate, o.below))},
+      "the share below is the same in all chains; if it is 0 or 1 the samples give only a bound, and more of them are needed");
 }
 
 Metrics covariance(Subject const& s, deck::Block const& block) {
@@ -103,21 +104,22 @@ Metrics covariance(Subject const& s, deck::Block const& block) {
   constexpr double too_many = 7;  // standard errors; of a million entries the largest is below 6 in all but one of a hundred runs
   if (test.largest_z > too_many)
     z.warning = fmt::format(
-        "an entry of the covariance is {:.3g} standard errors from what it should be: the chains have not converged, or are not "
+        "an entry of the covariance is {:.3g} standard errors from its reference: the chains have not converged, or are not "
         "independent",
         test.largest_z);
-  else if (std::isnan(test.largest_z)) z.warning = "not known: an entry has no error, where nothing moves or there is a single draw";
+  else if (std::isnan(test.largest_z))
+    z.warning = "not known: an entry has no standard error, because nothing moves or there is a single draw";
   return {z, {"covariance_error_max", test.largest_error, {}, "largest absolute difference of a covariance entry"}};
 }
 
-// What is monitored, and how far: a name for x_i, or for the energy.
+// Diagnostics of one monitored quantity: x_i, or the energy.
 struct Diagnosis {
   std::string of;
   double rhat, bulk, tail;
-  std::string unknown;  // why, where they are
+  std::string unknown;  // why these are not known; empty: they are
 };
 
-// Of the energy, where it is known, and the first `coordinates`; each series is one rank's work.
+// Diagnostics of the energy, where it is known, and of the first `coordinates`; each series is handled by one rank.
 std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
   Index const first = s.has_energy ? -1 : 0, number = coordinates - first;
   std::vector<double> numbers(static_cast<std::size_t>(3 * number));
@@ -139,7 +141,7 @@ std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
 
 constexpr double most_rhat = 1.01, least_ess = 400;  // Vehtari et al. 2021
 
-// The worst of one number; one that is not known is worse than any.
+// The worst value of one diagnostic; an unknown value is worse than any other.
 Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnosis::*number, bool largest, std::string const& what) {
   Metric m{std::move(name), std::numeric_limits<double>::quiet_NaN(), {}, what + ": nothing is monitored"};
   for (Diagnosis const& d : all) {
@@ -157,10 +159,10 @@ Metric worst(std::string name, std::vector<Diagnosis> const& all, double Diagnos
   return m;
 }
 
-// `copies`: of how many chains each one here stands.
+// `copies`: how many chains each one here represents.
 Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordinates, double copies = 1) {
   auto all = diagnose(s, std::min(s.dimension, coordinates));
-  // Single units of a machine may well never change, and tell nothing then.
+  // Single units of a machine may never change; they are then left out.
   auto const known = [](Diagnosis const& d) { return d.unknown.empty(); };
   if (if_can<GibbsModel>(model) && std::any_of(all.begin(), all.end(), known))
     all.erase(std::remove_if(all.begin(), all.end(), std::not_fn(known)), all.end());
@@ -170,14 +172,14 @@ Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordi
          tail = worst("ess_tail", all, &Diagnosis::tail, false, "smallest tail effective sample size");
   if (rhat.value > most_rhat)
     rhat.warning = fmt::format(
-        "{:.4g} is above {}: the chains have not forgotten where they started, or are stuck apart; run longer (sampler.steps, "
+        "{:.4g} is above {}: the chains still depend on where they started, or are stuck in different places; run longer (sampler.steps, "
         "sampler.warmup), take longer steps where nearly all are accepted, start nearer to the bulk, or use a sampler that passes between "
         "modes",
         rhat.value, most_rhat);
   if (bulk.value < least_ess || tail.value < least_ess)
-    (bulk.value < least_ess ? bulk : tail).warning =
-        fmt::format("draws worth {:.0f} independent ones are fewer than the {} that R-hat and errors need; take more draws or more chains",
-                    std::min(bulk.value, tail.value), least_ess);
+    (bulk.value < least_ess ? bulk : tail).warning = fmt::format(
+        "the draws are worth {:.0f} independent ones, fewer than the {} that R-hat and errors need; take more draws or more chains",
+        std::min(bulk.value, tail.value), least_ess);
   if (std::isnan(rhat.value)) bulk.warning = tail.warning = "";  // said once
   return {rhat, bulk, tail};
 }
@@ -188,7 +190,7 @@ Metrics convergence(Subject const& s, deck::Block const& block) {
 
 struct Reference {
   std::vector<double> points;  // (point, dimension), the last draw of every chain first, as in gather_points
-  Index chains;                // that they came from; independent points count as chains of their own
+  Index chains;                // number of chains from which they came; independent points count as one chain each
 };
 
 // Up to `count` points of a file, the same on every rank.
@@ -198,7 +200,7 @@ Reference points_of(Communicator const& ranks, std::string const& path, std::str
   together(ranks, [&] {
     SampleReader const reader(path, dataset);
     chains = reader.chains();
-    require(reader.dimension() == dimension, ExitCode::data, "{}: points of dimension {}, and the samples have {}", reader.where(),
+    require(reader.dimension() == dimension, ExitCode::data, "{}: points of dimension {}, but the samples have {}", reader.where(),
             reader.dimension(), dimension);
     auto const values = reader.read<double>(0, reader.chains());
     for (Index draw = reader.draws() - 1; draw >= 0; draw--)
@@ -213,7 +215,7 @@ Reference points_of(Communicator const& ranks, std::string const& path, std::str
 void has_known_covariance(Fit const& fit) {
   if (fit.can.has<GaussianMrf>() && fit.sizes && fit.sizes->dimension > GaussianMrf::dense_limit)
     fit.refuse("",
-               fmt::format("estimator.type = \"covariance\" compares all pairs of up to {} units, and this model has {}; use \"moments\"",
+               fmt::format("estimator.type = \"covariance\" compares all pairs of up to {} units, but this model has {}; use \"moments\"",
                            GaussianMrf::dense_limit, fit.sizes->dimension));
 }
 
@@ -223,7 +225,7 @@ void has_the_coordinate(Fit const& fit) {
   if (d && i >= *d) fit.refuse("coordinate", fmt::format("estimator.coordinate = {}, but x has {} coordinates, counted from 0", i, *d));
 }
 
-// Whether [data] has items that no training looks at.
+// Whether [data] has items that no training uses.
 bool holds_items_back(deck::Block const& data) {
   auto const names_file = [&](char const* key) {
     auto const* const entry = data.find(key);
@@ -234,14 +236,14 @@ bool holds_items_back(deck::Block const& data) {
          o.validation_fraction + o.test_fraction > 0;
 }
 
-// Points of another file have as many coordinates as the samples, and both are two or more.
+// Checks that points of another file have as many coordinates as the samples, and that there are at least two of both.
 void fits_reference(Fit const& fit) {
   auto const* const reference = fit.reference();
   if (!reference) return;
   if (auto const d = fit.points_dimension(); d && reference->dimension != *d)
-    fit.refuse("reference", fmt::format("{}: points of dimension {}, and the samples have {}", reference->where, reference->dimension, *d));
+    fit.refuse("reference", fmt::format("{}: points of dimension {}, but the samples have {}", reference->where, reference->dimension, *d));
   if (auto const& input = fit.loaded->input; reference->points < 2 || (input && input->points < 2))
-    fit.refuse("reference", fmt::format("estimator.type = \"{}\" compares two points or more, and {} holds one", fit.own.type,
+    fit.refuse("reference", fmt::format("estimator.type = \"{}\" compares two points or more, but {} holds one", fit.own.type,
                                         reference->points < 2 ? reference->where : input->where));
 }
 
@@ -262,19 +264,18 @@ void has_points_to_compare_with(Fit const& fit) {
     fit.refuse("", fmt::format("estimator.type = \"{}\" needs something to compare with; set estimator.reference to a sample file or run{}",
                                fit.own.type, data ? "" : ", or add a [data] section with test items"));
   else if (!holds_items_back(*data))
-    fit.refuse("",
-               fmt::format("estimator.type = \"{}\" compares with held-out items, and [data] holds none back; set data.test_fraction, or "
-                           "estimator.reference to a sample file or run",
-                           fit.own.type));
+    fit.refuse("", fmt::format("estimator.type = \"{}\" compares with held-out items, but [data] has none; set data.test_fraction, or "
+                               "estimator.reference to a sample file or run",
+                               fit.own.type));
 }
 
-// What samples are compared with: another file, or held-out data of a training run.
+// The points with which samples are compared: those of another file, or held-out data of a training run.
 Reference reference_points(Subject const& s, std::string const& path, std::string const& dataset, Index count) {
   if (!path.empty()) return points_of(s.samples.ranks, path, dataset, s.samples.dimension, count);
   return {s.evaluation.data->held_out(0, count), count};
 }
 
-// As many samples as points to compare them with, and how both may be left out in groups.
+// Equally many samples and reference points, with the groups in which the jackknife leaves them out.
 struct Compared {
   std::vector<double> x, y;
   Index points;
@@ -283,11 +284,11 @@ struct Compared {
 
 Compared compared_points(Subject const& s, Index count, std::string const& reference, std::string const& dataset, std::string const& type) {
   Index const d = s.samples.dimension, there = std::min(count, s.samples.tiling.chains * s.samples.draws);
-  if (there < count) log::warning("{} samples where the estimator asks for {} points", there, count);
+  if (there < count) log::warning("only {} samples, but the estimator asks for {} points: these are used", there, count);
   std::vector<double> const x = gather_points(s.samples, count);
   Reference const y = reference_points(s, reference, dataset, count);
   Index const n = std::min(there, static_cast<Index>(y.points.size()) / d);
-  require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, and there is {}", type, n);
+  require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, but there is only {}", type, n);
   return {{x.begin(), x.begin() + n * d},
           {y.points.begin(), y.points.begin() + n * d},
           n,
@@ -295,7 +296,7 @@ Compared compared_points(Subject const& s, Index count, std::string const& refer
           Groups::of_draws(n, y.chains)};
 }
 
-char const* const points_alike = "the points are so alike, in all groups or on both sides, that they show none";
+char const* const points_alike = "the points are too similar, in all groups or on both sides, to show an error";
 
 Metrics energy_distance(Subject const& s, deck::Block const& block) {
   auto const o = block.as<DistanceOptions>();
@@ -336,7 +337,7 @@ Metrics wasserstein(Subject const& s, deck::Block const& block) {
 }  // namespace
 
 std::vector<std::string> convergence_warnings(SampleSet const& s, Model const* model, double copies) {
-  // All coordinates of small runs; sorting some million numbers takes a second.
+  // All coordinates in small runs; sorting some million numbers takes a second.
   constexpr Index most_numbers = Index{1} << 22;
   Index const draws = std::max<Index>(1, s.tiling.chains * s.draws),
               coordinates = std::max(ConvergenceOptions{}.coordinates, most_numbers / draws);
@@ -348,7 +349,7 @@ std::vector<std::string> convergence_warnings(SampleSet const& s, Model const* m
 
 std::string rounding_warning(SampleSet const& s) {
   constexpr Index most_coordinates = 64;
-  constexpr double fewest_steps = 10;  // in a standard deviation: rounding then adds 1/1200 to a variance
+  constexpr double fewest_steps = 10;  // rounding steps in a standard deviation: rounding then adds 1/1200 to the variance
   Index const shown = std::min(s.dimension, most_coordinates);
   auto const numbers = [&](auto const& of) {
     return expectations(s, shown + 1, [&](float const* x, double energy, double* out) {
@@ -364,7 +365,7 @@ std::string rounding_warning(SampleSet const& s) {
     double const at = std::abs(mean[std::size_t(i)].value), step = at * 0x1p-23, width = std::sqrt(variance[std::size_t(i)].value);
     if (!(width > 0 && width < fewest_steps * step)) continue;
     return fmt::format(
-        "{} lies near {:.4g} and varies by {:.2g}, where single precision has steps of {:.1g}: its averages are wrong by up to "
+        "{} is near {:.4g} and varies by {:.2g}, where single precision has steps of {:.1g}: its averages are wrong by up to "
         "as much; {}",
         energy ? "the energy" : fmt::format("x_{}", i), mean[std::size_t(i)].value, width, step,
         energy ? "choose a constant of the energy that keeps it small, or build in double precision (cmake --preset double)"

@@ -18,8 +18,8 @@ namespace partita {
 namespace {
 
 constexpr Index adaptation_interval = 20;  // steps between two adaptations of the step size during the warm-up
-constexpr Index still_proposals = 100;     // rejected in a row by a chain of the warm-up for which the step is too long where it is
-constexpr Index rejection_window = 100;    // steps after the warm-up of which runs of rejections are made up, whatever `thin` is
+constexpr Index still_proposals = 100;     // a chain that rejects so many in a row in the warm-up has too long a step where it is
+constexpr Index rejection_window = 100;    // steps per window in which rejections are counted after the warm-up, for any `thin`
 
 class SampleTask : public Task {
  public:
@@ -100,7 +100,7 @@ class SampleTask : public Task {
       double const accepted = acceptance();
       reset_counts();
       rejections_.end_window();
-      // A chain far out, where the step is too long, must come in before the step settles on what suits the others.
+      // A chain far out, where the step is too long, must get away from there before the step adapts to the other chains.
       sampler_->adapt(sampler_->adjusted() && rejections_.still(context_.ranks, still_proposals) > 0 ? 0 : accepted);
       sampler_->adapt_to(*model_, chains_, context_.ranks);
     }
@@ -121,7 +121,7 @@ class SampleTask : public Task {
     samples_.describe_state(state);
   }
 
-  // Chains start anew at steps of the deck, whenever a checkpoint is written in between.
+  // Chains are restarted at steps that the deck fixes, even if a checkpoint is written before.
   std::vector<std::string> may_be_nonfinite() const override {
     return reinitializes() ? std::vector<std::string>{"chains/"} : std::vector<std::string>{};
   }
@@ -129,7 +129,7 @@ class SampleTask : public Task {
   void size_state(CheckpointFile const& from) override { samples_.size_state(from); }
   void restored(Index step) override {
     samples_.cut_back();
-    // The row at the end of a shorter run that goes on is none of the longer one's.
+    // The row at the end of a shorter run is not a row of the longer run that continues it.
     if (step > 0) history_.restore(step % history_interval_ == 0 || step == options_.steps ? step : step - 1);
   }
   void forked(Index) override { samples_.begin_anew(); }
@@ -156,11 +156,12 @@ class SampleTask : public Task {
     out.put_first(sampler_->results());
     if (reinitialized_ > 0)
       out.warnings.push_back(
-          fmt::format("{} times a chain was no longer finite and started anew (sampler.on_nonfinite): averages lack what it would have "
-                      "visited, and hold what comes after a start; use a smaller sampler.step_size",
+          fmt::format("{} times a chain was no longer finite and was restarted (sampler.on_nonfinite): averages lack what it would have "
+                      "visited, and contain the time after its start; use a smaller sampler.step_size",
                       reinitialized_));
     if (auto const* noise = context_.deck.at("sampler").find("noise_scale"); noise && noise->value != deck::Value(1.))
-      out.warnings.push_back("sampler.noise_scale is not 1: the chains do not sample exp(-E / temperature), and no average is one over it");
+      out.warnings.push_back(
+          "sampler.noise_scale is not 1: the chains do not sample exp(-E / temperature), and averages are not averages over it");
     for (std::string& w : warnings_of_rejections()) out.warnings.push_back(std::move(w));
     if (auto const warning = warning_of_large_energies(); !warning.empty()) out.warnings.push_back(warning);
     return out;
@@ -253,7 +254,7 @@ class SampleTask : public Task {
   }
 
   bool reinitializes() const { return options_.on_nonfinite == "reinitialize"; }
-  // Where all ranks meet at fixed steps, so that the draws do not depend on when checkpoints are written.
+  // Called at fixed steps, so that the draws do not depend on when checkpoints are written.
   void mind_nonfinite_chains(Index step, TileScalarStorage const& energy = {}) {
     if (!reinitializes()) {
       require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
@@ -267,8 +268,8 @@ class SampleTask : public Task {
     Index const now = restart_nonfinite_chains(context_.ranks, chains_, context_.key, step, options_.distribution(), energy);
     if (now == 0) return;
     reinitialized_ += now;
-    log::warning("{} chain{} not finite at step {} and started anew (last finite mean energy {:.6g})", now, now > 1 ? "s were" : " was",
-                 step, last_finite_energy_);
+    log::warning("{} chain{} not finite at step {} and restarted (last finite mean energy {:.6g})", now, now > 1 ? "s were" : " was", step,
+                 last_finite_energy_);
   }
 
   void end_rejection_window() {
@@ -278,12 +279,12 @@ class SampleTask : public Task {
 
   std::vector<std::string> warnings_of_rejections() {
     if (!sampler_->adjusted() || draws() == 0) return {};
-    end_rejection_window();  // the last one may be shorter
+    end_rejection_window();  // the last window may be shorter
     auto const found = rejections_.find(context_.ranks);
     std::vector<std::string> out;
     if (found.stuck > 0)
       out.push_back(fmt::format(
-          "{} of {} chains rejected {} proposals or more one after the other (acceptance {:.3g}): they were stuck, and "
+          "{} of {} chains rejected at least {} proposals in a row (acceptance {:.3g}): they were stuck, and "
           "every average over chains is biased; {}",
           found.stuck, tiling_.chains, found.length, found.acceptance,
           sampler_->adapts() ? "take a longer sampler.warmup, or start nearer to the bulk (sampler.initial_scale, initial_centre)"
@@ -291,14 +292,14 @@ class SampleTask : public Task {
                                "sampler.step_size, or start nearer to the bulk (sampler.initial_scale, initial_centre)"));
     if (found.diverging > 0)
       out.push_back(
-          fmt::format("{} of {} chains had proposals whose energy error was huge or no number after the warm-up (diverging in "
-                      "sample_stats): there is a region that the step is too long for, and averages may lack it; raise "
+          fmt::format("{} of {} chains had proposals with a huge or non-finite energy error after the warm-up (diverging in "
+                      "sample_stats): there is a region where the step is too long, and averages may lack it; raise "
                       "sampler.target_acceptance or use a smaller sampler.step_size",
                       found.diverging, tiling_.chains));
     return out;
   }
 
-  // Acceptance tests and swaps that differ from the exact ones by a twentieth in their exponent bias what is sampled.
+  // An error of a twentieth in the exponent of acceptance tests and swaps biases the samples.
   std::string warning_of_large_energies() const {
     constexpr double rounding = 0x1p-24, bound = 0.05;
     bool const exact = energy_model_ && energy_model_->sums_in_double() && !(sampler_->rungs() > 1 && if_can<GibbsModel>(model_.get()));
@@ -306,7 +307,8 @@ class SampleTask : public Task {
         !(std::abs(last_energy_) * rounding > bound))
       return {};
     return fmt::format(
-        "energies are near {:.3g}, which single precision knows to {:.2g}: what is accepted or swapped is decided by rounding, and samples "
+        "energies are near {:.3g}, where single precision has an error of {:.2g}: rounding decides what is accepted or swapped, and "
+        "samples "
         "are biased; build in double precision (cmake --preset double), or, where the energy has a constant to choose, keep it below "
         "{:.1g}",
         last_energy_, std::abs(last_energy_) * rounding, bound / rounding);
@@ -317,7 +319,7 @@ class SampleTask : public Task {
   OutputOptions output_;
   data::Dataset const* data_;  // null where the deck has none
   std::unique_ptr<Model> model_;
-  EnergyModel* energy_model_;  // the same; null where it is a score without an energy
+  EnergyModel* energy_model_;  // the same model; null where it is a score without an energy
   std::unique_ptr<Sampler> sampler_;
   Tiling tiling_;
   TileRange mine_;
@@ -326,7 +328,7 @@ class SampleTask : public Task {
   RejectionRuns rejections_;  // since the warm-up, before the counts that chains_ holds
   History history_;
   SampleWriter samples_;
-  // Kept over restarts, where the default of a lengthened run would be another.
+  // Part of the state, since the default would differ for a lengthened run.
   Index history_interval_ = output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.steps / 500);
   Index reinitialized_ = 0;
   double last_finite_energy_ = std::numeric_limits<double>::quiet_NaN();

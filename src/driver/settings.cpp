@@ -10,10 +10,10 @@
 namespace partita {
 namespace {
 
-// Keys that may be large: products of these with a model's dimension stay within 64 bits, and random numbers suffice.
+// Bounds for large keys: products with a model's dimension stay within 64 bits, and random numbers suffice.
 constexpr double most_chains = 4294967296, most_steps = 1099511627776;
 
-// The count of "1000 steps" or "1000 updates".
+// The number in "1000 steps" or "1000 updates".
 std::optional<Index> counted(std::string const& text) {
   Index n = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);

@@ -1,4 +1,4 @@
-// The sections of a deck that belong to the run itself, not to a registry entry.
+// The sections of a deck that belong to the run itself rather than to a registry entry.
 #pragma once
 #include <optional>
 
@@ -19,7 +19,7 @@ struct RunOptions {
 };
 deck::Section run_section();
 
-// What samplers share, whatever their type.
+// Keys that all samplers share.
 struct ChainOptions {
   Index chains = 1024;
   Index steps = 10000;
@@ -36,16 +36,16 @@ struct ChainOptions {
 };
 std::vector<deck::Key> chain_keys();
 
-// What generators share, whatever their type.
+// Keys that all generators share.
 struct GeneratorOptions {
   Index samples = 1024;
   Index tile_width = 0;
 };
 std::vector<deck::Key> generator_keys();
 
-// Lanes of a tile of an hee, whose products with W want wide tiles whatever the state's size: `asked`, or 0: a default.
+// Lanes of a tile of an hee: `asked`, or for 0 a default. Its products with W need wide tiles for any size of the state.
 Index hee_width(Index asked, Index chains);
-// The same of a flow.
+// The same for a flow.
 Index flow_width(Index asked, Index samples);
 
 struct TrainOptions {
@@ -58,7 +58,7 @@ struct TrainOptions {
   std::string keep_best = "never";
   Index validate_every = 500;
   Index validation_points = 1000;
-  // Over which learning rates, annealing and layers are laid out, whatever the length of the run.
+  // Number of updates over which learning rates, annealing and layers are scheduled, for any length of the run.
   Index schedule_length() const { return schedule_updates > 0 ? schedule_updates : updates; }
 };
 deck::Section train_section();
@@ -74,7 +74,7 @@ deck::Section output_section();
 struct CheckpointOptions {
   std::string every = "5min";
   int keep = 2;
-  // "1000 steps" or a duration; one of the two is set.
+  // `every` is "1000 steps" or a duration: exactly one of the two is set.
   std::optional<Index> every_steps() const;
   std::optional<double> every_seconds() const;
 };

@@ -1,4 +1,4 @@
-// task = "train": parameters of a model, from data or from what its objective knows otherwise.
+// task = "train": learns the parameters of a model, from data or from the target of its objective.
 #include <cmath>
 
 #include "core/log.hpp"
@@ -139,9 +139,9 @@ class TrainTask : public Task {
   void show_draws() override {
     if (samples_) samples_->write_pending();
   }
-  // The chains go on with the parameters of samples and estimates, each for as many steps as the estimators ask, and are kept as draws.
+  // The chains continue with the parameters for samples and estimates, for as many steps as the estimators need, and are kept as draws.
   Results finish() override {
-    // The last validation is of the end alone: a longer run does not have it, and goes on from the checkpoint before it.
+    // The validation at the end is not part of the state: a longer run does not make it, and continues from the checkpoint before it.
     if (validates() && options_.updates % options_.validate_every != 0) validate(options_.updates);
     if (!validates()) Kokkos::deep_copy(estimate_, average_);
     Kokkos::deep_copy(model_->parameters(), estimate_);
@@ -165,20 +165,20 @@ class TrainTask : public Task {
     sane_norm_ = norm(model_->parameters());
   }
 
-  // What is finite may have diverged all the same: parameters that a few updates have made a thousand times as long.
+  // Finite parameters may have diverged as well, when a few updates have made them a thousand times as long.
   void require_sane(Index update) {
     constexpr double most_growth = 1000;
     double const now = norm(model_->parameters()),
                  bound = most_growth * std::max(sane_norm_, std::sqrt(static_cast<double>(model_->parameters().extent(0))));
     require_all(now <= bound, ExitCode::numerical,
-                "the parameters grew to a length of {:.3g} at update {}, from {:.3g} at the last checkpoint: the training diverged; use a "
+                "the norm of the parameters grew to {:.3g} at update {}, from {:.3g} at the last checkpoint: the training diverged; use a "
                 "smaller optimizer.learning_rate",
                 now, update, sane_norm_);
     objective_->require_sane(update);
     sane_norm_ = now;
   }
 
-  // The row at the end of a shorter run that goes on is none of the longer one's.
+  // The row at the end of a shorter run is not a row of the longer run that continues it.
   Index last_row(Index update) const { return update % history_interval_ == 0 || update == options_.updates ? update : update - 1; }
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
   bool keeps_snapshots() const { return output_.samples_every > 0 && has_chains(); }
@@ -190,24 +190,24 @@ class TrainTask : public Task {
     std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
     std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x) with the parameters of the time"}};
     Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling(), variables, statistics);
-    // Of the visible units, which come first.
+    // Shape of the visible units, which come first.
     auto const shape = data_ ? data_->shape() : std::vector<Index>{};
     return {tiling(),   objective_->chains().front().mine, variables,
             statistics, std::max<Index>(1, per_part),      shape.size() >= 2 ? shape : std::vector<Index>{}};
   }
 
-  // What the history tells against the training comes before what the estimators say; the root has the history and the last word.
+  // Puts warnings from the history before those of the estimators; only the root has the history, and it prints the verdict.
   Results with_warnings(Results results) const {
     std::vector<std::vector<double>> reports;
     for (std::size_t row = 0; row < history_->steps().size(); row++) {
       std::vector<double> report;
       for (Series const& s : series_) report.push_back(history_->series(s.name)[row]);
-      if (!std::isnan(report.front())) reports.push_back(std::move(report));  // rows of validation alone have none
+      if (!std::isnan(report.front())) reports.push_back(std::move(report));  // rows with only a validation have no report
     }
     auto found = objective_->warnings(reports);
     if (rollbacks_ > 0)
       found.push_back(
-          fmt::format("the training diverged {} time{} and went back to a checkpoint, in the end with 1/{} of its learning rate; start "
+          fmt::format("the training diverged {} time{} and went back to a checkpoint, finally with 1/{} of its learning rate; start "
                       "with a smaller optimizer.learning_rate",
                       rollbacks_, rollbacks_ > 1 ? "s" : "", Index{1} << rollbacks_));
     results.warnings.insert(results.warnings.begin(), found.begin(), found.end());
@@ -285,10 +285,10 @@ class TrainTask : public Task {
   std::unique_ptr<SampleWriter> samples_;
   std::vector<Series> series_;
   std::vector<double> reported_;  // the values of series_ in the last row
-  // Kept over restarts, where the default of a lengthened run would be another.
+  // Part of the state, since the default would differ for a lengthened run.
   Index history_interval_ = output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.updates / 500);
   Index rollbacks_ = 0;   // each has halved the learning rate
-  double sane_norm_ = 0;  // length of the parameters at the last checkpoint
+  double sane_norm_ = 0;  // norm of the parameters at the last checkpoint
   double gradient_norm_ = 0, rate_ = 0;
   double best_distance_ = std::numeric_limits<double>::max();
 };

@@ -75,7 +75,7 @@ expect 0 "total" check files.toml --set objective.chains=96 --without-files
 expect 3 "2 errors in the files that the deck names" run files.toml --set objective.chains=96
 [[ $(status_of files) == 3 ]] || die "run.status.json does not say that files are wrong"
 printf '1,2,3\n4,5,6\n' >nowhere.csv
-expect 2 "the data have 3 numbers an item" check files.toml --set objective.chains=96 --set train.batch=2 --set 'model.from=""'
+expect 2 "the data have 3 numbers per item" check files.toml --set objective.chains=96 --set train.batch=2 --set 'model.from=""'
 
 # What a clamp leaves free counts, and what is wrong with several blocks is said once.
 cat >clamped.toml <<'END'
@@ -98,7 +98,7 @@ END
 expect 2 "clamped.toml:11:8: sampler.type: mclmc and mams rotate a direction" check clamped.toml
 expect 2 "1 error in the deck" check clamped.toml --set clamp.units=[0,2]
 expect 0 "results are in" run clamped.toml --set clamp.units=[0,0]
-expect 2 "keeps the start of the training alone" check "$INPUTS/rbm_bars.toml" --set sampler.type=trajectory_tempering --set sampler.rungs=1
+expect 2 "keeps only the start of the training" check "$INPUTS/rbm_bars.toml" --set sampler.type=trajectory_tempering --set sampler.rungs=1
 
 # What computes nothing starts no MPI: it works where MPI cannot start, and alone speaks for several processes.
 without_mpi=(env OMPI_MCA_pml=nothing OMPI_MCA_btl=nothing)

@@ -53,7 +53,7 @@ for deck in rbm boltzmann_machine dbn exact pseudo estimate sample; do
   expect 3 "one_wrong.csv: row 3, entry 2 is 7 (1 of 160 entries are neither 0 nor 1)" run $deck.toml --set run.output=$deck.wrong --set data.path=one_wrong.csv
   expect 3 "bytes.csv: row 0, entry 0 is 255" run $deck.toml --set run.output=$deck.bytes --set data.path=bytes.csv
   grep -qF 'data.scaling = "unit"' output || die "no advice for bytes"
-  expect 3 "greys are probabilities: set data.binarize" run $deck.toml --set run.output=$deck.grey --set data.path=grey.csv
+  expect 3 "values between 0 and 1 are probabilities: set data.binarize" run $deck.toml --set run.output=$deck.grey --set data.path=grey.csv
   expect 0 "results are in" run $deck.toml --set run.output=$deck.drawn --set data.path=grey.csv --set data.binarize=stochastic
   expect 0 "results are in" run $deck.toml --set run.output=$deck.affine --set data.path=signs.csv --set data.scaling=affine --set data.scale=0.5 --set data.offset=0.5
 done
@@ -69,7 +69,7 @@ grep -qF "signs.csv: row 0, entry 1 is -1" output || die "$(cat output)"
 expect 0 "results are in" run hopfield.toml --set run.output=of_bits
 expect 0 "results are in" run hopfield.toml --set run.output=of_signs --set data.path=signs.csv
 same_samples of_bits of_signs
-expect 3 "greys are probabilities" run hopfield.toml --set run.output=of_greys --set data.path=grey.csv
+expect 3 "values between 0 and 1 are probabilities" run hopfield.toml --set run.output=of_greys --set data.path=grey.csv
 expect 3 "one_wrong.csv: row 3, entry 2 is 7" run hopfield.toml --set run.output=of_wrong --set data.path=one_wrong.csv
 # Points whose energies are asked for.
 tr ',\n' '  ' <signs.csv >points.txt
@@ -96,14 +96,14 @@ checksums() { (cd "$1" && md5sum checkpoints/* history.h5); }
 checksums kept >before
 tac binary.csv >data.csv
 expect 3 "data.rows: data.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
-grep -qE 'data.csv \(contents [0-9a-f]{16}\), and it was data.csv \(contents [0-9a-f]{16}\)' output || die "not both hashes"
+grep -qE 'now data.csv \(contents [0-9a-f]{16}\), before data.csv \(contents [0-9a-f]{16}\)' output || die "not both hashes"
 grep -qF "model.from" output || die "no way to go on with other data"
 [[ $(checksums kept) == "$(cat before)" ]] || die "a refused restart changed the run"
 cp binary.csv data.csv
 sed -i '1s/.*/1,1,1,1/' held_out.csv
 expect 3 "data.test_rows: held_out.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
 head -n 10 binary.csv >held_out.csv
-expect 3 "nothing (contents nothing), and it was held_out.csv" "${restarted[@]}" --restart auto --set train.updates=40 --set 'data.test_path=""'
+expect 3 "nothing (contents nothing), before held_out.csv" "${restarted[@]}" --restart auto --set train.updates=40 --set 'data.test_path=""'
 expect 2 "data.scaling" "${restarted[@]}" --restart auto --set train.updates=40 --set data.scaling=unit
 # Another name, another way to write the same numbers, packed: the same contents, and the bits of a run that never stopped.
 mkdir elsewhere
@@ -206,7 +206,7 @@ for path in pipe.csv /dev/zero; do
 done
 expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
 expect 0 "1,100000037.1" info large.csv
-expect 0 "no run of Partita" info elsewhere
+expect 0 "not a run of Partita" info elsewhere
 expect 0 '"status": "done"' info drawn/summary.json
 expect 0 "posterior/x" info drawn/samples/part-000000.h5
 echo "no_key = 1" >bad.toml

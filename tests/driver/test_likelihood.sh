@@ -63,7 +63,7 @@ grep -q 'it is UNKNOWN whether log Z has converged' output || die "no warning wi
 sed '/^temperatures/d' deck.toml >schedule.toml
 sed '/^type = "ais"/,/^burn_in/c type = "exact_log_z"' deck.toml >exact.toml
 expect 0 "log_likelihood_test_exact" run exact.toml --set run.output=enumerated
-expect 2 "possible are up to 25 binary ones" run exact.toml "${large[@]}" --set run.output=large
+expect 2 "at most 25 binary units are possible" run exact.toml "${large[@]}" --set run.output=large
 expect 2 "visible units of [model]" run deck.toml --set run.output=narrow --set model.visible=24
 expect 2 "stretch 1 goes from 0.5 to 0.4" run schedule.toml --set run.output=falling --set 'estimator.0.schedule_ends=[0.5, 0.4, 1]'
 expect 2 "schedule_ends" run deck.toml --set run.output=both --set 'estimator.0.schedule_ends=[1]'

@@ -132,7 +132,7 @@ warmup = 100
 thin = 10
 initial_scale = 0.001
 END
-expect 0 "which single precision knows to" run cold.toml
+expect 0 "where single precision has an error of" run cold.toml
 expect 0 "verdict:" run cold.toml --overwrite --set model.temperature=10 --set sampler.step_size=0.001
 ! sed -n '/"warnings"/,$p' cold/summary.json | grep -q "single precision" || die "small energies are called too large"
 
