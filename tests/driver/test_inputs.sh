@@ -84,7 +84,7 @@ expect 3 "nan.h5: points: point 1, entry 1 is nan" run points.toml --set run.out
 printf '0 1 0 1 0 1 0 1 0 1 0 1 0 1e300 0 1\n' >weight.txt
 printf '0 0 0 0\n' >bias.txt
 h5import weight.txt -d 4,4 -p W -t TEXTFP -s 64 bias.txt -d 4 -p a -t TEXTFP -s 64 bias.txt -d 4 -p b -t TEXTFP -s 64 -o weights.h5 >/dev/null
-expect 3 "weights.h5: W: entry 13 is inf; parameters are finite" run estimate.toml --set run.output=too_large --set model.from=weights.h5
+expect 3 "weights.h5: W: entry 13 is inf; parameters must be finite" run estimate.toml --set run.output=too_large --set model.from=weights.h5
 
 # ---- The same inputs after a restart ----
 
@@ -181,7 +181,7 @@ lines=(run large.toml --overwrite --set data.path=lines.csv --set train.batch=4)
 { echo "# two columns"; seq 8 | sed 's/.*/&,&.5/'; } >lines.csv
 for header in true false; do expect 0 "verdict: nothing" "${lines[@]}" --set data.header=$header; done
 sed -i 1d lines.csv
-expect 0 "lines.csv:1: a row of numbers, left out" "${lines[@]}" --set data.header=true
+expect 0 "lines.csv:1: a row of numbers, skipped" "${lines[@]}" --set data.header=true
 grep -q "verdict: 1 warning" output || die "the verdict does not tell of a row that was left out"
 sed 's/,/;/; s/\./,/' lines.csv >commas.csv
 expect 3 "write numbers with decimal points" "${lines[@]}" --set data.path=commas.csv

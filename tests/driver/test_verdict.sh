@@ -247,7 +247,7 @@ split = "train"
 END
 on 1 run held.toml --set run.output=held
 faultless held
-grep -q "R-hat would compare them" held/summary.json || die "nothing said of the convergence of chains that hold different units"
+grep -q "which R-hat would compare" held/summary.json || die "nothing said of the convergence of chains that hold different units"
 
 # Training chains that accept nothing stand at the data, where d_s is 0.
 sed '/^chains = 512/d' moons.toml >cd.toml
