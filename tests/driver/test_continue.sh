@@ -164,7 +164,7 @@ same "$(newest_checkpoint back)" "$(newest_checkpoint back.pieces)" /model/param
 expect 5 "exceeded objective.divergence_bound" run "${wild[@]}" --set run.output=hopeless --set train.on_divergence=rollback --set train.rollbacks=2 --set optimizer.learning_rate=1e30
 (($(grep -c "going back" output) == 2)) || die "not two ways back"
 
-# --- chains that leave the numbers: named with the last finite energy, or started anew and counted ---
+# --- chains that are no longer finite: reported with the last finite energy, or restarted and counted ---
 cat >far.toml <<'END'
 [run]
 task = "sample"

@@ -168,7 +168,7 @@ h5import digits.txt -d 64,2 -p x -t TEXTFP -s 64 -o digits.h5 >/dev/null
 expect 0 "digits.h5: x: single precision moves 1 of 2 entries" run points.toml --overwrite
 on 3 run points.toml --overwrite || die "points of 8 bytes on three ranks"
 grep -q "single precision moves 1 of 2 entries" output || die "lost digits on three ranks"
-# Points whose energies leave the numbers.
+# Points whose energies overflow.
 printf '[model]\ntype = "gaussian"\n' >>points.toml
 seq 64 | sed 's/.*/& &e30/' >digits.far
 rm digits.h5
