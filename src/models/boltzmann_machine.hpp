@@ -59,8 +59,6 @@ class BoltzmannMachine : public BoltzmannModel {
   void set_reference_rates(std::vector<double> const& log_odds);
   double log_z_reference() const override;
 
-  void energy_forward(ConstTiles x, TileScalars energy) override { path_energy(x, 1, energy); }
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Index unit_count() const override { return dimension(); }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
   void centre(Vector gradient, ConstVector offsets) const override;
@@ -74,6 +72,8 @@ class BoltzmannMachine : public BoltzmannModel {
   void pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars weight, Vector sum);
 
  private:
+  void energy_forward(ConstTiles x, TileScalars energy) override { path_energy(x, 1, energy); }
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
   // Calls store(tile, lane, c0 E_0(x) + c1 E(x)).
   template <class Store>

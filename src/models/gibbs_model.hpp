@@ -66,7 +66,7 @@ class GibbsModel : public virtual EnergyModel {
 class BoltzmannModel : public GibbsModel, public LearnableEnergy {
  public:
   // Sums of unit means for centring and sparsity, visible units first, then hidden ones: sum (unit_count()) += sum_b weight_b (v_b, <h>_b)
-  // for the x of the last energy_forward.
+  // for the x of the last energies; `weigh` of add_energy_gradient may call it.
   virtual Index unit_count() const = 0;
   virtual void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const = 0;
   // Changes a gradient to that of the centred machine with these offsets (Melchior, Fischer, Wiskott, JMLR 17, 2016):

@@ -72,9 +72,17 @@ class EnergyModel : public virtual Model {
 // An energy whose parameters learn from weighted sums of dE/dtheta over data and chains.
 class LearnableEnergy : public virtual EnergyModel {
  public:
-  // E(x), (tile, lane). Keeps what energy_reverse needs in the model's work memory.
+  // energy = E(x), (tile, lane), then sum += d/dtheta sum_b w_b E_b with the weights w (tile, lane) that `weigh()` returns, which is called
+  // in between and may look at the energies. `sum` has the length of parameters().
+  template <class Weigh>
+  void add_energy_gradient(ConstTiles x, TileScalars energy, Weigh const& weigh, Vector sum) {
+    energy_forward(x, energy);
+    energy_reverse(x, weigh(), sum);
+  }
+
+ protected:
+  // E(x); keeps in the model's work memory what energy_reverse needs, which may use it up.
   virtual void energy_forward(ConstTiles x, TileScalars energy) = 0;
-  // sum += d/dtheta sum_b weight_b E_b for the last energy_forward. `sum` has the length of parameters().
   virtual void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) = 0;
 };
 
@@ -145,10 +153,10 @@ class TrainableModel : public DifferentiableModel, public TrainableScore, public
   void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) override { jet_reverse(x, {}, c1, c2, sum); }
   void gradient_forward(ConstTiles x, Tiles gradient) override { this->gradient(x, gradient); }
   void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) override;
-  void energy_forward(ConstTiles x, TileScalars energy) override { jet_forward(x, {}, 0, energy, {}, {}); }
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override { jet_reverse(x, weight, {}, {}, sum); }
 
  private:
+  void energy_forward(ConstTiles x, TileScalars energy) override { jet_forward(x, {}, 0, energy, {}, {}); }
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override { jet_reverse(x, weight, {}, {}, sum); }
   TileScalarStorage ones_;
 };
 

@@ -58,8 +58,6 @@ class Rbm : public BoltzmannModel {
   void set_reference(UnitMoments const&) override;
   double log_z_reference() const override;
 
-  void energy_forward(ConstTiles x, TileScalars energy) override;
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Index unit_count() const override { return visible_ + hidden_; }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
   void centre(Vector gradient, ConstVector offsets) const override;
@@ -104,6 +102,8 @@ class Rbm : public BoltzmannModel {
   bool has_reference_ = false;
 
  private:
+  void energy_forward(ConstTiles x, TileScalars energy) override;
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   // Replaces the fields of the hidden units by draws.
   void draw_hidden_units(Tiles hidden, Sweep const&) const;
   // field = op(weights) x of each tile; where x is units, by the processor's matrix unit, if it has one.

@@ -53,8 +53,6 @@ class SoftmaxRbm : public BoltzmannModel {
   void set_reference(UnitMoments const&) override {}
   double log_z_reference() const override;  // Failure(usage): it differs for each choice of rated items
 
-  void energy_forward(ConstTiles x, TileScalars energy) override;
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   // The mean of a visible unit is whether its item is rated.
   Index unit_count() const override { return items_ + hidden_; }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
@@ -67,6 +65,8 @@ class SoftmaxRbm : public BoltzmannModel {
   void start_from(UnitMoments const&) override {}  // moments of codes do not tell the frequencies of levels: see start_from_counts
 
  private:
+  void energy_forward(ConstTiles x, TileScalars energy) override;
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Index shared_at() const { return items_ * levels_ * hidden_; }
   Index bias_at() const { return shared_at() + levels_ * hidden_; }
   Index hidden_at() const { return bias_at() + items_ * levels_; }

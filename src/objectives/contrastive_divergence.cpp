@@ -209,7 +209,6 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
   auto const whole = [&](TileScalarStorage const& s) { return TileScalars(Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, lanes))); };
   Tiles const here = Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, lanes));
   TileScalars const energy = whole(energy_), weight = whole(weight_);
-  model_.energy_forward(here, energy);
   auto const parameters = static_cast<Index>(model_.parameters().extent(0));
   double total = 0, squares = 0;  // of the energies
   auto const weigh = [&](Real linear, Real quadratic) {
@@ -224,12 +223,15 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
         },
         total, squares);
   };
-  if (machine_ && sign > 0) {
-    weigh(static_cast<Real>(scale), 0);
-    machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, static_cast<Index>(sum.extent(0)))));
-  }
-  weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
-  model_.energy_reverse(here, weight, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
+  auto const weights = [&] {
+    if (machine_ && sign > 0) {
+      weigh(static_cast<Real>(scale), 0);
+      machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, static_cast<Index>(sum.extent(0)))));
+    }
+    weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
+    return weight;
+  };
+  model_.add_energy_gradient(here, energy, weights, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
   energy_sums_(static_cast<std::size_t>(tile), column) += total * scale;
   if (sign < 0) energy_sums_(static_cast<std::size_t>(tile), 2) += squares * scale;
 }

@@ -103,13 +103,15 @@ Vector ExactLikelihood::weighted_gradient(Points& points, double sign, double lo
     Index const real = points.tiling.chains_in(points.mine.first + tile), lanes = points.tiling.lanes(points.mine.first + tile);
     Tiles const x = points.of_tile(tile);
     TileScalars const energy = points.row(points.energy, tile), weight = Kokkos::subview(weight_, Kokkos::ALL, std::pair(Index{0}, lanes));
-    model_.energy_forward(x, energy);
-    Kokkos::parallel_for(
-        "partita::likelihood_weights", Range(0, lanes), KOKKOS_LAMBDA(Index l) {
-          Real const w = is_data ? uniform : -std::exp(minus_log_z - energy(0, l));
-          weight(0, l) = l < real ? w : Real(0);
-        });
-    model_.energy_reverse(x, weight, points.sums.partial(points.mine.first + tile));
+    auto const weights = [&] {
+      Kokkos::parallel_for(
+          "partita::likelihood_weights", Range(0, lanes), KOKKOS_LAMBDA(Index l) {
+            Real const w = is_data ? uniform : -std::exp(minus_log_z - energy(0, l));
+            weight(0, l) = l < real ? w : Real(0);
+          });
+      return weight;
+    };
+    model_.add_energy_gradient(x, energy, weights, points.sums.partial(points.mine.first + tile));
   }
   return points.sums.finish();
 }
