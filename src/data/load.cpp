@@ -124,13 +124,13 @@ Type ratings() {
           "users' ratings of items, some of them held out; x of a user: codes of the levels 1, 2, ... of each item's rating, 0: none",
           {deck::key("path", &O::path, "lines \"user,item,rating\" with or without a line of names, or HDF5 datasets user, item and rating")
                .required()
-               .free_on_restart()
-               .excludes({"scaling", "binarize", "validation_fraction", "test_fraction"}),
+               .free_on_restart(),
            deck::key("group", &O::group, "of these datasets in an HDF5 file; empty: the root").free_on_restart(),
            deck::key("held_out_fraction", &O::held_out_fraction,
                      "part of the ratings that estimators alone see, chosen at random by the run's seed")
                .at_least(0)
-               .below(1)}),
+               .below(1)})
+          .excludes_common({"scaling", "binarize", "validation_fraction", "test_fraction"}),
       true, [](deck::Block const& block, random::Key key, Index limit) {
         auto const o = block.as<O>();
         auto const list = is_hdf5(o.path) ? read_ratings_hdf5(o.path, o.group, limit) : read_ratings_csv(o.path, limit);
