@@ -17,9 +17,9 @@ namespace partita {
 
 struct LogZOptions {
   Schedule betas;
-  Index chains = 100;    // of each direction, and of each set of starts
-  Index rungs = 16;      // of the tempered chains
-  Index burn_in = 1000;  // sweeps before chains count as draws of the model
+  Index chains = 100;   // of each direction, and of each set of starts
+  Index rungs = 16;     // of the tempered chains
+  Index warmup = 1000;  // sweeps before chains count as draws of the model
 };
 
 // Chains from the model to the reference.

@@ -20,8 +20,8 @@ class History {
  public:
   History(RunDirectory, Communicator, Provenance);
 
-  // What a series means, with unit and source: its attribute `doc`.
-  void define(std::string const& name, std::string const& doc, SeriesKind = SeriesKind::result);
+  // What a series means, with unit and source: its attribute `doc`; and its name in the histories of earlier versions, if it had another.
+  void define(std::string const& name, std::string const& doc, SeriesKind = SeriesKind::result, std::string const& former_name = {});
   // Adds to the row of this step, the last one or a new one. Names that were not defined are results without `doc`.
   void record(Index step, std::vector<std::pair<std::string, double>> const& values);
 
@@ -39,8 +39,9 @@ class History {
  private:
   void write(hdf5::File const&) const;
   void read(Path const&, Index last_step);
+  std::string present_name(std::string const& in_file) const;
   struct Series {
-    std::string doc;
+    std::string doc, former_name;
     SeriesKind kind = SeriesKind::result;
     std::vector<double> values;  // one a row
   };

@@ -13,8 +13,9 @@ namespace partita {
 // A number that an objective reports now and then.
 struct Series {
   std::string name;
-  std::string definition;    // one line
-  bool in_progress = false;  // shown in the progress line
+  std::string definition;        // one line
+  bool in_progress = false;      // shown in the progress line
+  std::string former_name = {};  // in the histories of earlier versions
 };
 
 // A stretch of the training that learns a range of the parameters, with an optimizer and a schedule of its own.
@@ -42,8 +43,8 @@ class Objective {
   // Failure(numerical) that names the first chain which is not finite. Collective.
   virtual void require_finite(Index update) const = 0;
 
-  // Failure(numerical) where what was seen since the last report shows that the training diverged, as report() has it: such a state replaces
-  // no checkpoint. Collective.
+  // Failure(numerical) where what was seen since the last report shows that the training diverged, as report() has it: such a state
+  // replaces no checkpoint. Collective.
   virtual void require_sane(Index /*update*/) {}
 
   // Chains of the model that updates leave behind, in groups of one batch each; none where the objective needs none.
