@@ -1,4 +1,4 @@
-// task = "generate": samples by a model's own means.
+// task = "generate": samples by the model's own generator.
 #include <algorithm>
 
 #include "core/log.hpp"

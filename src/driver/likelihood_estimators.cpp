@@ -136,7 +136,7 @@ Metric converged(LogZ const& z) {
   else if (std::isnan(m.value))
     m.warning =
         "it is UNKNOWN whether log Z has converged: without [data], and with too many units to enumerate, both directions follow one path "
-        "from the reference and can miss the same mode, whatever agrees; give [data], from whose items the way back can start";
+        "from the reference and can miss the same mode, whatever agrees; give [data], from whose items reverse annealing can start";
   else if (m.value == 0) {
     auto const with_error = [](Estimate const& e) {
       return std::isnan(e.error) ? fmt::format("{:.2f} (error unknown)", e.value) : fmt::format("{:.2f} +- {:.2f}", e.value, e.error);
@@ -161,7 +161,7 @@ std::string wide_bracket(LogZ const& z) {
                      width);
 }
 
-// Training items from which the way back starts, one a chain, evenly spread.
+// Training items from which reverse annealing starts, one a chain, evenly spread.
 ItemTiles spread_over(data::Dataset const& data, Index chains) {
   return {chains, [&data, chains, count = data.size(data::Split::train)](TileStorage to, Tiling const& tiling, TileRange tiles) {
             data.fill(to, tiling, tiles, [&](Index chain) { return data.item(data::Split::train, chain * count / chains); });

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -393,6 +394,29 @@ TEST_F(Values, OfAcceptedDecks) {
     std::string message;
     ExitCode const code = outcome(deck, overrides, message);
     EXPECT_TRUE(code == ExitCode::done || code == ExitCode::numerical) << static_cast<int>(code) << ": " << message << "\n" << shown;
+  }
+}
+
+// A former name that another key of the block has, now or then, would take that key's place.
+TEST(FormerNames, AreOfOneKeyOrTypeOnly) {
+  auto const expect_distinct = [](std::vector<std::string> names, std::string const& where) {
+    std::sort(names.begin(), names.end());
+    EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end()) << where;
+  };
+  for (deck::Section const& section : catalogue().sections) {
+    std::vector<std::string> types;
+    for (deck::Schema const& type : section.types.empty() ? std::vector<deck::Schema>(1) : section.types) {
+      types.push_back(type.type);
+      types.insert(types.end(), type.former_types.begin(), type.former_types.end());
+      std::vector<std::string> names;
+      for (std::vector<deck::Key> const& keys : {section.common, type.keys})
+        for (deck::Key const& key : keys) {
+          names.push_back(key.name);
+          names.insert(names.end(), key.former_names.begin(), key.former_names.end());
+        }
+      expect_distinct(names, section.name + " " + type.type);
+    }
+    expect_distinct(types, section.name);
   }
 }
 
