@@ -29,8 +29,8 @@ STYLE = {
 
 SERIES = {  # the usual ones in the order in which they are shown; others follow under their own names
     "energy": "mean energy of the chains",
-    "d_s": r"$d_s = \langle E\rangle_{\rm data} - \langle E\rangle_{\rm chains}$",
-    "r_s": r"$r_s$: mean length of the chains' gradient step",
+    "energy_gap": r"$d_s = \langle E\rangle_{\rm data} - \langle E\rangle_{\rm chains}$",
+    "gradient_step": r"$r_s$: mean length of the chains' gradient step",
     "acceptance": "acceptance rate",
     "validation_distance": "energy distance to validation data",
     "learning_rate": "learning rate",
@@ -76,7 +76,7 @@ def _series(ax, name, series):
         ax.set_yscale("log")
     if name == "acceptance":
         ax.set_ylim(0, 1.02)
-    if name == "d_s":
+    if name == "energy_gap":
         ax.axhline(0, color=GREY, lw=0.8, zorder=0)
     ax.set_title(SERIES.get(name, name.replace("_", " ")))
     ax.set_ylabel(series.attrs.get("units", ""))

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 
+FORMER_SERIES = {"d_s": "energy_gap", "r_s": "gradient_step"}  # in the histories of earlier versions
 LONGEST_SILENCE = 120  # seconds between two heartbeats of a live run; normally they are 5 s apart
 
 
@@ -75,7 +76,10 @@ class Run:
 
     @cached_property
     def history(self):
-        return _dataset(self.path / "history.h5", "/", ["step"])
+        history = _dataset(self.path / "history.h5", "/", ["step"])
+        if history is None:
+            return None
+        return history.rename({former: name for former, name in FORMER_SERIES.items() if former in history})
 
     @cached_property
     def posterior(self):

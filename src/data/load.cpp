@@ -60,7 +60,7 @@ Table with_shape(Table table, std::vector<Index> const& shape) {
 Type idx() {
   using O = IdxOptions;
   return {deck::schema<O>("idx", "the idx format of the MNIST files, unsigned bytes or floats, plain or gzipped",
-                          {deck::key("path", &O::path, "file of the rows (images), not of the labels").required().free_on_restart(),
+                          {deck::key("path", &O::path, "file of the images, not of the labels").required().free_on_restart(),
                            deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
                                .excludes({"test_fraction"})
                                .free_on_restart()}),
@@ -79,7 +79,8 @@ Type hdf5() {
                deck::key("test_dataset", &O::test_dataset, "dataset of the test rows in the same file; empty: none, or by test_fraction")
                    .excludes({"test_fraction"})
                    .free_on_restart(),
-               deck::key("shape", &O::shape, "of one item where the file does not tell, [28, 28] say; empty: as in the file").at_least(1)}),
+               deck::key("shape", &O::shape, "shape of one item where the file does not tell it, such as [28, 28]; empty: as in the file")
+                   .at_least(1)}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             auto const read = [&](std::string const& dataset, Index most) { return with_shape(read_hdf5(o.path, dataset, most), o.shape); };
@@ -89,12 +90,13 @@ Type hdf5() {
 
 Type csv() {
   using O = CsvOptions;
-  return {deck::schema<O>("csv", "numbers separated by commas, semicolons or tabs, one row a line; lines that begin with # are comments",
-                          {deck::key("path", &O::path, "the file").required().free_on_restart(),
-                           deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
-                               .excludes({"test_fraction"})
-                               .free_on_restart(),
-                           deck::key("header", &O::header, "the first line names the columns and is skipped, be it a comment or not")}),
+  return {deck::schema<O>(
+              "csv", "numbers separated by commas, semicolons or tabs, one row a line; lines that begin with # are comments",
+              {deck::key("path", &O::path, "the file").required().free_on_restart(),
+               deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
+                   .excludes({"test_fraction"})
+                   .free_on_restart(),
+               deck::key("header", &O::header, "whether the first line names the columns, to be skipped even where it begins with #")}),
           true, [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             return with_test_rows(read_csv(o.path, o.header, limit), o.test_path, [&] { return read_csv(o.test_path, o.header, 0); });
@@ -121,16 +123,17 @@ Type ratings() {
   return {
       deck::schema<O>(
           "ratings",
-          "users' ratings of items, some of them held out; x of a user: codes of the levels 1, 2, ... of each item's rating, 0: none",
+          "users' ratings of items, some of them held out; x of a user has an entry for each item: the level 1, 2, ... of the rating, or 0 "
+          "for none",
           {deck::key("path", &O::path, "lines \"user,item,rating\" with or without a line of names, or HDF5 datasets user, item and rating")
                .required()
-               .free_on_restart()
-               .excludes({"scaling", "binarize", "validation_fraction", "test_fraction"}),
-           deck::key("group", &O::group, "of these datasets in an HDF5 file; empty: the root").free_on_restart(),
+               .free_on_restart(),
+           deck::key("group", &O::group, "HDF5: group of the datasets user, item and rating; empty: the root").free_on_restart(),
            deck::key("held_out_fraction", &O::held_out_fraction,
-                     "part of the ratings that estimators alone see, chosen at random by the run's seed")
+                     "fraction of the ratings kept from training, for estimators alone, chosen at random by the run's seed")
                .at_least(0)
-               .below(1)}),
+               .below(1)})
+          .excludes_common({"scaling", "binarize", "validation_fraction", "test_fraction"}),
       true, [](deck::Block const& block, random::Key key, Index limit) {
         auto const o = block.as<O>();
         auto const list = is_hdf5(o.path) ? read_ratings_hdf5(o.path, o.group, limit) : read_ratings_csv(o.path, limit);
@@ -141,7 +144,8 @@ Type ratings() {
 
 template <class Set>
 Type generated(std::vector<deck::Key> more = {}) {
-  std::vector<deck::Key> keys{deck::key("points", &Set::points, "number of points, each made from its index alone").at_least(1)};
+  std::vector<deck::Key> keys{
+      deck::key("points", &Set::points, "number of points; a larger number keeps the first ones as they are").at_least(1)};
   if constexpr (requires { &Set::noise; })
     keys.push_back(deck::key("noise", &Set::noise, "standard deviation of the Gaussian noise in the formula").at_least(0));
   keys.insert(keys.end(), more.begin(), more.end());
@@ -156,7 +160,7 @@ Type bars_and_stripes() {
   using O = BarsAndStripes;
   return {deck::schema<O>("bars_and_stripes", "images whose rows, or whose columns, are all 0 or all 1: the 2^(size + 1) - 2 distinct ones",
                           {deck::key("size", &O::size, "rows and columns of an image").at_least(2).at_most(14),
-                           deck::key("copies", &O::copies, "how many times each is there: minibatches larger than their number")
+                           deck::key("copies", &O::copies, "copies of each distinct image, for minibatches larger than their number")
                                .at_least(1)
                                .excludes({"limit"})}),
           false, [](deck::Block const& block, random::Key key, Index) {
@@ -190,23 +194,24 @@ std::vector<deck::Key> common_keys() {
   using O = DataOptions;
   return deck::schema<O>("", "",
                          {deck::key("scaling", &O::scaling,
-                                    "x from the values as read: none; unit [0, 1] and symmetric [-1, 1] (bytes by 0..255, others by the "
-                                    "training items' range); standardize "
-                                    "(mean 0, deviation 1 of each entry over the training items); affine (scale * value + offset)")
+                                    "how the values read are scaled: none; unit, to [0, 1]; symmetric, to [-1, 1] (bytes from 0..255, "
+                                    "others from the range of the training items); standardize, each entry to mean 0 and standard "
+                                    "deviation 1 over the training items; affine, scale * value + offset")
                               .one_of({"none", "unit", "symmetric", "standardize", "affine"}),
-                          deck::key("scale", &O::scale, "factor of scaling = \"affine\""),
-                          deck::key("offset", &O::offset, "shift of scaling = \"affine\""),
+                          deck::key("scale", &O::scale, "factor of the values with scaling = \"affine\""),
+                          deck::key("offset", &O::offset, "what is added to the values with scaling = \"affine\""),
                           deck::key("binarize", &O::binarize,
-                                    "after scaling: none; threshold (1 above the threshold, else 0); stochastic (1 with probability x, "
-                                    "drawn anew each epoch)")
+                                    "how scaled values become 0 or 1: none, they stay; threshold, 1 above the threshold, else 0; "
+                                    "stochastic, 1 with probability x, drawn anew in each epoch")
                               .one_of({"none", "threshold", "stochastic"}),
-                          deck::key("threshold", &O::threshold, "of binarize = \"threshold\""),
-                          deck::key("limit", &O::limit, "use only the first rows, 0: all").at_least(0),
+                          deck::key("threshold", &O::threshold, "value above which binarize = \"threshold\" gives 1"),
+                          deck::key("limit", &O::limit, "number of rows used, from the first on; 0: all").at_least(0),
                           deck::key("validation_fraction", &O::validation_fraction,
-                                    "part of the rows set aside for validation, chosen at random by the run's seed")
+                                    "fraction of the rows set aside for validation, chosen at random by the run's seed")
                               .at_least(0)
                               .below(1),
-                          deck::key("test_fraction", &O::test_fraction, "part of the rows set aside for the final test, chosen likewise")
+                          deck::key("test_fraction", &O::test_fraction,
+                                    "fraction of the rows set aside for the final test, chosen at random by the run's seed")
                               .at_least(0)
                               .below(1)})
       .keys;

@@ -98,14 +98,14 @@ deck::Section clamp_section() {
   return {
       .name = "clamp",
       .doc = "visible units that are held while the others are sampled given them; chain c shows item c of [data], or constant values",
-      .common =
-          {deck::key("units", &O::units, "units held, pairs of a first and a last one: [0, 391], or [3, 3, 10, 12]").at_least(0),
-           deck::key("rows", &O::rows, "images: first and last row held").at_least(0).of_length(2),
-           deck::key("columns", &O::columns, "images: first and last column held; with rows a rectangle").at_least(0).of_length(2),
-           deck::key("others", &O::others, "all units but these are held"),
-           deck::key("values", &O::values, "held values: one, or one a held unit; without, those of [data]").excludes({"split", "items"}),
-           deck::key("split", &O::split, "items shown").one_of({"train", "validation", "test"}),
-           deck::key("items", &O::items, "how many: chain c shows item c mod items; 0: all").at_least(0)},
+      .common = {deck::key("units", &O::units, "units held, pairs of a first and a last one: [0, 391], or [3, 3, 10, 12]").at_least(0),
+                 deck::key("rows", &O::rows, "images: first and last row held").at_least(0).of_length(2),
+                 deck::key("columns", &O::columns, "images: first and last column held; with rows a rectangle").at_least(0).of_length(2),
+                 deck::key("others", &O::others, "true: all units but the given ones are held"),
+                 deck::key("values", &O::values, "held values: one for all, or one for each held unit; left out: those of [data]")
+                     .excludes({"split", "items"}),
+                 deck::key("split", &O::split, "which items of [data] give the held values").one_of({"train", "validation", "test"}),
+                 deck::key("items", &O::items, "number of items: chain c shows item c mod items; 0: all").at_least(0)},
       .tasks = {"sample"},
       .asks_by_presence = true};
 }

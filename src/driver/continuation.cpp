@@ -176,14 +176,22 @@ std::string quoted(std::string const& text) {
   return out + "'";
 }
 
+// Whether the deck that the run recorded is this one, with former names of keys or types.
+bool was_called(std::string const& resolved, RunStatus const& status, RunDirectory const& directory) {
+  if (!std::filesystem::exists(directory.deck())) return false;
+  std::string const recorded = read_text(directory.deck());
+  return status.deck_hash == hash_of_deck(recorded) &&
+         resolved == deck::resolved(deck::read(recorded, directory.deck().string(), catalogue()));
+}
+
 }  // namespace
 
 bool is_done(RunDirectory const& directory, std::string const& resolved, Communicator const& ranks) {
   bool done = false;
   on_root(ranks, [&] {
     auto const status = read_status(directory);
-    done =
-        status && status->status == "done" && status->deck_hash == hash_of_deck(resolved) && std::filesystem::exists(directory.summary());
+    done = status && status->status == "done" && std::filesystem::exists(directory.summary()) &&
+           (status->deck_hash == hash_of_deck(resolved) || was_called(resolved, *status, directory));
     if (auto const lack = done ? what_samples_lack(directory) : ""; !lack.empty()) {
       log::warning("{}, though the run in {} is done", lack, directory.root().string());
       done = false;

@@ -186,17 +186,15 @@ void write_estimate(Subject const& s, std::string const& name, std::function<voi
 deck::Section input_section() {
   using O = InputOptions;
   return {.name = "input",
-          .doc = "the points that estimate is about",
+          .doc = "the points that an estimate looks at",
           .common = {deck::key("path", &O::path, "run directory, sample file, or any HDF5 file").required(),
                      deck::key("dataset", &O::dataset, "dataset of points (n, d) in that file; empty: the samples of a run")},
           .tasks = {"estimate"}};
 }
 
 deck::Section estimator_section() {
-  deck::Section s{.name = "estimator",
-                  .doc = "numbers at the end of a run, into summary.json; any number of them",
-                  .repeated = true,
-                  .on_restart = deck::OnRestart::free};
+  deck::Section s{
+      .name = "estimator", .doc = "numbers at the end of a run, into summary.json", .repeated = true, .on_restart = deck::OnRestart::free};
   for (auto const& e : estimators()) {
     s.types.push_back(e.schema);
     for (deck::Key& k : s.types.back().keys) k.free_on_restart();

@@ -207,17 +207,20 @@ std::vector<EstimatorEntry> flow_estimators() {
                "flow",
                "how well a nice flow samples its [target]: KL divergence, importance-weighted log C, effective sample size, coverage; in "
                "one dimension estimates/flow_histogram.h5",
-               {deck::key("samples", &F::samples, "samples of the flow").at_least(2),
-                deck::key("log_c_exact", &F::log_c_exact, "log C of the target, for kl_bound; left out: by quadrature, or estimated"),
-                deck::key("coordinate", &F::coordinate, "of p_right, counted from 0").at_least(0),
-                deck::key("threshold", &F::threshold, "p_right = P(x_coordinate > threshold)"),
+               {deck::key("samples", &F::samples, "number of samples of the flow").at_least(2),
+                deck::key("log_c_exact", &F::log_c_exact,
+                          "known log C of the target, for kl_bound; left out: by quadrature in one dimension, else estimated"),
+                deck::key("coordinate", &F::coordinate, "coordinate i of p_right = P(x_i > threshold), counted from 0").at_least(0),
+                deck::key("threshold", &F::threshold, "threshold of p_right = P(x_i > threshold)"),
                 deck::key("reference", &F::reference,
                           "run directory or HDF5 file with independent samples of the target, for the coverage in more than one dimension"),
-                deck::key("reference_dataset", &F::reference_dataset, "its dataset; empty: the samples of a run"),
-                deck::key("coordinates", &F::coordinates, "how many of the first coordinates the coverage looks at, in pairs").at_least(2),
-                deck::key("cells", &F::cells, "cells along each of a pair").at_least(2),
+                deck::key("reference_dataset", &F::reference_dataset, "dataset in reference; empty: the samples of a run"),
+                deck::key("coordinates", &F::coordinates, "number of coordinates, from the first on, whose pairs the coverage looks at")
+                    .at_least(2),
+                deck::key("cells", &F::cells, "number of cells along each coordinate of a pair").at_least(2),
                 deck::key("lowest", &F::lowest, "one dimension: lower end of quadrature and histograms"),
-                deck::key("highest", &F::highest, "upper end"), deck::key("bins", &F::bins, "of the histograms").at_least(10)}),
+                deck::key("highest", &F::highest, "one dimension: upper end of quadrature and histograms"),
+                deck::key("bins", &F::bins, "number of bins of the histograms").at_least(10)}),
            flow, LooksAt::model_or_data, needs<Nice>(), false, fits_flow}};
 }
 

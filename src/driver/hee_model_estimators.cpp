@@ -30,10 +30,10 @@ bool is_linear_gaussian(Fit const& fit) {
   bool const relaxes = fit.own.type == "hee_relaxation", lateral = !relaxes && o.g == "lateral";
   bool const is = o.f == "identity" && o.phi == "identity" && (o.g == "quadratic" || lateral);
   if (!is)
-    fit.refuse(
-        "", fmt::format("estimator.type = \"{}\" needs a linear-Gaussian hee, whose Hessians are constant: model.f = \"identity\", phi = "
-                        "\"identity\" and g = \"quadratic\"{}",
-                        fit.own.type, relaxes ? "" : " or \"lateral\""));
+    fit.refuse("", fmt::format(
+                       "estimator.type = \"{}\" needs a linear-Gaussian hee, whose Hessians are constant: model.activation = \"identity\", "
+                       "statistic = \"identity\" and base_measure = \"quadratic\"{}",
+                       fit.own.type, relaxes ? "" : " or \"lateral\""));
   return is;
 }
 
@@ -152,7 +152,7 @@ void fits_relaxation(Fit const& fit) {
   if (data && fit.model && data->dimension() != fit.model->dimension()) return;
   auto const o = fit.own.as<RelaxationOptions>();
   fit.attempt_on<Hee>([&](Hee const& model) {
-    HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"}, model);
+    HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"}, model);
     require_long_enough(slowest_mode(model, start_of(model, data)), o);
   });
 }
@@ -179,11 +179,13 @@ Metrics hee_relaxation(Subject const& s, deck::Block const& block) {
                                  mode.curvature, exact[0]))};
   for (std::size_t k = 1; k < runs.size(); k++) {
     Estimate const second = runs[k].integrated_time;
-    out.push_back(
-        metric(fmt::format("tau_int_second_m{:g}", strengths[k]), second, fmt::format("the same, second order; exact: {:.4g}", exact[k])));
     out.push_back(metric(
-        fmt::format("speedup_m{:g}", strengths[k]), quotient(first, second),
-        fmt::format("tau_int_first over it; exact: {:.4g}, in continuous time 1 + m = {:g}", exact[0] / exact[k], 1 + strengths[k])));
+        fmt::format("tau_int_second_m{:g}", strengths[k]), second,
+        fmt::format("integrated autocorrelation time of that mode, second order with this strength m of the adaptation; exact: {:.4g}",
+                    exact[k])));
+    out.push_back(metric(fmt::format("speedup_m{:g}", strengths[k]), quotient(first, second),
+                         fmt::format("tau_int_first over tau_int_second with the same m; exact: {:.4g}, in continuous time 1 + m = {:g}",
+                                     exact[0] / exact[k], 1 + strengths[k])));
   }
   return out;
 }
@@ -200,19 +202,24 @@ std::vector<EstimatorEntry> hee_model_estimators() {
            "smallest eigenvalue and log determinant of the joint, posterior and marginal Hessian of a linear-Gaussian hee, or their trend "
            "over L at a fixed number of "
            "units: estimates/hessian.h5",
-           {deck::key("layers", &H::layers, "L of the random models of the trend, as at the start of learning; empty: the model itself")
+           {deck::key("layers", &H::layers,
+                      "numbers of layers L of random models, with parameters as at the start of learning, for the trend over L; empty: the "
+                      "model itself")
                 .at_least(1),
-            deck::key("units", &H::units, "n_0 + .. + n_L of each, in layers of equal width; 0: as many as the model has").at_least(0),
-            deck::key("repeats", &H::repeats, "random models averaged for each L").at_least(2)}),
+            deck::key("units", &H::units,
+                      "number of units n_0 + .. + n_L of each random model, in layers of equal width; 0: as many as the model has")
+                .at_least(0),
+            deck::key("repeats", &H::repeats, "number of random models that are averaged for each L").at_least(2)}),
        hessian, LooksAt::model_or_data, needs<Hee>(), false, fits_hessian},
       {{"hee_relaxation",
         "integrated autocorrelation time of the slowest posterior mode of a linear-Gaussian hee, first against second order: "
         "estimates/relaxation.h5; given the first training "
         "item, or x_0 = 0 without [data]",
-        {deck::key("m", &M::m, "strengths of the adaptation").above(0), deck::key("step_size", &R::step_size, "dt").above(0).in("tau"),
-         deck::key("tau_v", &R::tau_v, "of the adaptation").above(0).in("tau"),
-         deck::key("duration", &R::duration, "of each chain; 0: 200 times the mode's relaxation time").at_least(0).in("tau"),
-         deck::key("chains", &R::chains, "independent chains").at_least(2)}},
+        {deck::key("adaptation", &M::m, "strengths m of the adaptation in the second-order dynamics").above(0).formerly("m"),
+         deck::key("step_size", &R::step_size, "time step dt").above(0).in("tau"),
+         deck::key("tau_v", &R::tau_v, "time constant of the adaptation v").above(0).in("tau"),
+         deck::key("duration", &R::duration, "time that each chain runs; 0: 200 times the mode's relaxation time").at_least(0).in("tau"),
+         deck::key("chains", &R::chains, "number of independent chains").at_least(2)}},
        hee_relaxation,
        LooksAt::model_or_data,
        needs<Hee>(),

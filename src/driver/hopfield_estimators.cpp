@@ -15,13 +15,13 @@ struct CapacityOptions {
   std::vector<double> loads = {0.13, 0.138};
   Index networks = 5;
   Index sweeps = 50;
-  std::vector<Index> also_after;
+  std::vector<Index> report_sweeps;
 };
 struct RetrievalKeys {
   std::vector<double> beta = {1};
   Index queries = 10000;
   double noise = 0.5;
-  double within = 0.1;
+  double tolerance = 0.1;
 };
 
 Communicator const& ranks_of(Subject const& s) { return s.evaluation.context.ranks; }
@@ -50,7 +50,7 @@ void has_patterns_to_store(Fit const& fit) {
 Metrics capacity(Subject const& s, deck::Block const& block) {
   auto const o = block.as<CapacityOptions>();
   std::vector<Index> reported{o.sweeps};
-  reported.insert(reported.end(), o.also_after.begin(), o.also_after.end());
+  reported.insert(reported.end(), o.report_sweeps.begin(), o.report_sweeps.end());
   std::vector<Index> patterns;
   std::vector<std::vector<double>> overlaps, errors;
   Metrics out;
@@ -67,12 +67,13 @@ Metrics capacity(Subject const& s, deck::Block const& block) {
     for (Index sweeps : reported) {
       Estimate const& e = found[static_cast<std::size_t>(sweeps)];
       std::string const after = sweeps == o.sweeps ? "" : fmt::format("_after_{}_sweeps", sweeps);
-      out.push_back({fmt::format("overlap_load_{:.3f}{}", load, after),
-                     e.value,
-                     {},
-                     fmt::format("with the stored pattern after {} parallel sweeps at T = 0 from there, mean over all {} patterns of {} "
-                                 "networks; error over networks",
-                                 sweeps, patterns.back(), o.networks)});
+      out.push_back(
+          {fmt::format("overlap_load_{:.3f}{}", load, after),
+           e.value,
+           {},
+           fmt::format("overlap with the stored pattern after {} parallel sweeps at T = 0 from it, mean over all {} patterns of {} "
+                       "networks; error over networks",
+                       sweeps, patterns.back(), o.networks)});
       if (o.networks > 1) out.back().error = e.error;
     }
   }
@@ -97,14 +98,14 @@ Metrics retrieval(Subject const& s, deck::Block const& block) {
   Metrics out;
   for (double beta : o.beta) {
     auto found = retrieve(*model, {.beta = beta, .queries = queries, .noise = o.noise}, s.evaluation.context.key, ranks_of(s));
-    auto const near = std::count_if(found.distance.begin(), found.distance.end(), [&](double d) { return d < o.within; });
+    auto const near = std::count_if(found.distance.begin(), found.distance.end(), [&](double d) { return d < o.tolerance; });
     auto const report = [&](char const* what, Estimate const& e, std::string const& meaning) {
       out.push_back(
           metric(fmt::format("{}_beta_{:g}", what, beta), e,
                  fmt::format("{} after one update from noise {}, over {} of {} patterns", meaning, o.noise, queries, model->patterns())));
     };
     report("retrieved", share_and_error(static_cast<double>(near), static_cast<double>(found.distance.size())),
-           fmt::format("share of results within {} |pattern| of the pattern", o.within));
+           fmt::format("share of results within {} |pattern| of the pattern", o.tolerance));
     report("overlap", mean_and_error(found.overlap), "mean cosine between result and pattern");
     report("distance", mean_and_error(found.distance), "mean |result - pattern| / |pattern|");
     overlaps.push_back(std::move(found.overlap)), distances.push_back(std::move(found.distance));
@@ -128,21 +129,26 @@ std::vector<EstimatorEntry> hopfield_estimators() {
       {deck::schema<C>("hopfield_capacity",
                        "overlap with a stored pattern that binary Hopfield networks of random patterns keep, load by load, sweep by sweep: "
                        "estimates/hopfield_capacity.h5; it needs no [model]",
-                       {deck::key("units", &C::units, "N of each network").at_least(2),
-                        deck::key("loads", &C::loads, "P / N, patterns for each unit").above(0),
-                        deck::key("networks", &C::networks, "independent networks of each load").at_least(1),
+                       {deck::key("units", &C::units, "number N of units of each network").at_least(2),
+                        deck::key("loads", &C::loads, "loads P / N, the number of patterns over that of units").above(0),
+                        deck::key("networks", &C::networks, "number of independent networks of each load").at_least(1),
                         deck::key("sweeps", &C::sweeps, "parallel sweeps at T = 0 before the overlap is reported").at_least(1),
-                        deck::key("also_after", &C::also_after, "other numbers of sweeps to report it after").at_least(1)}),
+                        deck::key("report_sweeps", &C::report_sweeps, "other numbers of sweeps after which the overlap is reported, too")
+                            .at_least(1)
+                            .formerly("also_after")}),
        capacity,
        LooksAt::model_or_data,
        {},
        false,
        has_patterns_to_store},
-      {deck::schema<R>("modern_retrieval", "what a modern_hopfield makes of noisy patterns in one update: estimates/modern_retrieval.h5",
-                       {deck::key("beta", &R::beta, "values in place of model.beta").above(0),
-                        deck::key("queries", &R::queries, "patterns shown, from the first on; 0: all").at_least(0),
-                        deck::key("noise", &R::noise, "standard deviation of the noise on each coordinate").at_least(0),
-                        deck::key("within", &R::within, "distance, in units of |pattern|, below which it is retrieved").above(0)}),
+      {deck::schema<R>(
+           "modern_retrieval", "what a modern_hopfield makes of noisy patterns in one update: estimates/modern_retrieval.h5",
+           {deck::key("beta", &R::beta, "values of beta, in place of model.beta").above(0),
+            deck::key("queries", &R::queries, "number of patterns shown, from the first on; 0: all").at_least(0),
+            deck::key("noise", &R::noise, "standard deviation of the noise on each coordinate").at_least(0),
+            deck::key("tolerance", &R::tolerance, "distance from the pattern, in units of |pattern|, below which it counts as retrieved")
+                .above(0)
+                .formerly("within")}),
        retrieval, LooksAt::model_or_data, needs<ModernHopfield>()},
   };
 }

@@ -48,8 +48,9 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
   if (auto const exact = exact_ising(o)) {
     compare(out[0], exact->energy);
     if (exact->magnetisation_abs) compare(out[1], *exact->magnetisation_abs);
-    out.push_back({"energy_per_spin_exact", exact->energy, {}, "by transfer matrix"});
-    if (exact->magnetisation_abs) out.push_back({"magnetisation_abs_exact", *exact->magnetisation_abs, {}, "by transfer matrix"});
+    out.push_back({"energy_per_spin_exact", exact->energy, {}, "exact energy_per_spin, by transfer matrix"});
+    if (exact->magnetisation_abs)
+      out.push_back({"magnetisation_abs_exact", *exact->magnetisation_abs, {}, "exact magnetisation_abs, by transfer matrix"});
   }
   return out;
 }
@@ -57,7 +58,7 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
 }  // namespace
 
 std::vector<EstimatorEntry> machine_estimators() {
-  return {{{"magnetisation", "energy and magnetisation a spin of an ising_lattice, beside their exact values on small lattices", {}},
+  return {{{"magnetisation", "energy and magnetisation for each spin of an ising_lattice, beside their exact values on small lattices", {}},
            magnetisation,
            LooksAt::samples,
            {{}, {}, {"ising_lattice"}},

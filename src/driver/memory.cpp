@@ -106,7 +106,7 @@ std::string of_hee(deck::Document const& deck, Index ranks) {
   if (train) {
     auto const o = deck.at("objective").as<HeeLocalOptions>();
     steps = static_cast<double>(deck.at("train").as<TrainOptions>().updates) * static_cast<double>(o.steps_per_update);
-    steps *= 1 + static_cast<double>(o.burn_in) / static_cast<double>(o.steps_per_batch);
+    steps *= 1 + static_cast<double>(o.warmup) / static_cast<double>(o.steps_per_batch);
   }
   if (!train) return table.finish();
   double const chain_steps = steps * static_cast<double>(chains);

@@ -138,9 +138,10 @@ std::vector<double> energies(EnergyModel& model, std::vector<double> const& poin
 std::vector<EstimatorEntry> model_estimators() {
   using G = GridOptions;
   using O = ObservedOptions;
-  std::vector<deck::Key> const grid_keys{deck::key("lowest", &G::lowest, "lower ends, one or one a coordinate"),
-                                         deck::key("highest", &G::highest, "upper ends"),
-                                         deck::key("points", &G::points, "grid points along a coordinate").at_least(2)};
+  std::vector<deck::Key> const grid_keys{
+      deck::key("lowest", &G::lowest, "lower ends of the grid: one for all coordinates, or one for each"),
+      deck::key("highest", &G::highest, "upper ends of the grid: one for all coordinates, or one for each"),
+      deck::key("points", &G::points, "number of grid points along each coordinate").at_least(2)};
   return {
       {{"energies", "E(x) of every point, (chain, draw): estimates/energies.h5", {}},
        point_energies,
@@ -153,8 +154,8 @@ std::vector<EstimatorEntry> model_estimators() {
                        "estimates/score_grid.h5",
                        grid_keys),
        score_grid, LooksAt::model_or_data, needs<ScoreModel>(), false, has_a_grid},
-      {deck::schema<O>("observed_data", "training items beside the samples, for pictures: estimates/observed_data.h5",
-                       {deck::key("points", &O::points, "items kept").at_least(1)}),
+      {deck::schema<O>("observed_data", "training items, to be drawn beside the samples: estimates/observed_data.h5",
+                       {deck::key("points", &O::points, "number of items").at_least(1)}),
        observed_data,
        LooksAt::model_or_data,
        {},

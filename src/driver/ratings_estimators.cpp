@@ -200,29 +200,33 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
 
   constexpr std::array<char const*, methods> what{
       "the machine's E[rating | training ratings of the user]", "the item's training mean, of all ratings where it has none",
-      "mean + item offset + user offset", "the same with offsets sum / (count + regularisation)"};
-  Metrics out{{"held_out_ratings", static_cast<double>(problem.held_out.size()), {}, "ratings that the following are about"}};
+      "mean + item offset + user offset", "mean + item offset + user offset, each offset sum / (count + regularisation)"};
+  Metrics out{
+      {"held_out_ratings", static_cast<double>(problem.held_out.size()), {}, "number of held-out ratings, over which errors are averaged"}};
   for (std::size_t m = 0; m < methods; m++) {
     auto const e = prediction_errors(problem.held_out, found.predictions[m]);
     out.push_back(metric(fmt::format("rmse_{}", names[m]), e.root_mean_square,
                          fmt::format("root mean square error of {}; error over users", what[m])));
     if (m != rbm) {
       auto const gain = error_difference(problem.held_out, found.predictions[rbm], found.predictions[m]);
-      out.push_back(metric(fmt::format("rmse_rbm_less_{}", names[m]), gain, "the machine's less this one, error over users"));
+      out.push_back(
+          metric(fmt::format("rmse_rbm_less_{}", names[m]), gain, fmt::format("rmse_rbm less rmse_{}; error over users", names[m])));
     }
-    out.push_back(metric(fmt::format("mae_{}", names[m]), e.mean_absolute, "mean absolute error of the same"));
+    out.push_back(
+        metric(fmt::format("mae_{}", names[m]), e.mean_absolute, fmt::format("mean absolute error of {}; error over users", what[m])));
   }
   std::string const candidates = o.candidates == "all" ? "all items that the user has not rated in training" : "the user's held-out items";
   constexpr std::array<char const*, 3> measures{"ndcg", "precision", "recall"};
-  out.push_back({"ranked_users",
-                 static_cast<double>(found.lists[0][0].size()),
-                 {},
-                 fmt::format("users with candidates ({}) that are rated {} or more and others, whom the following are about", candidates,
-                             o.relevant_from)});
+  out.push_back(
+      {"ranked_users",
+       static_cast<double>(found.lists[0][0].size()),
+       {},
+       fmt::format("users with candidates ({}) that are rated {} or more and others that are not, over whom ranking metrics are averaged",
+                   candidates, o.relevant_from)});
   for (std::size_t k = 0; k < Lists::count && !found.lists[0][0].empty(); k++)
     for (std::size_t q = 0; q < measures.size(); q++)
       out.push_back(metric(fmt::format("{}_{}", measures[q], Lists::name(k)), mean_and_error(found.lists[k][q]),
-                           fmt::format("of the first {} candidates in the order of {}; error over users", o.cutoff,
+                           fmt::format("{} of the first {} candidates in the order of {}; error over users", measures[q], o.cutoff,
                                        k < Lists::by_rating.size() ? "these predictions" : "their numbers of training ratings")));
   return out;
 }
@@ -231,17 +235,21 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
 
 std::vector<EstimatorEntry> ratings_estimators() {
   using O = RatingsOptions;
-  return {{deck::schema<O>(
-               "ratings",
-               "predictions of held-out ratings and how well they rank, beside those by means of items and users: "
-               "estimates/ratings.h5",
-               {deck::key("regularisation", &O::regularisation, "ratings of offset 0 added to each item's and each user's").at_least(0),
-                deck::key("relevant_from", &O::relevant_from, "items with this rating or a higher one should rank first"),
-                deck::key("cutoff", &O::cutoff, "places of the ranking that count").at_least(1),
-                deck::key("candidates", &O::candidates,
-                          "what is ranked: held_out (the user's held-out items) or all (that the user has not rated in training)")
-                    .one_of({"held_out", "all"})}),
-           ratings, LooksAt::model_or_data, needs<SoftmaxRbm>(), true, has_held_out_ratings}};
+  return {
+      {deck::schema<O>(
+           "ratings",
+           "predictions of held-out ratings and how well they rank, beside those by means of items and users: "
+           "estimates/ratings.h5",
+           {deck::key(
+                "regularisation", &O::regularisation,
+                "number of ratings without offset from the mean that are added to each item's and each user's in the regularised baseline")
+                .at_least(0),
+            deck::key("relevant_from", &O::relevant_from, "lowest rating of the items that should rank first"),
+            deck::key("cutoff", &O::cutoff, "number of places of the ranking that count").at_least(1),
+            deck::key("candidates", &O::candidates,
+                      "what is ranked: held_out (the user's held-out items) or all (that the user has not rated in training)")
+                .one_of({"held_out", "all"})}),
+       ratings, LooksAt::model_or_data, needs<SoftmaxRbm>(), true, has_held_out_ratings}};
 }
 
 }  // namespace partita

@@ -361,7 +361,7 @@ ObjectiveEntry hee_local() {
             auto const o = fit.own.as<HeeLocalOptions>();
             auto const train = fit.deck.at("train").as<TrainOptions>();
             fit.attempt([&] { HeeLocal::require_fit(o); });
-            fit.attempt([&] { random::check_budget(train.batch, product_or_most(train.updates, o.steps_per_update + o.burn_in), 0); });
+            fit.attempt([&] { random::check_budget(train.batch, product_or_most(train.updates, o.steps_per_update + o.warmup), 0); });
           }};
 }
 
@@ -385,7 +385,7 @@ ObjectiveEntry reverse_kl() {
       },
       [](deck::Block const& b) {
         auto const o = b.as<ReverseKlOptions>();
-        return o.beta_start < 1 && o.annealed_share > 0;
+        return o.beta_start < 1 && o.annealed_fraction > 0;
       }};
 }
 
@@ -505,7 +505,8 @@ deck::Section model_section() {
   using O = WarmStart;
   return {.name = "model",
           .doc = "the energy E(x); p(x) = exp(-E(x)) / Z",
-          .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, whose parameters to start from; empty: none")
+          .common = {deck::key("from", &O::from,
+                               "run directory, checkpoint or HDF5 file of arrays whose parameters the model starts with; empty: none")
                          .free_on_restart()},
           .types = schemas(models()),
           .required_for = {"sample", "train", "generate"}};
@@ -513,11 +514,13 @@ deck::Section model_section() {
 
 deck::Section target_section() {
   using O = WarmStart;
-  deck::Section s{.name = "target",
-                  .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
-                  .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, with its learnt parameters; empty: none")
-                                 .free_on_restart()},
-                  .tasks = {"train", "generate", "estimate"}};
+  deck::Section s{
+      .name = "target",
+      .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
+      .common = {deck::key("from", &O::from,
+                           "run directory, checkpoint or HDF5 file of arrays with the learnt parameters of the target; empty: none")
+                     .free_on_restart()},
+      .tasks = {"train", "generate", "estimate"}};
   for (auto const& m : models())
     if (m.can.has<DifferentiableModel>() && !m.can.has<Rbm>()) s.types.push_back(m.schema);
   return s;
@@ -539,7 +542,7 @@ deck::Section sampler_section() {
 
 deck::Section generator_section() {
   return {.name = "generator",
-          .doc = "how a model makes samples of its own",
+          .doc = "the model's own generator of samples",
           .common = generator_keys(),
           .types = schemas(generators()),
           .tasks = {"generate"},
@@ -548,7 +551,7 @@ deck::Section generator_section() {
 
 deck::Section optimizer_section() {
   return {.name = "optimizer",
-          .doc = "from gradients to parameters",
+          .doc = "how an update changes the parameters along the gradient",
           .common = optimizer_keys(),
           .types = schemas(optimizers()),
           .default_type = "adam",

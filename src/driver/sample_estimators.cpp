@@ -312,11 +312,12 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
     of_pairs.push_back(squared_energy_distance(s.samples.ranks, s.evaluation.data->held_out(2 * k + 2, points),
                                                s.evaluation.data->held_out(2 * k + 3, points), d));
   Estimate const of_data = mean_and_error(of_pairs);
-  out.push_back(
-      metric("energy_distance_data", of_data,
-             fmt::format("mean of the same between two data sets, {} pairs; of data from files all drawn from the same items, whose own "
-                         "spread the error leaves out",
-                         o.splits)));
+  out.push_back(metric(
+      "energy_distance_data", of_data,
+      fmt::format(
+          "mean squared energy distance between two data sets, {} pairs; of data from files all drawn from the same items, whose own "
+          "spread the error leaves out",
+          o.splits)));
   out.push_back(metric("energy_distance_ratio", quotient(distance, of_data),
                        "energy_distance over energy_distance_data; 1: as near as data to data"));
   return with_reason(std::move(out), points_alike);
@@ -383,47 +384,52 @@ std::vector<EstimatorEntry> sample_estimators() {
   using W = WassersteinOptions;
   return {
       {deck::schema<M>("moments", "mean and variance of coordinates, mean energy, with standard errors from independent chains",
-                       {deck::key("coordinates", &M::coordinates, "how many of the first coordinates").at_least(0)}),
+                       {deck::key("coordinates", &M::coordinates, "number of coordinates, from the first on").at_least(0)}),
        moments},
       {deck::schema<P>("probability", "P(x_i < threshold)",
-                       {deck::key("coordinate", &P::coordinate, "i, counted from 0").at_least(0),
-                        deck::key("below", &P::below, "the threshold").required()}),
+                       {deck::key("coordinate", &P::coordinate, "coordinate i, counted from 0").at_least(0),
+                        deck::key("below", &P::below, "threshold of x_i").required()}),
        probability,
        LooksAt::samples,
        {},
        false,
        has_the_coordinate},
-      {deck::schema<C>("covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
-                       {deck::key("reference", &C::reference, "sampler: the covariance this sampler has at this step size; exact: H^-1")
-                            .one_of({"sampler", "exact"})}),
+      {deck::schema<C>(
+           "covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
+           {deck::key("reference", &C::reference,
+                      "what the sample covariance is compared with: sampler, the covariance of this sampler at its step size; exact, H^-1")
+                .one_of({"sampler", "exact"})}),
        covariance,
        LooksAt::samples,
        {{}, {}, {"gaussian", "gaussian_mrf"}},
        false,
        has_known_covariance},
-      {deck::schema<V>("convergence", "rank-normalised split R-hat, bulk and tail effective sample size (Vehtari et al. 2021)",
-                       {deck::key("coordinates", &V::coordinates, "how many of the first coordinates, beside the energy").at_least(0)}),
+      {deck::schema<V>(
+           "convergence", "rank-normalised split R-hat, bulk and tail effective sample size (Vehtari et al. 2021)",
+           {deck::key("coordinates", &V::coordinates, "number of coordinates, from the first on, beside the energy").at_least(0)}),
        convergence},
       {deck::schema<D>(
-           "energy_distance", "squared energy distance of samples and held-out data, or of two sample files",
-           {deck::key("points", &D::points, "points on each side").at_least(2),
-            deck::key("splits", &D::splits, "pairs of data sets for the ratio").at_least(2),
-            deck::key("sampler_steps", &D::sampler_steps, "steps that the chains of a training run make with the final parameters before")
+           "energy_distance", "squared energy distance between samples and held-out data, or between two sample files",
+           {deck::key("points", &D::points, "number of points from each of the two sets").at_least(2),
+            deck::key("splits", &D::splits, "number of pairs of data sets, whose mean distance is the denominator of energy_distance_ratio")
+                .at_least(2),
+            deck::key("sampler_steps", &D::sampler_steps,
+                      "number of steps that the chains of a training run first make with the final parameters")
                 .at_least(0)
                 .for_tasks({"train"}),
             deck::key("reference", &D::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
-            deck::key("reference_dataset", &D::reference_dataset, "its dataset; empty: the samples of a run")}),
+            deck::key("reference_dataset", &D::reference_dataset, "dataset in reference; empty: the samples of a run")}),
        energy_distance,
        LooksAt::samples,
        {},
        false,
        has_points_to_compare_with<D>},
       {deck::schema<W>(
-           "sliced_wasserstein", "sliced Wasserstein distances of samples and held-out data, or of two sample files",
-           {deck::key("points", &W::points, "points on each side").at_least(2),
-            deck::key("projections", &W::projections, "random directions").at_least(1),
+           "sliced_wasserstein", "sliced Wasserstein distances between samples and held-out data, or between two sample files",
+           {deck::key("points", &W::points, "number of points from each of the two sets").at_least(2),
+            deck::key("projections", &W::projections, "number of random directions").at_least(1),
             deck::key("reference", &W::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
-            deck::key("reference_dataset", &W::reference_dataset, "its dataset; empty: the samples of a run")}),
+            deck::key("reference_dataset", &W::reference_dataset, "dataset in reference; empty: the samples of a run")}),
        wasserstein,
        LooksAt::samples,
        {},

@@ -53,9 +53,9 @@ class SampleTask : public Task {
     if (auto const* block = c.deck.find("clamp"); block && block->given) clamp(chains_, *model_, data_, block->as<ClampOptions>());
     sampler_->start_rungs_by(start);
     sampler_->prepare(*model_, chains_, c.key);
-    if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
+    if (energy_model_) history_.define("energy", "mean of E(x) over all chains at this step");
     history_.define("acceptance", "share of proposals accepted since the last adaptation or draw");
-    history_.define("step_size", "of the sampler");
+    history_.define("step_size", "step size of the sampler");
     log::info("{} chains of dimension {} in {} tiles of {}, {} steps ({} draws)", tiling_.chains, model_->dimension(), tiling_.tiles(),
               tiling_.width, options_.steps, draws());
   }

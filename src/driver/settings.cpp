@@ -42,25 +42,25 @@ deck::Section run_section() {
   using O = RunOptions;
   return {.name = "run",
           .doc = "what to do, and where its files go",
-          .common =
-              {deck::key("task", &O::task,
-                         "sample: chains of a model; train: learn a model's parameters; generate: samples by the model's own means; "
-                         "estimate: numbers about samples or a model")
-                   .required()
-                   .one_of({"sample", "train", "generate", "estimate"}),
-               deck::key("seed", &O::seed, "of all random numbers").at_least(0),
-               deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
-               deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)")
-                   .for_tasks({"train"}),
-               deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
-                   .checked_by(reason_against_optional_limit)
-                   .free_on_restart(),
-               deck::key(
-                   "watchdog", &O::watchdog,
-                   "when ranks have waited this long for one that does not answer, or all for each other, the job ends with exit code 7; a "
-                   "rank that hangs in storage is given six times as long, one that computes any time")
-                   .checked_by(reason_against_limit)
-                   .free_on_restart()},
+          .common = {deck::key("task", &O::task,
+                               "sample: Markov chains of the model; train: learn its parameters; generate: samples by the model's own "
+                               "generator; estimate: numbers about a model, data or stored samples")
+                         .required()
+                         .one_of({"sample", "train", "generate", "estimate"}),
+                     deck::key("seed", &O::seed, "seed of all random numbers of the run").at_least(0),
+                     deck::key("output", &O::output, "directory of the run, into which everything is written").required().free_on_restart(),
+                     deck::key("reproducible", &O::reproducible,
+                               "whether training gives the same bits on any number of MPI ranks; sampling always does")
+                         .for_tasks({"train"}),
+                     deck::key("walltime", &O::walltime,
+                               "stop with a checkpoint before this much time has passed, such as \"2h\"; empty: no limit")
+                         .checked_by(reason_against_optional_limit)
+                         .free_on_restart(),
+                     deck::key("watchdog", &O::watchdog,
+                               "when MPI ranks have waited this long for one that does not answer, or all for each other, the job ends "
+                               "with exit code 7; a rank that waits for storage is given six times as long, one that computes any time")
+                         .checked_by(reason_against_limit)
+                         .free_on_restart()},
           .required_for = {"sample", "train", "generate", "estimate"}};
 }
 
@@ -79,37 +79,43 @@ Index ChainOptions::width(Index of_chains, Index dimension, Index rows_per_dimen
 
 std::vector<deck::Key> chain_keys() {
   using O = ChainOptions;
-  return {
-      deck::key("chains", &O::chains, "number of parallel chains").at_least(1).at_most(most_chains).for_tasks({"sample"}),
-      deck::key("steps", &O::steps, "steps of each chain, warm-up included")
-          .at_least(0)
-          .at_most(most_steps)
-          .for_tasks({"sample"})
-          .free_on_restart(),
-      deck::key("warmup", &O::warmup, "first steps, not kept; the step size adapts").at_least(0).at_most(most_steps).for_tasks({"sample"}),
-      deck::key("thin", &O::thin, "steps between two kept draws; draws = (steps - warmup) / thin")
-          .at_least(1)
-          .at_most(most_steps)
-          .for_tasks({"sample"}),
-      deck::key("tile_width", &O::tile_width, "chains of a tile; 0: from the number of chains and the dimension")
-          .at_least(0)
-          .multiple_of(lane_quantum),
-      deck::key("initial", &O::initial, "where chains start, each coordinate: centre + scale N(0,1), centre + scale U(-1,1), or centre")
-          .one_of({"normal", "uniform", "zero"}),
-      deck::key("initial_scale", &O::initial_scale, "scale of the start").at_least(0),
-      deck::key("initial_centre", &O::initial_centre, "centre of the start"),
-      deck::key(
-          "on_nonfinite", &O::on_nonfinite,
-          "what is done about a chain that is no longer finite: stop ends the run with exit code 5, reinitialize starts that chain anew "
-          "and counts it among the warnings")
-          .one_of({"stop", "reinitialize"})
-          .for_tasks({"sample"})};
+  return {deck::key("chains", &O::chains, "number of parallel chains").at_least(1).at_most(most_chains).for_tasks({"sample"}),
+          deck::key("steps", &O::steps, "steps of each chain, warm-up included")
+              .at_least(0)
+              .at_most(most_steps)
+              .for_tasks({"sample"})
+              .free_on_restart(),
+          deck::key("warmup", &O::warmup,
+                    "first steps of each chain, from which nothing is kept; samplers tune their step size, masses and ladder in them")
+              .at_least(0)
+              .at_most(most_steps)
+              .for_tasks({"sample"}),
+          deck::key("thin", &O::thin, "steps between two kept draws; draws = (steps - warmup) / thin")
+              .at_least(1)
+              .at_most(most_steps)
+              .for_tasks({"sample"}),
+          deck::key("tile_width", &O::tile_width, "chains that are computed together, a tile; 0: by their number and the dimension")
+              .at_least(0)
+              .multiple_of(lane_quantum),
+          deck::key("initial", &O::initial,
+                    "how each coordinate of a chain starts: normal, initial_centre + initial_scale N(0,1); uniform, initial_centre + "
+                    "initial_scale U(-1,1); zero, initial_centre")
+              .one_of({"normal", "uniform", "zero"}),
+          deck::key("initial_scale", &O::initial_scale, "scale of the initial distribution").at_least(0),
+          deck::key("initial_centre", &O::initial_centre, "centre of the initial distribution"),
+          deck::key("on_nonfinite", &O::on_nonfinite,
+                    "what happens when a chain is no longer finite: stop ends the run with exit code 5, reinitialize starts that chain "
+                    "anew and counts it among the warnings")
+              .one_of({"stop", "reinitialize"})
+              .for_tasks({"sample"})};
 }
 
 std::vector<deck::Key> generator_keys() {
   using O = GeneratorOptions;
   return {deck::key("samples", &O::samples, "number of samples").at_least(1).at_most(most_chains),
-          deck::key("tile_width", &O::tile_width, "samples of a tile; 0: computed").at_least(0).multiple_of(lane_quantum)};
+          deck::key("tile_width", &O::tile_width, "samples that are computed together, a tile; 0: by their number and the dimension")
+              .at_least(0)
+              .multiple_of(lane_quantum)};
 }
 
 deck::Section train_section() {
@@ -117,31 +123,39 @@ deck::Section train_section() {
   return {
       .name = "train",
       .doc = "the updates of a training run",
-      .common =
-          {deck::key("batch", &O::batch, "data items, and chains, of an update, over all ranks").at_least(1),
-           deck::key("updates", &O::updates, "number of updates").at_least(0).at_most(most_steps).free_on_restart(),
-           deck::key("schedule_updates", &O::schedule_updates,
+      .common = {deck::key("batch", &O::batch, "data items, and chains, of each update, over all MPI ranks").at_least(1),
+                 deck::key("updates", &O::updates, "number of updates").at_least(0).at_most(most_steps).free_on_restart(),
+                 deck::key(
+                     "schedule_updates", &O::schedule_updates,
                      "updates over which optimizer.schedule, annealing and the layers of greedy_cd are laid out, with their last values "
                      "afterwards; 0: updates. A run that is to be lengthened later needs its final length here")
-               .at_least(0)
-               .free_on_restart(),  // lengths of both runs are compared, as far as anything depends on them
-           deck::key("average", &O::average,
-                     "decay of the running mean of the parameters that samples and estimates use; 0: the last parameters")
-               .at_least(0)
-               .below(1),
-           deck::key(
-               "on_divergence", &O::on_divergence,
-               "what a training does that diverges: stop ends it with exit code 5, rollback goes on from its last checkpoint with half "
-               "the learning rate")
-               .one_of({"stop", "rollback"})
-               .free_on_restart(),
-           deck::key("rollbacks", &O::rollbacks, "how often it may go back before it stops").at_least(1).at_most(30).free_on_restart(),
-           deck::key(
-               "keep_best", &O::keep_best,
-               "validation: samples and estimates use the parameters whose chains came nearest to the validation items (energy distance)")
-               .one_of({"never", "validation"}),
-           deck::key("validate_every", &O::validate_every, "updates between two validations").at_least(1).at_most(most_steps),
-           deck::key("validation_points", &O::validation_points, "chains and validation items compared").at_least(2)},
+                     .at_least(0)
+                     .free_on_restart(),  // lengths of both runs are compared, as far as anything depends on them
+                 deck::key(
+                     "average_decay", &O::average_decay,
+                     "decay rate of the running mean of the parameters, which samples and estimates use; 0: they use the last parameters")
+                     .at_least(0)
+                     .below(1)
+                     .formerly("average"),
+                 deck::key("on_divergence", &O::on_divergence,
+                           "what happens when training diverges: stop ends it with exit code 5, rollback goes on from the last checkpoint "
+                           "with half the learning rate")
+                     .one_of({"stop", "rollback"})
+                     .free_on_restart(),
+                 deck::key("rollbacks", &O::rollbacks, "on_divergence = \"rollback\": number of rollbacks before training stops")
+                     .at_least(1)
+                     .at_most(30)
+                     .free_on_restart(),
+                 deck::key("keep_best", &O::keep_best,
+                           "which parameters samples and estimates use: never, those at the end; validation, those whose chains came "
+                           "nearest to the validation items (energy distance)")
+                     .one_of({"never", "validation"}),
+                 deck::key("validate_every", &O::validate_every, "keep_best = \"validation\": updates between two validations")
+                     .at_least(1)
+                     .at_most(most_steps),
+                 deck::key("validation_points", &O::validation_points,
+                           "keep_best = \"validation\": numbers of chains and of validation items that are compared")
+                     .at_least(2)},
       .tasks = {"train"},
       .required_for = {"train"}};
 }
@@ -158,7 +172,7 @@ deck::Section output_section() {
                      .at_least(0)
                      .at_most(most_steps)
                      .for_tasks({"train"}),
-                 deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB")
+                 deck::key("draws_per_part", &O::draws_per_part, "draws in each sample file; 0: as many as make about 32 MiB")
                      .at_least(0)
                      .for_tasks({"sample", "train", "generate"}),
                  deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
@@ -170,10 +184,10 @@ deck::Section checkpoint_section() {
   using O = CheckpointOptions;
   return {.name = "checkpoint",
           .doc = "when the state is saved",
-          .common = {deck::key("every", &O::every, "a time such as \"5min\", or \"1000 steps\"")
+          .common = {deck::key("every", &O::every, "interval between two checkpoints: a time such as \"5min\", or \"1000 steps\"")
                          .checked_by(reason_against_interval)
                          .free_on_restart(),
-                     deck::key("keep", &O::keep, "checkpoints kept").at_least(2).free_on_restart()},
+                     deck::key("keep", &O::keep, "number of checkpoints kept").at_least(2).free_on_restart()},
           .tasks = {"sample", "train", "generate"}};
 }
 

@@ -52,7 +52,7 @@ struct TrainOptions {
   Index batch = 256;
   Index updates = 10000;
   Index schedule_updates = 0;
-  double average = 0.999;
+  double average_decay = 0.999;
   std::string on_divergence = "stop";
   Index rollbacks = 5;
   std::string keep_best = "never";

@@ -77,7 +77,7 @@ class TrainTask : public Task {
           Kokkos::subview(model_->parameters(), std::pair(phase.first_parameter, phase.first_parameter + phase.parameters));
       optimizers_[p]->update(learnt, gradient, rate_);
       model_->parameters_changed();
-      if (options_.average > 0) average(average_, model_->parameters(), options_.average, update);
+      if (options_.average_decay > 0) average(average_, model_->parameters(), options_.average_decay, update);
       else Kokkos::deep_copy(average_, model_->parameters());
     }
   }
@@ -231,12 +231,12 @@ class TrainTask : public Task {
 
   void define_history() {
     series_ = objective_->series();
-    for (Series const& s : series_) history_->define(s.name, s.definition);
+    for (Series const& s : series_) history_->define(s.name, s.definition, SeriesKind::result, s.former_name);
     history_->define("gradient_norm", "length of the parameter gradient before clipping, at this update");
-    history_->define("learning_rate", "of this update");
+    history_->define("learning_rate", "learning rate of this update");
     if (most_rollbacks() > 0)
       history_->define("rollbacks", "divergences before this update after which the training went back to a checkpoint");
-    history_->define("epoch", "passes over the training items");
+    history_->define("epoch", "passes over the training items before this update");
   }
 
   void record(Index update) {

@@ -161,11 +161,18 @@ deck::Schema gaussian_schema() {
   return deck::schema<O>(
       "gaussian", "E(x) = (x - mu)' H (x - mu) / 2",
       {deck::key("dimension", &O::dimension, "number of coordinates d").at_least(1),
-       deck::key("mean", &O::mean, "mu: one value, d values, or the two ends of an evenly spaced list"),
-       deck::key("precision", &O::precision, "form of H").one_of({"diagonal", "ar1", "dense"}),
-       deck::key("diagonal", &O::diagonal, "diagonal: entries of H: one, d, or the two ends of an evenly spaced list").above(0),
-       deck::key("correlation", &O::correlation, "ar1: correlation of neighbours, unit variances").above(-1).below(1),
-       deck::key("matrix", &O::matrix, "dense: the d x d entries of H, row by row")});
+       deck::key("mean", &O::mean, "mean mu: one value for all coordinates, d values, or the first and last of d evenly spaced values"),
+       deck::key("precision", &O::precision,
+                 "form of the precision matrix H: diagonal; ar1, unit variances and equal correlations of neighbours; dense, any matrix")
+           .one_of({"diagonal", "ar1", "dense"}),
+       deck::key("diagonal", &O::diagonal,
+                 "precision = \"diagonal\": diagonal of H: one value for all coordinates, d values, or the first and last of d evenly "
+                 "spaced values")
+           .above(0),
+       deck::key("correlation", &O::correlation, "precision = \"ar1\": correlation of neighbouring coordinates, whose variances are 1")
+           .above(-1)
+           .below(1),
+       deck::key("matrix", &O::matrix, "precision = \"dense\": the d x d entries of H, row by row")});
 }
 
 std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o) {

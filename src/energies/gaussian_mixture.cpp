@@ -53,12 +53,12 @@ struct GaussianMixture {
 
 deck::Schema gaussian_mixture_schema() {
   using O = GaussianMixtureOptions;
-  return deck::schema<O>("gaussian_mixture",
-                         "E(x) = -log sum_k w_k exp(-|x - mu_k|^2 / (2 sigma^2)); the default is eight modes on a circle",
-                         {deck::key("dimension", &O::dimension, "number of coordinates d").at_least(1),
-                          deck::key("means", &O::means, "the d coordinates of the first mean, then those of the second, ..."),
-                          deck::key("weights", &O::weights, "w_k: one for all or one a component, normalised to sum 1").above(0),
-                          deck::key("sigma", &O::sigma, "width of every component").above(0)});
+  return deck::schema<O>(
+      "gaussian_mixture", "E(x) = -log sum_k w_k exp(-|x - mu_k|^2 / (2 sigma^2)); the default is eight modes on a circle",
+      {deck::key("dimension", &O::dimension, "number of coordinates d").at_least(1),
+       deck::key("means", &O::means, "the d coordinates of the first mean, then those of the second, ..."),
+       deck::key("weights", &O::weights, "weights w_k: one for all components or one for each, normalised to sum to 1").above(0),
+       deck::key("sigma", &O::sigma, "standard deviation sigma of every component").above(0)});
 }
 
 std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOptions const& o) {

@@ -56,11 +56,11 @@ std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vect
     std::vector<HeeHessians<double>> draws;
     for (Index repeat = 0; repeat < repeats; repeat++) {
       Hee const hee(model, key_of(key, count, repeat));
-      require_all(
-          hee.linear_gaussian(), ExitCode::usage,
-          "the Hessians of an HEE with model.f = \"{}\", phi = \"{}\" and g = \"{}\" depend on x (they are constant only where f and "
-          "phi are the identity and g is quadratic or lateral)",
-          model.f, model.phi, model.g);
+      require_all(hee.linear_gaussian(), ExitCode::usage,
+                  "the Hessians of an HEE with model.activation = \"{}\", statistic = \"{}\" and base_measure = \"{}\" depend on x (they "
+                  "are constant only "
+                  "where the first two are the identity and the last is quadratic or lateral)",
+                  model.f, model.phi, model.g);
       draws.push_back(hee_hessians(hee.host_layers()));
     }
     trend.push_back({count, model.widths, average(draws)});

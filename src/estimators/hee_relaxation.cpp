@@ -113,9 +113,9 @@ Relaxation summarise(std::vector<double> const& covariances, std::size_t lags, d
 }  // namespace
 
 SlowMode slowest_mode(Hee const& model, std::vector<double> const& x0) {
-  require_all(
-      model.linear_gaussian() && model.gaussian_conditionals(), ExitCode::usage,
-      "the modes of a posterior are those of a linear-Gaussian hee: use model.f = \"identity\", phi = \"identity\" and g = \"quadratic\"");
+  require_all(model.linear_gaussian() && model.gaussian_conditionals(), ExitCode::usage,
+              "the modes of a posterior are those of a linear-Gaussian hee: use model.activation = \"identity\", statistic = \"identity\" "
+              "and base_measure = \"quadratic\"");
   auto const layers = model.host_layers();
   auto const [values, vectors] = symmetric_eigen(posterior_precision(layers));
   auto const centre = posterior(layers, x0).mean;
@@ -145,7 +145,7 @@ void require_long_enough(SlowMode const& mode, RelaxationOptions const& o) {
 
 Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double> const& x0, double m, RelaxationOptions const& o,
                       Communicator const& ranks, random::Key key) {
-  HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"};
+  HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"};
   if (m > 0) dynamics.m = m;
   else dynamics.order = "first";
   require_long_enough(mode, o);

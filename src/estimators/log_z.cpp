@@ -26,14 +26,14 @@ std::string temper(GibbsModel& model, LogZOptions const& o, Chains& chains, Comm
   ReplicaExchange sampler({.moves = "gibbs", .rungs = o.rungs, .lowest_beta = 0}, {}, ranks);
   start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
   sampler.prepare(model, chains, key);
-  for (Index step = 0; step < o.burn_in; step += interval) {
-    sampler.advance(model, chains, key, step, std::min(interval, o.burn_in - step));
-    if (2 * step < o.burn_in) sampler.adapt(1);
+  for (Index step = 0; step < o.warmup; step += interval) {
+    sampler.advance(model, chains, key, step, std::min(interval, o.warmup - step));
+    if (2 * step < o.warmup) sampler.adapt(1);
   }
   out.tempering = sampler.results();
   return fmt::format(
       "approximate: replica exchange over {} temperatures from beta = 0 to 1, started at independent units, {} sweeps of each", o.rungs,
-      o.burn_in);
+      o.warmup);
 }
 
 // Starts the chains at items of data, with hidden units drawn given them, and lets them move freely.
@@ -51,8 +51,8 @@ std::string start_at(ItemTiles const& items, GibbsModel& model, LogZOptions cons
     sampler.advance(model, chains, key, 0, settling);
     chains.held = {};
   }
-  sampler.advance(model, chains, key, settling, o.burn_in);
-  return fmt::format("items of [data], {} sweeps on", o.burn_in);
+  sampler.advance(model, chains, key, settling, o.warmup);
+  return fmt::format("items of [data], {} sweeps on", o.warmup);
 }
 
 // Starts the chains at random units, either value with probability 1/2, and lets them move freely.
@@ -67,8 +67,8 @@ std::string start_at_random(GibbsModel& model, LogZOptions const& o, Chains& cha
         x(t, i, l) = static_cast<Real>(values[w.w[0] >> 31]);
       }
   Kokkos::deep_copy(chains.x, x);
-  Gibbs().advance(model, chains, key, 0, o.burn_in);
-  return fmt::format("units of either value at random, {} sweeps on", o.burn_in);
+  Gibbs().advance(model, chains, key, 0, o.warmup);
+  return fmt::format("units of either value at random, {} sweeps on", o.warmup);
 }
 
 }  // namespace

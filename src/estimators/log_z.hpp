@@ -17,9 +17,9 @@ namespace partita {
 
 struct LogZOptions {
   Schedule betas;
-  Index chains = 100;    // for each direction and each set of starts
-  Index rungs = 16;      // temperatures of the tempered chains
-  Index burn_in = 1000;  // sweeps after which chains are taken as draws of the model
+  Index chains = 100;   // for each direction and each set of starts
+  Index rungs = 16;     // temperatures of the tempered chains
+  Index warmup = 1000;  // sweeps after which chains are taken as draws of the model
 };
 
 // Reverse annealing: chains from the model to the reference.

@@ -20,8 +20,9 @@ class History {
  public:
   History(RunDirectory, Communicator, Provenance);
 
-  // Defines a series; `doc`, stored as its attribute, tells what it means, with unit and source.
-  void define(std::string const& name, std::string const& doc, SeriesKind = SeriesKind::result);
+  // Defines a series; `doc`, stored as its attribute, tells what it means, with unit and source. `former_name`: its name in the histories
+  // of earlier versions, if it had another.
+  void define(std::string const& name, std::string const& doc, SeriesKind = SeriesKind::result, std::string const& former_name = {});
   // Adds values to the row of this step, which is the last row or a new one. Names that were not defined become results without `doc`.
   void record(Index step, std::vector<std::pair<std::string, double>> const& values);
 
@@ -39,8 +40,9 @@ class History {
  private:
   void write(hdf5::File const&) const;
   void read(Path const&, Index last_step);
+  std::string present_name(std::string const& in_file) const;
   struct Series {
-    std::string doc;
+    std::string doc, former_name;
     SeriesKind kind = SeriesKind::result;
     std::vector<double> values;  // one a row
   };

@@ -64,14 +64,14 @@ std::string wrong_connections(deck::Value const& v) {
 
 deck::Schema boltzmann_machine_schema() {
   using O = BoltzmannMachineOptions;
-  return deck::schema<O>("boltzmann_machine",
-                         "binary units v and h, E = -1/2 v'R v - v'W h - 1/2 h'S h - a'v - b'h; samples and chains hold both",
-                         {deck::key("visible", &O::visible, "visible units, 0 or 1").required().at_least(1),
-                          deck::key("hidden", &O::hidden, "hidden units, 0 or 1; none: a fully visible machine").at_least(0),
-                          deck::key("connections", &O::connections,
-                                    "which pairs of units are coupled: any of \"visible\" (R), \"between\" (W) and \"hidden\" (S)")
-                              .checked_by(wrong_connections),
-                          deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0)});
+  return deck::schema<O>(
+      "boltzmann_machine", "binary units v and h, E = -1/2 v'R v - v'W h - 1/2 h'S h - a'v - b'h; samples and chains hold both",
+      {deck::key("visible", &O::visible, "number of visible units, each 0 or 1").required().at_least(1),
+       deck::key("hidden", &O::hidden, "number of hidden units, each 0 or 1; 0: a fully visible machine").at_least(0),
+       deck::key("connections", &O::connections,
+                 "which pairs of units are coupled: any of \"visible\" (R), \"between\" (W) and \"hidden\" (S)")
+           .checked_by(wrong_connections),
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
 }
 
 Connections layers(BoltzmannMachineOptions const& o) {
@@ -276,10 +276,11 @@ deck::Schema ising_lattice_schema() {
       "spins s = 2x - 1 on a square lattice, E = -J sum_bonds s_i s_j - theta sum_i s_i less the same of all spins down (so that log Z is "
       "that "
       "of the lattice less J bonds - theta sites); x is 0 or 1; chains and annealing start from independent spins in the field",
-      {deck::key("rows", &O::rows, "rows of sites").required().at_least(1),
-       deck::key("columns", &O::columns, "columns of sites").required().at_least(1),
-       deck::key("coupling", &O::coupling, "J / kT; infinite lattices order at ln(1 + sqrt 2) / 2 = 0.4407"),
-       deck::key("field", &O::field, "theta / kT"), deck::key("periodic", &O::periodic, "bonds across the edges")});
+      {deck::key("rows", &O::rows, "number of rows of sites").required().at_least(1),
+       deck::key("columns", &O::columns, "number of columns of sites").required().at_least(1),
+       deck::key("coupling", &O::coupling,
+                 "coupling J / kT; without a field infinite lattices are ordered above ln(1 + sqrt 2) / 2 = 0.4407"),
+       deck::key("field", &O::field, "field theta / kT"), deck::key("periodic", &O::periodic, "whether bonds join opposite edges")});
 }
 
 Sizes sizes(IsingLatticeOptions const& o) {

@@ -59,15 +59,16 @@ std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
 
 deck::Schema gaussian_mrf_schema() {
   using O = GaussianMrfOptions;
-  return deck::schema<O>("gaussian_mrf", "E(x) = x'J x / 2 - g'x, for Gibbs and for Langevin samplers",
-                         {deck::key("precision", &O::precision, "the d x d entries of J, row by row; without: a lattice")
-                              .excludes({"rows", "columns", "stiffness", "mass", "periodic"}),
-                          deck::key("rows", &O::rows, "lattice: rows of sites").at_least(1),
-                          deck::key("columns", &O::columns, "lattice: columns of sites").at_least(1),
-                          deck::key("stiffness", &O::stiffness, "lattice: of a bond, stiffness (x_i - x_j)^2 / 2").at_least(0),
-                          deck::key("mass", &O::mass, "lattice: mass^2 x_i^2 / 2 for each site").above(0),
-                          deck::key("periodic", &O::periodic, "lattice: bonds across the edges"),
-                          deck::key("potential", &O::potential, "g: one value, or d")});
+  return deck::schema<O>(
+      "gaussian_mrf", "E(x) = x'J x / 2 - g'x, for Gibbs and for Langevin samplers",
+      {deck::key("precision", &O::precision, "the d x d entries of J, row by row; left out: the lattice of the other keys")
+           .excludes({"rows", "columns", "stiffness", "mass", "periodic"}),
+       deck::key("rows", &O::rows, "lattice: number of rows of sites").at_least(1),
+       deck::key("columns", &O::columns, "lattice: number of columns of sites").at_least(1),
+       deck::key("stiffness", &O::stiffness, "lattice: stiffness k of the bonds between neighbours, k (x_i - x_j)^2 / 2").at_least(0),
+       deck::key("mass", &O::mass, "lattice: mass m of each site, m^2 x_i^2 / 2").above(0),
+       deck::key("periodic", &O::periodic, "lattice: whether bonds join opposite edges"),
+       deck::key("potential", &O::potential, "linear term g: one value for all coordinates, or d values")});
 }
 
 GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential)

@@ -89,19 +89,29 @@ deck::Schema hee_schema() {
   };
   return deck::schema<O>(
       "hee", "hierarchical exponential family: p(x_l | x_l+1) = exp(eta_l . phi(x_l) + g(x_l) - A(eta_l)), eta_l = W_l f(x_l+1) + b_l",
-      {deck::key("widths", &O::widths, "n_0 (the dimension of the data), n_1 .. n_L (latent layers)")
+      {deck::key("widths", &O::widths, "numbers of units: n_0, the dimension of the data, then n_1 .. n_L of the latent layers")
            .required()
            .at_least(1)
            .checked_by(two_layers),
-       deck::key("f", &O::f, "what a layer passes down; with the identity p(x_0) is one Gaussian").one_of(names(transfers)),
-       deck::key("phi", &O::phi, "sufficient statistic").one_of(names(statistics)),
-       deck::key("g", &O::g, "base measure: -sum x^2, -sum x^4, or -x'Qx with learnt lateral connections Q = S'S + delta I")
-           .one_of(names(base_measures)),
-       deck::key("top_bias", &O::top_bias, "b_L, the natural parameter of the top layer").one_of({"learnt", "zero"}),
-       deck::key("density", &O::density, "share of the connections W_l that exist, chosen at random once").above(0).at_most(1),
-       deck::key("lateral_density", &O::lateral_density, "g = lateral: the same for S off its diagonal").at_least(0).at_most(1),
-       deck::key("lateral_floor", &O::lateral_floor, "g = lateral: delta").above(0),
-       deck::key("initial_scale", &O::initial_scale, "s of W_l ~ N(0, s^2 / (n_l+1 density)) at the start").at_least(0)});
+       deck::key("activation", &O::f,
+                 "f, function of a layer that the layer below sees; with f and statistic the identity p(x_0) is one Gaussian")
+           .one_of(names(transfers))
+           .formerly("f"),
+       deck::key("statistic", &O::phi, "sufficient statistic phi").one_of(names(statistics)).formerly("phi"),
+       deck::key("base_measure", &O::g,
+                 "log base measure g(x): -sum x^2, -sum x^4, or -x'Qx with learnt lateral connections Q = S'S + delta I")
+           .one_of(names(base_measures))
+           .formerly("g"),
+       deck::key("top_bias", &O::top_bias, "whether b_L, the natural parameter of the top layer, is learnt or stays zero")
+           .one_of({"learnt", "zero"}),
+       deck::key("density", &O::density, "fraction of the entries of W_l that exist, chosen at random once").above(0).at_most(1),
+       deck::key("lateral_density", &O::lateral_density,
+                 "base_measure = \"lateral\": fraction of the entries of S off its diagonal that exist, chosen at random once")
+           .at_least(0)
+           .at_most(1),
+       deck::key("lateral_floor", &O::lateral_floor, "base_measure = \"lateral\": delta, below which no eigenvalue of Q lies").above(0),
+       deck::key("initial_scale", &O::initial_scale, "s of the random weights W_l ~ N(0, s^2 / (n_l+1 density)) at the start")
+           .at_least(0)});
 }
 
 Sizes Hee::sizes(HeeOptions const& o) {
@@ -110,17 +120,18 @@ Sizes Hee::sizes(HeeOptions const& o) {
               o.widths.size());
   for (Index n : o.widths) require_all(n >= 1, ExitCode::usage, "model.widths contains {}; every layer needs at least one unit", n);
   require_all(o.phi == "identity" || o.g != "lateral", ExitCode::usage,
-              "model.phi = \"{}\" cannot be combined with model.g = \"lateral\" (A(eta) cannot be computed); use phi = \"identity\" or "
-              "another g",
+              "model.statistic = \"{}\" cannot be combined with model.base_measure = \"lateral\" (A(eta) cannot be computed); use "
+              "statistic = \"identity\" or "
+              "another base_measure",
               o.phi);
   return {o.widths.front(), o.widths.front()};
 }
 
 Hee::Hee(HeeOptions const& o, random::Key key)
     : widths_((sizes(o), o.widths)),
-      f_(named("f", o.f, transfers)),
-      phi_(named("phi", o.phi, statistics)),
-      g_(named("g", o.g, base_measures)),
+      f_(named("activation", o.f, transfers)),
+      phi_(named("statistic", o.phi, statistics)),
+      g_(named("base_measure", o.g, base_measures)),
       lateral_floor_(o.lateral_floor) {
   bool const fixed_top = named("top_bias", o.top_bias, Names<bool, 2>{{{"learnt", false}, {"zero", true}}});
   Index const top = layers();

@@ -15,9 +15,9 @@ namespace partita {
 
 struct HeeOptions {
   std::vector<Index> widths;        // n_0 .. n_L
-  std::string f = "identity";       // identity, tanh, softplus, relu
-  std::string phi = "identity";     // identity, tanh
-  std::string g = "quadratic";      // quadratic -x.x, quartic -sum x^4, lateral -x'Qx
+  std::string f = "identity";       // "activation" in decks: identity, tanh, softplus, relu
+  std::string phi = "identity";     // "statistic": identity, tanh
+  std::string g = "quadratic";      // "base_measure": quadratic -x.x, quartic -sum x^4, lateral -x'Qx
   std::string top_bias = "learnt";  // b_L: learnt or zero
   double density = 1;               // share of the entries of W_l that exist
   double lateral_density = 0.2;     // of S off its diagonal
@@ -30,7 +30,8 @@ deck::Schema hee_schema();
 // "layer<l>/lateral" S_l (n_l, n_l) for l <= L. Missing connections are zeros of the dense arrays and stay zero.
 class Hee : public Model {
  public:
-  // Failure(usage) for fewer than two widths, or phi = tanh with g = lateral. Initial parameters: W as above, b = 0, S = I.
+  // Failure(usage) for fewer than two widths, or statistic = tanh with base_measure = lateral. Initial parameters: W as above, b = 0,
+  // S = I.
   Hee(HeeOptions const&, random::Key);
   static Sizes sizes(HeeOptions const&);
 

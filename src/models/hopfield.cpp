@@ -91,14 +91,13 @@ struct BlockUpdate {
 
 deck::Schema hopfield_schema() {
   using O = HopfieldOptions;
-  return deck::schema<O>(
-      "hopfield", "binary Hopfield network, E = -1/2 s'W s with W = (1/N) sum xi xi' over its patterns, s_i = -1 or 1",
-      {deck::key("units", &O::units, "N").required().at_least(2),
-       deck::key(
-           "patterns", &O::patterns,
-           "P random ones, keyed by the seed; 0: the training items of [data], of -1 and 1, or of 0 and 1, which are shown as -1 and 1")
-           .at_least(0),
-       deck::key("beta", &O::beta, "inverse temperature: samples exp(-beta E)").above(0)});
+  return deck::schema<O>("hopfield", "binary Hopfield network, E = -1/2 s'W s with W = (1/N) sum xi xi' over its patterns, s_i = -1 or 1",
+                         {deck::key("units", &O::units, "number N of units").required().at_least(2),
+                          deck::key("patterns", &O::patterns,
+                                    "number P of random patterns, set by the run's seed; 0: the training items of [data], of values -1 and "
+                                    "1, or of 0 and 1, which are taken as -1 and 1")
+                              .at_least(0),
+                          deck::key("beta", &O::beta, "inverse temperature beta: samples exp(-beta E)").above(0)});
 }
 
 Vector random_patterns(Index units, Index patterns, random::Key key, Index which) {

@@ -54,17 +54,20 @@ void add_row(ConstTiles const& x, Noise const& noise, Index first_tile, Tiles co
 
 std::vector<deck::Key> mlp_keys() {
   using O = MlpOptions;
-  return {deck::key("layers", &O::layers, "widths of input (the dimension of x), hidden layers and output").required().at_least(1),
-          deck::key("activation", &O::activation, "between the layers; gelu is the erf form").one_of({"silu", "softplus", "tanh", "gelu"}),
-          deck::key("quadratic", &O::quadratic,
-                    "lambda of lambda/2 |x|^2 in E; above 0 it confines x. With noise_levels lambda / (1 + lambda sigma^2)")
-              .at_least(0),
-          deck::key("noise_levels", &O::noise_levels,
-                    "L; above 0 the network is conditioned on noise sigma, learnt at a geometric ladder of L of them; N then counts in "
-                    "units of 1/sigma")
-              .at_least(0),
-          deck::key("noise_highest", &O::noise_highest, "sigma_1 of the ladder: as wide as the data").above(0),
-          deck::key("noise_lowest", &O::noise_lowest, "sigma_L of the ladder, which plain samplers use").above(0)};
+  return {
+      deck::key("layers", &O::layers, "widths of input (the dimension of x), hidden layers and output").required().at_least(1),
+      deck::key("activation", &O::activation, "activation function of the hidden layers; gelu is the exact form, with the error function")
+          .one_of({"silu", "softplus", "tanh", "gelu"}),
+      deck::key("quadratic", &O::quadratic,
+                "lambda of the term lambda/2 |x|^2 of E, which confines x; with noise_levels it is lambda / (1 + lambda sigma^2)")
+          .at_least(0),
+      deck::key("noise_levels", &O::noise_levels,
+                "number L of noise levels; above 0 the network is conditioned on the noise sigma and learnt at sigma_1 .. sigma_L, a "
+                "geometric sequence, with N in units of 1/sigma; 0: without noise")
+          .at_least(0),
+      deck::key("noise_highest", &O::noise_highest, "highest noise level sigma_1: as wide as the data").above(0),
+      deck::key("noise_lowest", &O::noise_lowest, "lowest noise level sigma_L, that of the model for samplers other than annealed_langevin")
+          .above(0)};
 }
 
 Sizes MlpModel::sizes(MlpOptions const& o, Index outputs) {

@@ -75,9 +75,10 @@ deck::Schema modern_hopfield_schema() {
   return deck::schema<O>(
       "modern_hopfield", "continuous Hopfield network, E = -(1/beta) log sum_i exp(beta x_i . x) + x'x / 2 over its patterns x_i",
       {deck::key("dimension", &O::dimension, "number of coordinates d").required().at_least(1),
-       deck::key("patterns", &O::patterns, "random ones on a sphere, keyed by the seed; 0: the training items of [data]").at_least(0),
-       deck::key("beta", &O::beta, "how sharply patterns are told apart").above(0),
-       deck::key("radius", &O::radius, "of the sphere of random patterns; unset: sqrt(d - 1), or 1 where d = 1").above(0)});
+       deck::key("patterns", &O::patterns, "number of random patterns on a sphere, set by the run's seed; 0: the training items of [data]")
+           .at_least(0),
+       deck::key("beta", &O::beta, "inverse temperature beta: the larger, the more sharply patterns are told apart").above(0),
+       deck::key("radius", &O::radius, "radius of the sphere of random patterns; left out: sqrt(d - 1), or 1 where d = 1").above(0)});
 }
 
 Vector patterns_on_sphere(Index d, Index patterns, double radius, random::Key key) {

@@ -77,19 +77,25 @@ deck::Schema nice_schema() {
   using O = NiceOptions;
   return deck::schema<O>(
       "nice", "flow of additive couplings, x = S F(z) with z ~ N(0, I), trained to sample the [target]",
-      {deck::key("dimension", &O::dimension, "d, of x: that of the target").required().at_least(1),
+      {deck::key("dimension", &O::dimension, "number d of coordinates of x, that of the target").required().at_least(1),
        deck::key("latent_dimension", &O::latent_dimension,
-                 "D, of z; beyond d the rest y of (x, y) = S F(z) has a learnt P(y|x) = N(M(x), Sigma(x)); left out: d")
+                 "number D of coordinates of z; with D > d there are D - d auxiliary ones, (x, y) = S F(z), with a learnt law P(y|x) = "
+                 "N(M(x), Sigma(x)); left out: d")
            .at_least(1),
-       deck::key("couplings", &O::couplings, "layers x_B <- x_B + N(x_A)").at_least(0),
-       deck::key("hidden", &O::hidden, "hidden widths of every network").at_least(1),
-       deck::key("activation", &O::activation, "of the networks").one_of({"silu", "softplus", "tanh", "gelu"}),
-       deck::key("masks", &O::masks, "A and B: even and odd coordinates by turns, or a random half and its complement by turns")
+       deck::key("couplings", &O::couplings, "number of coupling layers x_B <- x_B + N(x_A), N a network").at_least(0),
+       deck::key("hidden", &O::hidden, "widths of the hidden layers of every network").at_least(1),
+       deck::key("activation", &O::activation, "activation function of the networks").one_of({"silu", "softplus", "tanh", "gelu"}),
+       deck::key("masks", &O::masks,
+                 "coordinates A and B of the coupling layers: alternating, even and odd ones by turns; random, a random half and its "
+                 "complement by turns")
            .one_of({"alternating", "random"}),
-       deck::key("mask_seed", &O::mask_seed, "of random masks; it belongs to the learnt parameters").at_least(0),
-       deck::key("scale", &O::scale, "S: positive diagonal, lu = L U with positive diagonal, or any matrix")
+       deck::key("mask_seed", &O::mask_seed, "masks = \"random\": their seed; learnt parameters need the seed that they were learnt with")
+           .at_least(0),
+       deck::key("scale", &O::scale,
+                 "form of the matrix S: diagonal, with positive entries; lu, L U with positive diagonals; dense, any matrix")
            .one_of({"diagonal", "lu", "dense"}),
-       deck::key("covariance", &O::covariance, "Sigma(x) of y given x: diagonal, or full by the Cholesky factor of its inverse")
+       deck::key("covariance", &O::covariance,
+                 "form of the covariance Sigma(x) of y given x: diagonal; cholesky, full, by the Cholesky factor of its inverse")
            .one_of({"diagonal", "cholesky"})});
 }
 

@@ -42,9 +42,9 @@ deck::Schema rbm_schema() {
   using O = RbmOptions;
   return deck::schema<O>(
       "rbm", "restricted Boltzmann machine, E = E_v(v) - s(v)'W h - b'h with binary hidden units, which are summed out",
-      {deck::key("visible", &O::visible, "visible units").required().at_least(1),
-       deck::key("hidden", &O::hidden, "hidden units, 0 or 1").required().at_least(1),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0),
+      {deck::key("visible", &O::visible, "number of visible units").required().at_least(1),
+       deck::key("hidden", &O::hidden, "number of hidden units, each 0 or 1").required().at_least(1),
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0),
        deck::key("visible_units", &O::visible_units,
                  "bernoulli: 0 or 1, E_v = -a'v, s(v) = v; gaussian: real numbers, E_v = sum (v_i - a_i)^2 / (2 s_i^2)")
            .one_of({"bernoulli", "gaussian"}),
@@ -52,10 +52,11 @@ deck::Schema rbm_schema() {
                  "gaussian units: \"A\", s(v)_i = v_i / s_i, or \"B\", s(v)_i = v_i / s_i^2; weights of A are those of B / s_i")
            .one_of({"A", "B"}),
        deck::key("standard_deviation", &O::standard_deviation,
-                 "gaussian units: s_i; where they are learnt, s_i at the start over the data's deviation")
+                 "gaussian units: standard deviation s_i; with learn_variance = true that at the start, in units of the data's standard "
+                 "deviation")
            .above(0),
-       deck::key("learn_variance", &O::learn_variance, "gaussian units: log s_i^2 are learnt, not only weights and biases"),
-       deck::key("least_deviation", &O::least_deviation, "gaussian units: learnt s_i stay above this").above(0)});
+       deck::key("learn_variance", &O::learn_variance, "gaussian units: whether the log variances log s_i^2 are learnt, too"),
+       deck::key("least_deviation", &O::least_deviation, "gaussian units: lower bound of learnt s_i").above(0)});
 }
 
 Sizes Rbm::sizes(RbmOptions const& o) {

@@ -57,19 +57,21 @@ KOKKOS_FORCEINLINE_FUNCTION Real inverse(Real count) { return count > Real(0) ? 
 deck::Schema softmax_rbm_schema() {
   using O = SoftmaxRbmOptions;
   return deck::schema<O>(
-      "softmax_rbm", "restricted Boltzmann machine of ratings: softmax visible units, of which those not rated do not enter",
-      {deck::key("items", &O::items, "items that can be rated, the visible units").required().at_least(1),
-       deck::key("levels", &O::levels, "K, levels of a rating").at_least(2).at_most(SoftmaxRbm::most_levels),
-       deck::key("hidden", &O::hidden, "hidden units, 0 or 1").required().at_least(1),
-       deck::key("shared_weights", &O::shared_weights, "weights U_ik = W_ik + S_k with a part S that all items share; false: S = 0"),
+      "softmax_rbm", "restricted Boltzmann machine of ratings: softmax visible units, where items that a user has not rated are left out",
+      {deck::key("items", &O::items, "number of items that can be rated, the visible units").required().at_least(1),
+       deck::key("levels", &O::levels, "number K of levels of a rating").at_least(2).at_most(SoftmaxRbm::most_levels),
+       deck::key("hidden", &O::hidden, "number of hidden units, each 0 or 1").required().at_least(1),
+       deck::key("shared_weights", &O::shared_weights,
+                 "whether the weights U_ik = W_ik + S_k have a part S that all items share; false: S = 0"),
        deck::key("smoothing", &O::smoothing,
-                 "ratings with the frequencies of all items that each item's own are given before its biases start at their logarithms")
+                 "biases start at the logarithms of the frequencies of each item's ratings, to which so many ratings with the frequencies "
+                 "over all items are added")
            .above(0),
        deck::key("count_offset", &O::count_offset,
-                 "an item's gradient is divided by the share of users who rated it plus this; 0: by its own count alone, large: rare items "
-                 "learn slowly")
+                 "an item's gradient is divided by the fraction of users who rated it plus this number; 0: all items learn equally fast; "
+                 "the larger, the more slowly rarely rated items learn")
            .at_least(0),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0)});
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
 }
 
 SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o)

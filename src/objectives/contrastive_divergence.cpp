@@ -42,20 +42,27 @@ double squared_error_of_mean(std::vector<std::vector<double>> const& rows, std::
 std::vector<deck::Key> contrastive_keys() {
   using O = ContrastiveOptions;
   return {
-      deck::key("sampler_steps", &O::sampler_steps, "k, sampler steps of the chains in each update").at_least(1),
+      deck::key("sampler_steps", &O::sampler_steps, "number k of sampler steps that chains make in each update").at_least(1),
       deck::key("data_noise", &O::data_noise, "standard deviation of Gaussian noise added to the data").at_least(0),
       deck::key("energy_penalty", &O::energy_penalty, "alpha of the penalty alpha (mean E(data)^2 + mean E(chains)^2)").at_least(0),
       deck::key("positive_steps", &O::positive_steps,
-                "sweeps of hidden units given the data in each update, for machines whose hidden units depend on one another")
+                "Gibbs sweeps of the hidden units given the data in each update, for machines whose hidden units depend on one another")
           .at_least(1),
-      deck::key("centred", &O::centred, "Boltzmann machines: gradient with units' running means as offsets"),
-      deck::key("offset_rate", &O::offset_rate, "share of an update's data in those running means").above(0).at_most(1),
+      deck::key("centred", &O::centred, "Boltzmann machines: whether the gradient is centred, with running means of the units as offsets"),
+      deck::key("offset_rate", &O::offset_rate, "centred = true: weight of each update's data in the running means of the units")
+          .above(0)
+          .at_most(1),
       deck::key("weight_decay", &O::weight_decay, "Boltzmann machines: lambda of the penalty lambda/2 |W|^2, on weights only").at_least(0),
-      deck::key("sparsity_target", &O::sparsity_target, "Boltzmann machines: mean that hidden units are drawn to").at_least(0).at_most(1),
-      deck::key("sparsity_cost", &O::sparsity_cost, "and how strongly: cost times (mean - target) is added to their biases' gradient")
+      deck::key("sparsity_target", &O::sparsity_target, "Boltzmann machines: mean value towards which sparsity_cost moves the hidden units")
+          .at_least(0)
+          .at_most(1),
+      deck::key("sparsity_cost", &O::sparsity_cost,
+                "Boltzmann machines: factor of (mean value - sparsity_target), which is added to the gradient of the hidden units' biases; "
+                "0: none")
           .at_least(0),
       deck::key("divergence_bound", &O::divergence_bound,
-                "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5")
+                "largest |energy_gap|, mean energy of the data less that of the chains; beyond it the training has diverged "
+                "(train.on_divergence)")
           .above(0)};
 }
 
@@ -69,10 +76,11 @@ deck::Schema persistent_cd_schema() {
   using O = PersistentOptions;
   auto schema = deck::schema<O>(
       "persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances some by k steps",
-      {deck::key("chains", &O::chains, "chains in the replay buffer, a multiple of train.batch").at_least(1),
-       deck::key("chains_per_update", &O::chains_per_update, "chains that an update advances, a multiple of train.batch; 0: one batch")
+      {deck::key("chains", &O::chains, "number of chains in the replay buffer, a multiple of train.batch").at_least(1),
+       deck::key("chains_per_update", &O::chains_per_update,
+                 "number of chains that an update advances, a multiple of train.batch; 0: one batch")
            .at_least(0),
-       deck::key("restart_fraction", &O::restart_fraction, "share of the chains of an update that start anew").at_least(0).at_most(1)});
+       deck::key("restart_fraction", &O::restart_fraction, "fraction of the chains of an update that start anew").at_least(0).at_most(1)});
   for (deck::Key& k : contrastive_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
@@ -350,19 +358,20 @@ TrainingHealth ContrastiveDivergence::health() {
 }
 
 void ContrastiveDivergence::require_bounded(TrainingHealth const& h, Index update) const {
-  require_all(
-      std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
-      "the energy gap d_s = {:.4g} exceeded objective.divergence_bound = {:.4g} at update {}: data and chains diverge; use a smaller "
-      "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty",
-      h.energy_gap, options_.divergence_bound, update);
+  require_all(std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
+              "energy_gap = {:.4g} (mean energy of the data less that of the chains) exceeded objective.divergence_bound = {:.4g} at "
+              "update {}: data and chains diverge; use a smaller "
+              "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty",
+              h.energy_gap, options_.divergence_bound, update);
 }
 
 std::vector<Series> ContrastiveDivergence::series() const {
-  std::vector<Series> out{{"d_s", "mean E(data) - mean E(chains), averaged over the updates since the last row", true},
+  std::vector<Series> out{{"energy_gap", "d_s = mean E(data) - mean E(chains), averaged over the updates since the last row", true, "d_s"},
                           {"energy_data", "mean E(data) over the updates since the last row"},
                           {"energy_chains", "mean E(chains) over the updates since the last row"},
                           {"energy_spread", "standard deviation of E(chains) over the updates since the last row"}};
-  if (differentiable_) out.push_back({"r_s", "mean length of the chains' gradient step eta |dE/dx| at this update", true});
+  if (differentiable_)
+    out.push_back({"gradient_step", "r_s, mean length of the chains' gradient step eta |dE/dx| at this update", true, "r_s"});
   return out;
 }
 
@@ -389,7 +398,8 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
     for (Chains const& chains : buffer_) accepted += count_acceptance(chains);
     if (communicator_.all_reduce(accepted, Reduction::sum) == 0)
       out.push_back(
-          "the chains accepted no proposal and are still where they started: nothing was learnt from them, and d_s is meaningless; use a "
+          "the chains accepted no proposal and are still where they started: nothing was learnt from them, and energy_gap is meaningless; "
+          "use a "
           "smaller "
           "sampler.step_size");
   }
@@ -397,11 +407,11 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
   if (end == 0) return out;
   double const gap_now = mean_of(reports, first, end, gap), deviation = mean_of(reports, first, end, spread);
   if (deviation == 0)
-    out.push_back("all chains have the same energy in the last third of the training: they do not move, and d_s is meaningless");
+    out.push_back("all chains have the same energy in the last third of the training: they do not move, and energy_gap is meaningless");
   else if (std::abs(gap_now) > far_gap * deviation)
     out.push_back(fmt::format(
-        "d_s, the energy gap of data and chains, is {:.4g} in the last third of the training, {:.2g} standard deviations of the chains' "
-        "energies from 0: {}",
+        "energy_gap, the mean energy of the data less that of the chains, is {:.4g} in the last third of the training, {:.2g} standard "
+        "deviations of the chains' energies from 0: {}",
         gap_now, std::abs(gap_now) / deviation,
         gap_now < 0
             ? "the chains have higher energies than the data: they lag behind a model that changes faster than they move, or the model "
@@ -414,11 +424,13 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
   double const drift = mean_of(reports, middle, end, gap) - mean_of(reports, first, middle, gap);
   double const error = std::sqrt(squared_error_of_mean(reports, first, middle, gap) + squared_error_of_mean(reports, middle, end, gap));
   if (std::abs(drift) > drift_of_gap * deviation && std::abs(drift) > 4 * error)
-    out.push_back(fmt::format(
-        "d_s, the energy gap of data and chains, still drifts: by {:.4g} between the halves of the last third of the training "
-        "(standard deviation of the chains' energies: {:.4g}); the training has not converged, or is about to diverge: look at d_s in "
-        "history.h5, train longer or with a smaller optimizer.learning_rate",
-        drift, deviation));
+    out.push_back(
+        fmt::format("energy_gap, the mean energy of the data less that of the chains, still drifts: by {:.4g} between the halves of the "
+                    "last third of the training "
+                    "(standard deviation of the chains' energies: {:.4g}); the training has not converged, or is about to diverge: look at "
+                    "energy_gap in "
+                    "history.h5, train longer or with a smaller optimizer.learning_rate",
+                    drift, deviation));
   return out;
 }
 

@@ -51,12 +51,13 @@ void take_residual(Tiles g, ConstTiles z, ConstTileScalars sigma, Index real, Re
 
 deck::Schema denoising_score_matching_schema() {
   using O = DenoisingOptions;
-  auto schema = deck::schema<O>(
-      "denoising_score_matching",
-      "J = sigma^2 E[1/2 |s(x + sigma z) + z/sigma|^2], s the model's score: that of the data with noise; no sampler",
-      {deck::key("sigma", &O::sigma,
-                 "noise; several: one an epoch, in decreasing order, the last stays. None: all levels of a model with noise_levels")
-           .above(0)});
+  auto schema =
+      deck::schema<O>("denoising_score_matching",
+                      "J = sigma^2 E[1/2 |s(x + sigma z) + z/sigma|^2], s the model's score: that of the data with noise; no sampler",
+                      {deck::key("sigma", &O::sigma,
+                                 "standard deviation of the noise; several: one for each epoch, in decreasing order, the last for all "
+                                 "later ones; empty: all levels of a model with noise_levels")
+                           .above(0)});
   for (deck::Key& k : score_matching_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }

@@ -21,7 +21,9 @@ void transpose(Vector from, Vector to, Index rows, Index columns) {
 deck::Schema greedy_cd_schema() {
   deck::Schema schema = persistent_cd_schema();
   schema.type = "greedy_cd";
-  schema.doc = "a belief network's machines one after the other by persistent_cd, each on draws of the layer below; updates dealt evenly";
+  schema.doc =
+      "the machines of a deep_belief_network one after the other by persistent_cd, each from draws of the layer below, with equal shares "
+      "of the updates";
   return schema;
 }
 
@@ -118,7 +120,7 @@ Vector GreedyCd::gradient(Index update, Timers& timers) {
 
 std::vector<Series> GreedyCd::series() const {
   auto out = learners_.front()->series();
-  out.push_back({"machine", "of the stack that learns, from 0", true});
+  out.push_back({"machine", "machine of the stack that learns at this update, counted from 0", true});
   return out;
 }
 

@@ -14,16 +14,19 @@ deck::Schema hee_local_schema() {
   return deck::schema<O>(
       "hee_local",
       "local learning of an hee while inference runs: W += (dt/tau_w) < eps f' >; optimizer sgd with learning_rate 1 is the rule itself",
-      {deck::key("tau_w", &O::tau_w, "time constant of learning").above(0),
+      {deck::key("tau_w", &O::tau_w, "time constant tau_w of learning").above(0),
        deck::key("steps_per_update", &O::steps_per_update,
-                 "k, steps of the dynamics between two changes of the parameters; an error O(k dt/tau_w)")
+                 "number k of steps of the dynamics in each update of the parameters; the error is O(k dt/tau_w)")
            .at_least(1),
-       deck::key("steps_per_batch", &O::steps_per_batch, "steps for which a batch is shown, a multiple of steps_per_update").at_least(1),
-       deck::key("burn_in", &O::burn_in, "steps without learning after each change of the batch").at_least(0),
+       deck::key("steps_per_batch", &O::steps_per_batch, "number of steps for which a batch is shown, a multiple of steps_per_update")
+           .at_least(1),
+       deck::key("warmup", &O::warmup, "steps without learning after each change of the batch, in which the latent layers settle")
+           .at_least(0)
+           .formerly("burn_in"),
        deck::key("latent_start", &O::latent_start,
                  "latent layers at a new batch: warm, as the last batch left them, or redrawn from sampler.initial")
            .one_of({"warm", "redrawn"}),
-       deck::key("lateral_decay", &O::lateral_decay, "lambda, pulls lateral connections S to zero").at_least(0)});
+       deck::key("lateral_decay", &O::lateral_decay, "lambda of the decay of the lateral connections S to zero").at_least(0)});
 }
 
 void HeeLocal::require_fit(HeeLocalOptions const& o) {
@@ -51,25 +54,25 @@ HeeLocal::HeeLocal(Hee const& model, HeeLangevinOptions const& dynamics, HeeLoca
 }
 
 double HeeLocal::chain_steps_per_update() const {
-  double const burn_in = static_cast<double>(options_.burn_in) / static_cast<double>(updates_per_batch_);
-  return static_cast<double>(batches_.batch()) * (static_cast<double>(options_.steps_per_update) + burn_in);
+  double const warmup = static_cast<double>(options_.warmup) / static_cast<double>(updates_per_batch_);
+  return static_cast<double>(batches_.batch()) * (static_cast<double>(options_.steps_per_update) + warmup);
 }
 
 Index HeeLocal::first_step(Index update) const {
   Index const batch = update / updates_per_batch_;
-  return batch * (options_.burn_in + options_.steps_per_batch) + options_.burn_in + update % updates_per_batch_ * options_.steps_per_update;
+  return batch * (options_.warmup + options_.steps_per_batch) + options_.warmup + update % updates_per_batch_ * options_.steps_per_update;
 }
 
 void HeeLocal::show_next_batch(Index update) {
   Index const batch = update / updates_per_batch_;
   batches_.fill(chains_.x[0], chains_.tiling, chains_.mine, batch);
   if (options_.latent_start == "redrawn") dynamics_.initialise(chains_, key_, batch, initial_, Visible::clamped);
-  dynamics_.advance(chains_, key_, {0, chains_.mine.count}, first_step(update) - options_.burn_in, options_.burn_in, Visible::clamped);
+  dynamics_.advance(chains_, key_, {0, chains_.mine.count}, first_step(update) - options_.warmup, options_.warmup, Visible::clamped);
 }
 
 Vector HeeLocal::gradient(Index update, Timers& timers) {
   if (update % updates_per_batch_ == 0) {
-    Timers::Scope const scope(timers, "data and burn-in");
+    Timers::Scope const scope(timers, "data and warm-up");
     show_next_batch(update);
   }
   {

@@ -17,7 +17,7 @@ struct HeeLocalOptions {
   double tau_w = 10;
   Index steps_per_update = 10;  // k
   Index steps_per_batch = 1000;
-  Index burn_in = 0;
+  Index warmup = 0;
   std::string latent_start = "warm";
   double lateral_decay = 0;  // lambda
 };

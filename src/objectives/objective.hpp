@@ -13,8 +13,9 @@ namespace partita {
 // A quantity that an objective reports at intervals.
 struct Series {
   std::string name;
-  std::string definition;    // one line
-  bool in_progress = false;  // shown in the progress line
+  std::string definition;        // one line
+  bool in_progress = false;      // shown in the progress line
+  std::string former_name = {};  // in the histories of earlier versions
 };
 
 // A part of the training in which a range of the parameters is learnt, with its own optimizer and schedule.

@@ -19,7 +19,8 @@ deck::Schema pseudo_likelihood_schema() {
   using O = PseudoLikelihoodOptions;
   return deck::schema<O>(
       "pseudo_likelihood", "-E[sum_k log p(x_k | rest)] of a fully visible machine: exact gradient, no sampler",
-      {deck::key("tile_width", &O::tile_width, "items of the batch that are computed together; ranks share out tiles. 0: 128, or the batch")
+      {deck::key("tile_width", &O::tile_width,
+                 "items that are computed together, a tile; MPI ranks share the tiles; 0: 128, or the batch where that is smaller")
            .at_least(0)
            .multiple_of(lane_quantum)});
 }

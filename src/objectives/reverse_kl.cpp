@@ -24,13 +24,16 @@ deck::Schema reverse_kl_schema() {
   using O = ReverseKlOptions;
   return deck::schema<O>(
       "reverse_kl", "KL divergence of a flow's samples from the [target]: J = mean beta U(x) - log|det S| + ..; needs no data",
-      {deck::key("beta_start", &O::beta_start, "beta of U at the start; 1: no annealing, and modes of the target may be lost")
+      {deck::key("beta_start", &O::beta_start, "factor beta of U at the start; 1: no annealing, and modes of the target may be lost")
            .above(0)
            .at_most(1),
-       deck::key("annealed_share", &O::annealed_share, "share of train.schedule_updates over which beta rises linearly to 1")
+       deck::key("annealed_fraction", &O::annealed_fraction, "fraction of train.schedule_updates over which beta rises linearly to 1")
            .at_least(0)
-           .at_most(1),
-       deck::key("tile_width", &O::tile_width, "latents of a tile; 0: computed").at_least(0).multiple_of(lane_quantum)});
+           .at_most(1)
+           .formerly("annealed_share"),
+       deck::key("tile_width", &O::tile_width, "samples that are computed together, a tile; 0: by their number and the dimension")
+           .at_least(0)
+           .multiple_of(lane_quantum)});
 }
 
 ReverseKl::ReverseKl(Nice& flow, std::unique_ptr<DifferentiableModel> target, ReverseKlOptions const& options, Tiling const& batch,
@@ -54,7 +57,7 @@ ReverseKl::ReverseKl(Nice& flow, std::unique_ptr<DifferentiableModel> target, Re
 }
 
 double ReverseKl::beta(Index update) const {
-  double const rising = options_.annealed_share * static_cast<double>(updates_),
+  double const rising = options_.annealed_fraction * static_cast<double>(updates_),
                done = rising > 0 ? std::min(1., static_cast<double>(update) / rising) : 1;
   return options_.beta_start + (1 - options_.beta_start) * done;
 }

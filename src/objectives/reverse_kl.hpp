@@ -13,7 +13,7 @@ namespace partita {
 
 struct ReverseKlOptions {
   double beta_start = 0.1;
-  double annealed_share = 0.5;
+  double annealed_fraction = 0.5;
   Index tile_width = 0;
 };
 deck::Schema reverse_kl_schema();

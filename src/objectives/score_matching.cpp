@@ -85,7 +85,7 @@ void normalise(TileStorage const& v) {
 
 std::vector<deck::Key> score_matching_keys() {
   return {deck::key("tile_width", &ScoreMatchingOptions::tile_width,
-                    "items of the batch that are computed together; ranks share out tiles. 0: 128, or the batch")
+                    "items that are computed together, a tile; MPI ranks share the tiles; 0: 128, or the batch where that is smaller")
               .at_least(0)
               .multiple_of(lane_quantum)};
 }
@@ -249,10 +249,12 @@ deck::Schema sliced_score_matching_schema() {
   using O = SlicedOptions;
   auto schema = deck::schema<O>(
       "sliced_score_matching", "J = E_v E[1/2 (v.s)^2 + v' (ds/dx) v] over random directions v, s the model's score; no sampler",
-      {deck::key("directions", &O::directions, "law of v, with E vv' = I; sphere: of radius sqrt(dimension)")
+      {deck::key("directions", &O::directions,
+                 "distribution of the directions v, with E vv' = I; sphere: uniform on the sphere of radius sqrt(dimension)")
            .one_of({"gaussian", "rademacher", "sphere"}),
-       deck::key("projections", &O::projections, "M, directions an item and update").at_least(1),
-       deck::key("variance_reduced", &O::variance_reduced, "the first term is its mean over v, 1/2 |s|^2; costs one jet of order 1 more")});
+       deck::key("projections", &O::projections, "number M of directions for each item in each update").at_least(1),
+       deck::key("variance_reduced", &O::variance_reduced,
+                 "whether the first term is its mean over v, 1/2 |s|^2; costs one jet of order 1 more")});
   for (deck::Key& k : noiseless_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }

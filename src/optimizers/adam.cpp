@@ -8,8 +8,8 @@ deck::Schema adam_schema() {
   using O = AdamOptions;
   return deck::schema<O>(
       "adam", "theta <- theta - rate m / (sqrt v + epsilon) with running means m of the gradient and v of its square",
-      {deck::key("beta1", &O::beta1, "decay of m; 0 suits fast-moving chains").at_least(0).below(1),
-       deck::key("beta2", &O::beta2, "decay of v").at_least(0).below(1),
+      {deck::key("beta1", &O::beta1, "decay rate of the running mean m; 0 suits chains that move fast").at_least(0).below(1),
+       deck::key("beta2", &O::beta2, "decay rate of the running mean v").at_least(0).below(1),
        deck::key("epsilon", &O::epsilon, "keeps the quotient finite").above(0),
        deck::key("weight_decay", &O::weight_decay, "theta <- (1 - rate weight_decay) theta at each update").at_least(0)});
 }

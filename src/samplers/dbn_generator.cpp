@@ -23,8 +23,8 @@ void visible_means(Rbm const& machine, ConstTiles hidden, Tiles to) {
 
 deck::Schema dbn_generator_schema() {
   using O = DbnGeneratorOptions;
-  return deck::schema<O>("dbn_top_down", "samples of a belief network: Gibbs sweeps in its top machine, then one pass down",
-                         {deck::key("steps", &O::steps, "sweeps of the top machine").at_least(1)});
+  return deck::schema<O>("dbn_top_down", "samples of a deep_belief_network: Gibbs sweeps in its top machine, then one pass down",
+                         {deck::key("steps", &O::steps, "number of Gibbs sweeps of the top machine").at_least(1)});
 }
 
 DbnGenerator::DbnGenerator(DeepBeliefNetwork const& model, DbnGeneratorOptions options, Tiling const& tiling, Communicator communicator,

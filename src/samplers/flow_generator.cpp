@@ -98,8 +98,8 @@ deck::Schema flow_metropolis_schema() {
   using O = FlowMetropolisOptions;
   return deck::schema<O>(
       "flow_metropolis", "chains of the [target] whose proposals are samples of a nice flow, then steps of the [sampler], if there is one",
-      {deck::key("steps", &O::steps, "proposals of each chain").at_least(1),
-       deck::key("sampler_steps", &O::sampler_steps, "steps of the [sampler] from where they leave the chains, at its step_size as given")
+      {deck::key("steps", &O::steps, "number of proposals of each chain").at_least(1),
+       deck::key("sampler_steps", &O::sampler_steps, "number of steps of the [sampler] after the proposals, at its step_size as given")
            .at_least(0)});
 }
 

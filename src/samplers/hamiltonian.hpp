@@ -30,12 +30,12 @@ struct HamiltonianScheme {
   using S = Strip<HamiltonianScheme>;
 
   Real step, beta;  // leapfrog length, inverse temperature
-  Index leapfrogs;
+  Index leapfrog_steps;
   Lengths lengths = {};
-  bool varies = false;   // the number of leapfrogs is random_length(), of mean `leapfrogs`
+  bool varies = false;   // the number of leapfrog_steps is random_length(), of mean `leapfrog_steps`
   random::Key key = {};  // of the random lengths
 
-  KOKKOS_FUNCTION Index evaluations(Index n) const { return varies ? random_length(key, n, leapfrogs) : leapfrogs; }
+  KOKKOS_FUNCTION Index evaluations(Index n) const { return varies ? random_length(key, n, leapfrog_steps) : leapfrog_steps; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(S const& s) const { return s.vector(there); }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(S const& s) const { return s.vector(gradient_there); }
   KOKKOS_FORCEINLINE_FUNCTION double* energy(S const& s) const { return s.energy(energy_there); }

@@ -14,7 +14,9 @@ template <class O>
 std::vector<deck::Key> duration_keys() {
   return {
       deck::key("duration", &O::duration, "time that the chains run").above(0).in("tau"),
-      deck::key("average_over", &O::average_over, "output = average: the last part of it, over which x is averaged").above(0).in("tau"),
+      deck::key("average_over", &O::average_over, "output = \"average\": last part of the duration, over which x is averaged")
+          .above(0)
+          .in("tau"),
       deck::key(
           "output", &O::output,
           "average: each chain's mean over the end of the run (near the mean of the model where that is unimodal); last: its last state")
@@ -49,8 +51,8 @@ deck::Schema hee_marginal_schema() {
   using O = HeeMarginalOptions;
   auto keys = duration_keys<O>();
   keys.push_back(deck::key("latent_chains", &O::latent_chains,
-                           "latent chains that share an image, which moves in the mean of their eta_0: 1, 2, 4, 8 or 16; more than one "
-                           "narrow p(x_0) by O(tau / tau_0) unless sampler.tau_0 is far above tau")
+                           "number of latent chains for each image, which moves by the mean of their eta_0: 1, 2, 4, 8 or 16; with more "
+                           "than one p(x_0) is too narrow by O(tau / tau_0), unless sampler.tau_0 is far above tau")
                      .at_least(1)
                      .at_most(lane_quantum));
   return deck::schema<O>("hee_marginal", "Langevin dynamics of an hee's p(x_0), its gradient averaged over latent chains", std::move(keys));

@@ -14,22 +14,29 @@ deck::Schema hee_langevin_schema() {
   using O = HeeLangevinOptions;
   return deck::schema<O>(
       "hee_langevin", "Langevin dynamics of the latent layers of an hee, with fast neurons in place of A'(eta)",
-      {deck::key("step_size", &O::step_size, "dt, in the unit of tau").above(0),
-       deck::key("tau", &O::tau, "tau_1 .. tau_L: one for all layers, first and last of equally spaced ones, or a list").above(0),
-       deck::key("tau_0", &O::tau_0, "of the visible layer where it is free").above(0),
-       deck::key("order", &O::order, "second adds the adaptation v, which makes slow modes about 1 + m times faster")
+      {deck::key("step_size", &O::step_size, "time step dt, in the unit of tau").above(0),
+       deck::key(
+           "tau", &O::tau,
+           "time constants tau_1 .. tau_L of the latent layers: one for all, the first and last of evenly spaced ones, or one for each")
+           .above(0),
+       deck::key("tau_0", &O::tau_0, "time constant of the visible layer, where it is not held").above(0),
+       deck::key("order", &O::order, "order of the dynamics: second adds the adaptation v, which makes slow modes about 1 + m times faster")
            .one_of({"first", "second"}),
-       deck::key("tau_v", &O::tau_v, "of the adaptation, in units of tau_l").above(0),
-       deck::key("m", &O::m, "strength of the adaptation; its stationary variance is m / tau_v").above(0),
-       deck::key("tau_u", &O::tau_u, "of the fast neurons, above step_size").above(0),
-       deck::key("replicas", &O::replicas, "K, fast neurons a unit, averaged").at_least(1),
-       deck::key("aprime", &O::aprime,
-                 "A'(eta) from fast neurons, in closed form, or by a fresh draw each step; the last two for phi = "
-                 "identity, g = quadratic")
-           .one_of({"interneuron", "closed_form", "fresh"}),
-       deck::key("integrator", &O::integrator, "leimkuhler_matthews, for order = first, has the exact covariance on Gaussians")
+       deck::key("tau_v", &O::tau_v, "time constant of the adaptation v, in units of tau_l").above(0),
+       deck::key("adaptation", &O::m, "strength m of the adaptation; the stationary variance of v is m / tau_v").above(0).formerly("m"),
+       deck::key("tau_u", &O::tau_u, "time constant of the fast neurons u, above step_size").above(0),
+       deck::key("replicas", &O::replicas, "number K of fast neurons for each unit, which are averaged").at_least(1),
+       deck::key("statistic_mean", &O::statistic_mean,
+                 "how A'(eta), the mean of the sufficient statistic, is found: interneuron, by fast neurons; closed_form; fresh, by a new "
+                 "draw in each step; the last two need statistic = identity and base_measure = quadratic")
+           .one_of({"interneuron", "closed_form", "fresh"})
+           .formerly("aprime"),
+       deck::key("integrator", &O::integrator,
+                 "integrator of the dynamics; leimkuhler_matthews, for order = first alone, has the exact covariance on Gaussians")
            .one_of({"euler", "leimkuhler_matthews"}),
-       deck::key("drift", &O::drift, "tamed is F/(1 + dt |F|/tau), stable for any g; automatic tames where g is quartic")
+       deck::key("drift", &O::drift,
+                 "drift of the dynamics: plain, F; tamed, F/(1 + dt |F|/tau), which is stable for any base_measure; automatic, tamed where "
+                 "base_measure is quartic")
            .one_of({"automatic", "plain", "tamed"})});
 }
 
@@ -292,7 +299,7 @@ bool second_order(HeeLangevinOptions const& o) { return o.order == "second"; }
 
 // Number of layers with fast neurons, the top one included where A'(b_L) has no closed form.
 Index fast_layers(HeeLangevinOptions const& o, Hee const& model) {
-  if (o.aprime != "interneuron") return 0;
+  if (o.statistic_mean != "interneuron") return 0;
   return model.layers() + (model.gaussian_conditionals() ? 0 : 1);
 }
 
@@ -306,15 +313,16 @@ Index widest(Hee const& model, Index first, Index last) {
 
 HeeLangevin::HeeLangevin(HeeLangevinOptions const& o, Hee const& model)
     : model_(model), options_(o), tau_(relaxation_times(o.tau, model.layers())) {
-  bool const interneurons = o.aprime == "interneuron";
+  bool const interneurons = o.statistic_mean == "interneuron";
   require_all(
       o.order == "first" || o.integrator == "euler", ExitCode::usage,
       "sampler.integrator = \"leimkuhler_matthews\" with sampler.order = \"second\" (it is not defined for the adaptation's noise); use "
       "order = \"first\", or integrator = \"euler\"");
   require_all(interneurons || model.gaussian_conditionals(), ExitCode::usage,
-              "sampler.aprime = \"{}\" (A' of this model has no closed form, which needs phi = \"identity\" and g = \"quadratic\"); use "
-              "aprime = \"interneuron\"",
-              o.aprime);
+              "sampler.statistic_mean = \"{}\" (A' of this model has no closed form, which needs statistic = \"identity\" and base_measure "
+              "= \"quadratic\"); use "
+              "statistic_mean = \"interneuron\"",
+              o.statistic_mean);
   require_all(!interneurons || o.step_size < o.tau_u, ExitCode::usage,
               "sampler.step_size = {} with tau_u = {} (fast neurons are unstable from step_size = tau_u on); use a step_size well below "
               "tau_u",
@@ -488,10 +496,10 @@ class Flight {
     return {s.data() + first_ * stride, pitch, stride};
   }
 
-  MeanStatistic mean(std::string const& aprime, Index l) const {
+  MeanStatistic mean(std::string const& statistic_mean, Index l) const {
     if (l < static_cast<Index>(chains_.u.size())) return MeanStatistic::interneuron;
     if (l == model_.layers()) return learning() ? MeanStatistic::closed_form : MeanStatistic::none;
-    return aprime == "fresh" ? MeanStatistic::fresh : MeanStatistic::closed_form;
+    return statistic_mean == "fresh" ? MeanStatistic::fresh : MeanStatistic::closed_form;
   }
 
   // The step of the units of layer l, without the parts that change from step to step.
@@ -503,7 +511,7 @@ class Flight {
     LayerStep s{};
     s.f = model_.f(), s.phi = model_.phi(), s.g = model_.g();
     s.tamed = o.drift == "tamed" || (o.drift == "automatic" && model_.g() == BaseMeasure::quartic);
-    s.mean = mean(o.aprime, l);
+    s.mean = mean(o.statistic_mean, l);
     s.noise = {random::round_keys(key), 0, o.integrator == "leimkuhler_matthews"};
     s.first_chain = static_cast<std::uint64_t>(chains_.tiling.first_chain(chains_.mine.first + first_));
     s.width = chains_.tiling.width, s.real_lanes = real_lanes();
@@ -593,7 +601,7 @@ double HeeLangevin::flops_per_step(bool learning) const {
 double HeeLangevin::normals_per_step(Visible visible) const {
   Index moving = 0, fast = 0;
   for (Index l = visible == Visible::clamped ? 1 : 0; l <= model_.layers(); l++) moving += model_.width(l);
-  Index const drawing = options_.aprime == "fresh" ? model_.layers() : fast_layers(options_, model_);
+  Index const drawing = options_.statistic_mean == "fresh" ? model_.layers() : fast_layers(options_, model_);
   for (Index l = 0; l < drawing; l++) fast += options_.replicas * model_.width(l);
   Index const adapting = second_order(options_) ? model_.units() : 0;
   return static_cast<double>((moving + adapting + fast) * (options_.integrator == "leimkuhler_matthews" ? 2 : 1));

@@ -21,12 +21,12 @@ struct HeeLangevinOptions {
   double tau_0 = 1;               // of x_0 where it is free
   std::string order = "second";   // first, second
   double tau_v = 0.5;             // in units of tau_l
-  double m = 0.5;
+  double m = 0.5;                 // "adaptation" in decks
   double tau_u = 0.1;
-  Index replicas = 1;                  // K fast neurons per unit, averaged
-  std::string aprime = "interneuron";  // interneuron, closed_form, fresh
-  std::string integrator = "euler";    // euler, leimkuhler_matthews
-  std::string drift = "automatic";     // plain, tamed F/(1 + dt |F|/tau); automatic: tamed where g is quartic
+  Index replicas = 1;                          // K fast neurons per unit, averaged
+  std::string statistic_mean = "interneuron";  // interneuron, closed_form, fresh
+  std::string integrator = "euler";            // euler, leimkuhler_matthews
+  std::string drift = "automatic";             // plain, tamed F/(1 + dt |F|/tau); automatic: tamed where g is quartic
 };
 deck::Schema hee_langevin_schema();
 // Lanes of a tile where the deck gives no width.
@@ -45,7 +45,7 @@ struct HeeChains {
   std::vector<TileStorage> x;  // [l], l = 0 .. L: (tile, n_l, pitch)
   std::vector<TileStorage> v;  // [l-1], l = 1 .. L, of second order; else empty
   std::vector<TileStorage> u;  // [l], fast neurons of layers 0 .. L-1 (to L where A' has no closed form): (tile, K n_l, pitch), replica
-                               // by replica; only for aprime = interneuron
+                               // by replica; only for statistic_mean = interneuron
   void repeat_last_chain(TileRange local) const;  // see chains.hpp; for all arrays
   void describe_state(State&, std::string const& group) const;
   std::size_t bytes() const;

@@ -107,7 +107,8 @@ std::vector<deck::Key> ladder_keys() {
   using O = LadderOptions;
   return {deck::key("swap_every", &O::swap_every, "steps between two attempts to swap").at_least(1),
           deck::key("placement", &O::placement,
-                    "rungs of a tile on one rank, or dealt over the ranks, for fewer tiles than ranks; the samples are the same bits")
+                    "together: all rungs of a tile on one MPI rank; across: shared out over the ranks, for fewer tiles than ranks; the "
+                    "samples are the same bits")
               .one_of({"together", "across"})
               .free_on_restart()};
 }
@@ -353,12 +354,12 @@ std::vector<Sampler::Result> LadderSampler::results() const {
     if (!(rate >= lowest)) lowest = std::isnan(lowest) ? lowest : rate;  // NaN stays
     out.push_back({fmt::format("swap_rate_{:02}", p + 1), rate, fmt::format("share of accepted swaps of rungs {} and {}", p, p + 1)});
   }
-  out.push_back({"swap_rate_lowest", lowest, "the lowest of these", warning_of_swaps(lowest)});
+  out.push_back({"swap_rate_lowest", lowest, "lowest share of accepted swaps of two neighbouring rungs", warning_of_swaps(lowest)});
   Index trips = 0, chains = 0;
   for (auto const& [number, set] : sets_) trips += count(set, 0, round_trips), chains += set.rungs[0].chains.tiling.chains;
   out.push_back({"round_trips",
                  static_cast<double>(ranks_.all_reduce(trips, Reduction::sum)) / static_cast<double>(std::max<Index>(chains, 1)),
-                 "completed trips of a state from the coldest rung to the hottest and back, a chain"});
+                 "completed trips of a state from the coldest rung to the hottest and back, for each chain"});
   return out;
 }
 

@@ -30,15 +30,19 @@ Tiles storage_like(TileStorage& storage, Index rows, Tiles x) {
 deck::Schema langevin_gibbs_schema() {
   using O = LangevinGibbsOptions;
   return deck::schema<O>(
-      "langevin_gibbs", "restricted machines with gaussian visible units: a step draws h given v, then makes Langevin steps on v given h",
-      {deck::key("step_size", &O::step_size, "eta of v <- v - eta s^2 dE/dv + sqrt(2 eta) s xi; 1 forgets v")
+      "langevin_gibbs",
+      "for restricted machines with gaussian visible units: a step draws h given v, then makes Langevin steps of v given h",
+      {deck::key("step_size", &O::step_size,
+                 "step size eta of v <- v - eta s^2 dE/dv + sqrt(2 eta) s xi; with 1 the new v does not depend on the old one")
            .required()
            .above(0)
            .at_most(1),
-       deck::key("langevin_steps", &O::langevin_steps, "Langevin steps for each draw of h").at_least(1),
+       deck::key("langevin_steps", &O::langevin_steps, "number of Langevin steps for each draw of h").at_least(1),
        deck::key("adjusted", &O::adjusted,
-                 "accept or reject them all at once, exact; without: given h the variance is 2 / (2 - eta) too large"),
-       deck::key("target_acceptance", &O::target_acceptance, "adjusted: acceptance that the warm-up adapts eta to; 0: eta stays as given")
+                 "whether all Langevin steps together are accepted or rejected, which is exact; without, the variance given h is too large "
+                 "by the factor 2 / (2 - eta)"),
+       deck::key("target_acceptance", &O::target_acceptance,
+                 "adjusted = true: acceptance rate to which the warm-up adapts eta; 0: eta stays as given")
            .at_least(0)
            .below(1)});
 }

@@ -41,33 +41,38 @@ deck::Schema mclmc_schema() {
   using O = MclmcOptions;
   return deck::schema<O>(
       "mclmc", "microcanonical Langevin: unit speed, directions turned by the gradient and mixed with noise; no acceptance test",
-      {deck::key("step_size", &O::step_size, "distance of a step at the start; 0: sqrt(d T) / 4; adapted during the warm-up").at_least(0),
-       deck::key("energy_error", &O::energy_error,
-                 "variance of a step's energy error, over d, that the warm-up adapts the step to; 0: the step stays as given")
-           .at_least(0),
-       deck::key("length", &O::length, "distance in which a direction is forgotten; 0: from the spread of the chains in the warm-up")
-           .at_least(0),
-       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
+      {deck::key("step_size", &O::step_size, "length of a step at the start; 0: sqrt(d T) / 4; adapted in the warm-up").at_least(0),
+       deck::key("energy_error_variance", &O::energy_error_variance,
+                 "variance of a step's energy error, divided by d, to which the warm-up adapts the step size; 0: it stays as given")
+           .at_least(0)
+           .formerly("energy_error"),
+       deck::key("decoherence_length", &O::decoherence_length,
+                 "distance over which noise changes the direction of motion; 0: from the spread of the chains in the warm-up")
+           .at_least(0)
+           .formerly("length"),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").above(0),
        deck::key("adapt_mass", &O::adapt_mass,
-                 "the warm-up also scales each coordinate by how far the chains and their gradients spread, by which wide coordinates take "
-                 "longer steps")});
+                 "whether the warm-up also scales each coordinate by the spread of the chains and of their gradients, so that wide "
+                 "coordinates take longer steps")});
 }
 
 deck::Schema mams_schema() {
   using O = MamsOptions;
   return deck::schema<O>(
       "mams", "microcanonical trajectories of random length, accepted or rejected; exact; a step is one trajectory",
-      {deck::key("step_size", &O::step_size,
-                 "distance of a step of a trajectory at the start; 0: sqrt(d T) / 4; adapted during the warm-up")
+      {deck::key("step_size", &O::step_size, "length of a step of a trajectory at the start; 0: sqrt(d T) / 4; adapted in the warm-up")
            .at_least(0),
-       deck::key("length", &O::length, "mean length of a trajectory; 0: from the spread of the chains in the warm-up").at_least(0),
-       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
-       deck::key("target_acceptance", &O::target_acceptance, "acceptance that the warm-up adapts the step to; 0: it stays as given")
+       deck::key("trajectory_length", &O::trajectory_length, "mean length of a trajectory; 0: from the spread of the chains in the warm-up")
+           .at_least(0)
+           .formerly("length"),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").above(0),
+       deck::key("target_acceptance", &O::target_acceptance,
+                 "acceptance rate to which the warm-up adapts the step size; 0: it stays as given")
            .at_least(0)
            .below(1),
        deck::key("adapt_mass", &O::adapt_mass,
-                 "the warm-up also scales each coordinate by how far the chains and their gradients spread, by which wide coordinates take "
-                 "longer steps")});
+                 "whether the warm-up also scales each coordinate by the spread of the chains and of their gradients, so that wide "
+                 "coordinates take longer steps")});
 }
 
 void require_directions(Index moving) {
@@ -150,9 +155,9 @@ void Mclmc::adapt_step(Chains const& chains, Communicator const& ranks) {
   }
   Kokkos::deep_copy(squared_errors_, 0.);
   double const all = sum_over_tiles(ranks, mine_, tiles_, sums, 1)[0];
-  if (options_.energy_error == 0 || steps == 0) return;
+  if (options_.energy_error_variance == 0 || steps == 0) return;
   double const variance = all / static_cast<double>(chains.tiling.chains * steps * length_.moving());
-  double const excess = std::log(variance / options_.energy_error) / 6;
+  double const excess = std::log(variance / options_.energy_error_variance) / 6;
   step_size_ *= std::exp(std::clamp(-excess / std::sqrt(static_cast<double>(++adaptations_)), -2., 0.7));
 }
 

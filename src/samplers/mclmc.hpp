@@ -152,16 +152,17 @@ class MicrocanonicalLength {
 
 struct MclmcOptions {
   double step_size = 0;
-  double length = 0;
+  double decoherence_length = 0;
   double temperature = 1;
-  double energy_error = 5e-4;
+  double energy_error_variance = 5e-4;
   bool adapt_mass = true;
 };
 deck::Schema mclmc_schema();
 
 class Mclmc : public SchemeSampler<MicrocanonicalScheme<false>, Sampler> {
  public:
-  explicit Mclmc(MclmcOptions const& o) : SchemeSampler(o.step_size, o.temperature), options_(o), length_(o.length, 0.7, o.adapt_mass) {}
+  explicit Mclmc(MclmcOptions const& o)
+      : SchemeSampler(o.step_size, o.temperature), options_(o), length_(o.decoherence_length, 0.7, o.adapt_mass) {}
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
@@ -185,7 +186,7 @@ class Mclmc : public SchemeSampler<MicrocanonicalScheme<false>, Sampler> {
 
 struct MamsOptions {
   double step_size = 0;
-  double length = 0;
+  double trajectory_length = 0;
   double temperature = 1;
   double target_acceptance = 0.9;  // of Robnik, Cohn-Gordon and Seljak
   bool adapt_mass = true;
@@ -195,7 +196,7 @@ deck::Schema mams_schema();
 class Mams : public SchemeSampler<MicrocanonicalScheme<true>, AdjustedSampler> {
  public:
   explicit Mams(MamsOptions const& o)
-      : SchemeSampler(o.step_size, o.temperature, o.target_acceptance), length_(o.length, 1, o.adapt_mass) {}
+      : SchemeSampler(o.step_size, o.temperature, o.target_acceptance), length_(o.trajectory_length, 1, o.adapt_mass) {}
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;

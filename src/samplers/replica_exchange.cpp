@@ -39,7 +39,7 @@ std::vector<Move> const& moves() {
        [](Options const& o, double t) { return std::make_unique<Ula>(UlaOptions{.step_size = o.step_size, .temperature = t}); }},
       {"hmc", true,
        [](Options const& o, double t) {
-         return std::make_unique<Hmc>(HmcOptions{o.step_size * std::sqrt(t), o.leapfrogs, t, target<HmcOptions>(o), o.random_length});
+         return std::make_unique<Hmc>(HmcOptions{o.step_size * std::sqrt(t), o.leapfrog_steps, t, target<HmcOptions>(o), o.random_length});
        }},
   };
   return table;
@@ -74,25 +74,34 @@ deck::Schema replica_exchange_schema() {
   std::vector<std::string> names;
   for (Move const& m : moves()) names.push_back(m.name);
   auto schema = deck::schema<O>(
-      "replica_exchange", "chains that swap states with chains at higher temperatures, exp(-beta E); of units, p_beta of their path",
-      {deck::key("moves", &O::moves, "how the chains of each rung move").required().one_of(names),
-       deck::key("step_size", &O::step_size, "eta of mala and ula, leapfrog step of hmc at the coldest rung; adapted rung by rung")
+      "replica_exchange",
+      "chains that swap states with chains at higher temperatures, exp(-beta E); for machines, with the distributions p_beta of annealed "
+      "importance sampling",
+      {deck::key("moves", &O::moves, "how the chains at each temperature move").required().one_of(names),
+       deck::key("step_size", &O::step_size,
+                 "step size eta of mala and ula, or leapfrog step of hmc, at the lowest temperature; adapted at each temperature")
            .above(0),
        deck::key("target_acceptance", &O::target_acceptance,
-                 "acceptance that the warm-up adapts mala's and hmc's steps to; 0: they stay; unset: the default of the moves")
+                 "mala and hmc: acceptance rate to which the warm-up adapts the step sizes; 0: they stay as given; left out: the default "
+                 "of that sampler")
            .at_least(0)
            .below(1),
-       deck::key("leapfrogs", &O::leapfrogs, "leapfrog steps of an hmc trajectory; their mean where random_length = true").at_least(1),
+       deck::key("leapfrog_steps", &O::leapfrog_steps,
+                 "hmc: number of leapfrog steps of a trajectory; their mean with random_length = true")
+           .at_least(1)
+           .formerly("leapfrogs"),
        deck::key("random_length", &O::random_length,
-                 "hmc: each trajectory has a number of leapfrog steps of its own, uniform on 1 to 2 leapfrogs - 1"),
-       deck::key("rungs", &O::rungs, "temperatures, that of the samples included").at_least(2),
-       deck::key("lowest_beta", &O::lowest_beta, "1/T of the hottest rung; 0, independent draws, for gibbs alone").at_least(0).below(1),
+                 "hmc: whether the number of leapfrog steps is random, uniform on 1 to 2 leapfrog_steps - 1"),
+       deck::key("rungs", &O::rungs, "number of temperatures (rungs), that of the samples included").at_least(2),
+       deck::key("lowest_beta", &O::lowest_beta, "1/T of the highest temperature; 0, independent draws, for gibbs alone")
+           .at_least(0)
+           .below(1),
        deck::key("betas", &O::betas, "all 1/T from 1 downwards, in place of rungs and lowest_beta")
            .at_least(0)
            .at_most(1)
            .excludes({"rungs", "lowest_beta"}),
        deck::key("adapt_ladder", &O::adapt_ladder,
-                 "betas between the ends move towards equal swap rates during the warm-up of a sampling run")});
+                 "whether the warm-up of a sampling run moves the betas between the ends towards equal swap rates")});
   for (deck::Key& k : ladder_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
@@ -202,7 +211,7 @@ std::vector<double> equal_rejections(std::vector<double> const& betas, std::vect
 
 std::vector<Sampler::Result> ReplicaExchange::results() const {
   std::vector<Result> out;
-  for (Index r = 0; r < rungs(); r++) out.push_back({fmt::format("beta_{:02}", r), beta(r), "1/T of this rung"});
+  for (Index r = 0; r < rungs(); r++) out.push_back({fmt::format("beta_{:02}", r), beta(r), fmt::format("1/T of rung {}", r)});
   for (Result& r : LadderSampler::results()) {
     if (!r.warning.empty() && !std::isnan(r.value))
       r.warning += "; use more sampler.rungs (twice as many, say), or a higher sampler.lowest_beta";

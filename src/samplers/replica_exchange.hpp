@@ -9,7 +9,7 @@ struct ReplicaExchangeOptions {
   std::string moves;
   double step_size = 0;
   double target_acceptance = -1;
-  Index leapfrogs = 10;
+  Index leapfrog_steps = 10;
   bool random_length = true;
   Index rungs = 8;
   double lowest_beta = 0.1;

@@ -10,14 +10,16 @@ deck::Schema trajectory_tempering_schema() {
   using O = TrajectoryTemperingOptions;
   auto schema = deck::schema<O>(
       "trajectory_tempering", "Gibbs sweeps of a machine that swaps states with earlier parameters of its training",
-      {deck::key("rungs", &O::rungs, "earlier parameters that are kept at most, the start included").at_least(1),
+      {deck::key("rungs", &O::rungs, "largest number of earlier parameters (rungs) that are kept, those of the start included").at_least(1),
        deck::key("freeze_below", &O::freeze_below,
-                 "a copy is kept when swaps of the present parameters with the newest fall below this rate")
+                 "the present parameters are kept when the rate of swaps with the newest kept ones falls below this")
            .above(0)
            .below(1)
            .for_tasks({"train"}),
-       deck::key("measure_every", &O::measure_every, "sampler steps over which that rate is measured").at_least(1).for_tasks({"train"}),
-       deck::key("trajectory", &O::trajectory, "run directory or checkpoint of the training whose copies are the rungs")
+       deck::key("measure_every", &O::measure_every, "number of sampler steps over which the rate of swaps is measured")
+           .at_least(1)
+           .for_tasks({"train"}),
+       deck::key("trajectory", &O::trajectory, "run directory or checkpoint of the training whose kept parameters are the rungs")
            .required()
            .for_tasks({"sample"})});
   for (deck::Key& k : ladder_keys()) schema.keys.push_back(std::move(k));

@@ -14,7 +14,7 @@ sed '/^target_acceptance/d' "$INPUTS/double_well.toml" >unadjusted.toml
 expect 5 "is not finite at step" run unadjusted.toml "${small_well[@]:1}" --set run.output=diverges --set sampler.type=ula --set sampler.step_size=3
 [[ $(status_of diverges) == 5 ]] || die "run.status.json does not say 5"
 expect 2 "sampler.type = \"hee_langevin\" cannot move model.type = \"gaussian\"; use \"ula\"" check "${small_gaussian[@]}" --set sampler.type=hee_langevin
-expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.f=tanh
+expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.activation=tanh
 expect 2 "is not a multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
 expect 3 "no such directory" run "$INPUTS/hee_cifar10.toml" --set run.output=cifar
 expect 2 "nothing to couple" run "${small_flow[@]}" --set run.output=affine --set model.latent_dimension=1
@@ -110,7 +110,9 @@ expect 0 "memory, over all 6 ranks" check "$INPUTS/gaussian.toml" --ranks 6
 [[ $($MPIEXEC -n 3 "$PARTITA" check "$INPUTS/gaussian.toml" | grep -c "memory, over all 3 ranks") == 1 ]] || die "a check on three ranks"
 
 for deck in "$INPUTS"/*.toml; do
-  [[ $deck == */reference.toml ]] || expect 0 "total" check "$deck" --without-files
+  [[ $deck != */reference.toml ]] || continue
+  expect 0 "total" check "$deck" --without-files
+  ! grep -q "is now called" output || { cat output; die "$deck has a former name"; }
 done
 "$PARTITA" reference | diff - "$INPUTS/reference.toml" || die "inputs/reference.toml is not what 'partita reference' prints: renew it"
 echo "errors say what to do"

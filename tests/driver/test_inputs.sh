@@ -34,7 +34,7 @@ learning_rate = 0.1
 [train]
 batch = 8
 updates = 20
-average = 0
+average_decay = 0
 [[estimator]]
 type = "exact_log_z"
 END

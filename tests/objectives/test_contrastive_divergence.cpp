@@ -379,10 +379,11 @@ TEST(UnadjustedSteps, OfUnderdampedChainsHaveTheirOwnBound) {
   EXPECT_NEAR(LeimkuhlerMatthews({.step_size = 0.02}).longest_gradient_step(4), 0.02 * std::sqrt(50. * 4), 1e-12);
 }
 
-// What reports tell, by reports that are made: rows of d_s, the energies of data and chains, their standard deviation, and r_s.
+// What reports tell, by reports that are made: rows of the energy gap, the energies of data and chains, their standard deviation, and the
+// gradient step.
 struct MadeReports {
   Training<Ula> training{Deck{}, frozen};
-  // `count` rows of gap(i); noise makes d_s uncertain from row to row.
+  // `count` rows of gap(i); noise makes the gap uncertain from row to row.
   Values rows(int count, std::function<double(int)> const& gap, double noise = 0.05) {
     Values gaps;
     for (int i = 0; i < count; i++) gaps.push_back(gap(i) + noise * normals(77, count)[static_cast<std::size_t>(i)]);

@@ -235,7 +235,7 @@ further = (
     Error("spread of the jackknife by its number of groups", "src/estimators/distances.cpp", "squares * (n - 1) / n",
           "squares / n / (n - 1)",
           ESTIMATORS),
-    Error("an unknown way back swallowed by the upper end of log Z", "src/estimators/log_z.cpp", "!(end <= highest)", "end > highest",
+    Error("unknown reverse estimate swallowed by the upper end of log Z", "src/estimators/log_z.cpp", "!(end <= highest)", "end > highest",
           ESTIMATORS),
     Error("half of a periodic lattice's states", "src/estimators/ising.cpp", "averages.log_z += std::log(2.);", "", ESTIMATORS,
           at="if (mirrored) averages.log_z += std::log(2.);"),
