@@ -73,7 +73,7 @@ std::unique_ptr<Task> make_generate_task(RunContext const&);
 // The task "estimate" has no steps: it reads files and gives numbers.
 Results estimate(RunContext const&);
 
-// Memory that a task will need on so many ranks, a line for each kind; nothing is allocated.
+// Memory that a task will need on so many ranks, over all of them: a line for each array, with its extents on one rank; nothing is made.
 std::string memory_estimate(deck::Document const&, Index ranks);
 
 }  // namespace partita

@@ -52,7 +52,7 @@ class GibbsModel : public virtual EnergyModel {
 
   // A model of the same kind with the same parameters in memory of its own, and its own visible biases for reference: what tempering along
   // the trajectory of learning keeps. Failure(usage) where a kind has none.
-  virtual std::unique_ptr<GibbsModel> copy() const;
+  virtual std::unique_ptr<GibbsModel> copy(Arrays = {}) const;
 
   // The reference: independent visible units with these moments. Until it is set, with the model's own visible biases.
   virtual void set_reference(UnitMoments const&) = 0;

@@ -42,8 +42,8 @@ class Objective {
   // Failure(numerical) that names the first chain which is not finite. Collective.
   virtual void require_finite(Index update) const = 0;
 
-  // Failure(numerical) where what was seen since the last report shows that the training diverged, as report() has it: such a state replaces
-  // no checkpoint. Collective.
+  // Failure(numerical) where what was seen since the last report shows that the training diverged, as report() has it: such a state
+  // replaces no checkpoint. Collective.
   virtual void require_sane(Index /*update*/) {}
 
   // Chains of the model that updates leave behind, in groups of one batch each; none where the objective needs none.
@@ -56,7 +56,6 @@ class Objective {
 
   virtual double epoch(Index update) const = 0;  // passes over the training items before this update; 0 without data
   virtual double chain_steps_per_update() const { return 0; }
-  virtual std::size_t bytes() const = 0;
   virtual void describe_state(State&) = 0;
 };
 

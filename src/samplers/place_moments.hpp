@@ -21,7 +21,7 @@ struct Places {
 // Sums over the places of chains, gathered over calls.
 class PlaceMoments {
  public:
-  explicit PlaceMoments(Index dimension = 0);
+  explicit PlaceMoments(Index dimension = 0, Arrays = {});
   // Adds the places of all chains of all ranks; calls number 1, 2, 4, 8, ... return what those since forget() say. Collective.
   std::optional<Places> gather(Chains const&, Communicator const&);
   void forget() { gathered_ = 0; }
@@ -36,7 +36,7 @@ class PlaceMoments {
 };
 
 // Scales (dimension) of 1.
-Vector equal_scales(Index dimension);
+Vector equal_scales(Index dimension, Arrays = {});
 // Scales, see scales_of(); false where nothing is known yet, and they stay as they are.
 bool set_scales(Places const&, Vector scales);
 

@@ -11,7 +11,7 @@ namespace partita {
 
 class RejectionRuns {
  public:
-  RejectionRuns(Tiling const&, TileRange mine);
+  RejectionRuns(Tiling const&, TileRange mine, Arrays = {});
 
   // Takes over what the chains have counted in the so many proposals since their counts were last cleared.
   void look(Chains const&, Index proposals);
