@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/arrays.hpp"
 #include "core/tiling.hpp"
 
 namespace partita {
@@ -25,7 +26,8 @@ class TileSums {
   Vector partial(Index tile);
   // The sum over all tiles of all ranks, the same on every rank, valid until the next start(); collective.
   Vector finish(Communicator::Place = Communicator::Place::current());
-  std::size_t bytes() const;
+  // Lists the arrays of one of so many ranks to which share_of_tiles deals the tiles. Not collective.
+  static void list(Arrays, Summation, Index tiles, Index rank, Index ranks, Index length);
 
  private:
   struct Work;

@@ -37,9 +37,9 @@ std::optional<Factor> factorised(Matrix const& a) {
 }
 
 Factor factor_of(Matrix const& a) {
-  auto const factor = factorised(a);
+  auto factor = factorised(a);
   require(factor.has_value(), ExitCode::internal, "a matrix of {} rows that should be positive definite is not", a.rows);
-  return *factor;
+  return std::move(*factor);
 }
 
 bool is_tridiagonal(Matrix const& a) {

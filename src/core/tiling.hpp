@@ -10,13 +10,14 @@ constexpr Index lane_quantum = 16;  // lanes are computed in multiples of a 512-
 // Lanes that a kernel of an analytic energy advances together: a few vector registers on a CPU, one thread's chain on a GPU.
 constexpr int strip_lanes = runs_on_host ? 64 : 1;
 constexpr Index pitch_quantum = 64;  // rows are stored in whole strips
+constexpr Index pitch_of(Index lanes) { return round_up(lanes, pitch_quantum); }
 
 struct Tiling {
   Index chains = 0;  // global number of chains
   Index width = 0;   // lanes of a full tile, a multiple of lane_quantum
 
   Index tiles() const { return divide_up(chains, width); }
-  Index pitch() const { return round_up(width, pitch_quantum); }
+  Index pitch() const { return pitch_of(width); }
   Index first_chain(Index tile) const { return tile * width; }
   Index chains_in(Index tile) const { return std::min(width, chains - tile * width); }
   // Lanes computed: the last tile is narrower. Lanes past chains_in are computed like any other chain, but left out of results.
@@ -56,5 +57,12 @@ inline TileRange share_of_tiles(Index tiles, int rank, int ranks) {
   Index const first = tiles * rank / ranks;
   return {first, tiles * (rank + 1) / ranks - first};
 }
+
+// A rank's part of chains so tiled.
+struct Share {
+  Tiling tiling;
+  int rank = 0, ranks = 1;
+  TileRange mine() const { return share_of_tiles(tiling.tiles(), rank, ranks); }
+};
 
 }  // namespace partita

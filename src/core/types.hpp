@@ -35,6 +35,11 @@ using TileScalarStorage = Kokkos::View<Real**, Kokkos::LayoutRight, DeviceMemory
 constexpr Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 constexpr Index divide_up(Index n, Index by) { return (n + by - 1) / by; }
 
+template <class View>
+Index extent(View const& view, unsigned axis) {
+  return static_cast<Index>(view.extent(axis));
+}
+
 // True where the default execution space runs on the host, one tile at a time through the caches.
 constexpr bool runs_on_host = Kokkos::SpaceAccessibility<Kokkos::HostSpace, DeviceMemory>::accessible;
 

@@ -217,10 +217,13 @@ bool unit_products_available() {
   return available;
 }
 
+void SplitMatrix::reserve(Arrays arrays, Index rows, Index inner) {
+  arrays.grow(parts_, "weights split for the matrix unit", divide_up(rows, side) * divide_up(inner, inner_block) * all_parts * words);
+}
+
 void SplitMatrix::assign(Factor source, Index rows, Index inner) {
   Index const row_blocks = divide_up(rows, side), inner_blocks = divide_up(inner, inner_block);
-  if (Index const count = row_blocks * inner_blocks * all_parts * words; static_cast<Index>(parts_.extent(0)) < count)
-    parts_ = Kokkos::View<std::uint32_t*, Kokkos::HostSpace>("split matrix", count);
+  reserve({}, rows, inner);
   for (Index b = 0; b < row_blocks; b++)
     for (Index k = 0; k < inner_blocks; k++) {
       std::uint32_t* const to = parts_.data() + (b * inner_blocks + k) * all_parts * words;
@@ -260,6 +263,7 @@ bool unit_outer_product(ProductShape s, Factor units, Factor b, Product c) {
 #else
 
 bool unit_products_available() { return false; }
+void SplitMatrix::reserve(Arrays, Index, Index) {}
 void SplitMatrix::assign(Factor, Index, Index) {}
 bool unit_product(ProductShape, SplitMatrix const&, Factor, Product) { return false; }
 bool unit_outer_product(ProductShape, Factor, Factor, Product) { return false; }

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 
+#include "core/arrays.hpp"
 #include "core/matrix_product.hpp"
 
 namespace partita {
@@ -15,6 +16,8 @@ bool unit_products_available();
 // A matrix (rows, inner) in its parts, in the order in which the matrix unit reads them.
 class SplitMatrix {
  public:
+  // Memory for such a matrix.
+  void reserve(Arrays, Index rows, Index inner);
   // op(source) is (rows, inner).
   void assign(Factor source, Index rows, Index inner);
   std::uint32_t const* parts() const { return parts_.data(); }

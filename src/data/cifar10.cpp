@@ -35,6 +35,17 @@ void append_images(std::vector<std::uint8_t>& to, std::string const& path) {
 
 }  // namespace
 
+TableSize size_of_cifar10(std::string const& directory, std::vector<std::string> const& files) {
+  Index bytes = 0;
+  for (std::string const& file : files) {
+    std::error_code absent;
+    std::filesystem::path const path = std::filesystem::path(directory) / file;
+    bytes += static_cast<Index>(std::filesystem::file_size(path, absent));
+    require_all(!absent, ExitCode::data, "{}: cannot be read ({})", path.string(), absent.message());
+  }
+  return {bytes / record_bytes, image_bytes, 1};
+}
+
 Table read_cifar10(std::string const& directory, std::vector<std::string> const& files, Index limit) {
   require_all(std::filesystem::is_directory(directory), ExitCode::data,
               "{}: no such directory; data.path must be that of the binary version, cifar-10-batches-bin", directory);

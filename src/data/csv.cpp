@@ -110,6 +110,17 @@ bool counts_up(std::vector<Field> const& row) {
 
 }  // namespace
 
+TableSize size_of_csv(std::string const& path, bool header) {
+  TableSize size{header ? -1 : 0, 0, sizeof(double)};
+  for_each_line(path, [&](std::string_view content, Index) {
+    if (trimmed(content).starts_with('#')) return true;
+    if (size.entries == 0) size.entries = static_cast<Index>(fields(content, separator_of(content)).size());
+    size.rows++;
+    return true;
+  });
+  return {std::max<Index>(size.rows, 0), size.entries, size.bytes_of_entry};
+}
+
 // With `header` the first line is skipped, as names; after comments, which may be the names, only if it is not a row of numbers.
 Table read_csv(std::string const& path, bool header, Index limit) {
   Table table{path, 0, {}, std::vector<double>{}};

@@ -228,17 +228,37 @@ bool read_as(HeldAs held, hid_t dataset, hid_t type, std::vector<Index> const& e
 
 }  // namespace
 
-Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
-  QuietErrors const quiet;
-  Handle const file = open_file(path);
-  Handle const dataset = open_dataset(file.id(), path, name);
+namespace {
+struct Stored {
+  Handle file, dataset, type;
+  std::vector<Index> extents;
+  HeldAs held;
+};
+Stored open_table(std::string const& path, std::string const& name) {
+  Handle file = open_file(path);
+  Handle dataset = open_dataset(file.id(), path, name);
   std::string const source = source_of(path, name);
   std::vector<Index> const extents = extents_of(dataset.id());
   require_all(extents.size() >= 2, ExitCode::data, "{}: {} axes {}; wanted rows and at least one more; the file holds: {}", source,
               extents.size(), to_text(extents), datasets_in(file.id()));
-  Handle const type(H5Dget_type(dataset.id()), H5Tclose);
+  Handle type(H5Dget_type(dataset.id()), H5Tclose);
   HeldAs const held = held_as(type.id());
   require_all(held != HeldAs::none, ExitCode::data, "{}: its elements are {}", source, description(type.id()));
+  return {std::move(file), std::move(dataset), std::move(type), extents, held};
+}
+}  // namespace
+
+TableSize size_of_hdf5(std::string const& path, std::string const& name) {
+  QuietErrors const quiet;
+  Stored const stored = open_table(path, name);
+  Table const table{path, stored.extents[0], {stored.extents.begin() + 1, stored.extents.end()}, {}};
+  return {table.rows, table.dimension(), stored.held == HeldAs::doubles ? 8 : stored.held == HeldAs::floats ? 4 : 1};
+}
+
+Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
+  QuietErrors const quiet;
+  auto const [file, dataset, type, extents, held] = open_table(path, name);
+  std::string const source = source_of(path, name);
   Table table{source, extents[0], {extents.begin() + 1, extents.end()}, {}};
   if (limit > 0) table.rows = std::min(table.rows, limit);
   Index count = table.rows;

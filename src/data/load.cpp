@@ -1,5 +1,7 @@
 #include "data/load.hpp"
 
+#include <unordered_set>
+
 #include "core/require.hpp"
 #include "data/bars_and_stripes.hpp"
 #include "data/generated.hpp"
@@ -32,6 +34,8 @@ struct Type {
   deck::Schema schema;
   bool shared;
   std::function<Source(deck::Block const&, random::Key, Index limit)> make;
+  // Of the rows, and of those of a test source.
+  std::function<std::pair<TableSize, Index>(deck::Block const&, Index limit)> size;
 };
 
 // Training rows followed by those of a separate test source, if any.
@@ -44,6 +48,13 @@ Source with_test_rows(Table train, std::string const& test, std::function<Table(
   source.test_source = rows.source;
   append(source.table, rows);
   return source;
+}
+
+// The same of their sizes; of the former at most `limit` rows, 0: all.
+std::pair<TableSize, Index> with_test_size(TableSize train, Index limit, std::string const& test,
+                                           std::function<TableSize()> const& size_of_test) {
+  if (limit > 0) train.rows = std::min(train.rows, limit);
+  return {train, test.empty() ? 0 : size_of_test().rows};
 }
 
 // Gives the items the shape from the deck; an empty one leaves them their own.
@@ -64,9 +75,14 @@ Type idx() {
                            deck::key("test_path", &O::test_path, "file of the test rows; empty: none, or by test_fraction")
                                .excludes({"test_fraction"})
                                .free_on_restart()}),
-          true, [](deck::Block const& block, random::Key, Index limit) {
+          true,
+          [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             return with_test_rows(read_idx(o.path, limit), o.test_path, [&] { return read_idx(o.test_path, 0); });
+          },
+          [](deck::Block const& block, Index limit) {
+            auto const o = block.as<O>();
+            return with_test_size(size_of_idx(o.path), limit, o.test_path, [&] { return size_of_idx(o.test_path); });
           }};
 }
 
@@ -81,10 +97,16 @@ Type hdf5() {
                    .free_on_restart(),
                deck::key("shape", &O::shape, "shape of one item where the file does not tell it, such as [28, 28]; empty: as in the file")
                    .at_least(1)}),
-          true, [](deck::Block const& block, random::Key, Index limit) {
+          true,
+          [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             auto const read = [&](std::string const& dataset, Index most) { return with_shape(read_hdf5(o.path, dataset, most), o.shape); };
             return with_test_rows(read(o.dataset, limit), o.test_dataset, [&] { return read(o.test_dataset, 0); });
+          },
+          [](deck::Block const& block, Index limit) {
+            auto const o = block.as<O>();
+            return with_test_size(size_of_hdf5(o.path, o.dataset), limit, o.test_dataset,
+                                  [&] { return size_of_hdf5(o.path, o.test_dataset); });
           }};
 }
 
@@ -97,11 +119,23 @@ Type csv() {
                    .excludes({"test_fraction"})
                    .free_on_restart(),
                deck::key("header", &O::header, "whether the first line names the columns, to be skipped even where it begins with #")}),
-          true, [](deck::Block const& block, random::Key, Index limit) {
+          true,
+          [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             return with_test_rows(read_csv(o.path, o.header, limit), o.test_path, [&] { return read_csv(o.test_path, o.header, 0); });
+          },
+          [](deck::Block const& block, Index limit) {
+            auto const o = block.as<O>();
+            return with_test_size(size_of_csv(o.path, o.header), limit, o.test_path, [&] { return size_of_csv(o.test_path, o.header); });
           }};
 }
+
+std::vector<std::string> training_batches() {
+  std::vector<std::string> files;
+  for (int k = 1; k <= 5; k++) files.push_back(fmt::format("data_batch_{}.bin", k));
+  return files;
+}
+std::vector<std::string> test_batches() { return {"test_batch.bin"}; }
 
 Type cifar10() {
   using O = Cifar10Options;
@@ -110,12 +144,21 @@ Type cifar10() {
               {deck::key("path", &O::path, "directory cifar-10-batches-bin, of data_batch_1.bin to data_batch_5.bin and test_batch.bin")
                    .required()
                    .free_on_restart()}),
-          true, [](deck::Block const& block, random::Key, Index limit) {
+          true,
+          [](deck::Block const& block, random::Key, Index limit) {
             auto const path = block.as<O>().path;
-            std::vector<std::string> batches;
-            for (int k = 1; k <= 5; k++) batches.push_back(fmt::format("data_batch_{}.bin", k));
-            return with_test_rows(read_cifar10(path, batches, limit), path, [&] { return read_cifar10(path, {"test_batch.bin"}, 0); });
+            return with_test_rows(read_cifar10(path, training_batches(), limit), path,
+                                  [&] { return read_cifar10(path, test_batches(), 0); });
+          },
+          [](deck::Block const& block, Index limit) {
+            auto const path = block.as<O>().path;
+            return with_test_size(size_of_cifar10(path, training_batches()), limit, path,
+                                  [&] { return size_of_cifar10(path, test_batches()); });
           }};
+}
+
+RatingList read_ratings(RatingsOptions const& o, Index limit) {
+  return is_hdf5(o.path) ? read_ratings_hdf5(o.path, o.group, limit) : read_ratings_csv(o.path, limit);
 }
 
 Type ratings() {
@@ -134,11 +177,19 @@ Type ratings() {
                .at_least(0)
                .below(1)})
           .excludes_common({"scaling", "binarize", "validation_fraction", "test_fraction"}),
-      true, [](deck::Block const& block, random::Key key, Index limit) {
+      true,
+      [](deck::Block const& block, random::Key key, Index limit) {
         auto const o = block.as<O>();
-        auto const list = is_hdf5(o.path) ? read_ratings_hdf5(o.path, o.group, limit) : read_ratings_csv(o.path, limit);
+        auto const list = read_ratings(o, limit);
         RatingTable split = split_ratings(list, o.held_out_fraction, key);
         return Source{std::move(split.table), 0, {}, std::make_shared<Ratings const>(std::move(split.ratings))};
+      },
+      [](deck::Block const& block, Index limit) -> std::pair<TableSize, Index> {
+        auto const list = read_ratings(block.as<O>(), limit);
+        auto const distinct = [](std::vector<Index> const& ids) {
+          return static_cast<Index>(std::unordered_set<Index>(ids.begin(), ids.end()).size());
+        };
+        return {{distinct(list.user), distinct(list.item), 1}, 0};
       }};
 }
 
@@ -149,10 +200,14 @@ Type generated(std::vector<deck::Key> more = {}) {
   if constexpr (requires { &Set::noise; })
     keys.push_back(deck::key("noise", &Set::noise, "standard deviation of the Gaussian noise in the formula").at_least(0));
   keys.insert(keys.end(), more.begin(), more.end());
-  return {deck::schema<Set>(Set::name, Set::formula, std::move(keys)), false, [](deck::Block const& block, random::Key key, Index limit) {
+  return {deck::schema<Set>(Set::name, Set::formula, std::move(keys)), false,
+          [](deck::Block const& block, random::Key key, Index limit) {
             auto const set = block.as<Set>();
             auto fresh = [set, key](Index number, Index points) { return generate(set, key, number, points); };
             return Source{fresh(0, limit > 0 ? std::min(limit, set.points) : set.points), 0, fresh};
+          },
+          [](deck::Block const& block, Index limit) {
+            return with_test_size({block.as<Set>().points, 2, sizeof(float)}, limit, "", {});
           }};
 }
 
@@ -163,10 +218,15 @@ Type bars_and_stripes() {
                            deck::key("copies", &O::copies, "copies of each distinct image, for minibatches larger than their number")
                                .at_least(1)
                                .excludes({"limit"})}),
-          false, [](deck::Block const& block, random::Key key, Index) {
+          false,
+          [](deck::Block const& block, random::Key key, Index) {
             auto const set = block.as<O>();
             return Source{data::bars_and_stripes(set), 0,
                           [set, key](Index number, Index points) { return drawn_bars_and_stripes(set, key, number, points); }};
+          },
+          [](deck::Block const& block, Index) -> std::pair<TableSize, Index> {
+            auto const set = block.as<O>();
+            return {{set.copies * set.patterns(), set.size * set.size, sizeof(float)}, 0};
           }};
 }
 
@@ -280,12 +340,27 @@ deck::Section section() {
   return s;
 }
 
-Dataset load(deck::Block const& block, random::Key key, Communicator const& comm) {
-  auto const options = block.as<DataOptions>();
+namespace {
+Type const& type_of(deck::Block const& block) {
   auto const type = std::find_if(types().begin(), types().end(), [&](Type const& t) { return t.schema.type == block.type; });
   require_all(type != types().end(), ExitCode::internal, "data type \"{}\" is in the deck but not in the table of types", block.type);
-  auto const make = [&] { return type->make(block, key, options.limit); };
-  return Dataset(type->shared ? read_on_root(make, comm) : make(), options, key);
+  return *type;
+}
+}  // namespace
+
+Dataset load(deck::Block const& block, random::Key key, Communicator const& comm) {
+  auto const options = block.as<DataOptions>();
+  Type const& type = type_of(block);
+  auto const make = [&] { return type.make(block, key, options.limit); };
+  return Dataset(type.shared ? read_on_root(make, comm) : make(), options, key);
+}
+
+Size list(Arrays held, Arrays reading, deck::Block const& block) {
+  auto const [table, test_rows] = type_of(block).size(block, block.as<DataOptions>().limit);
+  held.count<char>("data", table.rows + test_rows, table.entries, table.bytes_of_entry);
+  if (test_rows > 0)
+    reading.count<char>("data before the test rows are appended", table.rows + test_rows, table.entries, table.bytes_of_entry);
+  return {table.rows + test_rows, test_rows, table.entries};
 }
 
 }  // namespace partita::data

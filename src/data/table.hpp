@@ -25,6 +25,11 @@ struct Table {
   }
 };
 
+// What a table takes in memory.
+struct TableSize {
+  Index rows, entries, bytes_of_entry;
+};
+
 // Readers. `limit` is the largest number of rows that is read, 0: all. Anything wrong with the file is Failure(ExitCode::data, all ranks),
 // so a caller must pass it on to every rank (as load in load.hpp does).
 
@@ -38,6 +43,12 @@ Table read_csv(std::string const& path, bool header, Index limit);
 
 // Images of CIFAR-10's binary version (Krizhevsky 2009), of these files one after the other, as rows (32, 32, 3) of bytes.
 Table read_cifar10(std::string const& directory, std::vector<std::string> const& files, Index limit);
+
+// The same of what would be read, from the files' headers, or from their lines where they have none.
+TableSize size_of_idx(std::string const& path);
+TableSize size_of_hdf5(std::string const& path, std::string const& dataset);
+TableSize size_of_csv(std::string const& path, bool header);
+TableSize size_of_cifar10(std::string const& directory, std::vector<std::string> const& files);
 
 // "[60000, 28, 28]"
 std::string to_text(std::vector<Index> const& extents);

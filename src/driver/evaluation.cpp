@@ -60,19 +60,11 @@ Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   return out;
 }
 
-bool asks_for_convergence(deck::Document const& deck) {
-  auto const blocks = deck.all("estimator");
-  return std::any_of(blocks.begin(), blocks.end(), [](deck::Block const* b) { return b->type == "convergence"; });
-}
-// The first chains, enough to judge the convergence of all, of a run whose samples are not read otherwise: limits time and memory.
 Tiling first_chains(Communicator const& ranks, RunDirectory const& directory, Tiling const& tiling) {
-  constexpr Index most_numbers = Index{1} << 24, most_draws = Index{1} << 19;
   Index chains = 0;
   together(ranks, [&] {
     SampleReader const reader(directory.root());
-    Index const of_numbers = most_numbers / std::max<Index>(1, reader.draws() * reader.dimension()),
-                of_draws = most_draws / std::max<Index>(1, reader.draws());
-    chains = std::clamp(std::min(of_numbers, of_draws), std::min<Index>(4, tiling.chains), tiling.chains);
+    chains = chains_judged(tiling.chains, reader.draws(), reader.dimension());
   });
   return {chains, tiling.width};
 }
@@ -152,6 +144,17 @@ Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
 }
 
 }  // namespace
+
+Index chains_judged(Index chains, Index draws, Index dimension) {
+  constexpr Index most_numbers = Index{1} << 24, most_draws = Index{1} << 19;
+  Index const of_numbers = most_numbers / std::max<Index>(1, draws * dimension), of_draws = most_draws / std::max<Index>(1, draws);
+  return std::clamp(std::min(of_numbers, of_draws), std::min<Index>(4, chains), chains);
+}
+
+bool asks_for_convergence(deck::Document const& deck) {
+  auto const blocks = deck.all("estimator");
+  return std::any_of(blocks.begin(), blocks.end(), [](deck::Block const* b) { return b->type == "convergence"; });
+}
 
 bool looks_at_samples(deck::Document const& deck) {
   auto const blocks = deck.all("estimator");

@@ -45,9 +45,7 @@ class GenerateTask : public Task {
   std::string progress() override { return ""; }
 
   Results finish() override {
-    auto const values = generator_->samples();
-    generator_->require_finite(total());
-    samples_->append(total(), values, statistics(values.front()));
+    keep_samples();
     samples_->write_pending();
     Results out = Evaluation{context_, model_.get(), nullptr, data_}.of_run(generator_->tiling());
     out.put_first(generator_->results());
@@ -59,6 +57,12 @@ class GenerateTask : public Task {
   }
 
  private:
+  // A copy, which is gone when they are written.
+  void keep_samples() {
+    auto const values = generator_->samples();
+    generator_->require_finite(total());
+    samples_->append(total(), values, statistics(values.front()));
+  }
   SampleFormat format() const {
     std::vector<SampleVariable> variables;
     for (auto const& v : generator_->variables()) variables.push_back({v.name, v.size});

@@ -54,7 +54,6 @@
 namespace partita {
 namespace {
 
-// Sizes of a model, for models that cost nothing to make.
 Sizes sizes_of(Model const& model) { return {model.visible_dimension(), model.dimension()}; }
 
 template <class Class, class Options>
@@ -62,11 +61,19 @@ Sizes sizes_by_options(deck::Block const& b) {
   return Class::sizes(b.as<Options>());
 }
 
-template <class Options>
-ModelEntry analytic(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*make)(Options const&)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return make(b.as<Options>()); }},
+// Those with arrays of their own take an Arrays, too.
+template <class Options, class... More>
+ModelEntry analytic(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*make)(Options const&, More...)) {
+  auto const with = [make](deck::Block const& b, Arrays const& arrays) {
+    if constexpr (sizeof...(More) > 0) return make(b.as<Options>(), arrays);
+    else return make(b.as<Options>());
+  };
+  return {{std::move(schema), [with](deck::Block const& b, random::Key, Arrays arrays) { return with(b, arrays); }},
           Capabilities::of<DifferentiableModel>(),
-          [make](deck::Block const& b) { return sizes_of(*make(b.as<Options>())); }};
+          [with](deck::Block const& b) {
+            ArrayList unused;
+            return sizes_of(*with(b, Arrays(unused)));
+          }};
 }
 
 // The standard normals from which a model's parameters are initialised.
@@ -80,9 +87,9 @@ std::function<double(Index)> normals(random::Key key) {
 template <class Network, class Options>
 ModelEntry network(deck::Schema schema) {
   return {{std::move(schema),
-           [](deck::Block const& b, random::Key key) {
-             auto model = std::make_unique<Network>(b.as<Options>());
-             model->initialise(normals(key));
+           [](deck::Block const& b, random::Key key, Arrays arrays) {
+             auto model = std::make_unique<Network>(b.as<Options>(), arrays);
+             if (arrays.makes()) model->initialise(normals(key));
              return model;
            }},
           Capabilities::of<Network>(),
@@ -90,7 +97,8 @@ ModelEntry network(deck::Schema schema) {
 }
 
 ModelEntry hee() {
-  return {{hee_schema(), [](deck::Block const& b, random::Key key) { return std::make_unique<Hee>(b.as<HeeOptions>(), key); }},
+  return {{hee_schema(),
+           [](deck::Block const& b, random::Key key, Arrays arrays) { return std::make_unique<Hee>(b.as<HeeOptions>(), key, arrays); }},
           Capabilities::of<Hee>(),
           sizes_by_options<Hee, HeeOptions>};
 }
@@ -98,9 +106,9 @@ ModelEntry hee() {
 // Restricted machines, for each kind of visible units.
 ModelEntry rbm() {
   return {{rbm_schema(),
-           [](deck::Block const& b, random::Key key) {
-             auto model = make_rbm(b.as<RbmOptions>());
-             model->initialise(normals(key));
+           [](deck::Block const& b, random::Key key, Arrays arrays) {
+             auto model = make_rbm(b.as<RbmOptions>(), arrays);
+             if (arrays.makes()) model->initialise(normals(key));
              return model;
            }},
           Capabilities::of<GaussianRbm>(),
@@ -112,9 +120,9 @@ ModelEntry rbm() {
 
 ModelEntry boltzmann_machine() {
   return {{boltzmann_machine_schema(),
-           [](deck::Block const& b, random::Key key) {
-             auto model = std::make_unique<BoltzmannMachine>(b.as<BoltzmannMachineOptions>());
-             model->initialise(normals(key));
+           [](deck::Block const& b, random::Key key, Arrays arrays) {
+             auto model = std::make_unique<BoltzmannMachine>(b.as<BoltzmannMachineOptions>(), arrays);
+             if (arrays.makes()) model->initialise(normals(key));
              return model;
            }},
           Capabilities::of<BoltzmannMachine>(),
@@ -122,7 +130,8 @@ ModelEntry boltzmann_machine() {
 }
 
 ModelEntry ising_lattice() {
-  return {{ising_lattice_schema(), [](deck::Block const& b, random::Key) { return make_ising_lattice(b.as<IsingLatticeOptions>()); }},
+  return {{ising_lattice_schema(),
+           [](deck::Block const& b, random::Key, Arrays arrays) { return make_ising_lattice(b.as<IsingLatticeOptions>(), arrays); }},
           Capabilities::of<BoltzmannMachine>(),
           [](deck::Block const& b) { return sizes(b.as<IsingLatticeOptions>()); },
           {},
@@ -130,17 +139,17 @@ ModelEntry ising_lattice() {
 }
 
 ModelEntry gaussian_mrf() {
-  return {
-      {gaussian_mrf_schema(), [](deck::Block const& b, random::Key) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>()); }},
-      Capabilities::of<GaussianMrf>(),
-      sizes_by_options<GaussianMrf, GaussianMrfOptions>};
+  return {{gaussian_mrf_schema(), [](deck::Block const& b, random::Key,
+                                     Arrays arrays) { return std::make_unique<GaussianMrf>(b.as<GaussianMrfOptions>(), arrays); }},
+          Capabilities::of<GaussianMrf>(),
+          sizes_by_options<GaussianMrf, GaussianMrfOptions>};
 }
 
 ModelEntry dbn() {
   return {{dbn_schema(),
-           [](deck::Block const& b, random::Key key) {
-             auto model = std::make_unique<DeepBeliefNetwork>(b.as<DbnOptions>());
-             model->initialise(normals(key));
+           [](deck::Block const& b, random::Key key, Arrays arrays) {
+             auto model = std::make_unique<DeepBeliefNetwork>(b.as<DbnOptions>(), arrays);
+             if (arrays.makes()) model->initialise(normals(key));
              return model;
            }},
           Capabilities::of<DeepBeliefNetwork>(),
@@ -161,8 +170,8 @@ void has_patterns(Fit const& fit) {
 
 // Networks that store patterns.
 template <class Network, class Options>
-ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }},
+ModelEntry memory(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key, Arrays)) {
+  return {{std::move(schema), [make](deck::Block const& b, random::Key key, Arrays arrays) { return make(b.as<Options>(), key, arrays); }},
           Capabilities::of<Network>(),
           sizes_by_options<Network, Options>,
           {},
@@ -266,6 +275,29 @@ void chains_fit(Fit const& fit, ChainStart start) {
                "missing; set it to false");
 }
 
+Index batch_of(deck::Document const& deck) { return deck.at("train").as<TrainOptions>().batch; }
+Summation summation_of(deck::Document const& deck) { return deck.at("run").as<RunOptions>().summation(); }
+Share share_of(ObjectiveListing const& l, Tiling const& tiling) { return {tiling, l.rank, l.ranks}; }
+
+Tiling contrastive_tiling(deck::Document const& deck, Model const& model) {
+  Index const batch = batch_of(deck);
+  return {batch, deck.at("sampler").as<ChainOptions>().width(batch, model.dimension(), 4)};
+}
+Tiling greedy_tiling(deck::Document const& deck, DeepBeliefNetwork const& model) {
+  Index widest = 0;
+  for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
+  Index const batch = batch_of(deck);
+  return {batch, deck.at("sampler").as<ChainOptions>().width(batch, widest, 2)};
+}
+Tiling hee_local_tiling(deck::Document const& deck) {
+  Index const batch = batch_of(deck);
+  return {batch, hee_width(deck.at("sampler").as<ChainOptions>().tile_width, batch)};
+}
+Tiling reverse_kl_tiling(deck::Document const& deck) {
+  Index const batch = batch_of(deck);
+  return {batch, flow_width(deck.at("objective").as<ReverseKlOptions>().tile_width, batch)};
+}
+
 ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
   return {{std::move(schema),
            [start](ObjectiveContext const& c) {
@@ -273,11 +305,18 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
              auto const& block = c.run.deck.at("objective");
              auto const options = block.as<ContrastiveOptions>();
              auto const persistent = block.as<PersistentOptions>();
-             Index const batch = c.batches->batch(), d = c.model.dimension();
-             return std::make_unique<ContrastiveDivergence>(as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.run.ranks,
-                                                            c.run.options.summation(), c.run.key, chains.width(batch, d, 4), start, options,
-                                                            persistent, chains.distribution());
+             return std::make_unique<ContrastiveDivergence>(
+                 as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.run.ranks, c.run.options.summation(), c.run.key,
+                 contrastive_tiling(c.run.deck, c.model).width, start, options, persistent, chains.distribution());
            }},
+          [start](ObjectiveListing const& l) {
+            auto const& block = l.deck.at("objective");
+            auto const persistent = block.as<PersistentOptions>();
+            Tiling const tiling = contrastive_tiling(l.deck, l.model);
+            ContrastiveDivergence::list(l.arrays, as<LearnableEnergy const>(l.model), share_of(l, tiling), summation_of(l.deck), start,
+                                        block.as<ContrastiveOptions>(), persistent);
+            return ObjectiveEntry::Laid{tiling, start == ChainStart::persistent ? divide_up(persistent.chains, tiling.chains) : 1};
+          },
           start == ChainStart::at_data ? needs<LearnableEnergy>()
                                        : Needs{Capabilities::only<LearnableEnergy>(), Capabilities::only<SoftmaxRbm>()},
           true,
@@ -293,6 +332,12 @@ ObjectiveEntry score_matching(deck::Schema schema) {
              return std::make_unique<Class>(as<TrainableScore>(c.model), *c.batches, c.run.ranks, c.run.options.summation(), c.run.key,
                                             block.as<ScoreMatchingOptions>(), block.as<Options>()...);
            }},
+          [](ObjectiveListing const& l) {
+            auto const& block = l.deck.at("objective");
+            Tiling const tiling = ScoreMatching::tiling(block.as<ScoreMatchingOptions>(), batch_of(l.deck));
+            Class::list(l.arrays, as<TrainableScore const>(l.model), share_of(l, tiling), summation_of(l.deck), block.as<Options>()...);
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<TrainableScore>(),
           false,
           true,
@@ -307,6 +352,10 @@ ObjectiveEntry exact_likelihood() {
              return std::make_unique<ExactLikelihood>(as<BoltzmannModel>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
                                                       c.run.deck.at("objective").as<ExactLikelihoodOptions>());
            }},
+          [](ObjectiveListing const& l) {
+            ExactLikelihood::list(l.arrays, as<BoltzmannModel const>(l.model), batch_of(l.deck), summation_of(l.deck), l.rank, l.ranks);
+            return ObjectiveEntry::Laid{ExactLikelihood::tiling(batch_of(l.deck))};
+          },
           {Capabilities::only<BoltzmannModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
           false,
           true,
@@ -318,13 +367,19 @@ ObjectiveEntry greedy_cd() {
            [](ObjectiveContext const& c) {
              auto const& block = c.run.deck.at("objective");
              auto& model = as<DeepBeliefNetwork>(c.model);
-             Index widest = 0;
-             for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
-             Index const width = c.run.deck.at("sampler").as<ChainOptions>().width(c.batches->batch(), widest, 2);
+             Index const width = greedy_tiling(c.run.deck, model).width;
              return std::make_unique<GreedyCd>(model, *c.sampler, *c.batches, c.run.deck.at("train").as<TrainOptions>().schedule_length(),
                                                c.run.ranks, c.run.options.summation(), c.run.key, width, block.as<ContrastiveOptions>(),
                                                block.as<PersistentOptions>());
            }},
+          [](ObjectiveListing const& l) {
+            auto const& block = l.deck.at("objective");
+            auto const& model = as<DeepBeliefNetwork const>(l.model);
+            Tiling const tiling = greedy_tiling(l.deck, model);
+            GreedyCd::list(l.arrays, model, share_of(l, tiling), summation_of(l.deck), block.as<ContrastiveOptions>(),
+                           block.as<PersistentOptions>());
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<DeepBeliefNetwork>(),
           true,
           true,
@@ -338,6 +393,11 @@ ObjectiveEntry pseudo_likelihood() {
              return std::make_unique<PseudoLikelihood>(as<BoltzmannMachine>(c.model), *c.batches, c.run.ranks, c.run.options.summation(),
                                                        c.run.deck.at("objective").as<PseudoLikelihoodOptions>());
            }},
+          [](ObjectiveListing const& l) {
+            auto const tiling = PseudoLikelihood::tiling(l.deck.at("objective").as<PseudoLikelihoodOptions>(), batch_of(l.deck));
+            PseudoLikelihood::list(l.arrays, as<BoltzmannMachine const>(l.model), share_of(l, tiling), summation_of(l.deck));
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<BoltzmannMachine>(),
           false,
           true,
@@ -349,11 +409,16 @@ ObjectiveEntry hee_local() {
            [](ObjectiveContext const& c) {
              auto const& sampler_block = c.run.deck.at("sampler");
              auto const chains = sampler_block.as<ChainOptions>();
-             return std::make_unique<HeeLocal>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(),
-                                               c.run.deck.at("objective").as<HeeLocalOptions>(), *c.batches, c.run.ranks,
-                                               c.run.options.summation(), c.run.key, hee_width(chains.tile_width, c.batches->batch()),
-                                               chains.distribution());
+             return std::make_unique<HeeLocal>(
+                 as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), c.run.deck.at("objective").as<HeeLocalOptions>(), *c.batches,
+                 c.run.ranks, c.run.options.summation(), c.run.key, hee_local_tiling(c.run.deck).width, chains.distribution());
            }},
+          [](ObjectiveListing const& l) {
+            HeeLangevin const dynamics(l.deck.at("sampler").as<HeeLangevinOptions>(), as<Hee const>(l.model));
+            Tiling const tiling = hee_local_tiling(l.deck);
+            HeeLocal::list(l.arrays, dynamics, share_of(l, tiling), summation_of(l.deck));
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<Hee>(),
           true,
           true,
@@ -372,10 +437,15 @@ ObjectiveEntry reverse_kl() {
          auto const options = c.run.deck.at("objective").as<ReverseKlOptions>();
          auto const train = c.run.deck.at("train").as<TrainOptions>();
          auto& model = as<Nice>(c.model);
-         return std::make_unique<ReverseKl>(model, make_target(c.run), options,
-                                            Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
+         return std::make_unique<ReverseKl>(model, make_target(c.run), options, reverse_kl_tiling(c.run.deck), train.schedule_length(),
                                             c.run.ranks, c.run.options.summation(), c.run.key);
        }},
+      [](ObjectiveListing const& l) {
+        auto const target = make_model(l.deck.at("target"), {}, l.arrays.in("target"));
+        Tiling const tiling = reverse_kl_tiling(l.deck);
+        ReverseKl::list(l.arrays, as<Nice const>(l.model), *target, share_of(l, tiling), summation_of(l.deck));
+        return ObjectiveEntry::Laid{tiling};
+      },
       needs<Nice>(),
       false,
       false,
@@ -397,21 +467,38 @@ void show_items(data::Dataset const& data, HeeChains const& chains) {
   data.fill(chains.x[0], chains.tiling, chains.mine, [&](Index chain) { return data.item(split, chain % data.size(split)); });
 }
 
+Share share_of(GeneratorListing const& l, Tiling const& tiling) { return {tiling, l.rank, l.ranks}; }
+
+Tiling hee_tiling(deck::Document const& deck) {
+  auto const common = deck.at("generator").as<GeneratorOptions>();
+  return {common.samples, hee_width(common.tile_width, common.samples)};
+}
+Tiling dbn_tiling(deck::Document const& deck, DeepBeliefNetwork const& model) {
+  auto const common = deck.at("generator").as<GeneratorOptions>();
+  return {common.samples, ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2)};
+}
+
 template <class Options>
 GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) {
   return {{std::move(schema),
            [run](GeneratorContext const& c) {
              auto const& sampler_block = c.run.deck.at("sampler");
              auto const& block = c.run.deck.at("generator");
-             auto const common = block.as<GeneratorOptions>();
              HeeRun const wanted = run(block.as<Options>());
-             Tiling const tiling{common.samples, hee_width(common.tile_width, common.samples)};
+             Tiling const tiling = hee_tiling(c.run.deck);
              auto generator =
                  std::make_unique<HeeDynamicsGenerator>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling,
                                                         c.run.ranks, c.run.key, sampler_block.as<ChainOptions>().distribution());
              if (wanted.visible == Visible::clamped) show_items(*c.data, generator->chains());
              return generator;
            }},
+          [run](GeneratorListing const& l) {
+            auto const& model = as<Hee const>(l.model);
+            Tiling const tiling = hee_tiling(l.deck);
+            HeeDynamicsGenerator::list(l.held, l.at_end, model, l.deck.at("sampler").as<HeeLangevinOptions>(),
+                                       run(l.deck.at("generator").as<Options>()), share_of(l, tiling));
+            return GeneratorEntry::Laid{tiling, layers_of(model)};
+          },
           needs<Hee>(),
           true,
           [run](Fit const& fit) {
@@ -432,10 +519,14 @@ GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) 
 GeneratorEntry hee_ancestral() {
   return {{hee_ancestral_schema(),
            [](GeneratorContext const& c) {
-             auto const common = c.run.deck.at("generator").as<GeneratorOptions>();
-             return std::make_unique<HeeAncestralGenerator>(
-                 as<Hee>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.run.ranks, c.run.key);
+             return std::make_unique<HeeAncestralGenerator>(as<Hee>(c.model), hee_tiling(c.run.deck), c.run.ranks, c.run.key);
            }},
+          [](GeneratorListing const& l) {
+            auto const& model = as<Hee const>(l.model);
+            Tiling const tiling = hee_tiling(l.deck);
+            HeeAncestralGenerator::list(l.at_end, model, share_of(l, tiling));
+            return GeneratorEntry::Laid{tiling, layers_of(model)};
+          },
           needs<Hee>(),
           false};
 }
@@ -445,11 +536,15 @@ GeneratorEntry dbn_top_down() {
            [](GeneratorContext const& c) {
              auto const& model = as<DeepBeliefNetwork>(c.model);
              auto const& block = c.run.deck.at("generator");
-             auto const common = block.as<GeneratorOptions>();
-             Index const width = ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2);
-             return std::make_unique<DbnGenerator>(model, block.as<DbnGeneratorOptions>(), Tiling{common.samples, width}, c.run.ranks,
+             return std::make_unique<DbnGenerator>(model, block.as<DbnGeneratorOptions>(), dbn_tiling(c.run.deck, model), c.run.ranks,
                                                    c.run.key);
            }},
+          [](GeneratorListing const& l) {
+            auto const& model = as<DeepBeliefNetwork const>(l.model);
+            Tiling const tiling = dbn_tiling(l.deck, model);
+            DbnGenerator::list(l.held, l.at_end, model, share_of(l, tiling));
+            return GeneratorEntry::Laid{tiling, {{"x", model.dimension()}, {"x_mean", model.dimension()}}};
+          },
           needs<DeepBeliefNetwork>(),
           false};
 }
@@ -459,12 +554,23 @@ Tiling flow_tiling(deck::Document const& d) {
   return {common.samples, flow_width(common.tile_width, common.samples)};
 }
 
+std::unique_ptr<Model> listed_target(GeneratorListing const& l) { return make_model(l.deck.at("target"), {}, l.held.in("target")); }
+
 GeneratorEntry flow() {
   return {{flow_schema(),
            [](GeneratorContext const& c) {
              auto& model = as<Nice>(c.model);
              return std::make_unique<FlowGenerator>(model, make_target(c.run), flow_tiling(c.run.deck), c.run.ranks, c.run.key);
            }},
+          [](GeneratorListing const& l) {
+            auto const& model = as<Nice const>(l.model);
+            Tiling const tiling = flow_tiling(l.deck);
+            FlowGenerator::list(l.held, l.at_end, model, *listed_target(l), share_of(l, tiling));
+            Index const extra = model.latent_dimension() - model.dimension();
+            std::vector<Generator::Variable> variables{{"x", model.dimension()}};
+            if (extra > 0) variables.push_back({"y", extra});
+            return GeneratorEntry::Laid{tiling, variables, 2};
+          },
           needs<Nice>(),
           false};
 }
@@ -484,6 +590,14 @@ GeneratorEntry flow_metropolis() {
              return std::make_unique<FlowMetropolis>(model, make_target(c.run), has_sampler ? make_sampler(*block) : nullptr, options,
                                                      flow_tiling(c.run.deck), c.run.ranks, c.run.key);
            }},
+          [](GeneratorListing const& l) {
+            auto const& model = as<Nice const>(l.model);
+            Tiling const tiling = flow_tiling(l.deck);
+            deck::Block const* const block = given(l.deck, "sampler");
+            auto const sampler = block ? make_sampler(*block) : nullptr;
+            FlowMetropolis::list(l.held, l.at_end, model, *listed_target(l), sampler.get(), share_of(l, tiling));
+            return GeneratorEntry::Laid{tiling, {{"x", model.dimension()}}, 2};
+          },
           needs<Nice>(),
           false,
           has_its_sampler};
@@ -491,7 +605,9 @@ GeneratorEntry flow_metropolis() {
 
 template <class Class, class Options>
 OptimizerEntry optimizer(deck::Schema schema) {
-  return {std::move(schema), [](deck::Block const& b, Index parameters) { return std::make_unique<Class>(b.as<Options>(), parameters); }};
+  return {std::move(schema), [](deck::Block const& b, Index parameters, Arrays arrays) {
+            return std::make_unique<Class>(b.as<Options>(), parameters, arrays);
+          }};
 }
 
 template <class Entries>
@@ -645,7 +761,9 @@ std::vector<GeneratorEntry> const& generators() {
   return table;
 }
 
-std::unique_ptr<Model> make_model(deck::Block const& block, random::Key key) { return named(models(), block.type).make(block, key); }
+std::unique_ptr<Model> make_model(deck::Block const& block, random::Key key, Arrays arrays) {
+  return named(models(), block.type).make(block, key, arrays);
+}
 std::unique_ptr<Sampler> make_sampler(deck::Block const& block) {
   auto const& entry = named(samplers(), block.type);
   return entry.make ? entry.make(block) : nullptr;
@@ -656,8 +774,8 @@ std::unique_ptr<Objective> make_objective(ObjectiveContext const& c) {
 std::unique_ptr<Generator> make_generator(GeneratorContext const& c) {
   return named(generators(), c.run.deck.at("generator").type).make(c);
 }
-std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters) {
-  return named(optimizers(), block.type).make(block, parameters);
+std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters, Arrays arrays) {
+  return named(optimizers(), block.type).make(block, parameters, arrays);
 }
 
 std::unique_ptr<DifferentiableModel> make_target(RunContext const& c) {

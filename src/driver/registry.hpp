@@ -26,7 +26,7 @@ struct Entry {
   std::function<Arguments...> make;
 };
 
-struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
+struct ModelEntry : Entry<std::unique_ptr<Model>(deck::Block const&, random::Key, Arrays)> {
   Capabilities can;                                               // interfaces, for some values of its keys
   std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that do not make a model
   std::function<Capabilities(deck::Block const&)> can_with = {};  // interfaces, where they depend on the block's keys
@@ -46,7 +46,20 @@ struct ObjectiveContext {
   Sampler* sampler;              // null where the deck has none, or it has no `make`
   data::Batches const* batches;  // null where the objective needs no data and the deck has none
 };
+// An objective's arrays on one of so many ranks, before there is any.
+struct ObjectiveListing {
+  deck::Document const& deck;
+  Model const& model;
+  int rank, ranks;
+  Arrays arrays;
+};
 struct ObjectiveEntry : Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
+  // Lists them, and tells how a batch is tiled and how many generations of chains like it updates leave behind.
+  struct Laid {
+    Tiling tiling;
+    Index generations = 0;
+  };
+  std::function<Laid(ObjectiveListing const&)> list;
   Needs needs;  // of the model that it trains
   bool needs_sampler = true, needs_data = true;
   Rule rule = {};
@@ -57,12 +70,26 @@ struct GeneratorContext {
   Model& model;
   data::Dataset const* data;  // null where the deck has none
 };
+// A generator's arrays on one of so many ranks, before there is any: those that it has all the time, and those of the end.
+struct GeneratorListing {
+  deck::Document const& deck;
+  Model const& model;
+  int rank, ranks;
+  Arrays held, at_end;
+};
 struct GeneratorEntry : Entry<std::unique_ptr<Generator>(GeneratorContext const&)> {
+  // Lists them, and tells how the samples are tiled, what they consist of and how many further numbers each has.
+  struct Laid {
+    Tiling tiling;
+    std::vector<Generator::Variable> variables;
+    Index statistics = 0;
+  };
+  std::function<Laid(GeneratorListing const&)> list;
   Needs needs;  // of the model whose samples it makes
   bool needs_sampler = true;
   Rule rule = {};
 };
-using OptimizerEntry = Entry<std::unique_ptr<Optimizer>(deck::Block const&, Index parameters)>;
+using OptimizerEntry = Entry<std::unique_ptr<Optimizer>(deck::Block const&, Index parameters, Arrays)>;
 
 std::vector<ModelEntry> const& models();
 std::vector<SamplerEntry> const& samplers();
@@ -78,11 +105,11 @@ auto const& named(Entries const& entries, std::string const& type) {
   fail(ExitCode::internal, "no registry entry named " + type);
 }
 
-std::unique_ptr<Model> make_model(deck::Block const&, random::Key);
+std::unique_ptr<Model> make_model(deck::Block const&, random::Key, Arrays = {});
 std::unique_ptr<Sampler> make_sampler(deck::Block const&);  // null where its entry has no `make`
 std::unique_ptr<Objective> make_objective(ObjectiveContext const&);
 std::unique_ptr<Generator> make_generator(GeneratorContext const&);
-std::unique_ptr<Optimizer> make_optimizer(deck::Block const&, Index parameters);
+std::unique_ptr<Optimizer> make_optimizer(deck::Block const&, Index parameters, Arrays = {});
 // The energy of [target], with its learnt parameters. Collective.
 std::unique_ptr<DifferentiableModel> make_target(RunContext const&);
 

@@ -5,6 +5,7 @@
 #include "core/log.hpp"
 #include "driver/clamp.hpp"
 #include "driver/evaluation.hpp"
+#include "driver/layout.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "driver/units.hpp"
@@ -31,11 +32,10 @@ class SampleTask : public Task {
         model_(make_model(c.deck.at("model"), c.key)),
         energy_model_(if_can<EnergyModel>(model_.get())),
         sampler_(make_sampler(c.deck.at("sampler"))),
-        tiling_(tiling(options_, *model_, *sampler_)),
+        tiling_(sampling_tiling(options_, *model_, *sampler_)),
         mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
         chains_("chains", tiling_, mine_, model_->dimension()),
-        energy_("energy", mine_.count, tiling_.pitch()),
-        acceptance_("acceptance", mine_.count, tiling_.pitch()),
+        scalars_({}, share()),
         rejections_(tiling_, mine_),
         history_(c.directory, c.ranks, c.provenance),
         samples_(c.directory, c.ranks, format(), c.provenance) {
@@ -91,7 +91,7 @@ class SampleTask : public Task {
     if (energy_model_ && (draw || row)) {
       evaluate_energies();
       if (!std::isfinite(last_energy_)) {  // energies overflow before positions do
-        mind_nonfinite_chains(step, energy_);
+        mind_nonfinite_chains(step, scalars_.energy);
         evaluate_energies();
       }
     }
@@ -169,9 +169,7 @@ class SampleTask : public Task {
 
  private:
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
-  static Tiling tiling(ChainOptions const& o, Model const& m, Sampler const& s) {
-    return {o.chains, o.width(o.chains, m.dimension(), 1 + divide_up(s.work_rows(m.dimension()), m.dimension()))};
-  }
+  Share share() const { return {tiling_, context_.ranks.rank(), context_.ranks.ranks()}; }
   void warn_of_unused_start() const {
     ChainOptions const usual;
     bool const asked = options_.initial != usual.initial || options_.initial_scale != usual.initial_scale ||
@@ -185,14 +183,10 @@ class SampleTask : public Task {
   Index draws() const { return std::max<Index>(0, (options_.steps - options_.warmup) / options_.thin); }
 
   SampleFormat format() const {
-    std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
-    std::vector<SampleStatistic> statistics{
-        {"acceptance_rate", StoredAs::real32, "share of this chain's proposals accepted since its last draw"},
-        {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
-    if (energy_model_) statistics.insert(statistics.begin(), {"energy", StoredAs::real64, "E(x)"});
-    Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling_, variables, statistics);
+    SampleFormat format = chains_format(output_, share(), model_->dimension(), sampling_statistics(energy_model_ != nullptr));
     bool const images = data_ && data_->shape().size() >= 2 && data_->dimension() == model_->visible_dimension();
-    return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part), images ? data_->shape() : std::vector<Index>{}};
+    if (images) format.image_shape = data_->shape();
+    return format;
   }
 
   void evaluate_energies() {
@@ -201,7 +195,7 @@ class SampleTask : public Task {
     for (Index tile = 0; tile < mine_.count; tile++) {
       Index const lanes = tiling_.lanes(mine_.first + tile), real = tiling_.chains_in(mine_.first + tile);
       auto const row = std::pair(Index{0}, lanes);
-      TileScalars const energy = Kokkos::subview(energy_, std::pair(tile, tile + 1), row);
+      TileScalars const energy = Kokkos::subview(scalars_.energy, std::pair(tile, tile + 1), row);
       energy_model_->energy(chains_.tiles(tile, 1, lanes), energy);
       Kokkos::parallel_reduce(
           "partita::sum_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, real),
@@ -235,7 +229,7 @@ class SampleTask : public Task {
 
   void keep_draw(Index step) {
     Timers::Scope const scope(context_.timers, "samples");
-    auto const rate = acceptance_, flags = diverging_values_;
+    auto const rate = scalars_.acceptance, flags = scalars_.diverging;
     auto const accepted = chains_.accepted, diverging = chains_.diverging;
     Real const per_step = sampler_->adjusted() ? Real(1) / static_cast<Real>(std::max<Index>(since_reset_, 1)) : Real(0);
     bool const adjusted = sampler_->adjusted();
@@ -248,7 +242,7 @@ class SampleTask : public Task {
           flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
         });
     std::vector<TileScalarStorage> statistics{rate, flags};
-    if (energy_model_) statistics.insert(statistics.begin(), energy_);
+    if (energy_model_) statistics.insert(statistics.begin(), scalars_.energy);
     samples_.append(step, {chains_.x}, statistics);
     reset_counts();
   }
@@ -324,7 +318,7 @@ class SampleTask : public Task {
   Tiling tiling_;
   TileRange mine_;
   Chains chains_;
-  TileScalarStorage energy_, acceptance_, diverging_values_{"diverging values", acceptance_.extent(0), acceptance_.extent(1)};
+  SamplingScalars scalars_;
   RejectionRuns rejections_;  // since the warm-up, before the counts that chains_ holds
   History history_;
   SampleWriter samples_;

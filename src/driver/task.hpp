@@ -73,7 +73,7 @@ std::unique_ptr<Task> make_generate_task(RunContext const&);
 // The task "estimate" has no steps: it reads files and computes metrics.
 Results estimate(RunContext const&);
 
-// The memory that a task will need on so many ranks, one line for each kind; allocates nothing.
+// The memory that a task will need on so many ranks, over all of them: a line for each array, with its extents on one rank; allocates made.
 std::string memory_estimate(deck::Document const&, Index ranks);
 
 }  // namespace partita

@@ -4,6 +4,7 @@
 #include "core/log.hpp"
 #include "data/load.hpp"
 #include "driver/evaluation.hpp"
+#include "driver/layout.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "driver/units.hpp"
@@ -33,10 +34,9 @@ class TrainTask : public Task {
     auto const n = static_cast<Index>(model_->parameters().extent(0));
     phases_ = objective_->phases(options_.schedule_length(), n);
     for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));
-    average_ = Vector("averaged parameters", n);
-    estimate_ = Vector("parameters of samples and estimates", n);
-    Kokkos::deep_copy(average_, model_->parameters());
-    Kokkos::deep_copy(estimate_, model_->parameters());
+    parameters_.emplace(Arrays(), n);
+    Kokkos::deep_copy(parameters_->average, model_->parameters());
+    Kokkos::deep_copy(parameters_->estimate, model_->parameters());
     history_ = std::make_unique<History>(c.directory, c.ranks, c.provenance);
     if (has_chains()) samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     define_history();
@@ -77,8 +77,8 @@ class TrainTask : public Task {
           Kokkos::subview(model_->parameters(), std::pair(phase.first_parameter, phase.first_parameter + phase.parameters));
       optimizers_[p]->update(learnt, gradient, rate_);
       model_->parameters_changed();
-      if (options_.average_decay > 0) average(average_, model_->parameters(), options_.average_decay, update);
-      else Kokkos::deep_copy(average_, model_->parameters());
+      if (options_.average_decay > 0) average(parameters_->average, model_->parameters(), options_.average_decay, update);
+      else Kokkos::deep_copy(parameters_->average, model_->parameters());
     }
   }
 
@@ -91,8 +91,8 @@ class TrainTask : public Task {
 
   void describe_state(State& state) override {
     state.add("model/parameters", model_->parameters());
-    state.add("average/parameters", average_);
-    state.add("estimate/parameters", estimate_);
+    state.add("average/parameters", parameters_->average);
+    state.add("estimate/parameters", parameters_->estimate);
     state.add_scalar("estimate/validation_distance", best_distance_);
     state.add_scalar("history/interval", history_interval_);
     state.add_scalar("train/rollbacks", rollbacks_);
@@ -120,7 +120,7 @@ class TrainTask : public Task {
   void flush(Index update) override {
     objective_->require_finite(update);
     require_sane(update);
-    if (!validates()) Kokkos::deep_copy(estimate_, average_);
+    if (!validates()) Kokkos::deep_copy(parameters_->estimate, parameters_->average);
     history_->flush();
     if (samples_) samples_->show();
   }
@@ -143,8 +143,8 @@ class TrainTask : public Task {
   Results finish() override {
     // The validation at the end is not part of the state: a longer run does not make it, and continues from the checkpoint before it.
     if (validates() && options_.updates % options_.validate_every != 0) validate(options_.updates);
-    if (!validates()) Kokkos::deep_copy(estimate_, average_);
-    Kokkos::deep_copy(model_->parameters(), estimate_);
+    if (!validates()) Kokkos::deep_copy(parameters_->estimate, parameters_->average);
+    Kokkos::deep_copy(model_->parameters(), parameters_->estimate);
     model_->parameters_changed();
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_};
     if (!has_chains()) {
@@ -187,13 +187,10 @@ class TrainTask : public Task {
   Tiling const& tiling() const { return objective_->chains().front().tiling; }
 
   SampleFormat format() const {
-    std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
-    std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x) with the parameters of the time"}};
-    Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling(), variables, statistics);
-    // Shape of the visible units, which come first.
-    auto const shape = data_ ? data_->shape() : std::vector<Index>{};
-    return {tiling(),   objective_->chains().front().mine, variables,
-            statistics, std::max<Index>(1, per_part),      shape.size() >= 2 ? shape : std::vector<Index>{}};
+    Share const share{tiling(), context_.ranks.rank(), context_.ranks.ranks()};
+    SampleFormat format = chains_format(output_, share, model_->dimension(), training_statistics());
+    if (data_ && data_->shape().size() >= 2) format.image_shape = data_->shape();  // of the visible units, which come first
+    return format;
   }
 
   // Puts warnings from the history before those of the estimators; only the root has the history, and it prints the verdict.
@@ -255,7 +252,7 @@ class TrainTask : public Task {
     history_->record(update, {{"validation_distance", distance}});
     if (!(distance < best_distance_)) return;
     best_distance_ = distance;
-    Kokkos::deep_copy(estimate_, average_);
+    Kokkos::deep_copy(parameters_->estimate, parameters_->average);
   }
 
   void keep_snapshot(Index update, Chains const& chains) {
@@ -280,7 +277,7 @@ class TrainTask : public Task {
   std::unique_ptr<Objective> objective_;
   std::vector<Phase> phases_;
   std::vector<std::unique_ptr<Optimizer>> optimizers_;  // of each phase
-  Vector average_, estimate_;
+  std::optional<TrainingParameters> parameters_;
   std::unique_ptr<History> history_;
   std::unique_ptr<SampleWriter> samples_;
   std::vector<Series> series_;

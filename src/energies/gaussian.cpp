@@ -54,18 +54,17 @@ struct AutoregressiveGaussian {
 
 class DenseGaussian : public DifferentiableModel {
  public:
-  DenseGaussian(std::vector<double> mean, Matrix precision);
+  DenseGaussian(std::vector<double> mean, Matrix precision, Arrays);
   Index dimension() const override { return moments_.precision.rows; }
   std::vector<GaussianMoments> gaussian() const override { return {moments_}; }
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
   double flops_per_evaluation() const override { return 2. * static_cast<double>(dimension() * dimension()); }
 
  private:
   GaussianMoments moments_;
-  Vector mean_, precision_;  // (dimension), (dimension x dimension) row-major
-  TileStorage centred_;      // x - mean
+  Vector mean_, precision_;      // (dimension), (dimension x dimension) row-major
+  mutable TileStorage centred_;  // x - mean
 };
 
 namespace {
@@ -119,15 +118,14 @@ GaussianMoments AutoregressiveGaussian::moments() const {
   return m;
 }
 
-DenseGaussian::DenseGaussian(std::vector<double> mean, Matrix precision)
-    : moments_{mean, precision}, mean_(to_device(mean, "gaussian mean")), precision_(to_device(precision.values, "gaussian precision")) {}
+DenseGaussian::DenseGaussian(std::vector<double> mean, Matrix precision, Arrays arrays)
+    : moments_{mean, precision},
+      mean_(to_device(mean, "gaussian mean", arrays)),
+      precision_(to_device(precision.values, "gaussian precision", arrays)) {}
 
-void DenseGaussian::reserve(Index tiles, Index lanes) {
-  centred_ = TileStorage("gaussian centred", tiles, dimension(), round_up(lanes, pitch_quantum));
-}
-
-std::size_t DenseGaussian::work_bytes(Index tiles, Index lanes) const {
-  return sizeof(Real) * static_cast<std::size_t>(tiles * dimension() * round_up(lanes, pitch_quantum));
+void DenseGaussian::work(Arrays arrays, Index tiles, Index lanes) const {
+  DifferentiableModel::work(arrays, tiles, lanes);
+  arrays.grow(centred_, "gaussian centred", tiles, dimension(), pitch_of(lanes));
 }
 
 void DenseGaussian::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
@@ -175,13 +173,13 @@ deck::Schema gaussian_schema() {
        deck::key("matrix", &O::matrix, "precision = \"dense\": the d x d entries of H, row by row")});
 }
 
-std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o) {
+std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o, Arrays arrays) {
   auto const mean = spread(o.mean, o.dimension, "mean");
-  if (o.precision == "dense") return std::make_unique<DenseGaussian>(mean, matrix_from(o));
-  if (o.precision == "ar1")
-    return analytic_model(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), to_device(mean, "gaussian mean")});
-  return analytic_model(DiagonalGaussian{o.dimension, to_device(mean, "gaussian mean"),
-                                         to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision")});
+  auto const mean_on_device = [&] { return to_device(mean, "gaussian mean", arrays); };
+  if (o.precision == "dense") return std::make_unique<DenseGaussian>(mean, matrix_from(o), arrays);
+  if (o.precision == "ar1") return analytic_model(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), mean_on_device()});
+  return analytic_model(DiagonalGaussian{o.dimension, mean_on_device(),
+                                         to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision", arrays)});
 }
 
 }  // namespace partita

@@ -61,7 +61,7 @@ deck::Schema gaussian_mixture_schema() {
        deck::key("sigma", &O::sigma, "standard deviation sigma of every component").above(0)});
 }
 
-std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOptions const& o) {
+std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOptions const& o, Arrays arrays) {
   auto const values = static_cast<Index>(o.means.size());
   require_all(values > 0 && values % o.dimension == 0, ExitCode::usage,
               "model.means has {} numbers, which is not a multiple of model.dimension = {}", values, o.dimension);
@@ -72,16 +72,18 @@ std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOption
   double const total =
       weights == 1 ? o.weights[0] * static_cast<double>(components) : std::accumulate(o.weights.begin(), o.weights.end(), 0.);
 
-  Kokkos::View<Real**, Kokkos::LayoutRight, DeviceMemory> means("mixture means", components, o.dimension);
-  Vector log_weights("mixture log weights", components);
-  auto const host_means = Kokkos::create_mirror_view(means);
-  auto const host_weights = Kokkos::create_mirror_view(log_weights);
-  for (Index k = 0; k < components; k++) {
-    host_weights(k) = static_cast<Real>(std::log(o.weights[static_cast<std::size_t>(weights == 1 ? 0 : k)] / total));
-    for (Index i = 0; i < o.dimension; i++) host_means(k, i) = static_cast<Real>(o.means[static_cast<std::size_t>(k * o.dimension + i)]);
+  auto const means = arrays.make<Kokkos::View<Real**, Kokkos::LayoutRight, DeviceMemory>>("mixture means", components, o.dimension);
+  auto const log_weights = arrays.make<Vector>("mixture log weights", components);
+  if (arrays.makes()) {
+    auto const host_means = Kokkos::create_mirror_view(means);
+    auto const host_weights = Kokkos::create_mirror_view(log_weights);
+    for (Index k = 0; k < components; k++) {
+      host_weights(k) = static_cast<Real>(std::log(o.weights[static_cast<std::size_t>(weights == 1 ? 0 : k)] / total));
+      for (Index i = 0; i < o.dimension; i++) host_means(k, i) = static_cast<Real>(o.means[static_cast<std::size_t>(k * o.dimension + i)]);
+    }
+    Kokkos::deep_copy(means, host_means);
+    Kokkos::deep_copy(log_weights, host_weights);
   }
-  Kokkos::deep_copy(means, host_means);
-  Kokkos::deep_copy(log_weights, host_weights);
   return analytic_model(GaussianMixture{o.dimension, components, static_cast<Real>(1 / (o.sigma * o.sigma)), means, log_weights});
 }
 

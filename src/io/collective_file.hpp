@@ -10,13 +10,19 @@
 
 namespace partita {
 
-// The part of a dataset that one rank writes: rows first ... first + count of axis 0, row-major in memory as in the file.
+// The part of a dataset that one rank writes: rows first ... first + count of axis 0, row-major in memory as in the file. They are written,
+// and read back, in stripes of so many rows, beside which nothing is held twice.
 struct Block {
   std::string dataset;
   Index first, count;
   hid_t type;
-  std::function<std::vector<std::byte>()> values;
+  Index bytes_of_row;
+  std::function<void(void* to, Index row, Index rows)> copy;  // rows counted from `first`
+  Index chunk = 1;                                            // rows of a chunk, whose first row is a multiple of it
 };
+constexpr Index bytes_of_stripe = Index{32} << 20;  // or one chunk, where that has more
+// Rows of a stripe, at most `rows`.
+Index rows_of_stripe(Index rows, Index bytes_of_row, Index chunk = 1);
 
 // Collective. Under a temporary name, `frame` lays the file out (on the root: groups, attributes, datasets, small values); the ranks write
 // their blocks, the same datasets in the same order on all. The file is closed, synchronised and read back, since some MPI libraries take

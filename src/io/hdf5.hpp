@@ -4,6 +4,7 @@
 #include <hdf5.h>
 
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -184,7 +185,7 @@ class File : public Group {
   static File open(Path const&, ExitCode = ExitCode::data);  // to read, by any process
   // Collective, for writing. A failure from here on is in the middle of a collective operation: Leave::at_once.
   static File open_together(Path const&, Communicator const&);
-  std::string image() const;  // the bytes of a file in memory
+  std::string_view image() const;  // the bytes of a file in memory, where they are; until it changes
   // Report errors that the destructor cannot; collective for a file that ranks have opened together, and the caller holds the Scope.
   void flush() const;
   void close();  // flushes first

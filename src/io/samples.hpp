@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/arrays.hpp"
 #include "core/state.hpp"
 #include "core/tiling.hpp"
 #include "io/checkpoint.hpp"
@@ -47,6 +48,8 @@ class SampleWriter {
   // (tile, pitch). Once draws_per_part draws are pending, they are written as a part.
   void append(Index step, std::vector<TileStorage> const& posterior, std::vector<TileScalarStorage> const& statistics);
   Index draws() const { return draws_; }
+  // Lists the arrays of a rank.
+  static void list(Arrays, SampleFormat const&);
 
   // Collective: brings samples.h5 up to date with the parts, at checkpoints.
   void show();
@@ -83,8 +86,11 @@ class SampleWriter {
   template <class Create>
   void write_groups(hdf5::File const&, Index const* steps, Index draws, Create const&) const;
   template <class T>
-  std::vector<std::byte> chain_major(Column const&, Index draws) const;
-  std::vector<std::byte> stored(Column const&, Index draws) const;
+  void convert(Column const&, Index draws, Index first, Index count, T* to) const;
+  // `count` of this rank's chains as they are stored, (chain, draw, size).
+  void copy(Column const&, Index draws, Index first, Index count, void* to) const;
+  static Index bytes_of_chain(Column const&, Index draws);
+  static std::vector<Column> make_columns(Arrays const&, SampleFormat const&);
   Index content_check(Index draws) const;
 
   RunDirectory run_;

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "core/types.hpp"
+#include "core/arrays.hpp"
 
 namespace partita {
 
@@ -10,6 +10,8 @@ class AssociativeMemory {
  public:
   virtual ~AssociativeMemory() = default;
   virtual Index patterns() const = 0;  // number of stored patterns
+  // Makes, or lists, the arrays for so many.
+  virtual void expect(Index patterns, Arrays) = 0;
   // Stores these patterns (pattern, dimension) in place of the present ones.
   virtual void remember(std::vector<double> const& points) = 0;
 };

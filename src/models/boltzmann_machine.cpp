@@ -12,8 +12,6 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-Index extent(ConstTiles const& x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
-
 // The sum of term(tile, lane) over the lanes of all tiles, in whole vectors of lanes.
 template <class Term>
 KOKKOS_FORCEINLINE_FUNCTION Real lane_sum(Index tiles, Index lanes, Term const& term) {
@@ -97,12 +95,12 @@ Connections layers(BoltzmannMachineOptions const& o) {
   return all;
 }
 
-BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections const& connections)
+BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections const& connections, Arrays arrays)
     : visible_(visible),
-      graph_(visible + hidden, connections.edges),
+      graph_(visible + hidden, connections.edges, arrays),
       blocks_(connections.blocks),
-      parameters_("boltzmann machine parameters", graph_.edges() + visible + hidden),
-      reference_("boltzmann machine reference", visible + hidden) {
+      parameters_(arrays.make<Vector>("boltzmann machine parameters", graph_.edges() + visible + hidden)),
+      reference_(arrays.make<Vector>("boltzmann machine reference", visible + hidden)) {
   blocks_.push_back({"visible_bias", {visible}, graph_.edges()});
   if (hidden > 0) blocks_.push_back({"hidden_bias", {hidden}, graph_.edges() + visible});
 }
@@ -116,7 +114,8 @@ Sizes BoltzmannMachine::sizes(BoltzmannMachineOptions const& o) {
   return {o.visible, o.visible + o.hidden};
 }
 
-BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o) : BoltzmannMachine(o.visible, o.hidden, layers(o)) {
+BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o, Arrays arrays)
+    : BoltzmannMachine(o.visible, o.hidden, layers(o), arrays) {
   sizes(o);
   initial_scale_ = o.initial_scale;
 }
@@ -127,18 +126,14 @@ void BoltzmannMachine::initialise(std::function<double(Index)> const& normal) {
   assign(weight(), w);
 }
 
-void BoltzmannMachine::reserve(Index tiles, Index lanes) {
-  Index const pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(work_.extent(0)) < tiles || static_cast<Index>(work_.extent(2)) < pitch)
-    work_ = TileStorage("boltzmann machine units", tiles, dimension(), pitch);
+void BoltzmannMachine::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  arrays.grow(units_work_, "boltzmann machine units", tiles, dimension(), pitch_of(lanes));
 }
 
-std::size_t BoltzmannMachine::work_bytes(Index tiles, Index lanes) const {
-  return sizeof(Real) * static_cast<std::size_t>(tiles * dimension() * round_up(lanes, pitch_quantum));
-}
-
-Tiles BoltzmannMachine::work(ConstTiles like) const {
-  return Kokkos::subview(work_, std::pair(Index{0}, extent(like, 0)), Kokkos::ALL, std::pair(Index{0}, extent(like, 2)));
+Tiles BoltzmannMachine::units_work(ConstTiles like) const {
+  reserve_for(like);
+  return leading(units_work_, extent(like, 0), dimension(), extent(like, 2));
 }
 
 ConstVector BoltzmannMachine::reference() const {
@@ -194,7 +189,7 @@ void BoltzmannMachine::anneal(Tiles x, double beta_before, Sweep const& to, LogW
 }
 
 Tiles BoltzmannMachine::weigh(ConstTiles from, ConstTileScalars weight, Real scale) const {
-  Tiles const to = work(from);
+  Tiles const to = units_work(from);
   Index const units = dimension(), lanes = extent(from, 2);
   Kokkos::parallel_for(
       "partita::weigh_units", Range(0, extent(from, 0) * units), KOKKOS_LAMBDA(Index n) {
@@ -236,7 +231,7 @@ void BoltzmannMachine::centre(Vector gradient, ConstVector offsets) const {
 
 void BoltzmannMachine::pseudo_likelihood_forward(ConstTiles x, TileScalars value) {
   Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1)), units = dimension();
-  Tiles const residual = work(x);
+  Tiles const residual = units_work(x);
   ConstVector const c = bias(), w = weight();
   auto const neighbours = graph_.neighbours;
   // With f_k = c_k + sum_j w_kj x_j: log p(x_k | rest) = x_k f_k - softplus(f_k), whose derivative in f_k is x_k - sigmoid(f_k).
@@ -264,7 +259,7 @@ void BoltzmannMachine::pseudo_likelihood_forward(ConstTiles x, TileScalars value
 }
 
 void BoltzmannMachine::pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) {
-  Tiles const weighed = weigh(work(x), weight, 1);
+  Tiles const weighed = weigh(units_work(x), weight, 1);
   add_edge_sums(graph_, Products::both, weighed, x, sum);
   add_unit_sums(weighed, Kokkos::subview(sum, std::pair(graph_.edges(), graph_.edges() + dimension())));
 }
@@ -291,11 +286,12 @@ Sizes sizes(IsingLatticeOptions const& o) {
   return {o.rows * o.columns, o.rows * o.columns};
 }
 
-std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o) {
+std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o, Arrays arrays) {
   sizes(o);
   auto const edges = lattice_edges(o.rows, o.columns, o.periodic);
   auto const count = static_cast<Index>(edges.size());
-  auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}});
+  auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}}, arrays);
+  if (!arrays.makes()) return machine;
   std::vector<double> bias(static_cast<std::size_t>(o.rows * o.columns), 2 * o.field);
   for (Edge const& e : edges)
     for (Index i : {e.first, e.second}) bias[static_cast<std::size_t>(i)] -= 2 * o.coupling;

@@ -32,9 +32,9 @@ Connections layers(BoltzmannMachineOptions const&);
 // Parameters: the weights as the connections have them, then "visible_bias" a and "hidden_bias" b.
 class BoltzmannMachine : public BoltzmannModel {
  public:
-  BoltzmannMachine(Index visible, Index hidden, Connections const&);
+  BoltzmannMachine(Index visible, Index hidden, Connections const&, Arrays = {});
   // Failure(usage) where hidden units are not connected with visible ones.
-  explicit BoltzmannMachine(BoltzmannMachineOptions const&);
+  explicit BoltzmannMachine(BoltzmannMachineOptions const&, Arrays = {});
   static Sizes sizes(BoltzmannMachineOptions const&);
   // Weights from independent standard normals, normal(i) for number i, times initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);
@@ -47,8 +47,7 @@ class BoltzmannMachine : public BoltzmannModel {
   Vector weight() const { return part(0, graph_.edges()); }
   Vector bias() const { return part(graph_.edges(), dimension()); }  // c = (a, b)
 
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
@@ -80,7 +79,7 @@ class BoltzmannMachine : public BoltzmannModel {
   void path_energies(ConstTiles x, double c0, double c1, Store const&) const;
   // (dimension): a0 and zeros.
   ConstVector reference() const;
-  Tiles work(ConstTiles like) const;
+  Tiles units_work(ConstTiles like) const;
   // Work memory = scale weight_b x_i(b) with x = `from`, which may be the work memory itself.
   Tiles weigh(ConstTiles from, ConstTileScalars weight, Real scale) const;
 
@@ -90,7 +89,7 @@ class BoltzmannMachine : public BoltzmannModel {
   double initial_scale_ = 0;
   Vector parameters_, reference_;
   bool has_reference_ = false;
-  mutable TileStorage work_;  // (tile, dimension, pitch) of the tiles that are being processed
+  mutable TileStorage units_work_;  // (tile, dimension, pitch) of the tiles that are being processed
 };
 
 struct IsingLatticeOptions {
@@ -102,6 +101,6 @@ deck::Schema ising_lattice_schema();
 // Spins on a square lattice, E(s) = -J sum_bonds s_i s_j - theta sum_i s_i with s = 2x - 1, as a fully visible machine. Failure(usage) for
 // fewer than 3 periodic rows or columns.
 Sizes sizes(IsingLatticeOptions const&);  // Failure(usage) for options that make no model
-std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const&);
+std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const&, Arrays = {});
 
 }  // namespace partita

@@ -16,10 +16,10 @@ struct Edge {
 class CouplingGraph {
  public:
   // Edge e has weight number e. Failure(internal) for an edge that occurs twice, or whose ends are not 0 <= first < second < units.
-  CouplingGraph(Index units, std::vector<Edge> const& edges);
+  CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays = {});
 
   Index units() const { return units_; }
-  Index edges() const { return static_cast<Index>(first.extent(0)); }
+  Index edges() const { return edges_; }
 
   // The neighbours of unit i, in ascending order, are unit(n) by edge(n) for start(i) <= n < start(i + 1).
   struct Neighbours {
@@ -48,7 +48,7 @@ class CouplingGraph {
   DeviceVector<Index const> order;  // (units)
 
  private:
-  Index units_;
+  Index units_, edges_;
 };
 
 // Bonds of a lattice whose sites are numbered row by row: for each site the one to the right, then the one below. Periodic: with those

@@ -22,19 +22,24 @@ Sizes DeepBeliefNetwork::sizes(DbnOptions const& o) {
   return {o.layers.front(), o.layers.front()};
 }
 
-DeepBeliefNetwork::DeepBeliefNetwork(DbnOptions const& o) {
+namespace {
+std::string name_of(Index machine) { return fmt::format("machine{}", machine); }
+}  // namespace
+
+DeepBeliefNetwork::DeepBeliefNetwork(DbnOptions const& o, Arrays arrays) {
   sizes(o);
   Index count = 0;
   for (std::size_t k = 0; k + 1 < o.layers.size(); k++) {
     first_.push_back(count);
     count += Rbm::parameter_count(o.layers[k], o.layers[k + 1]);
   }
-  parameters_ = Vector("belief network parameters", count);
+  parameters_ = arrays.make<Vector>("belief network parameters", count);
   for (std::size_t k = 0; k + 1 < o.layers.size(); k++) {
     Index const n = Rbm::parameter_count(o.layers[k], o.layers[k + 1]);
     machines_.push_back(
         std::make_unique<Rbm>(RbmOptions{.visible = o.layers[k], .hidden = o.layers[k + 1], .initial_scale = o.initial_scale},
-                              Kokkos::subview(parameters_, std::pair(first_[k], first_[k] + n))));
+                              arrays.makes() ? Vector(Kokkos::subview(parameters_, std::pair(first_[k], first_[k] + n))) : Vector(),
+                              arrays.in(name_of(static_cast<Index>(k)))));
   }
 }
 
@@ -46,7 +51,7 @@ std::vector<ParameterBlock> DeepBeliefNetwork::parameter_blocks() const {
   std::vector<ParameterBlock> out;
   for (Index k = 0; k < machines(); k++)
     for (ParameterBlock b : machine(k).parameter_blocks()) {
-      b.name = fmt::format("machine{}/{}", k, b.name);
+      b.name = name_of(k) + "/" + b.name;
       b.offset += first_parameter(k);
       out.push_back(std::move(b));
     }
@@ -55,6 +60,10 @@ std::vector<ParameterBlock> DeepBeliefNetwork::parameter_blocks() const {
 
 void DeepBeliefNetwork::parameters_changed() {
   for (auto const& m : machines_) m->parameters_changed();
+}
+
+void DeepBeliefNetwork::work(Arrays arrays, Index tiles, Index lanes) const {
+  for (Index k = 0; k < machines(); k++) machine(k).work(arrays.in(name_of(k)), tiles, lanes);
 }
 
 Sweep DeepBeliefNetwork::of_machine(Sweep sweep, Index k) const {

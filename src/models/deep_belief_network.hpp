@@ -16,7 +16,7 @@ deck::Schema dbn_schema();
 class DeepBeliefNetwork : public Model {
  public:
   // Failure(usage) unless there are three layers or more, of at least one unit.
-  explicit DeepBeliefNetwork(DbnOptions const&);
+  explicit DeepBeliefNetwork(DbnOptions const&, Arrays = {});
   static Sizes sizes(DbnOptions const&);
   void initialise(std::function<double(Index)> const& normal);
 
@@ -24,6 +24,7 @@ class DeepBeliefNetwork : public Model {
   Vector parameters() const override { return parameters_; }
   std::vector<ParameterBlock> parameter_blocks() const override;
   void parameters_changed() override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   Index machines() const { return static_cast<Index>(machines_.size()); }
   Rbm& machine(Index k) const { return *machines_[static_cast<std::size_t>(k)]; }

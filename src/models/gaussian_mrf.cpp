@@ -71,15 +71,16 @@ deck::Schema gaussian_mrf_schema() {
        deck::key("potential", &O::potential, "linear term g: one value for all coordinates, or d values")});
 }
 
-GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential)
+GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential, Arrays arrays)
     : precision_(std::move(precision)),
       potential_host_(std::move(potential)),
-      graph_(static_cast<Index>(precision_.diagonal.size()), precision_.edges),
-      coupling_(to_device(precision_.couplings, "couplings")),
-      diagonal_(to_device(precision_.diagonal, "diagonal of J")),
-      potential_(to_device(potential_host_, "potential")),
-      reference_mean_("reference mean", diagonal_.extent(0)),
-      reference_precision_("reference precision", diagonal_.extent(0)) {
+      graph_(static_cast<Index>(precision_.diagonal.size()), precision_.edges, arrays),
+      coupling_(to_device(precision_.couplings, "couplings", arrays)),
+      diagonal_(to_device(precision_.diagonal, "diagonal of J", arrays)),
+      potential_(to_device(potential_host_, "potential", arrays)),
+      reference_mean_(arrays.make<Vector>("reference mean", graph_.units())),
+      reference_precision_(arrays.make<Vector>("reference precision", graph_.units())) {
+  if (!arrays.makes()) return;
   std::vector<double> mean;
   for (std::size_t k = 0; k < potential_host_.size(); k++) mean.push_back(potential_host_[k] / precision_.diagonal[k]);
   assign(reference_mean_, mean);
@@ -96,8 +97,10 @@ Sizes GaussianMrf::sizes(GaussianMrfOptions const& o) {
   return {static_cast<Index>(units), static_cast<Index>(units)};
 }
 
-GaussianMrf::GaussianMrf(GaussianMrfOptions const& o)
-    : GaussianMrf(precision_of(o), partita::potential(o, static_cast<std::size_t>(sizes(o).dimension))) {}
+GaussianMrf::GaussianMrf(GaussianMrfOptions const& o, Arrays arrays)
+    : GaussianMrf(precision_of(o), partita::potential(o, static_cast<std::size_t>(sizes(o).dimension)), arrays) {}
+
+void GaussianMrf::work(Arrays arrays, Index tiles, Index lanes) const { DifferentiableModel::work(arrays, tiles, lanes); }
 
 std::vector<GaussianMoments> GaussianMrf::gaussian() const {
   Index const d = dimension();

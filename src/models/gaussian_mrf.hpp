@@ -28,9 +28,9 @@ struct SparsePrecision {
 class GaussianMrf : public GibbsModel, public DifferentiableModel {
  public:
   // J must be positive definite.
-  GaussianMrf(SparsePrecision, std::vector<double> potential);
+  GaussianMrf(SparsePrecision, std::vector<double> potential, Arrays = {});
   // Failure(usage) where the deck's J is not a precision matrix.
-  explicit GaussianMrf(GaussianMrfOptions const&);
+  explicit GaussianMrf(GaussianMrfOptions const&, Arrays = {});
   static Sizes sizes(GaussianMrfOptions const&);
 
   Index dimension() const override { return graph_.units(); }
@@ -45,6 +45,7 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
   bool sums_in_double() const override { return true; }
   double flops_per_evaluation() const override { return 4. * static_cast<double>(dimension() + graph_.edges()); }
 
+  void work(Arrays arrays, Index tiles, Index lanes) const override;
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   // Failure(data) for a unit without variance.

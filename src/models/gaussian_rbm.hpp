@@ -13,7 +13,7 @@ namespace partita {
 // Parameter blocks "weight_A" or "weight_B", "visible_bias", "hidden_bias", "log_variance": z, which stays fixed unless it is learnt.
 class GaussianRbm : public Rbm, public DifferentiableModel {
  public:
-  explicit GaussianRbm(RbmOptions const&);
+  explicit GaussianRbm(RbmOptions const&, Arrays = {});
   std::vector<ParameterBlock> parameter_blocks() const override;
   // Restores the lower bound on s: raises z where s has become smaller.
   void parameters_changed() override;
@@ -26,6 +26,7 @@ class GaussianRbm : public Rbm, public DifferentiableModel {
   // Means of v given h, (tile, hidden units, lane).
   void visible_means(ConstTiles hidden, Tiles mean) const;
 
+  void work(Arrays arrays, Index tiles, Index lanes) const override { Rbm::work(arrays, tiles, lanes); }
   std::vector<double> unit_values() const override { return {}; }
   void set_reference(UnitMoments const&) override;  // uses the means only
   double log_z_reference() const override;

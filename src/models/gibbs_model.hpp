@@ -52,7 +52,7 @@ class GibbsModel : public virtual EnergyModel {
 
   // A copy with its own memory for the parameters, and with the reference of its own visible biases, as tempering along the trajectory of
   // learning keeps it. Failure(usage) for models that cannot be copied.
-  virtual std::unique_ptr<GibbsModel> copy() const;
+  virtual std::unique_ptr<GibbsModel> copy(Arrays = {}) const;
 
   // Sets the reference to independent visible units with these moments. Until then it is given by the model's own visible biases.
   virtual void set_reference(UnitMoments const&) = 0;

@@ -127,7 +127,7 @@ Sizes Hee::sizes(HeeOptions const& o) {
   return {o.widths.front(), o.widths.front()};
 }
 
-Hee::Hee(HeeOptions const& o, random::Key key)
+Hee::Hee(HeeOptions const& o, random::Key key, Arrays arrays)
     : widths_((sizes(o), o.widths)),
       f_(named("activation", o.f, transfers)),
       phi_(named("statistic", o.phi, statistics)),
@@ -136,12 +136,12 @@ Hee::Hee(HeeOptions const& o, random::Key key)
   bool const fixed_top = named("top_bias", o.top_bias, Names<bool, 2>{{{"learnt", false}, {"zero", true}}});
   Index const top = layers();
   auto const size = static_cast<std::size_t>(lateral() ? lateral_offset(top + 1) : bias_offset(top) + width(top));
-  parameters_ = Vector("hee parameters", size);
+  parameters_ = arrays.make<Vector>("hee parameters", size);
   bool const sparse = o.density < 1, sparse_lateral = lateral() && o.lateral_density < 1;
-  if (sparse || sparse_lateral || fixed_top) {
-    learnt_ = Flags(Kokkos::view_alloc("hee learnt parameters", Kokkos::WithoutInitializing), size);
-    Kokkos::deep_copy(learnt_, std::uint8_t{1});
-  }
+  if (sparse || sparse_lateral || fixed_top) learnt_ = arrays.make_unset<Flags>("hee learnt parameters", size);
+  if (lateral()) coupling_ = arrays.make<Vector>("hee couplings", coupling_offset(top + 1));
+  if (!arrays.makes()) return;
+  if (learnt_.extent(0) > 0) Kokkos::deep_copy(learnt_, std::uint8_t{1});
   for (Index l = 0; l < top; l++) {
     Index const count = width(l) * width(l + 1);
     draw_weights(parameters_, weight_offset(l), count, key, l, o.initial_scale / std::sqrt(static_cast<double>(width(l + 1)) * o.density));
@@ -158,7 +158,6 @@ Hee::Hee(HeeOptions const& o, random::Key key)
     draw_connections(learnt_, first, n * n, key, 2 * l + 1, o.lateral_density);
     fill_diagonal(learnt_.data() + first, n, std::uint8_t{1});
   }
-  coupling_ = Vector("hee couplings", static_cast<std::size_t>(coupling_offset(top + 1)));
   parameters_changed();
 }
 
@@ -209,16 +208,21 @@ void Hee::keep_learnable(Vector gradient) const {
       });
 }
 
+Matrix Hee::host_coupling(Index l) const {
+  auto const q = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(),
+                                                     Kokkos::subview(coupling_, std::pair(coupling_offset(l), coupling_offset(l + 1))));
+  return host_matrix(q.data(), width(l), width(l));
+}
+
 std::vector<Hee::Layer> Hee::host_layers() const {
   auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), parameters_);
-  auto const q = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), coupling_);
   std::vector<Layer> out;
   for (Index l = 0; l <= layers(); l++) {
     Index const n = width(l);
     Layer layer;
     if (l < layers()) layer.weight = host_matrix(theta.data() + weight_offset(l), n, width(l + 1));
     layer.bias.assign(theta.data() + bias_offset(l), theta.data() + bias_offset(l) + n);
-    if (lateral()) layer.coupling = host_matrix(q.data() + coupling_offset(l), n, n);
+    if (lateral()) layer.coupling = host_coupling(l);
     else if (g_ == BaseMeasure::quadratic) layer.coupling = identity(n);
     out.push_back(std::move(layer));
   }

@@ -32,7 +32,7 @@ class Hee : public Model {
  public:
   // Failure(usage) for fewer than two widths, or statistic = tanh with base_measure = lateral. Initial parameters: W as above, b = 0,
   // S = I.
-  Hee(HeeOptions const&, random::Key);
+  Hee(HeeOptions const&, random::Key, Arrays = {});
   static Sizes sizes(HeeOptions const&);
 
   Index layers() const { return static_cast<Index>(widths_.size()) - 1; }  // L
@@ -71,6 +71,7 @@ class Hee : public Model {
     Matrix coupling;  // Q_l: the identity where g is quadratic, empty where it is quartic
   };
   std::vector<Layer> host_layers() const;
+  Matrix host_coupling(Index l) const;  // Q_l alone, with lateral connections
 
  private:
   Index coupling_offset(Index l) const;

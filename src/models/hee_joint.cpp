@@ -1,5 +1,6 @@
 #include "models/hee_joint.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/matrix_product.hpp"
@@ -136,16 +137,41 @@ void add_log_density_of_coupled(Hee const& model, Index l, InverseCoupling const
 
 }  // namespace
 
+namespace {
+Index widest(Hee const& model) {
+  Index n = 0;
+  for (Index l = 0; l <= model.layers(); l++) n = std::max(n, model.width(l));
+  return n;
+}
+Vector make_inverse(Arrays const& arrays, Hee const& model, Index l) {
+  return arrays.make<Vector>("inverse couplings of a layer", model.width(l) * model.width(l));
+}
+}  // namespace
+
+void list_inverse_couplings(Arrays arrays, Hee const& model) {
+  if (!model.lateral()) return;
+  for (Index l = 0; l <= model.layers(); l++) make_inverse(arrays, model, l);
+  // The matrix, its factor and their copies, the identity, the inverse (dense.cpp).
+  arrays.count<double>("while one is found", 6, widest(model), widest(model));
+}
+
+void list_log_joint(Arrays arrays, Hee const& model, Share const& share) {
+  // eta, f(x) and, with lateral connections, the residual of the widest layer; and a sum a chain.
+  arrays.count<Real>("eta and f(x) of a layer", model.lateral() ? 3 : 2, share.mine().count, widest(model), share.tiling.pitch());
+  arrays.count<double>("log densities", share.mine().count, share.tiling.pitch());
+  list_inverse_couplings(arrays, model);
+}
+
 std::vector<InverseCoupling> inverse_couplings(Hee const& model) {
   std::vector<InverseCoupling> out;
   if (!model.lateral()) return out;
-  for (auto const& layer : model.host_layers()) {
-    Matrix const exact = inverse(layer.coupling);
-    Vector const matrix("hee inverse coupling", exact.values.size());
+  for (Index l = 0; l <= model.layers(); l++) {
+    Matrix const coupling = model.host_coupling(l), exact = inverse(coupling);
+    Vector const matrix = make_inverse({}, model, l);
     auto const host = Kokkos::create_mirror_view(matrix);
     for (std::size_t i = 0; i < exact.values.size(); i++) host(i) = static_cast<Real>(exact.values[i]);
     Kokkos::deep_copy(matrix, host);
-    out.push_back({matrix, log_determinant(layer.coupling)});
+    out.push_back({matrix, log_determinant(coupling)});
   }
   return out;
 }

@@ -15,6 +15,8 @@ struct InverseCoupling {
   double log_determinant;
 };
 std::vector<InverseCoupling> inverse_couplings(Hee const&);
+// Lists them, and what finds the widest in double.
+void list_inverse_couplings(Arrays, Hee const&);
 
 // A'(eta_l) = E[phi(x_l) | x_l+1] of every lane, (tile, n_l, pitch) as x; `inverse` as inverse_couplings gives it.
 TileStorage mean_statistic(Hee const&, Index l, std::vector<InverseCoupling> const& inverse, std::vector<TileStorage> const& x);
@@ -22,5 +24,7 @@ TileStorage mean_statistic(Hee const&, Index l, std::vector<InverseCoupling> con
 // log p(x_0:L) of this rank's chains, in their order. eta is computed in Real, the rest in double (with lateral connections in Real
 // too).
 std::vector<double> log_joint(Hee const&, Tiling const&, TileRange mine, std::vector<TileStorage> const& x);
+// Lists what it holds meanwhile.
+void list_log_joint(Arrays, Hee const&, Share const&);
 
 }  // namespace partita

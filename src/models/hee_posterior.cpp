@@ -200,15 +200,10 @@ Index HeePosterior::work_rows() const {
   return widest(model_) * (model_.lateral() ? 3 : 2) + (model_.f() == Transfer::identity ? 0 : model_.units());
 }
 
-void HeePosterior::reserve(Index, Index lanes) {
-  Index const pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(work_.extent(2)) >= pitch) return;
-  work_ = TileStorage("hee posterior work", 1, static_cast<std::size_t>(work_rows()), static_cast<std::size_t>(pitch));
-  sums_ = DeviceVector<double>("hee posterior energies", static_cast<std::size_t>(pitch));
-}
-
-std::size_t HeePosterior::work_bytes(Index, Index lanes) const {
-  return static_cast<std::size_t>(round_up(lanes, pitch_quantum)) * (static_cast<std::size_t>(work_rows()) * sizeof(Real) + sizeof(double));
+void HeePosterior::work(Arrays arrays, Index tiles, Index lanes) const {
+  DifferentiableModel::work(arrays, tiles, lanes);
+  arrays.grow(work_, "hee posterior work", 1, work_rows(), pitch_of(lanes));
+  arrays.grow(sums_, "hee posterior energies", pitch_of(lanes));
 }
 
 double HeePosterior::flops_per_evaluation() const {

@@ -26,8 +26,7 @@ class HeePosterior : public DifferentiableModel {
   // The layers x_0 (as set by show) .. x_L, the latent ones as parts of z (1, units, pitch).
   std::vector<TileStorage> layers(TileStorage const& z) const;
 
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
  private:
   Index work_rows() const;
@@ -36,8 +35,8 @@ class HeePosterior : public DifferentiableModel {
   std::vector<InverseCoupling> inverse_;  // [l], with lateral connections
   TileStorage x0_;
   Real beta_ = 1;
-  TileStorage work_;           // (1, work_rows, pitch)
-  DeviceVector<double> sums_;  // (pitch)
+  mutable TileStorage work_;           // (1, work_rows, pitch)
+  mutable DeviceVector<double> sums_;  // (pitch)
 };
 
 }  // namespace partita

@@ -31,10 +31,10 @@ class Hopfield : public GibbsModel, public AssociativeMemory {
   Index dimension() const override { return units_; }
   std::vector<double> unit_values() const override { return {-1, 1}; }
   Index patterns() const override { return patterns_; }
-  void remember(Vector patterns);                             // X (unit, pattern)
-  void remember(std::vector<double> const& points) override;  // entries above 1/2 as 1, others as -1
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void expect(Index patterns, Arrays) override;
+  void remember(Vector patterns);                              // X (unit, pattern)
+  void remember(std::vector<double> const& points) override;   // entries above 1/2 as 1, others as -1
+  void work(Arrays, Index tiles, Index lanes) const override;  // Failure(usage) without patterns
 
   // Draws one unit after the other, each from p(s_i = 1 | rest) = sigmoid(2 beta h_i).
   void sweep(Tiles x, Sweep const&) const override;
@@ -49,6 +49,7 @@ class Hopfield : public GibbsModel, public AssociativeMemory {
   template <class Rule>
   void update(Tiles x, Order, Rule const&, Sweep const&) const;
   Tiles overlaps(ConstTiles x) const;  // m, (tile, pattern, lane)
+  void make_couplings(Arrays);
 
   Index units_, patterns_ = 0;
   double beta_;
@@ -56,6 +57,6 @@ class Hopfield : public GibbsModel, public AssociativeMemory {
   mutable TileStorage overlaps_, fields_;
 };
 
-std::unique_ptr<Hopfield> make_hopfield(HopfieldOptions const&, random::Key);
+std::unique_ptr<Hopfield> make_hopfield(HopfieldOptions const&, random::Key, Arrays = {});
 
 }  // namespace partita

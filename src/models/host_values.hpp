@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "core/types.hpp"
+#include "core/arrays.hpp"
 
 namespace partita {
 
@@ -13,9 +13,9 @@ inline void assign(Vector to, std::vector<double> const& from) {
   Kokkos::deep_copy(to, host);
 }
 
-inline Vector to_device(std::vector<double> const& from, std::string const& name) {
-  Vector const v(name, from.size());
-  assign(v, from);
+inline Vector to_device(std::vector<double> const& from, char const* name, Arrays const& arrays = {}) {
+  auto const v = arrays.make<Vector>(name, from.size());
+  if (arrays.makes()) assign(v, from);
   return v;
 }
 

@@ -34,8 +34,7 @@ class MlpModel : public virtual ScoreModel {
   void initialise(std::function<double(Index)> const& normal);
 
   Index dimension() const override { return dimension_; }
-  void reserve(Index tiles, Index lanes) override { tape(tiles, lanes, highest_taped_); }
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays arrays, Index tiles, Index lanes) const override { pass_work(arrays, tiles, lanes, 0); }
   Vector parameters() const override { return parameters_; }
   std::vector<ParameterBlock> parameter_blocks() const override;
 
@@ -44,7 +43,7 @@ class MlpModel : public virtual ScoreModel {
   void set_noise(ConstTileScalars sigma) const override { take_noise({0, sigma}); }
 
  protected:
-  MlpModel(MlpOptions const&, Index outputs);
+  MlpModel(MlpOptions const&, Index outputs, Arrays);
   static Sizes sizes(MlpOptions const&, Index outputs);
 
   struct Noise {
@@ -72,7 +71,9 @@ class MlpModel : public virtual ScoreModel {
   static Index tiles_at_once(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
   bool conditioned() const { return !noise_levels_.empty(); }
   double products() const;  // multiplications of one forward pass of a chain
-  // Work memory for passes of this order; its former contents are lost.
+  // Work memory for passes of this order.
+  void pass_work(Arrays, Index tiles, Index lanes, int order) const;
+  // It; its former contents are lost.
   MlpTape tape(Index tiles, Index lanes, int order) const;
   // Tiles first, first + 1, ... of x as network input, and of a direction v, along which sigma is constant; an empty View stays empty.
   ConstTiles input(ConstTiles const& x, Index first, Index count) const;
@@ -84,7 +85,6 @@ class MlpModel : public virtual ScoreModel {
   Real quadratic_;
   Vector parameters_;
   mutable Noise noise_;
-  mutable int highest_taped_ = 0;   // order of the passes that the work memory has served
   mutable Index taped_first_ = -1;  // first tile of the pass that the tape holds, -1: none
 
  private:
@@ -92,9 +92,8 @@ class MlpModel : public virtual ScoreModel {
   void take_noise(Noise const& noise) const {
     if (conditioned()) noise_ = noise;
   }
-  Index work_elements(Index tiles, Index lanes, int order) const;
-  mutable Vector work_;           // tapes of the tiles that are being processed
-  mutable TileStorage input_[2];  // x and v of these tiles with their row of log sigma
+  mutable Vector tapes_;                        // of the tiles that are being processed
+  mutable TileStorage input_, with_direction_;  // x and v of these tiles with their row of log sigma
 };
 
 namespace mlp {
@@ -106,10 +105,7 @@ View some_tiles(View const& v, Index first, Index count) {
   return Kokkos::subview(v, std::make_pair(first, first + count), Kokkos::ALL, Kokkos::ALL);
 }
 
-inline layer::Extent extent_of(ConstTiles const& x) { return {static_cast<Index>(x.extent(0)), static_cast<Index>(x.extent(2)), 0}; }
-
-// A view (tiles, rows, lanes) of `storage`, which is enlarged where it is too small; its contents are then lost.
-Tiles reserved(TileStorage& storage, std::string const& name, Index tiles, Index rows, Index lanes);
+inline layer::Extent extent_of(ConstTiles const& x) { return {extent(x, 0), extent(x, 2), 0}; }
 
 }  // namespace mlp
 }  // namespace partita

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/arrays.hpp"
 #include "core/dense.hpp"
 #include "core/state.hpp"
 #include "core/types.hpp"
@@ -29,6 +30,8 @@ struct Sizes {
   Index visible, dimension;
 };
 
+// A model makes its arrays through the Arrays that its constructor is given; where these only list, it tells of itself what its options say
+// (dimensions, parameter blocks, work memory) and can do no more.
 class Model {
  public:
   virtual ~Model() = default;
@@ -42,10 +45,18 @@ class Model {
   // Tells the model that parameters() were written: derived copies (transposes, packed weights) are updated.
   virtual void parameters_changed() {}
 
-  // Work memory for calls with up to this many tiles of up to this many lanes; called before the first evaluation.
-  virtual void reserve(Index /*tiles*/, Index /*lanes*/) {}
-  virtual std::size_t work_bytes(Index /*tiles*/, Index /*lanes*/) const { return 0; }
+  // Work memory for calls with up to this many tiles of up to this many lanes.
+  virtual void work(Arrays, Index /*tiles*/, Index /*lanes*/) const {}
+  // Makes it; called before the first evaluation.
+  void reserve(Index tiles, Index lanes) const { work({}, tiles, lanes); }
+
+ protected:
+  // Work memory for tiles like these, (tile, ., lane).
+  void reserve_for(ConstTiles x) const { reserve(extent(x, 0), extent(x, 2)); }
 };
+
+// The length of parameters(), known from the options alone.
+Index parameter_count(Model const&);
 
 // Energies of lanes in double, (tile, lane), lane fastest.
 using TileEnergies = Kokkos::View<double**, Kokkos::LayoutStride, DeviceMemory>;
@@ -61,8 +72,10 @@ class EnergyModel : public virtual Model {
   virtual void precise_energy(ConstTiles x, TileEnergies energy) const;
   virtual bool sums_in_double() const { return sizeof(Real) == sizeof(double); }
 
+  void work(Arrays, Index tiles, Index lanes) const override;
+
  protected:
-  // Work memory for energies of tiles like x, kept between calls.
+  // Work memory for energies of tiles like x.
   TileScalars narrow_energies(ConstTiles x) const;
 
  private:
@@ -115,11 +128,14 @@ class DifferentiableModel : public virtual EnergyModel, public virtual ScoreMode
   // Floating-point operations of one energy_and_gradient per chain, for the summary.
   virtual double flops_per_evaluation() const { return 0; }
 
+  void work(Arrays, Index tiles, Index lanes) const override;
+
  protected:
-  // Work memory for a gradient that is not used, kept between calls.
+  // Work memory for a gradient that is not used.
   Tiles unused_gradient(ConstTiles x) const;
 
  private:
+  void gradient_work(Arrays, Index tiles, Index lanes) const;
   mutable TileStorage unused_gradient_;
 };
 
@@ -136,6 +152,8 @@ class TrainableScore : public virtual ScoreModel {
   virtual void gradient_forward(ConstTiles x, Tiles gradient) = 0;
   virtual void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) = 0;
   virtual int highest_jet_order() const { return 0; }  // 0: it cannot be learnt by score matching
+  // Work memory for derivatives up to this order, and those of gradient_forward where `gradients`.
+  virtual void jet_work(Arrays, Index /*tiles*/, Index /*lanes*/, int /*order*/, bool /*gradients*/) const {}
 };
 
 // An energy whose parameters are learnt through jets along a direction v (docs/theory/score_matching.md).

@@ -16,7 +16,6 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 constexpr Index block = 1024;  // number of patterns whose scores are in memory at once
 
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 Factor factor(ConstTiles x) { return {x.data(), static_cast<Index>(x.stride(1)), Form::plain, static_cast<Index>(x.stride(0))}; }
 
 template <class Body>
@@ -103,11 +102,17 @@ Vector patterns_on_sphere(Index d, Index patterns, double radius, random::Key ke
   return out;
 }
 
-std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const& o, random::Key key) {
+std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const& o, random::Key key, Arrays arrays) {
   auto network = std::make_unique<ModernHopfield>(o.dimension, o.beta);
   double const natural = o.dimension > 1 ? std::sqrt(static_cast<double>(o.dimension - 1)) : 1;
-  if (o.patterns > 0) network->remember(patterns_on_sphere(o.dimension, o.patterns, o.radius > 0 ? o.radius : natural, key));
+  if (!arrays.makes()) network->expect(o.patterns, arrays);
+  else if (o.patterns > 0) network->remember(patterns_on_sphere(o.dimension, o.patterns, o.radius > 0 ? o.radius : natural, key));
   return network;
+}
+
+void ModernHopfield::expect(Index patterns, Arrays arrays) {
+  patterns_ = patterns;
+  memory_ = arrays.make<Vector>("patterns", patterns * dimension_);
 }
 
 void ModernHopfield::remember(std::vector<double> const& points) {
@@ -117,19 +122,17 @@ void ModernHopfield::remember(std::vector<double> const& points) {
   remember(to_device(points, "patterns"));
 }
 
-void ModernHopfield::reserve(Index tiles, Index lanes) {
-  require_all(patterns() > 0, ExitCode::usage,
+void ModernHopfield::work(Arrays arrays, Index tiles, Index lanes) const {
+  require_all(patterns_ > 0, ExitCode::usage,
               "model.patterns = 0 is for the training items of [data], and the deck has none; add it, or a number of random patterns");
-  Index const pitch = round_up(lanes, pitch_quantum);
-  scores_ = TileStorage("scores of patterns", tiles, std::min(block, patterns()), pitch);
-  highest_ = TileScalarStorage("highest scores", tiles, pitch), weight_ = TileScalarStorage("sums of weights", tiles, pitch);
-}
-
-std::size_t ModernHopfield::work_bytes(Index tiles, Index lanes) const {
-  return sizeof(Real) * static_cast<std::size_t>(tiles * (std::min(block, patterns()) + 2) * round_up(lanes, pitch_quantum));
+  DifferentiableModel::work(arrays, tiles, lanes);
+  arrays.grow(scores_, "scores of patterns", tiles, std::min(block, patterns_), pitch_of(lanes));
+  arrays.grow(highest_, "highest scores", tiles, pitch_of(lanes));
+  arrays.grow(weight_, "sums of weights", tiles, pitch_of(lanes));
 }
 
 void ModernHopfield::update(ConstTiles x, double beta, Tiles y) const {
+  reserve_for(x);
   Index const tiles = extent(x, 0), lanes = extent(x, 2), d = dimension_, pitch = static_cast<Index>(y.stride(1));
   auto const tile = std::pair(Index{0}, tiles), lane = std::pair(Index{0}, lanes);
   for (Index first = 0; first < patterns(); first += block) {

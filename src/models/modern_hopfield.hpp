@@ -25,12 +25,12 @@ class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
 
   Index dimension() const override { return dimension_; }
   double beta() const { return beta_; }
-  Index patterns() const override { return static_cast<Index>(memory_.extent(0)) / dimension_; }
+  Index patterns() const override { return patterns_; }
+  void expect(Index patterns, Arrays) override;
   ConstVector memory() const { return memory_; }  // (pattern, dimension), row-major
-  void remember(Vector patterns) { memory_ = patterns; }
+  void remember(Vector patterns) { memory_ = patterns, patterns_ = extent(patterns, 0) / dimension_; }
   void remember(std::vector<double> const& points) override;
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;  // Failure(usage) without patterns
   double flops_per_evaluation() const override { return 4 * static_cast<double>(patterns() * dimension_); }
 
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
@@ -40,6 +40,7 @@ class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
  private:
   Index dimension_;
   double beta_;
+  Index patterns_ = 0;
   Vector memory_;
   mutable TileStorage scores_;                  // (tile, pattern of a block, pitch)
   mutable TileScalarStorage highest_, weight_;  // (tile, pitch): the last update's log sum_i exp(beta x_i . x) is highest + log weight
@@ -47,6 +48,6 @@ class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
 
 // Independent patterns, uniform on the sphere of this radius, (pattern, dimension) row-major.
 Vector patterns_on_sphere(Index dimension, Index patterns, double radius, random::Key);
-std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const&, random::Key);
+std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const&, random::Key, Arrays = {});
 
 }  // namespace partita

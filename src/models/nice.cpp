@@ -16,7 +16,6 @@ namespace partita {
 namespace {
 
 layer::Extent extent_of(ConstTiles const& t) { return {static_cast<Index>(t.extent(0)), static_cast<Index>(t.extent(2)), 0}; }
-constexpr Index pitch_of(Index lanes) { return round_up(lanes, pitch_quantum); }
 
 // Rows first, first + 1, ... of every tile.
 template <class View>
@@ -104,19 +103,19 @@ Sizes Nice::sizes(NiceOptions const& o) {
   return {o.dimension, o.dimension};
 }
 
-Nice::Nice(NiceOptions const& o)
+Nice::Nice(NiceOptions const& o, Arrays arrays)
     : dimension_(o.dimension),
       couplings_(latent_dimension_of(o), o.couplings, o.hidden, activation_named(o.activation),
-                 o.masks == "random" ? Masks::random : Masks::alternating, static_cast<std::uint64_t>(o.mask_seed)),
+                 o.masks == "random" ? Masks::random : Masks::alternating, static_cast<std::uint64_t>(o.mask_seed), arrays),
       conditional_(conditional_network(o)),
       full_covariance_(o.covariance == "cholesky"),
       scale_(o.scale == "diagonal" ? Scale::diagonal
              : o.scale == "lu"     ? Scale::lu
                                    : Scale::dense),
-      parameters_("nice parameters", static_cast<std::size_t>(scale_offset() + scale_size())),
-      factor_("S", static_cast<std::size_t>(scale_size())),
-      inverse_factor_("inverse of S", static_cast<std::size_t>(scale_size())) {
-  initialise([](Index) { return 0.; });
+      parameters_(arrays.make<Vector>("nice parameters", scale_offset() + scale_size())),
+      factor_(arrays.make<Vector>("S", scale_size())),
+      inverse_factor_(arrays.make<Vector>("inverse of S", scale_size())) {
+  if (arrays.makes()) initialise([](Index) { return 0.; });
 }
 
 void Nice::initialise(std::function<double(Index)> const& normal) {
@@ -183,7 +182,7 @@ struct Nice::Work {
 
   Work(Nice& m, ConstTiles const& like) : tiles(static_cast<Index>(like.extent(0))), lanes(static_cast<Index>(like.extent(2))) {
     m.reserve(tiles, lanes);
-    next_ = m.work_.data();
+    next_ = m.activations_.data();
     latent = rows(m.latent_dimension());
     if (m.conditional_) {
       outputs = rows(m.conditional_->widths().back());
@@ -214,13 +213,8 @@ Index Nice::work_elements(Index lanes) const {
   return elements;
 }
 
-std::size_t Nice::work_bytes(Index tiles, Index lanes) const {
-  return static_cast<std::size_t>(tiles * work_elements(lanes)) * sizeof(Real);
-}
-
-void Nice::reserve(Index tiles, Index lanes) {
-  auto const wanted = static_cast<std::size_t>(tiles * work_elements(lanes));
-  if (work_.size() < wanted) work_ = Vector(Kokkos::view_alloc("flow activations", Kokkos::WithoutInitializing), wanted);
+void Nice::work(Arrays arrays, Index tiles, Index lanes) const {
+  arrays.grow_unset(activations_, "flow activations", tiles * work_elements(lanes));
 }
 
 // to = the diagonal or full matrix s, or its transpose, times from.

@@ -33,7 +33,7 @@ deck::Schema nice_schema();
 class Nice : public Model {
  public:
   // Initially x = z, and y ~ N(0, I) independently of x. Failure(usage) where there is nothing to couple.
-  explicit Nice(NiceOptions const&);
+  explicit Nice(NiceOptions const&, Arrays = {});
   static Sizes sizes(NiceOptions const&);
   // Weights and biases of hidden layers from independent standard normals, normal(i) for entry i of the flat vector, scaled as in
   // Mlp::initial_scale (with few inputs biases are needed: without them all units bend at the origin); output layers zero, S = I.
@@ -44,8 +44,7 @@ class Nice : public Model {
   Vector parameters() const override { return parameters_; }
   std::vector<ParameterBlock> parameter_blocks() const override;
   void parameters_changed() override;
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   double log_determinant() const { return log_determinant_; }  // log|det S|
   void forward(ConstTiles z, Tiles xy);
@@ -81,7 +80,7 @@ class Nice : public Model {
   Vector parameters_;
   Vector factor_, inverse_factor_;  // S and S^-1: (D) where it is diagonal, (D, D) otherwise
   double log_determinant_ = 0;
-  Vector work_;
+  mutable Vector activations_;  // work memory
 };
 
 }  // namespace partita

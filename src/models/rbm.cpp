@@ -16,7 +16,6 @@ constexpr Index fewest_split_weights = 4096;  // with fewer weights splitting co
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 Index stride(ConstTiles x, unsigned axis) { return static_cast<Index>(x.stride(axis)); }
 
 void store(LogWeights total, TileScalars energy, Index tiles, Index lanes) {
@@ -66,18 +65,18 @@ Sizes Rbm::sizes(RbmOptions const& o) {
   return {o.visible, o.visible};
 }
 
-std::unique_ptr<Rbm> make_rbm(RbmOptions const& o) {
+std::unique_ptr<Rbm> make_rbm(RbmOptions const& o, Arrays arrays) {
   Rbm::sizes(o);
-  if (o.visible_units == "gaussian") return std::make_unique<GaussianRbm>(o);
-  return std::make_unique<Rbm>(o);
+  if (o.visible_units == "gaussian") return std::make_unique<GaussianRbm>(o, arrays);
+  return std::make_unique<Rbm>(o, arrays);
 }
 
-Rbm::Rbm(RbmOptions const& o, Vector storage)
+Rbm::Rbm(RbmOptions const& o, Vector parameters, Arrays arrays)
     : visible_(o.visible),
       hidden_(o.hidden),
       options_(o),
-      parameters_(storage.data() != nullptr ? storage : Vector("rbm parameters", parameter_count(o.visible, o.hidden))),
-      reference_("rbm reference", o.visible),
+      parameters_(parameters),
+      reference_(arrays.make<Vector>("rbm reference", o.visible)),
       by_unit_products_(unit_products_available() && o.visible * o.hidden >= fewest_split_weights) {}
 
 void Rbm::initialise(std::function<double(Index)> const& normal) {
@@ -93,28 +92,28 @@ std::vector<ParameterBlock> Rbm::parameter_blocks() const {
           {"hidden_bias", {hidden_}, visible_ * hidden_ + visible_}};
 }
 
-Tiles Rbm::work(TileStorage& storage, Index rows, ConstTiles like) {
-  Index const tiles = extent(like, 0), lanes = extent(like, 2), pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(storage.extent(0)) < tiles || static_cast<Index>(storage.extent(2)) < pitch)
-    storage = TileStorage("units of an rbm", tiles, rows, pitch);
-  return Kokkos::subview(storage, std::pair(Index{0}, tiles), Kokkos::ALL, std::pair(Index{0}, lanes));
+void Rbm::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  arrays.grow(hidden_work_, "hidden units of an rbm", tiles, hidden_, pitch_of(lanes));
+  arrays.grow(visible_work_, "visible units of an rbm", tiles, visible_, pitch_of(lanes));
+  arrays.grow(energy_work_, "energies of an rbm", tiles, pitch_of(lanes));
+  if (!by_unit_products_) return;
+  upwards_.matrix.reserve(arrays, hidden_, visible_);
+  downwards_.matrix.reserve(arrays, visible_, hidden_);
 }
 
+Tiles Rbm::hidden_work(ConstTiles like) const {
+  reserve_for(like);
+  return leading(hidden_work_, extent(like, 0), hidden_, extent(like, 2));
+}
+Tiles Rbm::visible_work(ConstTiles like) const {
+  reserve_for(like);
+  return leading(visible_work_, extent(like, 0), visible_, extent(like, 2));
+}
 LogWeights Rbm::energy_work(ConstTiles like) const {
-  if (energy_work_.extent(0) < like.extent(0) || energy_work_.extent(1) < like.extent(2))
-    energy_work_ = LogWeights("energies of an rbm", like.extent(0), like.extent(2));
+  reserve_for(like);
   Kokkos::deep_copy(energy_work_, 0.);
   return energy_work_;
-}
-
-void Rbm::reserve(Index tiles, Index lanes) {
-  TileStorage const shape("shape", tiles, 1, round_up(lanes, pitch_quantum));
-  hidden_work(shape), visible_work(shape), energy_work(shape);
-}
-
-std::size_t Rbm::work_bytes(Index tiles, Index lanes) const {
-  return static_cast<std::size_t>(tiles * round_up(lanes, pitch_quantum)) *
-         (sizeof(Real) * static_cast<std::size_t>(visible_ + hidden_) + sizeof(double));
 }
 
 void Rbm::multiply(Factor weights, Split& split, Index rows, ConstTiles x, Tiles field) const {
@@ -233,8 +232,9 @@ void Rbm::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_we
   draw_visible(hidden, x, to);
 }
 
-std::unique_ptr<GibbsModel> Rbm::copy() const {
-  auto other = make_rbm(options_);
+std::unique_ptr<GibbsModel> Rbm::copy(Arrays arrays) const {
+  auto other = make_rbm(options_, arrays);
+  if (!arrays.makes()) return other;
   Kokkos::deep_copy(other->parameters(), parameters_);
   other->parameters_changed();
   return other;

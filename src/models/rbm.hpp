@@ -31,8 +31,10 @@ deck::Schema rbm_schema();
 // Work memory holds the hidden units of the tiles that are being processed: one tile on a CPU, all of them on a GPU.
 class Rbm : public BoltzmannModel {
  public:
-  // The parameters are stored in `storage` where it is given: at least parameter_count() numbers, for example part of a larger model's.
-  explicit Rbm(RbmOptions const&, Vector storage = {});
+  explicit Rbm(RbmOptions const& o, Arrays arrays = {})
+      : Rbm(o, arrays.make<Vector>("rbm parameters", parameter_count(o.visible, o.hidden)), arrays) {}
+  // Its parameters are part of a larger least parameter_count() numbers, for example part of a larger model's.
+  Rbm(RbmOptions const&, Vector parameters, Arrays = {});
   static Sizes sizes(RbmOptions const&);  // of both kinds of visible units; Failure(usage) for options that make no model
   static Index parameter_count(Index visible, Index hidden) { return visible * hidden + visible + hidden; }
   // W from independent standard normals, normal(i) for entry i, times initial_scale; biases zero.
@@ -47,14 +49,13 @@ class Rbm : public BoltzmannModel {
   Vector visible_bias() const { return part(visible_ * hidden_, visible_); }
   Vector hidden_bias() const { return part(visible_ * hidden_ + visible_, hidden_); }
 
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;  // one product for the weights and the sweep
   std::vector<double> unit_values() const override { return {0, 1}; }
-  std::unique_ptr<GibbsModel> copy() const override;
+  std::unique_ptr<GibbsModel> copy(Arrays = {}) const override;
   void set_reference(UnitMoments const&) override;
   double log_z_reference() const override;
 
@@ -90,11 +91,10 @@ class Rbm : public BoltzmannModel {
   void hidden_means(Tiles hidden) const;
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
   ConstVector reference() const { return has_reference_ ? reference_ : visible_bias(); }
-  // Work memory for tiles like these, enlarged where it is too small.
-  Tiles hidden_work(ConstTiles like) const { return work(hidden_work_, hidden_, like); }
-  Tiles visible_work(ConstTiles like) const { return work(visible_work_, visible_, like); }
-  LogWeights energy_work(ConstTiles like) const;  // set to zero
-  static Tiles work(TileStorage& storage, Index rows, ConstTiles like);
+  // Work memory for tiles like these.
+  Tiles hidden_work(ConstTiles like) const;
+  Tiles visible_work(ConstTiles like) const;
+  LogWeights energy_work(ConstTiles like) const;  // zeros
 
   Index visible_, hidden_;
   RbmOptions options_;
@@ -121,6 +121,6 @@ class Rbm : public BoltzmannModel {
 };
 
 // The machine with the visible units of the options.
-std::unique_ptr<Rbm> make_rbm(RbmOptions const&);
+std::unique_ptr<Rbm> make_rbm(RbmOptions const&, Arrays = {});
 
 }  // namespace partita

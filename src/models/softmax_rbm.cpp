@@ -17,8 +17,6 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 // Hidden units that one kernel instance computes: on a CPU all, in vectors; on a GPU one, with neighbouring units in neighbouring threads.
 constexpr Index hidden_block = runs_on_host ? Index{1} << 20 : 1;
 
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
-
 struct Block {
   Index first, end;
   KOKKOS_FORCEINLINE_FUNCTION Block(Index which, Index hidden)
@@ -74,7 +72,7 @@ deck::Schema softmax_rbm_schema() {
        deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
 }
 
-SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o)
+SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o, Arrays arrays)
     : items_(o.items),
       levels_(o.levels),
       hidden_(o.hidden),
@@ -82,7 +80,7 @@ SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o)
       smoothing_(o.smoothing),
       count_offset_(o.count_offset),
       initial_scale_(o.initial_scale),
-      parameters_("softmax_rbm parameters", hidden_at() + o.hidden) {}
+      parameters_(arrays.make<Vector>("softmax_rbm parameters", hidden_at() + o.hidden)) {}
 
 void SoftmaxRbm::initialise(std::function<double(Index)> const& normal) {
   auto const draw = [&](Vector to, Index first) {
@@ -114,21 +112,17 @@ std::vector<ParameterBlock> SoftmaxRbm::parameter_blocks() const {
           {"hidden_bias", {hidden_}, hidden_at()}};
 }
 
-void SoftmaxRbm::grow(Index tiles, Index lanes) const {
-  if (static_cast<Index>(field_.extent(0)) >= tiles && static_cast<Index>(field_.extent(1)) >= lanes) return;
-  field_ = LaneRows("hidden units", tiles, lanes, hidden_);
-  counts_ = LaneRows("levels", tiles, lanes, levels_);
-  bias_ = LogWeights("visible energies", tiles, lanes);
-}
-
-std::size_t SoftmaxRbm::work_bytes(Index tiles, Index lanes) const {
-  return static_cast<std::size_t>(tiles * lanes) * (sizeof(Real) * static_cast<std::size_t>(hidden_ + levels_) + sizeof(double));
+void SoftmaxRbm::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  arrays.grow(field_, "hidden units of a softmax_rbm", tiles, lanes, hidden_);
+  arrays.grow(counts_, "levels", tiles, lanes, levels_);
+  arrays.grow(bias_, "visible energies", tiles, lanes);
 }
 
 void SoftmaxRbm::gather(ConstTiles x, Collect what) const {
   Index const tiles = extent(x, 0), lanes = extent(x, 2), items = items_, levels = levels_, hidden = hidden_,
               strips = divide_up(lanes, strip_lanes), blocks = divide_up(hidden, hidden_block);
-  grow(tiles, lanes);
+  reserve(tiles, lanes);
   auto const field = field_, counts = counts_;
   auto const bias = bias_;
   ConstVector const w = weight(), s = shared_weight(), a = visible_bias(), b = hidden_bias();

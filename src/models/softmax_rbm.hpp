@@ -27,7 +27,7 @@ deck::Schema softmax_rbm_schema();
 class SoftmaxRbm : public BoltzmannModel {
  public:
   static constexpr Index most_levels = 64;
-  explicit SoftmaxRbm(SoftmaxRbmOptions const&);
+  explicit SoftmaxRbm(SoftmaxRbmOptions const&, Arrays = {});
   static Sizes sizes(SoftmaxRbmOptions const& o) { return {o.items, o.items}; }
   // W and S from independent standard normals, normal(i) for entry i, times initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);
@@ -45,8 +45,7 @@ class SoftmaxRbm : public BoltzmannModel {
   Vector visible_bias() const { return part(bias_at(), items_ * levels_); }
   Vector hidden_bias() const { return part(hidden_at(), hidden_); }
 
-  void reserve(Index tiles, Index lanes) override { grow(tiles, lanes); }
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   void sweep(Tiles x, Sweep const&) const override;  // units that are not rated stay so
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
@@ -71,7 +70,6 @@ class SoftmaxRbm : public BoltzmannModel {
   Index bias_at() const { return shared_at() + levels_ * hidden_; }
   Index hidden_at() const { return bias_at() + items_ * levels_; }
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
-  void grow(Index tiles, Index lanes) const;  // work memory where it is too small
   // Computes field_ = b_j + sum_rated U of x and, for Collect::all, bias_ and counts_.
   enum class Collect { field, all };
   void gather(ConstTiles x, Collect) const;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/arrays.hpp"
 #include "networks/mlp.hpp"
 
 namespace partita {
@@ -17,7 +18,7 @@ enum class Masks { alternating, random };
 class Couplings {
  public:
   // Networks with these hidden widths. Random halves depend on the seed alone. Failure(usage) below two coordinates.
-  Couplings(Index dimension, Index count, std::vector<Index> const& hidden, Activation, Masks, std::uint64_t mask_seed);
+  Couplings(Index dimension, Index count, std::vector<Index> const& hidden, Activation, Masks, std::uint64_t mask_seed, Arrays = {});
 
   Index dimension() const { return dimension_; }
   Index count() const { return static_cast<Index>(layers_.size()); }

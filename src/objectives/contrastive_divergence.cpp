@@ -38,6 +38,17 @@ double squared_error_of_mean(std::vector<std::vector<double>> const& rows, std::
   return sum / (n * (n - 1));
 }
 
+Index generations_of(ChainStart start, PersistentOptions const& o, Index batch) {
+  return start == ChainStart::persistent ? divide_up(o.chains, batch) : 1;
+}
+// Of a machine, 0 of another energy.
+Index unit_count(LearnableEnergy const& model) {
+  auto const* machine = dynamic_cast<BoltzmannModel const*>(&model);
+  return machine ? machine->unit_count() : 0;
+}
+// Parameters, and behind them the means of a machine's units.
+Index length_of_sums(LearnableEnergy const& model) { return parameter_count(model) + unit_count(model); }
+
 // Keys of both objectives.
 std::vector<deck::Key> contrastive_keys() {
   using O = ContrastiveOptions;
@@ -100,6 +111,26 @@ void ContrastiveDivergence::require_fit(bool is_machine, Index batch, ChainStart
               batch, persistent.chains, batch);
 }
 
+ContrastiveDivergence::Memory::Memory(Arrays arrays, LearnableEnergy const& model, Share const& share, Index generations, bool centred)
+    : data("minibatch", share.tiling, share.mine(), model.dimension(), arrays),
+      energy(arrays.make<TileScalarStorage>("tile energy", 1, share.tiling.pitch())),
+      weight(arrays.make<TileScalarStorage>("tile weight", 1, share.tiling.pitch())),
+      gradient(arrays.make<TileStorage>("tile gradient", 1, model.dimension(), share.tiling.pitch())),
+      offsets(arrays.make<Vector>("offsets", centred ? unit_count(model) : 0)),
+      energy_sums(arrays.make<decltype(energy_sums)>("energy sums", share.mine().count, 3)) {
+  for (Index g = 0; g < generations; g++) buffer.emplace_back("replay chains", share.tiling, share.mine(), model.dimension(), arrays);
+  model.work(arrays, tiles_in_flight(share.mine().count), share.tiling.width);
+}
+
+void ContrastiveDivergence::list(Arrays arrays, LearnableEnergy const& model, Share const& share, Summation summation, ChainStart start,
+                                 ContrastiveOptions const& options, PersistentOptions const& persistent) {
+  Memory(arrays, model, share, generations_of(start, persistent, share.tiling.chains), options.centred);
+  TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, length_of_sums(model));
+  bool const restarts = start == ChainStart::persistent && persistent.restart_fraction > 0 && persistent.restart_fraction < 1;
+  if (restarts && dynamic_cast<GibbsModel const*>(&model) != nullptr)
+    arrays.count<Real>("units that may start anew", share.mine().count, model.dimension(), share.tiling.pitch());
+}
+
 ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sampler, data::Batches const& batches,
                                              Communicator communicator, Summation summation, random::Key key, Index tile_width,
                                              ChainStart start, ContrastiveOptions options, PersistentOptions persistent,
@@ -119,61 +150,46 @@ ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sa
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
       fill_(fill ? std::move(fill)
                  : [this](TileStorage to, Tiling const& tiling, TileRange mine, Index update) { batches_.fill(to, tiling, mine, update); }),
-      data_("minibatch", tiling_, mine_, model.dimension()),
+      memory_({}, model, {tiling_, communicator.rank(), communicator.ranks()}, generations_of(start, persistent, batches.batch()),
+              options.centred),
       draws_hidden_(model.visible_dimension() < model.dimension()),
-      energy_("tile energy", 1, tiling_.pitch()),
-      weight_("tile weight", 1, tiling_.pitch()),
-      gradient_x_("tile gradient", 1, model.dimension(), tiling_.pitch()),
-      sums_(communicator, summation, tiling_.tiles(), mine_,
-            static_cast<Index>(model.parameters().extent(0)) + (machine_ ? machine_->unit_count() : 0)),
-      offsets_("offsets", machine_ && options.centred ? machine_->unit_count() : 0),
-      step_size_asked_(sampler.step_size()),
-      energy_sums_("energy sums", static_cast<std::size_t>(mine_.count), 3) {
-  Index const batch = batches.batch(), generations = start == ChainStart::persistent ? divide_up(persistent.chains, batch) : 1;
+      sums_(communicator, summation, tiling_.tiles(), mine_, length_of_sums(model)),
+      step_size_asked_(sampler.step_size()) {
+  Index const batch = batches.batch(), generations = static_cast<Index>(memory_.buffer.size());
   require_fit(machine_ != nullptr, batch, start, options, persistent);
   if (start == ChainStart::persistent) advanced_ = static_cast<std::size_t>(std::max(persistent.chains_per_update, batch) / batch);
-  model.reserve(tiles_in_flight(mine_.count), tiling_.width);
-  data_.first_number = generations * tiling_.tiles() * tiling_.width;
+  memory_.data.first_number = generations * tiling_.tiles() * tiling_.width;
   if (draws_hidden_) {
     DeviceVector<std::uint8_t> const held("data", model.dimension());
     Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, model.visible_dimension())), std::uint8_t{1});
-    data_.held = held;
+    memory_.data.held = held;
   }
-  for (Index g = 0; g < generations; g++) {
-    Chains chains("replay chains", tiling_, mine_, model.dimension());
-    chains.first_number = g * tiling_.tiles() * tiling_.width;
-    buffer_.push_back(std::move(chains));
-  }
+  for (Index g = 0; g < generations; g++) memory_.buffer[static_cast<std::size_t>(g)].first_number = g * tiling_.tiles() * tiling_.width;
   place_chains();
-  for (Chains& chains : buffer_) sampler.prepare(model, chains, key);
+  for (Chains& chains : memory_.buffer) sampler.prepare(model, chains, key);
 }
 
 void ContrastiveDivergence::place_chains() {
   if (start_ == ChainStart::at_data) return;
-  for (Chains const& chains : buffer_) start_chains(model_, chains, {.key = key_, .stream = random::Stream::initial_state}, initial_);
-}
-
-std::size_t ContrastiveDivergence::bytes() const {
-  std::size_t total = sizeof(Real) * gradient_x_.size() + data_.bytes() + sums_.bytes();
-  for (Chains const& c : buffer_) total += c.bytes();
-  return total;
+  for (Chains const& chains : memory_.buffer)
+    start_chains(model_, chains, {.key = key_, .stream = random::Stream::initial_state}, initial_);
 }
 
 void ContrastiveDivergence::describe_state(State& state) {
-  for (std::size_t g = 0; g < buffer_.size(); g++) buffer_[g].describe_state(state, fmt::format("replay/{:04}", g));
+  for (std::size_t g = 0; g < memory_.buffer.size(); g++) memory_.buffer[g].describe_state(state, fmt::format("replay/{:04}", g));
   sampler_.describe_state(state);
-  state.add_by_tile("objective/energy_sums", energy_sums_, mine_, tiling_.tiles());
+  state.add_by_tile("objective/energy_sums", memory_.energy_sums, mine_, tiling_.tiles());
   state.add_scalar("objective/updates_since_report", updates_since_report_);
   state.add_scalar("objective/last_generation", last_);
-  if (offsets_.extent(0) > 0) {
-    state.add("objective/offsets", offsets_);
+  if (memory_.offsets.extent(0) > 0) {
+    state.add("objective/offsets", memory_.offsets);
     state.add_scalar("objective/offset_updates", offset_updates_);
   }
 }
 
 void ContrastiveDivergence::add_data_noise(Index update) {
   if (options_.data_noise == 0) return;
-  auto const x = data_.x;
+  auto const x = memory_.data.x;
   auto const key = key_;
   Index const d = model_.visible_dimension(), groups = divide_up(d, 4), pitch = tiling_.pitch(), first = mine_.first * tiling_.width,
               width = tiling_.width;
@@ -192,21 +208,21 @@ void ContrastiveDivergence::add_data_noise(Index update) {
 // Hidden units that are not summed out are reinitialised, half of them on, and then drawn given the data.
 void ContrastiveDivergence::draw_hidden_given_data(Index update) {
   if (!draws_hidden_) return;
-  start_chains(model_, data_, {.key = key_, .stream = random::Stream::gibbs_start, .step = update}, initial_);
-  Gibbs().advance(model_, data_, key_, {0, mine_.count}, update * options_.positive_steps, options_.positive_steps);
+  start_chains(model_, memory_.data, {.key = key_, .stream = random::Stream::gibbs_start, .step = update}, initial_);
+  Gibbs().advance(model_, memory_.data, key_, {0, mine_.count}, update * options_.positive_steps, options_.positive_steps);
 }
 
 std::vector<Chains*> ContrastiveDivergence::chains_for(Index update) {
   bool const persists = start_ == ChainStart::persistent;
-  last_ = persists && advanced_ < buffer_.size() ? generation(key_, update, buffer_.size()) : 0;
+  last_ = persists && advanced_ < memory_.buffer.size() ? generation(key_, update, memory_.buffer.size()) : 0;
   std::vector<Chains*> out;
   for (std::size_t g = 0; g < advanced_; g++) {
-    Chains& chains = buffer_[(last_ + g) % buffer_.size()];
+    Chains& chains = memory_.buffer[(last_ + g) % memory_.buffer.size()];
     if (persists)
       start_chains(model_, chains,
                    {.key = key_, .stream = random::Stream::restart_state, .step = update, .fraction = persistent_.restart_fraction},
                    initial_);
-    else Kokkos::deep_copy(chains.x, data_.x);
+    else Kokkos::deep_copy(chains.x, memory_.data.x);
     out.push_back(&chains);
   }
   return out;
@@ -216,7 +232,7 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
   Index const global = mine_.first + tile, lanes = tiling_.lanes(global), real = tiling_.chains_in(global);
   auto const whole = [&](TileScalarStorage const& s) { return TileScalars(Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, lanes))); };
   Tiles const here = Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, lanes));
-  TileScalars const energy = whole(energy_), weight = whole(weight_);
+  TileScalars const energy = whole(memory_.energy), weight = whole(memory_.weight);
   auto const parameters = static_cast<Index>(model_.parameters().extent(0));
   double total = 0, squares = 0;  // of the energies
   auto const weigh = [&](Real linear, Real quadratic) {
@@ -240,19 +256,19 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
     return weight;
   };
   model_.add_energy_gradient(here, energy, weights, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
-  energy_sums_(static_cast<std::size_t>(tile), column) += total * scale;
-  if (sign < 0) energy_sums_(static_cast<std::size_t>(tile), 2) += squares * scale;
+  memory_.energy_sums(static_cast<std::size_t>(tile), column) += total * scale;
+  if (sign < 0) memory_.energy_sums(static_cast<std::size_t>(tile), 2) += squares * scale;
 }
 
 void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) {
   machine_->rescale(gradient, unit_means);
   if (options_.centred) {
-    auto const offsets = offsets_;
+    auto const offsets = memory_.offsets;
     Real const rate = offset_updates_++ == 0 ? Real(1) : static_cast<Real>(options_.offset_rate);
     Kokkos::parallel_for(
         "partita::offsets", Range(0, static_cast<Index>(offsets.extent(0))),
         KOKKOS_LAMBDA(Index i) { offsets(i) = std::fma(rate, unit_means(i) - offsets(i), offsets(i)); });
-    machine_->centre(gradient, offsets_);
+    machine_->centre(gradient, memory_.offsets);
   }
   if (options_.weight_decay > 0) {
     ConstVector const parameters = model_.parameters();
@@ -276,7 +292,7 @@ void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) 
 Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "data");
-    fill_(data_.x, tiling_, mine_, update);
+    fill_(memory_.data.x, tiling_, mine_, update);
     add_data_noise(update);
   }
   std::vector<Chains*> chains;
@@ -293,7 +309,7 @@ Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
     double const scale = 1 / static_cast<double>(batches_.batch());
     for (Index tile = 0; tile < mine_.count; tile++) {
       Vector const sum = sums_.partial(mine_.first + tile);
-      accumulate(data_.x, tile, 1, scale, sum, 0);
+      accumulate(memory_.data.x, tile, 1, scale, sum, 0);
       for (Chains const* c : chains) accumulate(c->x, tile, -1, scale / static_cast<double>(advanced_), sum, 1);
     }
   }
@@ -311,9 +327,9 @@ double ContrastiveDivergence::mean_gradient_step() {
   std::vector<double> totals(static_cast<std::size_t>(mine_.count));
   for (Index tile = 0; tile < mine_.count; tile++) {
     Index const global = mine_.first + tile, lanes = tiling_.lanes(global), d = model_.dimension();
-    TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, std::pair(Index{0}, lanes));
-    Tiles const g = Kokkos::subview(gradient_x_, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
-    differentiable_->energy_and_gradient(buffer_[last_].tiles(tile, 1, lanes), energy, g);
+    TileScalars const energy = Kokkos::subview(memory_.energy, Kokkos::ALL, std::pair(Index{0}, lanes));
+    Tiles const g = Kokkos::subview(memory_.gradient, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
+    differentiable_->energy_and_gradient(memory_.buffer[last_].tiles(tile, 1, lanes), energy, g);
     Kokkos::parallel_reduce(
         "partita::gradient_length", Range(0, tiling_.chains_in(global)),
         KOKKOS_LAMBDA(Index l, double& s) {
@@ -340,7 +356,7 @@ void ContrastiveDivergence::keep_step_stable(Index update) {
 }
 
 TrainingHealth ContrastiveDivergence::energies_since_report() const {
-  std::vector<double> mine(energy_sums_.data(), energy_sums_.data() + energy_sums_.size());
+  std::vector<double> mine(memory_.energy_sums.data(), memory_.energy_sums.data() + memory_.energy_sums.size());
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 3);
   double const evaluated = static_cast<double>(std::max<Index>(updates_since_report_, 1));
   TrainingHealth h{.energy_data = sums[0] / evaluated, .energy_chains = sums[1] / evaluated};
@@ -351,7 +367,7 @@ TrainingHealth ContrastiveDivergence::energies_since_report() const {
 
 TrainingHealth ContrastiveDivergence::health() {
   TrainingHealth h = energies_since_report();
-  Kokkos::deep_copy(energy_sums_, 0.);
+  Kokkos::deep_copy(memory_.energy_sums, 0.);
   updates_since_report_ = 0;
   if (differentiable_) h.gradient_step = mean_gradient_step();
   return h;
@@ -395,7 +411,7 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
         step_size_asked_, sampler_.step_size()));
   if (sampler_.adjusted()) {
     Index accepted = 0;
-    for (Chains const& chains : buffer_) accepted += count_acceptance(chains);
+    for (Chains const& chains : memory_.buffer) accepted += count_acceptance(chains);
     if (communicator_.all_reduce(accepted, Reduction::sum) == 0)
       out.push_back(
           "the chains accepted no proposal and are still where they started: nothing was learnt from them, and energy_gap is meaningless; "
@@ -435,7 +451,7 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
 }
 
 void ContrastiveDivergence::settle(Index updates, Index steps) {
-  for (Chains& chains : buffer_) sampler_.advance(model_, chains, key_, updates * options_.sampler_steps, steps);
+  for (Chains& chains : memory_.buffer) sampler_.advance(model_, chains, key_, updates * options_.sampler_steps, steps);
 }
 
 }  // namespace partita

@@ -64,16 +64,30 @@ class ContrastiveDivergence : public Objective {
   std::vector<Series> series() const override;
   std::vector<double> report(Index update) override;
   std::vector<std::string> warnings(std::vector<std::vector<double>> const& reports) const override;
-  void require_finite(Index update) const override { require_finite_chains(communicator_, buffer_, update, last_energy_); }
+  void require_finite(Index update) const override { require_finite_chains(communicator_, memory_.buffer, update, last_energy_); }
   void require_sane(Index update) override { require_bounded(energies_since_report(), update); }
-  std::vector<Chains> const& chains() const override { return buffer_; }
+  std::vector<Chains> const& chains() const override { return memory_.buffer; }
   void settle(Index updates, Index steps) override;
   double epoch(Index update) const override { return batches_.epoch(update); }
   double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * advanced_ * options_.sampler_steps); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  // Lists the arrays of a rank, the model's work memory among them.
+  static void list(Arrays, LearnableEnergy const&, Share const&, Summation, ChainStart, ContrastiveOptions const&,
+                   PersistentOptions const&);
 
  private:
+  struct Memory {
+    Chains data;                       // this rank's tiles of the minibatch; hidden units that are not summed out behind the visible ones
+    std::vector<Chains> buffer;        // generations of the replay buffer, one batch each; CD has one
+    TileScalarStorage energy, weight;  // (1, pitch)
+    TileStorage gradient;              // (1, dimension, pitch), for the length of the gradient step
+    Vector offsets;                    // of a centred machine: running means of its units
+    // Per tile: sums of the data's energies, of the chains' and of their squares since the last report.
+    Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums;
+
+    Memory(Arrays, LearnableEnergy const&, Share const&, Index generations, bool centred);
+  };
+
   void add_data_noise(Index update);
   TrainingHealth energies_since_report() const;
   void require_bounded(TrainingHealth const&, Index update) const;
@@ -101,19 +115,13 @@ class ContrastiveDivergence : public Objective {
   Tiling tiling_;
   TileRange mine_;
   FillBatch fill_;
-  Chains data_;                        // this rank's tiles of the minibatch; hidden units that are not summed out behind the visible ones
-  bool draws_hidden_;                  // whether there are such units
-  std::vector<Chains> buffer_;         // generations of the replay buffer, one batch each; CD has one
-  std::size_t advanced_ = 1;           // generations that an update advances
-  std::uint64_t last_ = 0;             // the first generation that the last update advanced
-  TileScalarStorage energy_, weight_;  // (1, pitch)
-  TileStorage gradient_x_;             // (1, dimension, pitch), for the length of the gradient step
+  Memory memory_;
+  bool draws_hidden_;         // whether there are hidden units that are not summed out
+  std::size_t advanced_ = 1;  // generations that an update advances
+  std::uint64_t last_ = 0;    // the first generation that the last update advanced
   TileSums sums_;
-  Vector offsets_;  // of a centred machine: running means of its units
   Index offset_updates_ = 0;
   double step_size_asked_;
-  // Per tile: sums of the data's energies, of the chains' and of their squares since the last report.
-  Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums_;
   Index updates_since_report_ = 0;
   double last_energy_ = 0;  // of the chains, for messages
 };

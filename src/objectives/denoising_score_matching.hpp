@@ -21,17 +21,24 @@ class DenoisingScoreMatching : public ScoreMatching {
   // A model conditioned on noise learns all of its levels, one drawn for each item and update.
   DenoisingScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions,
                          DenoisingOptions);
+  static void list(Arrays, TrainableScore const&, Share const&, Summation, DenoisingOptions const&);
 
  private:
+  struct NoiseMemory {
+    TileStorage noise, noisy;   // (1, dimension, pitch)
+    TileScalarStorage of_lane;  // (1, pitch): sigma
+    DeviceVector<Real> levels;  // of the model
+    NoiseMemory(Arrays, TrainableScore const&, Tiling const&);
+  };
+
   void add(Points const&, Vector sum) override;
   std::string group_name(Index) const override;
   Index group(Index update, Index item) const override;
   void set_sigma(Points const&);
+  static Derivatives derivatives() { return {1, true}; }
 
   std::vector<double> sigma_, levels_;  // one per epoch; those of the model
-  DeviceVector<Real> device_levels_;
-  TileStorage noise_, noisy_;  // (1, dimension, pitch)
-  TileScalarStorage of_lane_;  // (1, pitch): sigma
+  NoiseMemory noise_memory_;
 };
 
 }  // namespace partita

@@ -26,8 +26,10 @@ class ExactLikelihood : public Objective {
   std::vector<double> report(Index update) override;
   void require_finite(Index) const override {}  // no chains; the training checks every gradient
   double epoch(Index update) const override { return batches_.epoch(update); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  static Tiling tiling(Index batch);
+  // Lists the arrays of a rank, the model's work memory among them.
+  static void list(Arrays, BoltzmannModel const&, Index batch, Summation, int rank, int ranks);
 
  private:
   // A set of points in tiles; all their energies are needed before their weights are known.
@@ -36,21 +38,25 @@ class ExactLikelihood : public Objective {
     TileRange mine;
     TileStorage x;             // (tile, dimension, pitch)
     TileScalarStorage energy;  // (tile, pitch)
-    TileSums sums;
-    Points(std::string const& name, Tiling const&, BoltzmannModel const&, Communicator const&, Summation);
+    Points(Arrays, char const* name, Share const&, BoltzmannModel const&);
     Tiles of_tile(Index tile) const;
     TileScalars row(TileScalarStorage const&, Index tile) const;
   };
+  struct Memory {
+    Points data, states;
+    TileScalarStorage weight;
+    Memory(Arrays, BoltzmannModel const&, Index batch, int rank, int ranks);
+  };
   // -log sum over the points of exp(-E), or the mean of E, summed by tile in fixed order; the energies stay in `energy`.
   double find_energies(Points&, bool mean);
-  Vector weighted_gradient(Points&, double sign, double log_z);
+  Vector weighted_gradient(Points&, TileSums&, double sign, double log_z);
 
   BoltzmannModel& model_;
   data::Batches const& batches_;
   Communicator communicator_;
   ExactLikelihoodOptions options_;
-  Points data_, states_;
-  TileScalarStorage weight_;
+  Memory memory_;
+  TileSums data_sums_, state_sums_;
   double likelihood_ = 0;  // sum over the updates since the last report
   Index updates_since_report_ = 0;
 };

@@ -16,6 +16,15 @@ void transpose(Vector from, Vector to, Index rows, Index columns) {
       KOKKOS_LAMBDA(Index n) { to(n) = from(n % columns * rows + n / columns); });
 }
 
+// Of the minibatch, (tile, units, pitch) each.
+std::vector<TileStorage> make_layers(Arrays const& arrays, DeepBeliefNetwork const& model, Share const& share) {
+  std::vector<TileStorage> layers;
+  for (Index k = 0; k < model.machines(); k++)
+    layers.push_back(
+        arrays.make<TileStorage>("layer of the minibatch", share.mine().count, model.machine(k).dimension(), share.tiling.pitch()));
+  return layers;
+}
+
 }  // namespace
 
 deck::Schema greedy_cd_schema() {
@@ -27,6 +36,14 @@ deck::Schema greedy_cd_schema() {
   return schema;
 }
 
+void GreedyCd::list(Arrays arrays, DeepBeliefNetwork const& model, Share const& share, Summation summation,
+                    ContrastiveOptions const& options, PersistentOptions const& persistent) {
+  make_layers(arrays, model, share);
+  for (Index k = 0; k < model.machines(); k++)
+    ContrastiveDivergence::list(arrays.in(fmt::format("machine{}", k)), model.machine(k), share, summation, ChainStart::persistent, options,
+                                persistent);
+}
+
 GreedyCd::GreedyCd(DeepBeliefNetwork& model, Sampler& sampler, data::Batches const& batches, Index updates, Communicator communicator,
                    Summation summation, random::Key key, Index tile_width, ContrastiveOptions options, PersistentOptions persistent)
     : model_(model),
@@ -35,9 +52,9 @@ GreedyCd::GreedyCd(DeepBeliefNetwork& model, Sampler& sampler, data::Batches con
       communicator_(communicator),
       key_(key),
       tiling_{batches.batch(), tile_width},
-      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())) {
+      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
+      layers_(make_layers({}, model, {tiling_, communicator.rank(), communicator.ranks()})) {
   for (Index k = 0; k < model.machines(); k++) {
-    layers_.emplace_back("layer of the minibatch", mine_.count, model.machine(k).dimension(), tiling_.pitch());
     auto const key_of_machine = random::derived_key(key, random::Stream::belief_layers, static_cast<std::uint64_t>(k));
     learners_.push_back(std::make_unique<ContrastiveDivergence>(
         model.machine(k), sampler, batches, communicator, summation, key_of_machine, tile_width, ChainStart::persistent, options,
@@ -139,13 +156,6 @@ std::vector<std::string> GreedyCd::warnings(std::vector<std::vector<double>> con
     for (auto const& w : learners_[k]->warnings(of_machine)) out.push_back(fmt::format("machine {}: {}", k, w));
   }
   return out;
-}
-
-std::size_t GreedyCd::bytes() const {
-  std::size_t total = 0;
-  for (auto const& l : learners_) total += l->bytes();
-  for (auto const& l : layers_) total += sizeof(Real) * l.size();
-  return total;
 }
 
 void GreedyCd::describe_state(State& state) {

@@ -24,8 +24,8 @@ class GreedyCd : public Objective {
   void require_sane(Index update) override { learner(update).require_sane(update); }
   double epoch(Index update) const override { return batches_.epoch(update); }
   double chain_steps_per_update() const override { return learners_.front()->chain_steps_per_update(); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  static void list(Arrays, DeepBeliefNetwork const&, Share const&, Summation, ContrastiveOptions const&, PersistentOptions const&);
 
  private:
   // The machine that the update before this one trained.

@@ -48,9 +48,15 @@ HeeLocal::HeeLocal(Hee const& model, HeeLangevinOptions const& dynamics, HeeLoca
       updates_per_batch_(divide_up(options.steps_per_batch, options.steps_per_update)),
       chains_(dynamics_.make_chains({batches.batch(), tile_width},
                                     share_of_tiles(divide_up(batches.batch(), tile_width), communicator.rank(), communicator.ranks()))),
-      sums_(communicator, summation, chains_.tiling.tiles(), chains_.mine, static_cast<Index>(model.parameters().extent(0))) {
+      sums_(communicator, summation, chains_.tiling.tiles(), chains_.mine, parameter_count(model)) {
   require_fit(options);
   dynamics_.initialise(chains_, key, 0, initial, Visible::clamped);
+}
+
+void HeeLocal::list(Arrays arrays, HeeLangevin const& dynamics, Share const& share, Summation summation) {
+  dynamics.make_chains(share.tiling, share.mine(), arrays);
+  dynamics.list_work(arrays, share.mine().count, share.tiling.width, true);
+  TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, parameter_count(dynamics.model()));
 }
 
 double HeeLocal::chain_steps_per_update() const {

@@ -38,8 +38,10 @@ class HeeLocal : public Objective {
   void require_finite(Index update) const override;
   double epoch(Index update) const override { return batches_.epoch(update / updates_per_batch_); }
   double chain_steps_per_update() const override;
-  std::size_t bytes() const override { return chains_.bytes() + sums_.bytes(); }
   void describe_state(State& state) override { chains_.describe_state(state, "chains"); }
+
+  // Lists the arrays of a rank, the dynamics' among them.
+  static void list(Arrays, HeeLangevin const&, Share const&, Summation);
 
   HeeChains const& latent_chains() const { return chains_; }
 

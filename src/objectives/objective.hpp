@@ -44,7 +44,8 @@ class Objective {
   virtual void require_finite(Index update) const = 0;
 
   // Failure(numerical) where the values since the last report show that the training diverged, by the criteria of report(), so that such a
-  // state replaces no checkpoint. Collective.
+  // state
+  // replaces no checkpoint. Collective.
   virtual void require_sane(Index /*update*/) {}
 
   // The chains of the model after the updates so far, in groups of one batch each; empty where the objective has none.
@@ -57,7 +58,6 @@ class Objective {
 
   virtual double epoch(Index update) const = 0;  // passes over the training items before this update; 0 without data
   virtual double chain_steps_per_update() const { return 0; }
-  virtual std::size_t bytes() const = 0;
   virtual void describe_state(State&) = 0;
 };
 

@@ -28,10 +28,18 @@ class PseudoLikelihood : public Objective {
   std::vector<double> report(Index update) override;
   void require_finite(Index) const override {}  // no chains; the training checks every gradient
   double epoch(Index update) const override { return batches_.epoch(update); }
-  std::size_t bytes() const override { return sizeof(Real) * (data_.size() + 2 * value_.size()) + sums_.bytes(); }
   void describe_state(State&) override;
+  static Tiling tiling(PseudoLikelihoodOptions const&, Index batch);
+  // Lists the arrays of a rank, the machine's work memory among them.
+  static void list(Arrays, BoltzmannMachine const&, Share const&, Summation);
 
  private:
+  struct Memory {
+    TileStorage data;                 // this rank's tiles of the minibatch
+    TileScalarStorage value, weight;  // (1, pitch)
+    Memory(Arrays, BoltzmannMachine const&, Share const&);
+  };
+
   void add_tile(Index tile, Vector sum);
 
   BoltzmannMachine& machine_;
@@ -39,8 +47,7 @@ class PseudoLikelihood : public Objective {
   Communicator communicator_;
   Tiling tiling_;
   TileRange mine_;
-  TileStorage data_;                  // this rank's tiles of the minibatch
-  TileScalarStorage value_, weight_;  // (1, pitch)
+  Memory memory_;
   TileSums sums_;
   Kokkos::View<double*, Kokkos::HostSpace> values_;  // per tile: sum of the items' pseudo-likelihoods since the last report
   Index updates_since_report_ = 0;

@@ -28,17 +28,25 @@ class ScoreMatching : public Objective {
   std::vector<double> report(Index update) override;
   void require_finite(Index) const override {}  // no chains; the training checks every gradient
   double epoch(Index update) const override { return batches_.epoch(update); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  static Tiling tiling(ScoreMatchingOptions const&, Index batch);
 
  protected:
   // Failure(usage) unless the model has directional derivatives of this order.
   static void require_derivatives(TrainableScore const&, int order);
   // Failure(usage) for a model of which v' (dg/dx) v is not known, or that is conditioned on noise.
   static void require_divergence(TrainableScore const&);
-  // The mean losses of `groups` groups of items are reported separately, besides that of all. All references must outlive the
-  // objective.
-  ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, Index groups = 0);
+  // Derivatives of the model's score that an objective is made of.
+  struct Derivatives {
+    int jet_order;
+    bool gradients;  // of gradient_forward
+  };
+
+  // The mean losses of `groups` groups of items are reported separately, besides that of all. All references must outlive the objective.
+  ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, Derivatives,
+                Index groups = 0);
+  // Lists the arrays of a rank, the model's work memory among them.
+  static void list(Arrays, TrainableScore const&, Share const&, Summation, Derivatives);
 
   // Items of the batch: lane l of x is item first + l. Lanes from `real` on only fill the vectors and have weight 0.
   struct Points {
@@ -59,13 +67,17 @@ class ScoreMatching : public Objective {
   TileScalars lanes_of(TileScalarStorage const&, Points const&) const;
   double scale() const { return 1 / static_cast<double>(batches_.batch()); }
 
+  struct Memory {
+    TileStorage data;                               // this rank's tiles of the minibatch
+    TileStorage direction;                          // (1, dimension, pitch)
+    TileScalarStorage loss, first, second, c1, c2;  // (1, pitch); derivatives along the direction, and their weights
+    Memory(Arrays, TrainableScore const&, Share const&, Derivatives);
+  };
   TrainableScore& model_;
   data::Batches const& batches_;
   random::Key key_;
-  TileScalarStorage loss_;  // (1, pitch)
   Tiling tiling_;
-  TileStorage direction_;                       // (1, dimension, pitch)
-  TileScalarStorage first_, second_, c1_, c2_;  // (1, pitch): derivatives along it, and their weights
+  Memory memory_;
 
  private:
   void add_data_noise(Points const&);
@@ -75,7 +87,6 @@ class ScoreMatching : public Objective {
   Real data_noise_;
   Index groups_;
   TileRange mine_;
-  TileStorage data_;  // this rank's tiles of the minibatch
   TileSums sums_;
   // Per tile since the last report: the sum of J, then sum and number of items of each group.
   Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> losses_;
@@ -90,6 +101,7 @@ class ExactScoreMatching : public ScoreMatching {
   // Failure(usage) for a model without second derivatives, or one conditioned on noise.
   static void require_fit(TrainableScore const& model) { require_divergence(model); }
   ExactScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions);
+  static void list(Arrays, TrainableScore const&, Share const&, Summation);
 
  private:
   void add(Points const&, Vector sum) override;
@@ -107,6 +119,7 @@ class SlicedScoreMatching : public ScoreMatching {
  public:
   static void require_fit(TrainableScore const& model, SlicedOptions const&) { require_divergence(model); }  // as ExactScoreMatching
   SlicedScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, SlicedOptions);
+  static void list(Arrays, TrainableScore const&, Share const&, Summation, SlicedOptions const&);
 
  private:
   void add(Points const&, Vector sum) override;

@@ -14,7 +14,8 @@ deck::Schema adam_schema();
 
 class Adam : public Optimizer {
  public:
-  Adam(AdamOptions const& o, Index parameters) : options_(o), mean_("adam mean", parameters), square_("adam square", parameters) {}
+  Adam(AdamOptions const& o, Index parameters, Arrays arrays = {})
+      : options_(o), mean_(arrays.make<Vector>("adam mean", parameters)), square_(arrays.make<Vector>("adam square", parameters)) {}
   void update(Vector parameters, ConstVector gradient, double rate) override;
   void describe_state(State&) override;
 

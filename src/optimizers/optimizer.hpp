@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "core/arrays.hpp"
 #include "core/state.hpp"
 #include "core/types.hpp"
 #include "deck/schema.hpp"

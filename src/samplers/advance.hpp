@@ -2,30 +2,9 @@
 #pragma once
 #include "core/require.hpp"
 #include "models/model.hpp"
-#include "samplers/chains.hpp"
-#include "samplers/scheme.hpp"
-#include "samplers/work.hpp"
+#include "samplers/fused.hpp"
 
 namespace partita {
-
-// Steps first_step, first_step + 1, ... of the local tiles.
-struct FusedCall {
-  Chains const& chains;
-  SamplerWork& work;
-  Moving moving;
-  random::Key key;
-  TileRange local;
-  Index first_step, steps;
-};
-// A model whose energy and this scheme's steps are computed in one kernel.
-template <class Scheme>
-class Fused {
- public:
-  virtual void advance_fused(Scheme const&, FusedCall const&) const = 0;
-
- protected:
-  ~Fused() = default;
-};
 
 namespace detail {
 
@@ -149,7 +128,7 @@ void advance(Scheme const& scheme, Model const& model, Chains const& chains, Sam
     return repeat_last_chain(chains, local);
   }
   Index const flight = tiles_in_flight(chains.mine.count), rows = work_rows<Scheme>(chains.dimension), pitch = chains.tiling.pitch();
-  work.resize(flight, rows, Scheme::energies, pitch);
+  work.fit({}, flight, rows, Scheme::energies, pitch);
   auto const keys = random::round_keys(key);
   for (Index first = local.first; first < local.end();) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);

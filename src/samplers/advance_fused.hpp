@@ -72,7 +72,7 @@ void advance_fused(Scheme const& scheme, Energy const& energy, FusedCall const& 
   Index const strips = local.count * strips_per_tile;
   Slots const slots;
   Index const rows = work_rows<Scheme>(d), slot_count = runs_on_host ? static_cast<Index>(slots.size()) : strips;
-  call.work.resize(slot_count, rows, Scheme::energies, strip_lanes);
+  call.work.fit({}, slot_count, rows, Scheme::energies, strip_lanes);
   auto const x = chains.x, velocity = chains.velocity, work = call.work.rows;
   auto const energies = call.work.energies;
   auto const accepted = chains.accepted, diverging = chains.diverging;

@@ -7,15 +7,15 @@
 
 namespace partita {
 
-Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d)
+Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d, Arrays arrays)
     : tiling(t),
       mine(range),
       dimension(d),
-      x(name, range.count, d, t.pitch()),
-      accepted(name + " accepted", range.count, t.pitch()),
-      diverging(name + " diverging", range.count, t.pitch()) {
+      x(arrays.make<TileStorage>(name.c_str(), range.count, d, t.pitch())),
+      accepted(arrays.make<decltype(accepted)>("accepted proposals", range.count, t.pitch())),
+      diverging(arrays.make<decltype(diverging)>("diverging proposals", range.count, t.pitch())) {
   // Kokkos 3.5 uses 32 bits when it checks whether an array of three axes is empty, and then allocates no memory for it.
-  require(x.span() >= x.size(), ExitCode::usage,
+  require(!arrays.makes() || x.span() >= x.size(), ExitCode::usage,
           "{}: {} tiles x {} coordinates x {} lanes are a multiple of 2^32, which this version of Kokkos takes for an empty array; use "
           "another number of ranks or chains",
           name, range.count, d, t.pitch());
@@ -33,8 +33,8 @@ void Chains::describe_state(State& state, std::string const& group) const {
   state.add_by_tile(group + "/diverging", diverging, mine, all);
 }
 
-std::size_t Chains::bytes() const {
-  return sizeof(Real) * (x.size() + velocity.size()) + sizeof(std::int32_t) * (accepted.size() + diverging.size());
+TileStorage make_velocities(Arrays arrays, Tiling const& tiling, TileRange mine, Index dimension) {
+  return arrays.make<TileStorage>("velocities", mine.count, dimension, tiling.pitch());
 }
 
 Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension) {
@@ -109,7 +109,7 @@ void initialise(Chains const& chains, random::Key key, random::Stream stream, In
 
 void start_velocities(Chains& chains, random::Key key, double scale) {
   Chains start = chains;
-  start.x = TileStorage("chains velocity", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
+  start.x = make_velocities({}, chains.tiling, chains.mine, chains.dimension);
   initialise(start, key, random::Stream::momentum, 0, {InitialState::normal, scale});
   chains.velocity = start.x;
   auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);

@@ -2,6 +2,7 @@
 #pragma once
 #include <string>
 
+#include "core/arrays.hpp"
 #include "core/random.hpp"
 #include "core/state.hpp"
 #include "core/tiling.hpp"
@@ -24,14 +25,13 @@ struct Chains {
   Held held;
 
   Chains() = default;
-  Chains(std::string const& name, Tiling, TileRange mine, Index dimension);
+  Chains(std::string const& name, Tiling, TileRange mine, Index dimension, Arrays = {});
 
   // View of x of `count` of this rank's tiles from local index `first`, with `lanes` lanes.
   Tiles tiles(Index first, Index count, Index lanes) const;
   // The numbers that key the random numbers of its chains.
   ChainNumbers numbers() const { return {tiling, mine, first_number}; }
   void describe_state(State&, std::string const& group) const;
-  std::size_t bytes() const;
 };
 
 // Number of tiles that large models advance at once: one on a CPU, for its caches, all on a GPU. At least one, for rungs of other ranks.
@@ -41,6 +41,8 @@ inline Index tiles_in_flight(Index tiles) { return runs_on_host ? 1 : std::max<I
 // core's L2 cache. Depends on global numbers only.
 Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension);
 
+// (tile, dimension, pitch), for chains so dealt.
+TileStorage make_velocities(Arrays, Tiling const&, TileRange mine, Index dimension);
 // Gives the chains velocities, each coordinate N(0, scale^2) and held ones 0, drawn like initial positions, from a stream of their own.
 void start_velocities(Chains&, random::Key, double scale);
 

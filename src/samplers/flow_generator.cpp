@@ -15,9 +15,16 @@ namespace {
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
+TileScalarStorage make_statistic(Arrays const& arrays, Index tiles, Index pitch) {
+  return arrays.make<TileScalarStorage>("statistic of samples", tiles, pitch);
+}
+TileStorage make_samples(Arrays const& arrays, Index tiles, Index rows, Index pitch) {
+  return arrays.make<TileStorage>("samples of a flow", tiles, rows, pitch);
+}
+
 // A copy of rows first, first + 1, ... of every tile.
 TileStorage copy_rows(TileStorage const& from, Index first, Index count) {
-  TileStorage const to("samples of a flow", from.extent(0), static_cast<std::size_t>(count), from.extent(2));
+  TileStorage const to = make_samples({}, extent(from, 0), count, extent(from, 2));
   Kokkos::deep_copy(to, Kokkos::subview(from, Kokkos::ALL, std::pair(first, first + count), Kokkos::ALL));
   return to;
 }
@@ -26,12 +33,12 @@ TileRange share(Tiling const& tiling, Communicator const& ranks) { return share_
 
 }  // namespace
 
-FlowDraws::FlowDraws(Nice& flow, Tiling const& tiling, TileRange mine)
-    : latents("latents", tiling, mine, flow.latent_dimension()),
-      xy("flow values", mine.count, flow.latent_dimension(), tiling.pitch()),
-      energy("target energy", mine.count, tiling.pitch()),
-      log_weight("log weights", mine.count, tiling.pitch()) {
-  flow.reserve(tiles_in_flight(mine.count), tiling.width);
+FlowDraws::FlowDraws(Nice const& flow, Tiling const& tiling, TileRange mine, Arrays arrays)
+    : latents("latents", tiling, mine, flow.latent_dimension(), arrays),
+      xy(arrays.make<TileStorage>("flow values", mine.count, flow.latent_dimension(), tiling.pitch())),
+      energy(arrays.make<TileScalarStorage>("target energy", mine.count, tiling.pitch())),
+      log_weight(arrays.make<TileScalarStorage>("log weights", mine.count, tiling.pitch())) {
+  flow.work(arrays, tiles_in_flight(mine.count), tiling.width);
 }
 
 void FlowDraws::draw(Nice& flow, DifferentiableModel& target, random::Key key, Index step) {
@@ -68,6 +75,12 @@ FlowGenerator::FlowGenerator(Nice& flow, std::unique_ptr<DifferentiableModel> ta
       key_(random::derived_key(key, random::Stream::flow_latents, 1)),
       draws_(flow, tiling, share(tiling, communicator)) {
   target_->reserve(1, tiling.width);
+}
+
+void FlowGenerator::list(Arrays held, Arrays at_end, Nice const& flow, Model const& target, Share const& share) {
+  FlowDraws(flow, share.tiling, share.mine(), held);
+  target.work(held.in("target"), 1, share.tiling.width);
+  make_samples(at_end, share.mine().count, flow.latent_dimension(), share.tiling.pitch());
 }
 
 std::vector<Generator::Variable> FlowGenerator::variables() const {
@@ -112,25 +125,35 @@ FlowMetropolis::FlowMetropolis(Nice& flow, std::unique_ptr<DifferentiableModel> 
       communicator_(communicator),
       key_(key),
       flow_key_(random::derived_key(key, random::Stream::flow_latents, 2)),
-      proposals_(flow, tiling, share(tiling, communicator)),
-      chains_("flow chains", tiling, share(tiling, communicator), flow.dimension()),
-      log_weight_("log weights of chains", chains_.mine.count, tiling.pitch()),
-      accepted_("accepted flow proposals", chains_.mine.count, tiling.pitch()) {
-  target_->reserve(tiles_in_flight(chains_.mine.count), tiling.width);
-  if (sampler_) sampler_->prepare(*target_, chains_, key);
-  Kokkos::deep_copy(log_weight_, -std::numeric_limits<Real>::infinity());  // the first proposal becomes the state
+      memory_({}, flow, *target_, {tiling, communicator.rank(), communicator.ranks()}) {
+  if (sampler_) sampler_->prepare(*target_, memory_.chains, key);
+  Kokkos::deep_copy(memory_.log_weight, -std::numeric_limits<Real>::infinity());  // the first proposal becomes the state
+}
+
+FlowMetropolis::Memory::Memory(Arrays arrays, Nice const& flow, Model const& target, Share const& share)
+    : proposals(flow, share.tiling, share.mine(), arrays),
+      chains("flow chains", share.tiling, share.mine(), flow.dimension(), arrays),
+      log_weight(arrays.make<TileScalarStorage>("log weights of chains", share.mine().count, share.tiling.pitch())),
+      accepted(arrays.make<TileScalarStorage>("accepted flow proposals", share.mine().count, share.tiling.pitch())) {
+  target.work(arrays.in("target"), tiles_in_flight(share.mine().count), share.tiling.width);
+}
+
+void FlowMetropolis::list(Arrays held, Arrays at_end, Nice const& flow, Model const& target, Sampler const* sampler, Share const& share) {
+  Memory(held, flow, target, share);
+  if (sampler) sampler->list(held.in("sampler"), target, share);
+  for (int values = 0; values < 2; values++) make_statistic(at_end, share.mine().count, share.tiling.pitch());
 }
 
 void FlowMetropolis::propose(Index step) {
-  proposals_.draw(flow_, *target_, flow_key_, step);
-  auto const x = chains_.x, from = proposals_.xy;
-  auto const log_weight = log_weight_, proposed = proposals_.log_weight, accepted = accepted_;
+  memory_.proposals.draw(flow_, *target_, flow_key_, step);
+  auto const x = memory_.chains.x, from = memory_.proposals.xy;
+  auto const log_weight = memory_.log_weight, proposed = memory_.proposals.log_weight, accepted = memory_.accepted;
   auto const key = flow_key_;
   Index const d = flow_.dimension(), pitch = tiling().pitch();
-  ChainNumbers const number = chains_.numbers();
+  ChainNumbers const number = memory_.chains.numbers();
   bool const first = step == 0;
   Kokkos::parallel_for(
-      "partita::flow_metropolis", Range(0, chains_.mine.count * pitch), KOKKOS_LAMBDA(Index n) {
+      "partita::flow_metropolis", Range(0, memory_.chains.mine.count * pitch), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / pitch, l = n % pitch;
         Real const u =
             random::uniform(random::words(key, number.of(tile, l), random::Stream::metropolis, static_cast<std::uint64_t>(step), 0).w[0]);
@@ -147,15 +170,15 @@ void FlowMetropolis::advance(Index step, Index steps) {
     propose(s + 1);
   }
   Index const first = std::max(step, options_.steps), count = step + steps - first;
-  if (count > 0) sampler_->advance(*target_, chains_, key_, first, count);
+  if (count > 0) sampler_->advance(*target_, memory_.chains, key_, first, count);
 }
 
-void FlowMetropolis::require_finite(Index step) const { require_finite_chains(communicator_, {chains_}, step, unknown); }
+void FlowMetropolis::require_finite(Index step) const { require_finite_chains(communicator_, {memory_.chains}, step, unknown); }
 
 void FlowMetropolis::describe_state(State& state) {
-  chains_.describe_state(state, "chains");
-  state.add_by_tile("generator/log_weight", log_weight_, chains_.mine, tiling().tiles());
-  state.add_by_tile("generator/accepted", accepted_, chains_.mine, tiling().tiles());
+  memory_.chains.describe_state(state, "chains");
+  state.add_by_tile("generator/log_weight", memory_.log_weight, memory_.chains.mine, tiling().tiles());
+  state.add_by_tile("generator/accepted", memory_.accepted, memory_.chains.mine, tiling().tiles());
 }
 
 std::vector<Generator::Statistic> FlowMetropolis::statistics() const {
@@ -163,13 +186,13 @@ std::vector<Generator::Statistic> FlowMetropolis::statistics() const {
 }
 
 std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
-  TileScalarStorage const energy("energies of samples", accepted_.extent(0), accepted_.extent(1)),
-      rate("acceptance", accepted_.extent(0), accepted_.extent(1));
+  TileScalarStorage const energy = make_statistic({}, extent(memory_.accepted, 0), extent(memory_.accepted, 1)),
+                          rate = make_statistic({}, extent(memory_.accepted, 0), extent(memory_.accepted, 1));
   for (Index tile = 0; tile < mine().count; tile++) {
     Index const lanes = tiling().lanes(mine().first + tile);
-    target_->energy(chains_.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));
+    target_->energy(memory_.chains.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));
   }
-  auto const accepted = accepted_;
+  auto const accepted = memory_.accepted;
   Real const per_step = 1 / static_cast<Real>(options_.steps);
   Index const pitch = tiling().pitch();
   Kokkos::parallel_for(
@@ -179,7 +202,7 @@ std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
 }
 
 std::vector<Generator::Result> FlowMetropolis::results() const {
-  auto const accepted = accepted_;
+  auto const accepted = memory_.accepted;
   double here = 0, stuck_here = 0;  // integers, so that the sums are exact in any order
   for (Index tile = 0; tile < mine().count; tile++) {
     double sum = 0, stuck = 0;
@@ -210,7 +233,7 @@ std::vector<Generator::Result> FlowMetropolis::results() const {
         "the flow until it covers its target",
         stuck, chains, options_.steps);
   if (sampler_ && sampler_->adjusted() && options_.sampler_steps > 0) {
-    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(chains_), Reduction::sum));
+    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(memory_.chains), Reduction::sum));
     out.push_back({"sampler_acceptance", moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),
                    "share of the sampler's proposals that were accepted"});
   }

@@ -18,7 +18,8 @@ struct FlowDraws {
   TileStorage xy;                        // the same
   TileScalarStorage energy, log_weight;  // (tile, pitch)
 
-  FlowDraws(Nice&, Tiling const&, TileRange mine);
+  // With the flow's work memory.
+  FlowDraws(Nice const&, Tiling const&, TileRange mine, Arrays = {});
   // A pure function of (key, chain, step).
   void draw(Nice&, DifferentiableModel& target, random::Key, Index step);
 };
@@ -36,6 +37,8 @@ class FlowGenerator : public Generator {
   std::vector<Statistic> statistics() const override;
   std::vector<TileScalarStorage> statistic_values() const override { return {draws_.energy, draws_.log_weight}; }
   void require_finite(Index step) const override;
+  // Lists the arrays of a rank, the work memory of flow and target among them, and those that are made when the samples are ready.
+  static void list(Arrays held, Arrays at_end, Nice const&, Model const& target, Share const&);
 
  private:
   Nice& flow_;
@@ -63,15 +66,23 @@ class FlowMetropolis : public Generator {
   void require_finite(Index step) const override;
   double chain_steps_per_step() const override { return static_cast<double>(tiling().chains); }
   void describe_state(State&) override;
-  Tiling const& tiling() const override { return chains_.tiling; }
-  TileRange mine() const override { return chains_.mine; }
+  Tiling const& tiling() const override { return memory_.chains.tiling; }
+  TileRange mine() const override { return memory_.chains.mine; }
   std::vector<Variable> variables() const override { return {{"x", flow_.dimension()}}; }
-  std::vector<TileStorage> samples() override { return {chains_.x}; }
+  std::vector<TileStorage> samples() override { return {memory_.chains.x}; }
   std::vector<Statistic> statistics() const override;
   std::vector<TileScalarStorage> statistic_values() const override;
   std::vector<Result> results() const override;
+  // As above; without a sampler: null.
+  static void list(Arrays held, Arrays at_end, Nice const&, Model const& target, Sampler const*, Share const&);
 
  private:
+  struct Memory {
+    FlowDraws proposals;
+    Chains chains;                           // x; its counts of accepted proposals are the sampler's
+    TileScalarStorage log_weight, accepted;  // of the chains' states; number of the flow's proposals
+    Memory(Arrays, Nice const&, Model const& target, Share const&);
+  };
   void propose(Index step);
 
   Nice& flow_;
@@ -80,10 +91,7 @@ class FlowMetropolis : public Generator {
   FlowMetropolisOptions options_;
   Communicator communicator_;
   random::Key key_, flow_key_;  // of the sampler; of the proposals and their acceptance
-  FlowDraws proposals_;
-  Chains chains_;                 // x; its counts of accepted proposals are the sampler's
-  TileScalarStorage log_weight_;  // of the chains' states
-  TileScalarStorage accepted_;    // number of accepted proposals of the flow
+  Memory memory_;
 };
 
 }  // namespace partita

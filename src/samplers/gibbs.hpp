@@ -16,6 +16,7 @@ class Gibbs : public Sampler {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index work_rows(Index) const override { return 0; }
+  void list(Arrays, Model const&, Share const&) const override {}
   void describe_state(State&) override {}
 };
 

@@ -23,11 +23,16 @@ std::vector<deck::Key> duration_keys() {
           .one_of({"average", "last"})};
 }
 
-std::vector<Generator::Variable> layers_of(Hee const& model) {
-  std::vector<Generator::Variable> out{{"x", model.dimension()}};
-  for (Index l = 1; l <= model.layers(); l++) out.push_back({fmt::format("layer{}", l), model.width(l)});
+// Storage of all layers, (tile, n_l, pitch).
+std::vector<TileStorage> make_layers(Arrays const& arrays, char const* name, Hee const& model, TileRange mine, Index pitch) {
+  std::vector<TileStorage> out;
+  for (Index l = 0; l <= model.layers(); l++) out.push_back(arrays.make<TileStorage>(name, mine.count, model.width(l), pitch));
   return out;
 }
+constexpr char samples_name[] = "samples of a layer", sums_name[] = "sums of a layer";
+
+// Of chains of which `group` share a sample.
+Tiling tiling_of_chains(Tiling const& samples, Index group) { return {samples.chains * group, samples.width * group}; }
 
 // to(tile, i, s) = scale * from(tile, i, s * group), or += where `add`.
 void gather(TileStorage const& to, TileStorage const& from, Index group, Real scale, bool add) {
@@ -41,6 +46,12 @@ void gather(TileStorage const& to, TileStorage const& from, Index group, Real sc
 }
 
 }  // namespace
+
+std::vector<Generator::Variable> layers_of(Hee const& model) {
+  std::vector<Generator::Variable> out{{"x", model.dimension()}};
+  for (Index l = 1; l <= model.layers(); l++) out.push_back({fmt::format("layer{}", l), model.width(l)});
+  return out;
+}
 
 deck::Schema hee_joint_schema() {
   return deck::schema<HeeJointOptions>("hee_joint", "all layers of an hee move together: samples of p(x_0:L)",
@@ -97,13 +108,22 @@ HeeDynamicsGenerator::HeeDynamicsGenerator(Hee const& model, HeeLangevinOptions 
       samples_(samples),
       communicator_(communicator),
       key_(key),
-      chains_(dynamics_.make_chains({samples.chains * run.group, samples.width * run.group},
+      chains_(dynamics_.make_chains(tiling_of_chains(samples, run.group),
                                     share_of_tiles(samples.tiles(), communicator.rank(), communicator.ranks()))),
       steps_(steps_in(run.duration, dynamics.step_size)) {
   require_fit(run, dynamics.step_size);
-  if (run.keeps_average)
-    for (Index l = 0; l <= model.layers(); l++) sums_.emplace_back("sums of a layer", chains_.mine.count, model.width(l), samples.pitch());
+  if (run.keeps_average) sums_ = make_layers({}, sums_name, model, chains_.mine, samples.pitch());
   dynamics_.initialise(chains_, key, 0, initial, run.visible, run.group);
+}
+
+void HeeDynamicsGenerator::list(Arrays held, Arrays at_end, Hee const& model, HeeLangevinOptions const& options, HeeRun const& run,
+                                Share const& samples) {
+  HeeLangevin const dynamics(options, model);
+  Tiling const chains = tiling_of_chains(samples.tiling, run.group);
+  dynamics.make_chains(chains, samples.mine(), held);
+  dynamics.list_work(held, samples.mine().count, chains.width, false);
+  if (run.keeps_average) make_layers(held, sums_name, model, samples.mine(), samples.tiling.pitch());
+  make_layers(at_end, samples_name, model, samples.mine(), samples.tiling.pitch());
 }
 
 Index HeeDynamicsGenerator::first_averaged() const {
@@ -137,13 +157,10 @@ void HeeDynamicsGenerator::describe_state(State& state) {
 std::vector<Generator::Variable> HeeDynamicsGenerator::variables() const { return layers_of(dynamics_.model()); }
 
 std::vector<TileStorage> HeeDynamicsGenerator::samples() {
-  std::vector<TileStorage> out;
-  for (Index l = 0; l <= dynamics_.model().layers(); l++) {
-    out.emplace_back("samples of a layer", chains_.mine.count, dynamics_.model().width(l), samples_.pitch());
-    auto const k = static_cast<std::size_t>(l);
-    if (run_.keeps_average) gather(out.back(), sums_[k], 1, Real(1) / static_cast<Real>(summed_), false);
-    else gather(out.back(), chains_.x[k], run_.group, 1, false);
-  }
+  auto out = make_layers({}, samples_name, dynamics_.model(), chains_.mine, samples_.pitch());
+  for (std::size_t l = 0; l < out.size(); l++)
+    if (run_.keeps_average) gather(out[l], sums_[l], 1, Real(1) / static_cast<Real>(summed_), false);
+    else gather(out[l], chains_.x[l], run_.group, 1, false);
   return out;
 }
 
@@ -152,9 +169,13 @@ HeeAncestralGenerator::HeeAncestralGenerator(Hee const& model, Tiling const& sam
 
 std::vector<Generator::Variable> HeeAncestralGenerator::variables() const { return layers_of(model_); }
 
+void HeeAncestralGenerator::list(Arrays at_end, Hee const& model, Share const& share) {
+  make_layers(at_end, samples_name, model, share.mine(), share.tiling.pitch());
+  list_inverse_couplings(at_end, model);
+}
+
 std::vector<TileStorage> HeeAncestralGenerator::samples() {
-  std::vector<TileStorage> out;
-  for (Index l = 0; l <= model_.layers(); l++) out.emplace_back("samples of a layer", mine_.count, model_.width(l), samples_.pitch());
+  auto out = make_layers({}, samples_name, model_, mine_, samples_.pitch());
   sample_ancestral(model_, key_, samples_, mine_, out, 0);
   return out;
 }

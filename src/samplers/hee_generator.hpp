@@ -31,6 +31,9 @@ deck::Schema hee_marginal_schema();
 deck::Schema hee_ancestral_schema();
 deck::Schema hee_posterior_schema();
 
+// x and the latent layers: what a sample consists of.
+std::vector<Generator::Variable> layers_of(Hee const&);
+
 // How long the dynamics runs, and which part of it is used.
 struct HeeRun {
   Visible visible;
@@ -69,6 +72,8 @@ class HeeDynamicsGenerator : public Generator {
   TileRange mine() const override { return chains_.mine; }
   std::vector<Variable> variables() const override;
   std::vector<TileStorage> samples() override;
+  // Lists the arrays of a rank with this share of the samples, and those that are made when they are ready.
+  static void list(Arrays held, Arrays at_end, Hee const&, HeeLangevinOptions const&, HeeRun const&, Share const& samples);
 
  private:
   Index first_averaged() const;  // averaging begins after this step
@@ -92,6 +97,7 @@ class HeeAncestralGenerator : public Generator {
   TileRange mine() const override { return mine_; }
   std::vector<Variable> variables() const override;
   std::vector<TileStorage> samples() override;
+  static void list(Arrays at_end, Hee const&, Share const&);
 
  private:
   Hee const& model_;

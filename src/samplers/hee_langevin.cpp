@@ -67,13 +67,6 @@ void HeeChains::describe_state(State& state, std::string const& group) const {
   add("fast_neurons", u, 0);
 }
 
-std::size_t HeeChains::bytes() const {
-  std::size_t elements = 0;
-  for (auto const* set : {&x, &v, &u})
-    for (auto const& layer : *set) elements += layer.size();
-  return elements * sizeof(Real);
-}
-
 namespace {
 
 // How A'(eta_l) of a layer is computed; none: it is not needed.
@@ -335,15 +328,16 @@ HeeLangevin::HeeLangevin(HeeLangevinOptions const& o, Hee const& model)
   random::check_budget(0, 0, (o.replicas + 2) * draw_groups(model, model.layers() + 1));
 }
 
-HeeChains HeeLangevin::make_chains(Tiling const& tiling, TileRange mine) const {
+HeeChains HeeLangevin::make_chains(Tiling const& tiling, TileRange mine, Arrays arrays) const {
   random::check_budget(tiling.chains, 0, 0);
   HeeChains chains{tiling, mine, {}, {}, {}};
   Index const top = model_.layers();
-  auto const storage = [&](std::string const& name, Index rows) { return TileStorage(name, mine.count, rows, tiling.pitch()); };
-  for (Index l = 0; l <= top; l++) chains.x.push_back(storage("hee x", model_.width(l)));
+  auto const storage = [&](char const* name, Index rows) { return arrays.make<TileStorage>(name, mine.count, rows, tiling.pitch()); };
+  for (Index l = 0; l <= top; l++) chains.x.push_back(storage("units of a layer", model_.width(l)));
   if (second_order(options_))
-    for (Index l = 1; l <= top; l++) chains.v.push_back(storage("hee v", model_.width(l)));
-  for (Index l = 0; l < fast_layers(options_, model_); l++) chains.u.push_back(storage("hee u", options_.replicas * model_.width(l)));
+    for (Index l = 1; l <= top; l++) chains.v.push_back(storage("adaptation of a layer", model_.width(l)));
+  for (Index l = 0; l < fast_layers(options_, model_); l++)
+    chains.u.push_back(storage("fast neurons of a layer", options_.replicas * model_.width(l)));
   return chains;
 }
 
@@ -409,6 +403,12 @@ struct Work {
   }
 };
 
+// Memory for as many numbers.
+Real* reserved(Arrays const& arrays, Vector& memory, Index elements) {
+  arrays.grow(memory, "work of the dynamics", elements);
+  return memory.data();
+}
+
 template <class Kernel>
 void for_each(char const* name, Index items, Kernel const& kernel) {
   Kokkos::parallel_for(name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, items), kernel);
@@ -446,8 +446,8 @@ class Flight {
         tiles_(local.count),
         lanes_(chains.tiling.lanes(chains.mine.first + local.first)),
         replicas_(o.replicas),
-        work_(model, o.replicas, reserved(memory, Work(model, o.replicas, nullptr, tiles_, lanes_, learning()).elements), tiles_, lanes_,
-              learning()) {
+        work_(model, o.replicas, reserved({}, memory, Work(model, o.replicas, nullptr, tiles_, lanes_, learning()).elements), tiles_,
+              lanes_, learning()) {
     for (Index l = 0; l <= model.layers(); l++) layers_.push_back(layer(o, tau, key, l, visible, group));
     if (learning()) {
       auto const sums = static_cast<std::size_t>(work_.eps_sum[0] - memory.data());
@@ -481,10 +481,6 @@ class Flight {
 
  private:
   static std::size_t at(Index l) { return static_cast<std::size_t>(l); }
-  static Real* reserved(Vector& memory, Index elements) {
-    if (static_cast<Index>(memory.size()) < elements) memory = Vector("hee work", static_cast<std::size_t>(elements));
-    return memory.data();
-  }
   bool learning() const { return drive_.data() != nullptr; }
   Index strips() const { return divide_up(lanes_, strip_lanes); }
   Index real_lanes() const { return chains_.tiling.chains_in(chains_.mine.first + first_); }
@@ -581,11 +577,12 @@ class Flight {
 
 }  // namespace
 
-std::size_t HeeLangevin::work_bytes(Index tiles, Index lanes) const {
-  auto const elements = [&](Index together, bool learning) {
-    return Work(model_, options_.replicas, nullptr, together, lanes, learning).elements;
+void HeeLangevin::list_work(Arrays arrays, Index tiles, Index lanes, bool learning) const {
+  auto const elements = [&](Index together, bool learns) {
+    return Work(model_, options_.replicas, nullptr, together, lanes, learns).elements;
   };
-  return static_cast<std::size_t>(std::max(elements(tiles_in_flight(tiles), false), elements(1, true))) * sizeof(Real);
+  Vector memory;
+  reserved(arrays, memory, std::max(elements(tiles_in_flight(tiles), false), learning ? elements(1, true) : 0));
 }
 
 double HeeLangevin::flops_per_step(bool learning) const {

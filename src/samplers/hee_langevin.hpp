@@ -48,7 +48,6 @@ struct HeeChains {
                                // by replica; only for statistic_mean = interneuron
   void repeat_last_chain(TileRange local) const;  // see chains.hpp; for all arrays
   void describe_state(State&, std::string const& group) const;
-  std::size_t bytes() const;
 };
 
 // Normals are keyed by chain, stream (hee_units N, hee_adaptation N', hee_fast_neurons N''), step and draw: the groups of four units of
@@ -60,7 +59,7 @@ class HeeLangevin {
   // form; dt >= tau_u. The model must outlive the sampler.
   HeeLangevin(HeeLangevinOptions const&, Hee const&);
 
-  HeeChains make_chains(Tiling const&, TileRange mine) const;
+  HeeChains make_chains(Tiling const&, TileRange mine, Arrays = {}) const;
   // Initialises latent layers, fast neurons (from N(0, 1/2)) and v (from its stationary law), keyed by chain number and `step`; x_0 as well
   // unless it is clamped; Visible::shared: one x_0 for each `group` of neighbouring chains.
   void initialise(HeeChains const&, random::Key, Index step, InitialDistribution const&, Visible, Index group = 1) const;
@@ -76,7 +75,8 @@ class HeeLangevin {
 
   Hee const& model() const { return model_; }
   HeeLangevinOptions const& options() const { return options_; }
-  std::size_t work_bytes(Index tiles, Index lanes) const;
+  // Lists the work memory for so many tiles of a rank, of so many lanes, also where they are learnt from.
+  void list_work(Arrays, Index tiles, Index lanes, bool learning) const;
   double flops_per_step(bool learning) const;  // of the matrix products, per chain
   double normals_per_step(Visible) const;      // per chain
 

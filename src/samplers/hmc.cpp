@@ -31,6 +31,13 @@ void Hmc::prepare(Model const&, Chains& chains, random::Key) {
   scales_ = equal_scales(chains.dimension);
 }
 
+void Hmc::list(Arrays arrays, Model const& model, Share const& share) const {
+  SchemeSampler::list(arrays, model, share);
+  if (!options_.adapt_mass) return;
+  PlaceMoments(model.dimension(), arrays);
+  equal_scales(model.dimension(), arrays);
+}
+
 void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   auto const with = [&]<class Lengths>(Lengths lengths) {
     HamiltonianScheme<Lengths> const scheme{

@@ -29,6 +29,7 @@ class Hmc : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
   // Leapfrog lengths of the coordinates in units of step_size(), (dimension); masses are one over their squares. Empty: all 1.
   Vector scales() const { return scales_; }
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
   HmcOptions options_;

@@ -95,7 +95,18 @@ void mark_hottest(TileScalarStorage visited, TileRange tiles) {
       });
 }
 
+Chains further_chains(Arrays const& arrays, Tiling const& tiling, TileRange mine, Index dimension) {
+  return {"chains of a rung", tiling, mine, dimension, arrays};
+}
+
 }  // namespace
+
+std::pair<TileScalars, TileScalars> TwoEnergies::of(ConstTiles x) {
+  Index const lanes = extent(x, 2);
+  Arrays().grow(storage_, "energies of two laws", 2, lanes);
+  auto const row = [&](int k) { return Kokkos::subview(storage_, std::pair(k, k + 1), std::pair(Index{0}, lanes)); };
+  return {row(0), row(1)};
+}
 
 void subtract(ConstTileScalars one, ConstTileScalars other, TileEnergies difference) {
   Kokkos::parallel_for(
@@ -139,6 +150,22 @@ TileRange LadderSampler::range(Rung const& rung, TileRange local) const {
   return placement_ == Placement::together ? local : TileRange{0, rung.chains.mine.count};
 }
 
+LadderSampler::Rung::Rung(Arrays arrays, Chains of_rung)
+    : chains(std::move(of_rung)),
+      visited(arrays.make<TileScalarStorage>("ends visited", chains.mine.count, chains.tiling.pitch())),
+      difference(arrays.make<decltype(difference)>("rung against neighbour", chains.mine.count, chains.tiling.pitch())),
+      counts(arrays.make<Counts>("swaps", chains.mine.count, 3, chains.tiling.pitch())) {}
+
+// Of rungs that are dealt over the ranks each rank has as many, up to one.
+void LadderSampler::list(Arrays arrays, Model const& model, Share const& share) const {
+  Chains coldest;
+  coldest.tiling = share.tiling, coldest.mine = share.mine(), coldest.dimension = model.dimension();
+  for (Index r = 0; r < rungs_; r++) {
+    Rung(arrays, r == 0 ? coldest : further_chains(arrays, share.tiling, share.mine(), model.dimension()));
+    list_rung(arrays, r, model, share);
+  }
+}
+
 void LadderSampler::prepare(Model const& model, Chains& chains, random::Key key) {
   TileRange const expected = share_of_tiles(chains.tiling.tiles(), ranks_.rank(), ranks_.ranks());
   require(placement_ == Placement::together || (chains.mine.first == expected.first && chains.mine.count == expected.count),
@@ -147,14 +174,9 @@ void LadderSampler::prepare(Model const& model, Chains& chains, random::Key key)
   set.rungs.clear();
   std::vector<Pair> from_coldest;
   for (Index r = 0; r < rungs_; r++) {
-    Rung rung;
-    rung.chains = r == 0 ? chains : Chains("chains of a rung", chains.tiling, share(r, chains), chains.dimension);
+    Rung rung({}, r == 0 ? chains : further_chains({}, chains.tiling, share(r, chains), chains.dimension));
     rung.chains.first_number = chains.first_number;
     rung.chains.held = chains.held;
-    Index const tiles = rung.chains.mine.count, pitch = chains.tiling.pitch();
-    rung.visited = TileScalarStorage("ends visited", tiles, pitch);
-    rung.difference = decltype(rung.difference)("rung against neighbour", tiles, pitch);
-    rung.counts = Counts("swaps", tiles, 3, pitch);
     set.rungs.push_back(std::move(rung));
     if (r > 0) from_coldest.emplace_back(0, r);
   }
@@ -228,9 +250,7 @@ std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pa
       meetings.push_back(m);
     }
   Index const rows = d + 1 + reals_of_a_double;
-  if (incoming_.extent(0) < absent.size() || static_cast<Index>(incoming_.extent(1)) < rows ||
-      static_cast<Index>(incoming_.extent(2)) != pitch)
-    incoming_ = TileStorage("columns of other ranks", absent.size(), rows, pitch);
+  Arrays().grow(incoming_, "columns of other ranks", absent.size(), rows, pitch);
   std::vector<Slice> sends, receives;
   for (std::size_t n = 0; n < absent.size(); n++) {
     Meeting& m = meetings[absent[n].meeting];

@@ -27,6 +27,16 @@ struct LadderColumn {
   double* difference;
 };
 
+// Energies of two laws for the lanes of one tile.
+class TwoEnergies {
+ public:
+  // (1, lane) each, for states like x.
+  std::pair<TileScalars, TileScalars> of(ConstTiles x);
+
+ private:
+  TileScalarStorage storage_;  // (2, pitch)
+};
+
 // difference = one - other, for energies of the lanes of one tile, (1, lane).
 void subtract(ConstTileScalars one, ConstTileScalars other, TileEnergies difference);
 
@@ -46,6 +56,7 @@ class LadderSampler : public Sampler {
   // Swap rates of neighbours and completed round trips.
   std::vector<Result> results() const override;
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  protected:
   // `rungs`: their maximum number, the caller's chains included.
@@ -54,6 +65,8 @@ class LadderSampler : public Sampler {
   // The rungs in use, from rung 0, the caller's chains, to the hottest.
   virtual std::vector<Index> order() const = 0;
   virtual void prepare_rung(Index rung, Model const&, Chains&, random::Key) = 0;
+  // Lists what the moves of a rung keep for its chains.
+  virtual void list_rung(Arrays, Index rung, Model const&, Share const&) const = 0;
   virtual void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
   // difference = U_rung(x) - U_neighbour(x), (tile, lane).
   virtual void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const = 0;
@@ -82,6 +95,7 @@ class LadderSampler : public Sampler {
     TileScalarStorage visited;
     Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> difference;  // (tile, pitch), of compare()
     Counts counts;  // (tile, Counter, pitch): swaps with the hotter neighbour; at rung 0 round trips
+    Rung(Arrays, Chains of_rung);
   };
   struct Set {
     std::vector<Rung> rungs;

@@ -18,13 +18,6 @@ GaussianRbm const& machine_of(Model const& model) {
   return *machine;
 }
 
-Tiles storage_like(TileStorage& storage, Index rows, Tiles x) {
-  auto const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), pitch = round_up(lanes, pitch_quantum);
-  auto const extent = [&storage](unsigned axis) { return static_cast<Index>(storage.extent(axis)); };
-  if (extent(0) < tiles || extent(1) != rows || extent(2) < pitch) storage = TileStorage("units of a step", tiles, rows, pitch);
-  return Kokkos::subview(storage, std::pair(Index{0}, tiles), Kokkos::ALL, std::pair(Index{0}, lanes));
-}
-
 }  // namespace
 
 deck::Schema langevin_gibbs_schema() {
@@ -49,6 +42,16 @@ deck::Schema langevin_gibbs_schema() {
 
 void LangevinGibbs::prepare(Model const& model, Chains&, random::Key) { machine_of(model); }
 
+void LangevinGibbs::Work::grow(Arrays arrays, GaussianRbm const& machine, Index tiles, Index lanes, bool proposes) {
+  arrays.grow(hidden, "hidden units of a step", tiles, machine.hidden(), pitch_of(lanes));
+  arrays.grow(mean, "means of a step", tiles, machine.dimension(), pitch_of(lanes));
+  if (proposes) arrays.grow(proposal, "proposals", tiles, machine.dimension(), pitch_of(lanes));
+}
+
+void LangevinGibbs::list(Arrays arrays, Model const& model, Share const& share) const {
+  Work().grow(arrays, machine_of(model), tiles_in_flight(share.mine().count), share.tiling.width, options_.adjusted);
+}
+
 void LangevinGibbs::adapt(double acceptance) {
   AdjustedSampler::adapt(acceptance);
   step_size_ = std::min(step_size_, 1.);
@@ -70,8 +73,9 @@ void LangevinGibbs::advance(Model const& model, Chains& chains, random::Key key,
 
 void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index first, Tiles x, Sweep const& sweep) {
   Index const d = machine.dimension(), tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2));
-  Tiles const hidden = storage_like(hidden_, machine.hidden(), x), mean = storage_like(mean_, d, x);
-  Tiles const proposal = options_.adjusted ? storage_like(proposal_, d, x) : x;
+  work_.grow({}, machine, tiles, lanes, options_.adjusted);
+  Tiles const hidden = leading(work_.hidden, tiles, machine.hidden(), lanes), mean = leading(work_.mean, tiles, d, lanes),
+              proposal = options_.adjusted ? leading(work_.proposal, tiles, d, lanes) : x;
   machine.draw_hidden(x, hidden, sweep);
   machine.visible_means(hidden, mean);
 

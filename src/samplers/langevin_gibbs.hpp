@@ -33,11 +33,16 @@ class LangevinGibbs : public AdjustedSampler {
   bool adapts() const override { return options_.adjusted && AdjustedSampler::adapts(); }
   void adapt(double acceptance) override;  // up to eta = 1, where v' no longer depends on v
   Index work_rows(Index dimension) const override { return 2 * dimension; }
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
+  struct Work {
+    TileStorage hidden, mean, proposal;
+    void grow(Arrays, GaussianRbm const&, Index tiles, Index lanes, bool proposes);
+  };
   void step(GaussianRbm const&, Chains const&, Index first, Tiles x, Sweep const&);
   LangevinGibbsOptions options_;
-  TileStorage hidden_, mean_, proposal_;
+  Work work_;
 };
 
 }  // namespace partita

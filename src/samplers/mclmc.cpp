@@ -19,10 +19,14 @@ Index count_moving(Chains const& chains) {
   return moving;
 }
 
+TileStorage make_slopes(Arrays arrays, Tiling const& tiling, TileRange mine, Index dimension) {
+  return arrays.make<TileStorage>("gradients of all chains", mine.count, dimension, tiling.pitch());
+}
+
 // Chains of the same tiling with dE/dx in place of x.
 Chains slopes_of(Model const& model, Chains const& chains) {
   Chains slopes = chains;
-  slopes.x = TileStorage("slopes", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
+  slopes.x = make_slopes({}, chains.tiling, chains.mine, chains.dimension);
   for (Index tile = 0; tile < chains.mine.count; tile++) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + tile);
     score_of(model).gradient(chains.tiles(tile, 1, lanes), slopes.tiles(tile, 1, lanes));
@@ -115,12 +119,28 @@ void MicrocanonicalLength::describe_state(State& state) {
   slopes_.describe_state(state, "sampler/slopes");
 }
 
+void MicrocanonicalLength::list(Arrays arrays, Index dimension, Share const& share) {
+  equal_scales(dimension, arrays);
+  for (int moments = 0; moments < 2; moments++) PlaceMoments(dimension, arrays);
+  make_slopes(arrays, share.tiling, share.mine(), dimension);
+}
+
+Mclmc::Errors Mclmc::make_errors(Arrays arrays, Index tiles, Index pitch) {
+  return arrays.make<Errors>("squared energy errors", tiles, pitch);
+}
+
+void Mclmc::list(Arrays arrays, Model const& model, Share const& share) const {
+  SchemeSampler::list(arrays, model, share);
+  MicrocanonicalLength::list(arrays, model.dimension(), share);
+  make_errors(arrays, share.mine().count, share.tiling.pitch());
+}
+
 void Mclmc::prepare(Model const&, Chains& chains, random::Key key) {
   length_.prepare(chains, temperature_);
   if (step_size_ == 0) step_size_ = first_step(length_, temperature_);
   start_velocities(chains, key, 1);
   mine_ = chains.mine, tiles_ = chains.tiling.tiles();
-  squared_errors_ = decltype(squared_errors_)("squared energy errors", chains.mine.count, chains.tiling.pitch());
+  squared_errors_ = make_errors({}, chains.mine.count, chains.tiling.pitch());
 }
 
 void Mclmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
@@ -182,6 +202,11 @@ void Mams::advance(Model const& model, Chains& chains, random::Key key, TileRang
   Scheme const scheme{
       static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), 0, length_.scales().data(), nullptr, substeps(), key};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+}
+
+void Mams::list(Arrays arrays, Model const& model, Share const& share) const {
+  SchemeSampler::list(arrays, model, share);
+  MicrocanonicalLength::list(arrays, model.dimension(), share);
 }
 
 void Mams::describe_state(State& state) {

@@ -141,6 +141,7 @@ class MicrocanonicalLength {
   Vector scales() const { return scales_; }
   Index moving() const { return moving_; }  // number of moving coordinates
   void describe_state(State&);
+  static void list(Arrays, Index dimension, Share const&);
 
  private:
   double length_, share_;
@@ -173,13 +174,16 @@ class Mclmc : public SchemeSampler<MicrocanonicalScheme<false>, Sampler> {
   void adapt_to(Model const&, Chains const&, Communicator const&) override;
   MicrocanonicalLength const& length() const { return length_; }
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
+  using Errors = Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory>;
+  static Errors make_errors(Arrays, Index tiles, Index pitch);
   void adapt_step(Chains const&, Communicator const&);
 
   MclmcOptions options_;
   MicrocanonicalLength length_;
-  Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> squared_errors_;  // (tile, pitch), of the steps since the last call
+  Errors squared_errors_;  // (tile, pitch), of the steps since the last call
   TileRange mine_;
   Index tiles_ = 0, reached_ = 0, adapted_at_ = 0, adaptations_ = 0;  // the step after the last, that of the last call, and calls
 };
@@ -206,6 +210,7 @@ class Mams : public SchemeSampler<MicrocanonicalScheme<true>, AdjustedSampler> {
   MicrocanonicalLength const& length() const { return length_; }
   Index substeps() const;  // of a trajectory, on average
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
   MicrocanonicalLength length_;

@@ -36,16 +36,16 @@ Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n,
 
 }  // namespace
 
-Vector equal_scales(Index dimension) {
-  Vector const scales("scales", static_cast<std::size_t>(dimension));
-  Kokkos::deep_copy(scales, Real(1));
+Vector equal_scales(Index dimension, Arrays arrays) {
+  auto const scales = arrays.make<Vector>("scales", dimension);
+  if (arrays.makes()) Kokkos::deep_copy(scales, Real(1));
   return scales;
 }
 
-PlaceMoments::PlaceMoments(Index dimension)
-    : centre_("centre", static_cast<std::size_t>(dimension)),
-      sums_("sums", static_cast<std::size_t>(dimension)),
-      squares_("squares", static_cast<std::size_t>(dimension)) {}
+PlaceMoments::PlaceMoments(Index dimension, Arrays arrays)
+    : centre_(arrays.make<Vector>("centre of places", dimension)),
+      sums_(arrays.make<Vector>("sums of places", dimension)),
+      squares_(arrays.make<Vector>("squares of places", dimension)) {}
 
 // Sums are taken about a centre near the mean, so that variances lose no digits far from 0.
 void PlaceMoments::add(Chains const& chains, Communicator const& ranks) {

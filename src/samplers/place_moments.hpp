@@ -21,7 +21,7 @@ struct Places {
 // Sums over the positions of chains, accumulated over calls.
 class PlaceMoments {
  public:
-  explicit PlaceMoments(Index dimension = 0);
+  explicit PlaceMoments(Index dimension = 0, Arrays = {});
   // Adds the positions of all chains of all ranks; calls number 1, 2, 4, 8, ... return the moments since forget(). Collective.
   std::optional<Places> gather(Chains const&, Communicator const&);
   void forget() { gathered_ = 0; }
@@ -36,7 +36,7 @@ class PlaceMoments {
 };
 
 // Scales (dimension) of 1.
-Vector equal_scales(Index dimension);
+Vector equal_scales(Index dimension, Arrays = {});
 // Sets the scales to scales_of(); returns false and leaves them unchanged where they are not known yet.
 bool set_scales(Places const&, Vector scales);
 

@@ -11,7 +11,7 @@ namespace partita {
 
 class RejectionRuns {
  public:
-  RejectionRuns(Tiling const&, TileRange mine);
+  RejectionRuns(Tiling const&, TileRange mine, Arrays = {});
 
   // Takes over the chains' counts of accepted and diverging proposals, for the `proposals` since these counts were last cleared.
   void look(Chains const&, Index proposals);

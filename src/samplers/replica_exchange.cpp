@@ -149,6 +149,10 @@ void ReplicaExchange::prepare_rung(Index rung, Model const& model, Chains& chain
   moves_[static_cast<std::size_t>(rung)]->prepare(model, chains, key);
 }
 
+void ReplicaExchange::list_rung(Arrays arrays, Index rung, Model const& model, Share const& share) const {
+  moves_[static_cast<std::size_t>(rung)]->list(arrays, model, share);
+}
+
 void ReplicaExchange::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   LadderSampler::advance(model, chains, key, local, first_step, steps);
   reached_ = first_step + steps;
@@ -162,12 +166,10 @@ void ReplicaExchange::advance_rung(Index rung, Model const& model, Chains& chain
 }
 
 void ReplicaExchange::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileEnergies difference) const {
-  auto const lanes = std::pair(std::size_t{0}, x.extent(2));
   auto const* units = dynamic_cast<Gibbs const*>(moves_.front().get()) ? &units_of(model) : nullptr;
   // For models of units the hidden ones are summed out separately at each beta; other energies are beta E with the same E.
   if (units) {
-    if (energy_.extent(1) < lanes.second) energy_ = TileScalarStorage("energies at both betas", 2, lanes.second);
-    TileScalars const one = Kokkos::subview(energy_, std::pair(0, 1), lanes), other = Kokkos::subview(energy_, std::pair(1, 2), lanes);
+    auto const [one, other] = energies_.of(x);
     units->path_energy(x, beta(rung), one);
     units->path_energy(x, beta(neighbour), other);
     subtract(one, other, difference);

@@ -41,6 +41,7 @@ class ReplicaExchange : public LadderSampler {
  protected:
   std::vector<Index> order() const override;
   void prepare_rung(Index rung, Model const&, Chains&, random::Key) override;
+  void list_rung(Arrays, Index rung, Model const&, Share const&) const override;
   void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const override;
 
@@ -52,7 +53,7 @@ class ReplicaExchange : public LadderSampler {
   Kokkos::View<double*, Kokkos::LayoutRight, Kokkos::HostSpace> betas_;
   std::vector<std::unique_ptr<Sampler>> moves_;           // of each rung
   Index adaptations_ = 0, reached_ = 0, adapted_at_ = 0;  // calls of adapt(); the step after the last, and that of the last call
-  mutable TileScalarStorage energy_;                      // (2, pitch): of units at both betas
+  mutable TwoEnergies energies_;                          // of units at both betas
 };
 
 // New betas with the same ends and equal rejection rates: the communication barrier, which is the sum of the rejection rates from the

@@ -41,6 +41,8 @@ class Sampler {
   virtual void adapt_to(Model const&, Chains const&, Communicator const&) {}
   virtual double evaluations_per_step() const { return 1; }
   virtual Index work_rows(Index dimension) const = 0;  // rows of work memory, gradient included
+  // Lists what it keeps for chains so dealt: work memory, velocities, further rungs.
+  virtual void list(Arrays, Model const&, Share const&) const = 0;
   virtual bool keeps_velocity() const { return false; }
   // The covariance of its long-run samples on a Gaussian with this precision: T H^-1 where the sampler is exact there.
   virtual Matrix stationary_covariance(Matrix const& precision) const {

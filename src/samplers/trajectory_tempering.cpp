@@ -68,6 +68,13 @@ void TrajectoryTempering::prepare(Model const& model, Chains& chains, random::Ke
   LadderSampler::prepare(model, chains, key);
 }
 
+// The model of the deck and the parameters of its earlier selves: each further rung has a machine of its own.
+void TrajectoryTempering::list_rung(Arrays arrays, Index rung, Model const& model, Share const& share) const {
+  if (rung == 0) return;
+  auto const machine = units_of(model).copy(arrays);
+  machine->work(arrays, tiles_in_flight(share.mine().count), share.tiling.width);
+}
+
 void TrajectoryTempering::advance_rung(Index rung, Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
                                        Index steps) {
   Gibbs gibbs({}, rung == 1 ? 0 : 1);
@@ -79,9 +86,7 @@ void TrajectoryTempering::energy(Index rung, Model const& present, ConstTiles x,
 }
 
 void TrajectoryTempering::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileEnergies difference) const {
-  auto const lanes = std::pair(std::size_t{0}, x.extent(2));
-  if (energy_.extent(1) < lanes.second) energy_ = TileScalarStorage("energies of a rung and its neighbour", 2, lanes.second);
-  TileScalars const one = Kokkos::subview(energy_, std::pair(0, 1), lanes), other = Kokkos::subview(energy_, std::pair(1, 2), lanes);
+  auto const [one, other] = energies_.of(x);
   energy(rung, model, x, one);
   energy(neighbour, model, x, other);
   subtract(one, other, difference);
@@ -138,10 +143,7 @@ void TrajectoryTempering::describe_state(State& state) {
     State parameters;
     parameters.add(fmt::format("sampler/trajectory/{:03}", n), machines_[n]->parameters());
     StateField field = parameters.fields().front();
-    field.restore = [read = field.restore, machine = machines_[n].get()](void const* from) {
-      read(from);
-      machine->parameters_changed();
-    };
+    field.restored = [machine = machines_[n].get()] { machine->parameters_changed(); };
     state.add_field(std::move(field));
   }
 }

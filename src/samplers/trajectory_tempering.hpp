@@ -38,6 +38,7 @@ class TrajectoryTempering : public LadderSampler {
  protected:
   std::vector<Index> order() const override;
   void prepare_rung(Index, Model const&, Chains&, random::Key) override {}
+  void list_rung(Arrays, Index rung, Model const&, Share const&) const override;
   void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const override;
   void before_advance(Model const&, Index first_step) override;
@@ -54,7 +55,7 @@ class TrajectoryTempering : public LadderSampler {
   Load load_;
   std::vector<std::unique_ptr<GibbsModel>> machines_;  // of rung 1, the start, to the newest
   Index copies_ = 1, next_measurement_ = 0;
-  mutable TileScalarStorage energy_;  // (2, pitch): of a rung and of its neighbour
+  mutable TwoEnergies energies_;  // of a rung and of its neighbour
 };
 
 }  // namespace partita

@@ -277,7 +277,14 @@ TEST(HeeLocal, CountsItsStepsEpochsAndBytes) {
   Case const c{"counts", {.widths = {5, 6, 3}}, {}, {.steps_per_update = 3, .steps_per_batch = 6, .warmup = 4}};
   auto const t = training(c);
   EXPECT_EQ(t->objective.chain_steps_per_update(), batch * 5);
-  EXPECT_GE(t->objective.bytes(), t->objective.latent_chains().bytes());
+  HeeChains const& chains = t->objective.latent_chains();
+  ArrayList list;
+  HeeLocal::list(Arrays(list), HeeLangevin(c.dynamics, t->model),
+                 {chains.tiling, Communicator::world().rank(), Communicator::world().ranks()}, Summation::fast);
+  std::size_t numbers = 0;
+  for (auto const* set : {&chains.x, &chains.v, &chains.u})
+    for (TileStorage const& layer : *set) numbers += layer.size();
+  EXPECT_GE(list.bytes(), static_cast<double>(numbers * sizeof(Real)));
   EXPECT_EQ(t->objective.epoch(5), t->batches.epoch(2));
 }
 
