@@ -33,7 +33,7 @@ class Rbm : public BoltzmannModel {
  public:
   explicit Rbm(RbmOptions const& o, Arrays arrays = {})
       : Rbm(o, arrays.make<Vector>("rbm parameters", parameter_count(o.visible, o.hidden)), arrays) {}
-  // Its parameters are part of a larger least parameter_count() numbers, for example part of a larger model's.
+  // The parameters are stored in at least parameter_count() numbers, for example in part of those of a larger model.
   Rbm(RbmOptions const&, Vector parameters, Arrays = {});
   static Sizes sizes(RbmOptions const&);  // of both kinds of visible units; Failure(usage) for options that make no model
   static Index parameter_count(Index visible, Index hidden) { return visible * hidden + visible + hidden; }
