@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The front door: installs what is missing, builds, tests, runs.
+# Installs what is missing, builds, tests and runs Partita.
 #
-#   ./bootstrap.sh run DECK [ARGUMENTS...]   run a deck on all cores (in a Slurm job: on its tasks), then draw its pictures
+#   ./bootstrap.sh run DECK [ARGUMENTS...]   run a deck on all cores (in a Slurm job: on its tasks), then plot the result
 #   ./bootstrap.sh test                      build everything and run every test
 #   ./bootstrap.sh build                     build the program, its tests and its benchmarks
 #   ./bootstrap.sh post                      install only partita-post, in .venv
 #
-# PARTITA_RANKS         MPI ranks of `run` (default: one a core)
+# PARTITA_RANKS         MPI ranks of `run` (default: one per core)
 # PARTITA_CMAKE_ARGS    more arguments for the first configuration
 # PARTITA_TEST_LABELS   a ctest label expression for `test` (default: every label but slow and slurm)
 set -euo pipefail
@@ -54,7 +54,7 @@ install_packages() {
   say "installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq >&2 || true
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-    say "apt could not install them; going on with what is here"
+    say "apt could not install them; continuing with what is installed"
 }
 
 missing_packages() {
@@ -88,8 +88,8 @@ build() {
 
 build_folder() { if [[ $1 == release ]]; then echo "$root/build"; else echo "$root/build-$1"; fi; }
 
-# Once: afterwards the build itself notices a changed CMake file. What a configuration that failed has found out is forgotten: it would
-# go on failing when what was missing is there.
+# Done once: afterwards the build itself notices a changed CMake file. The cache of a failed configuration is removed: it would make the
+# configuration fail even after the missing package has been installed.
 configure() {
   local generator=() arguments=() folder
   folder=$(build_folder "$1")
@@ -100,7 +100,7 @@ configure() {
   (cd "$root" && cmake --preset "$1" "${generator[@]}" "${arguments[@]}") >&2 || advise
 }
 
-# make_environment [EXTRA]: partita-post in .venv, anew when its requirements have changed.
+# make_environment [EXTRA]: installs partita-post in .venv, again when its requirements have changed.
 make_environment() {
   local stamp=$root/.venv/installed${1:+-$1} wanted
   wanted=$(cksum <"$root/postprocess/pyproject.toml")
@@ -130,7 +130,7 @@ run() {
   exit "$code"
 }
 
-# Which of the program's arguments move the output directory, and whether they say themselves what to do with an earlier run.
+# Finds the program's arguments that change the output directory, and whether they say what to do with an earlier run.
 choose_options() {
   while (($#)); do
     case $1 in
@@ -152,7 +152,7 @@ choose_launcher() {
   ranks=${PARTITA_RANKS:-$cores}
   launch=(mpirun -n "$ranks")
   if ((ranks > cores)); then launch+=(--oversubscribe --bind-to none); else launch+=(--bind-to core); fi
-  export OMPI_MCA_orte_execute_quiet=1  # its own words on every exit code but 0 would bury the program's
+  export OMPI_MCA_orte_execute_quiet=1  # its own messages on nonzero exit codes would bury the program's
   if ((EUID == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 }
 
@@ -164,7 +164,7 @@ count_cores() {
   if ((physical > 0 && physical < allowed)); then echo "$physical"; else echo "$allowed"; fi
 }
 
-# The launcher in a session of its own, so that Ctrl-C, a closed terminal and a batch system's signals reach the ranks as USR1 alone, which
+# Runs the launcher in its own session, so that Ctrl-C, a closed terminal and a batch system's signals reach the ranks only as USR1, which
 # lets them write a checkpoint: mpirun would kill them a second after INT or TERM. A second signal makes them stop at once.
 interruptible() {
   setsid "$@" </dev/null &
@@ -175,7 +175,7 @@ interruptible() {
   wait "$child"
 }
 
-# Launchers garble exit codes: what the program itself has recorded since the start counts.
+# Launchers garble exit codes: the code that the program itself has recorded since the start is used.
 recorded_code() {
   local code=$1 status=$2 started=$3 recorded=
   if ((code != 0)) && [[ $status -nt $started ]]; then
@@ -184,15 +184,15 @@ recorded_code() {
   echo "${recorded:-$code}"
 }
 
-# A run without pictures is still a run.
+# A failure to plot does not make a run fail.
 draw() {
   if (($1 != 0 && $1 != 85)); then return; fi
-  (make_environment && "$post" plot "$2" >/dev/null) || say "no pictures; later: ./bootstrap.sh post && .venv/bin/partita-post plot '$2'"
+  (make_environment && "$post" plot "$2" >/dev/null) || say "no plots; to draw them later: ./bootstrap.sh post && .venv/bin/partita-post plot '$2'"
 }
 
 report() {
   case $1 in
-    0) say "done. Results: $2 (summary.json, run.log$(compgen -G "$2/plots/*" >/dev/null && echo "; pictures in $2/plots"))" ;;
+    0) say "done. Results: $2 (summary.json, run.log$(compgen -G "$2/plots/*" >/dev/null && echo "; plots in $2/plots"))" ;;
     85) say "stopped early with a valid checkpoint (exit code 85): the same command continues from there. So far: $2" ;;
     129 | 13? | 14? | 15?) say "killed by signal $(($1 - 128)); the same command continues from the last checkpoint in $2" ;;
     *) say "failed with exit code $1; the reason is above, in $2/run.log and $2/run.status.json" ;;

@@ -9,9 +9,9 @@
 namespace partita {
 namespace {
 
-// `run`: with all ranks, which were started alike.
+// `run`: with all ranks, which must have been started in the same way.
 int compute(int argc, char** argv, std::optional<Failure> const& misread, Arguments const& arguments) {
-  // 1. Signals away from the threads that compute; MPI, Kokkos, NCCL, in this order, and back at the end.
+  // 1. Block signals in the threads that compute; start MPI, Kokkos and NCCL in this order, and end them in reverse.
   Environment const environment(argc, argv);
   Communicator const ranks = Communicator::world();
   try {
@@ -19,10 +19,10 @@ int compute(int argc, char** argv, std::optional<Failure> const& misread, Argume
     if (misread) throw *misread;
     // 2. A run notes signals from now on and answers them between blocks of steps.
     Signals const signals;
-    // 3. Do it; what every rank agrees on ends here in order.
+    // 3. Execute the command; a failure on which all ranks agree ends here in order.
     return naming_memory([&] { return execute(arguments, ranks); });
   } catch (Failure const& failure) {
-    // 4. Say what, where, why and what to do; the exit code tells who has to act.
+    // 4. The message says what, where, why and what to do; the exit code tells what kind of action is needed.
     return Environment::report(failure);
   } catch (std::exception const& error) {
     return Environment::report(Failure(ExitCode::internal, error.what(), FailedOn::this_rank, std::source_location::current()));

@@ -1,4 +1,4 @@
-"""partita-post: pictures and tables of a run. Exit codes are Partita's: 0 done, 2 bad command line, 3 bad data, 4 storage."""
+"""partita-post: plots and tables of a run. Exit codes as in Partita: 0 done, 2 bad command line, 3 bad data, 4 storage."""
 
 import argparse
 import sys
@@ -44,7 +44,7 @@ def show(options):
     }
     print(_printable("  ".join(f"{name} {_number(value)}" for name, value in facts.items())))
     if run.status is not None and run.status["status"] != run.summary.get("status"):
-        print(_printable(f"the run went on after these results: {_progress(run)}"))
+        print(_printable(f"the run has continued since these results: {_progress(run)}"))
     metrics = run.summary.get("metrics", {})
     rows = [
         (name, _number(value), _number(metrics.get(f"{name}_error", ""), 3), _number(metrics.get(f"{name}_error_degrees_of_freedom", ""), 3))
@@ -67,7 +67,7 @@ def ratings(options):
 
 
 def _is_error(name, metrics):
-    """Whether it is the standard error of another metric, or that error's degrees of freedom."""
+    """Whether this is the standard error of another metric, or the degrees of freedom of such an error."""
     of = name.removesuffix("_degrees_of_freedom").removesuffix("_error")
     return of != name and of in metrics
 
@@ -80,7 +80,7 @@ def _progress(run):
 
 
 def _printable(text):
-    """Text from a run's files on one line, its control characters written out: none moves the terminal's cursor or begins a line."""
+    """Text from a run's files on one line, with control characters escaped, so that none moves the terminal's cursor or begins a line."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
@@ -97,20 +97,20 @@ def _table(head, rows):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="partita-post", description="Pictures and tables of a Partita run.")
+    parser = argparse.ArgumentParser(prog="partita-post", description="Plots and tables of a Partita run.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser("plot", help="draw the run's pictures")
+    command = commands.add_parser("plot", help="plot the run")
     command.add_argument("run", metavar="RUN", help="the run's output directory")
-    command.add_argument("-o", "--output", type=Path, metavar="DIR", help="where the pictures go (default: RUN/plots)")
+    command.add_argument("-o", "--output", type=Path, metavar="DIR", help="directory for the plots (default: RUN/plots)")
     command.add_argument("--format", choices=["png", "pdf", "svg"], default="png", help="file format (default: %(default)s)")
     command.set_defaults(command=plot)
     command = commands.add_parser("show", help="print the run's metrics")
     command.add_argument("run", metavar="RUN", help="the run's output directory")
     command.set_defaults(command=show)
-    command = commands.add_parser("ratings", help="make lines user,item,rating of a table of R data, MovieLens of r-cran-dslabs say")
+    command = commands.add_parser("ratings", help="write lines user,item,rating from a table of R data, for example MovieLens of r-cran-dslabs")
     command.add_argument("file", type=Path, metavar="FILE", help=".rda, .RData or .rds file, or Rdata.rdb of an R package")
     command.add_argument("output", type=Path, metavar="CSV", help="the file to write")
-    command.add_argument("--object", default="movielens", metavar="NAME", help="which object of the file (default: %(default)s)")
+    command.add_argument("--object", default="movielens", metavar="NAME", help="name of the object in the file (default: %(default)s)")
     command.set_defaults(command=ratings)
     return parser
 

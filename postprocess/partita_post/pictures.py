@@ -1,4 +1,4 @@
-"""Every picture of a run that applies to it."""
+"""Draws all plots that apply to a run."""
 
 import matplotlib.pyplot as plt
 
@@ -7,7 +7,7 @@ from .studies import STUDIES
 
 
 def draw_all(run, directory, form="png"):
-    """Draws every picture that applies into the directory; returns the files written."""
+    """Writes every plot that applies to the directory; returns the files written."""
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     with plt.rc_context(STYLE):
@@ -18,7 +18,7 @@ def draw_all(run, directory, form="png"):
             figure.suptitle(run.title, wrap=True)
             written.append(directory / f"{plot.__name__}.{form}")
             if written[-1].is_symlink():
-                written[-1].unlink()  # what it points to is somebody else's
+                written[-1].unlink()  # the target of a link may belong to somebody else
             figure.savefig(written[-1])
             plt.close(figure)
     return written

@@ -1,4 +1,4 @@
-"""Pictures of a run. Each function takes a Run and returns a figure, or None where the run has nothing to show in it."""
+"""Plots of a run. Each function takes a Run and returns a figure, or None where the run has no data for it."""
 
 import math
 
@@ -8,7 +8,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-# Okabe and Ito's colours, told apart by every kind of colour vision.
+# Okabe and Ito's colours, which can be distinguished with any kind of colour vision.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#999999"
 SEQUENTIAL = "viridis"
 
@@ -27,10 +27,10 @@ STYLE = {
     "legend.frameon": False,
 }
 
-SERIES = {  # the usual ones in the order they are shown in; others follow under their own names
+SERIES = {  # the usual ones in the order in which they are shown; others follow under their own names
     "energy": "mean energy of the chains",
-    "d_s": r"$d_s = \langle E\rangle_{\rm data} - \langle E\rangle_{\rm chains}$",
-    "r_s": r"$r_s$: mean length of the chains' gradient step",
+    "energy_gap": r"$d_s = \langle E\rangle_{\rm data} - \langle E\rangle_{\rm chains}$",
+    "gradient_step": r"$r_s$: mean length of the chains' gradient step",
     "acceptance": "acceptance rate",
     "validation_distance": "energy distance to validation data",
     "learning_rate": "learning rate",
@@ -40,7 +40,7 @@ SERIES = {  # the usual ones in the order they are shown in; others follow under
 
 
 def history(run):
-    """Every series that is neither a timing nor another count of steps, the usual ones first, in small multiples."""
+    """All series except timings and counts of steps, each in its own panel, the usual ones first."""
     if run.history is None or run.history.sizes.get("step", 0) == 0:
         return None
     shown = {name: s.dropna("step") for name, s in run.history.items() if not s.attrs.get("timing", False) and name != "epoch"}
@@ -76,14 +76,14 @@ def _series(ax, name, series):
         ax.set_yscale("log")
     if name == "acceptance":
         ax.set_ylim(0, 1.02)
-    if name == "d_s":
+    if name == "energy_gap":
         ax.axhline(0, color=GREY, lw=0.8, zorder=0)
     ax.set_title(SERIES.get(name, name.replace("_", " ")))
     ax.set_ylabel(series.attrs.get("units", ""))
 
 
 def _legend_below(figure, axes):
-    """One legend for all panels, with the labels of the first panel that has the most of them."""
+    """One legend for all panels, with the labels of the panel that has most of them."""
     handles, labels = max((ax.get_legend_handles_labels() for ax in axes.flat), key=lambda found: len(found[1]))
     if labels:
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -94,7 +94,7 @@ def _step_name(run):
 
 
 def image_grid(run, count=64):
-    """The last draw of the first chains beside the first observed points, in one grey scale."""
+    """The last draw of the first chains beside the first observed points, with the same grey scale."""
     if not _of_images(run):
         return None
     x = run.posterior["x"]
@@ -169,7 +169,7 @@ def density_2d(run):
 
 
 def histogram_1d(run, most=8):
-    """Marginal histograms of the first dimensions, against the model's density where it is known on a grid."""
+    """Marginal histograms of the first dimensions, with the model's density where it is known on a grid."""
     if run.posterior is None or _of_images(run):
         return None
     samples = run.final_samples
@@ -202,7 +202,7 @@ def _marginal(density, i, dimensions):
 
 
 def trace(run):
-    """Energy over the steps that draws were kept at: its median and quantiles over the chains."""
+    """Energy against the steps at which draws were kept: median and quantiles over the chains."""
     if run.sample_stats is None or "energy" not in run.sample_stats:
         return None
     energy = run.sample_stats["energy"]
@@ -229,7 +229,7 @@ def _finite(x):
 
 
 def _bounds(x, density):
-    """Axis limits, one pair a dimension: the 0.1 % to 99.9 % quantiles with a margin, within the energy grid where there is one."""
+    """Axis limits, one pair per dimension: the 0.1 % to 99.9 % quantiles with a margin, within the energy grid if there is one."""
     low, high = np.quantile(x, [0.001, 0.999], axis=0)
     margin = np.where(high > low, 0.08 * (high - low), 0.5)
     low, high = low - margin, high + margin

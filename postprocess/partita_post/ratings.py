@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .reader import DataError
 
-# MovieLens calls its columns so in R packages, and in its own files.
+# Names of the columns of MovieLens in R packages and in its own files.
 _names = {"user": ("user", "userId", "user_id"), "item": ("item", "movieId", "item_id", "movie_id"), "rating": ("rating",)}
 
 
@@ -21,7 +21,7 @@ def read_ratings(path, name="movielens"):
     except (ValueError, NotImplementedError, zlib.error, EOFError, struct.error) as error:
         raise DataError(f"{path}: unreadable as R data ({error})") from error
     if not hasattr(frame, "columns"):
-        raise DataError(f"{path}: {name} is no data frame but {type(frame).__name__}")
+        raise DataError(f"{path}: {name} is not a data frame but {type(frame).__name__}")
     return {column: frame[_column(path, frame, column)].to_numpy() for column in _names}
 
 
@@ -47,7 +47,7 @@ def _object(path, name):
 
 
 def _lazy_object(path, name):
-    """Of a lazy-load database, which holds each object as its length and these bytes compressed."""
+    """Object of a lazy-load database, which stores for each object the length and the compressed bytes."""
     index = _parse(path.with_suffix(".rdx").read_bytes())
     first, length = (int(number) for number in _named(path, index["variables"], name))
     with open(path, "rb") as file:
@@ -73,5 +73,5 @@ def _parse(data):
     except ImportError as error:
         raise DataError("reading R data needs the package rdata: pip install 'partita-post[ratings]'") from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that bytes have no file extension to tell their format by
+        warnings.simplefilter("ignore")  # rdata warns that bytes have no file extension from which to tell their format
         return rdata.conversion.convert(rdata.parser.parse_data(data))

@@ -1,4 +1,4 @@
-"""The one reader of a run directory. Everything else in this package, and every script of a user, gets its data here."""
+"""The reader of run directories. Everything else in this package, and every script of a user, gets its data here."""
 
 import json
 import socket
@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 
-LONGEST_SILENCE = 120  # seconds between two heartbeats of a run that lives; they are 5 s apart where nothing holds them up
+FORMER_SERIES = {"d_s": "energy_gap", "r_s": "gradient_step"}  # in the histories of earlier versions
+LONGEST_SILENCE = 120  # seconds between two heartbeats of a live run; normally they are 5 s apart
 
 
 class DataError(Exception):
@@ -20,7 +21,7 @@ class DataError(Exception):
 
 
 class Run:
-    """A run directory. Files are read when first asked for; what a run may lack is None.
+    """A run directory. Files are read when first used; what a run does not have is None.
 
     deck, summary, status: dict · history: Dataset over step · posterior, sample_stats: Datasets over (chain, draw, ...), draws labelled by step
     observed_data: Dataset over (point, x_dim) · energy_grid: Dataset with `energy` over x0 or (x0, x1), in units of kT
@@ -48,7 +49,7 @@ class Run:
 
     @property
     def generates(self):
-        """Whether its samples were made by the model's own means, not by chains that are followed in time."""
+        """Whether its samples were drawn by the model's own generator rather than along chains."""
         return self.deck.get("run", {}).get("task") == "generate"
 
     @cached_property
@@ -57,11 +58,11 @@ class Run:
 
     @cached_property
     def status(self):
-        """As the run recorded it; "died" where it says that it runs and its process, or on another host its heartbeat, is gone."""
+        """As the run recorded it; "died" if it says "running" but its process or, on another host, its heartbeat is gone."""
         status = _record(self.path / "run.status.json", {"status": str}, {})
         if status is None or status["status"] != "running" or self._lives(status):
             return status
-        return status | {"status": "died", "exit_code": None, "reason": f"process {status.get('process')} on host {status.get('host')} is gone without a word"}
+        return status | {"status": "died", "exit_code": None, "reason": f"process {status.get('process')} on host {status.get('host')} ended without recording why"}
 
     def _lives(self, status):
         if status.get("host") != socket.gethostname():
@@ -75,7 +76,10 @@ class Run:
 
     @cached_property
     def history(self):
-        return _dataset(self.path / "history.h5", "/", ["step"])
+        history = _dataset(self.path / "history.h5", "/", ["step"])
+        if history is None:
+            return None
+        return history.rename({former: name for former, name in FORMER_SERIES.items() if former in history})
 
     @cached_property
     def posterior(self):
@@ -112,7 +116,7 @@ class Run:
 
     @cached_property
     def final_samples(self):
-        """Draws of the run's final distribution, (sample, x_dim): all draws of a sampling run, those of the last step where the model was still learning."""
+        """Draws of the run's final distribution, (sample, x_dim): all draws of a sampling run, those of the last update of a training run."""
         if self.posterior is None:
             return None
         x = self.posterior["x"]
@@ -122,7 +126,7 @@ class Run:
 
     @property
     def density(self):
-        """exp(-E)/Z on the energy grid; Z is the grid's own integral where the model's is not known."""
+        """exp(-E)/Z on the energy grid; Z is the integral over the grid where the model's Z is not known."""
         if self.energy_grid is None:
             return None
         energy = self.energy_grid["energy"]
@@ -153,7 +157,7 @@ def _read(_, item):
 
 
 def damaged_part(run):
-    """The first part of a run's samples that cannot be read to its end, None where all can: HDF5 itself names no file."""
+    """The first part of a run's samples that cannot be read completely, None if all can; HDF5's own error does not name the file."""
     for part in sorted((Path(run) / "samples").glob("part-*.h5")):
         try:
             with h5py.File(part) as file:
@@ -164,7 +168,7 @@ def damaged_part(run):
 
 
 def _require_parts(whole, group):
-    """Where a part is missing HDF5 reads NaN instead of draws."""
+    """Refuses samples of which a part is missing: HDF5 would read NaN in place of its draws."""
     try:
         with h5py.File(whole) as file:
             virtual = [d for d in file.get(group, {}).values() if isinstance(d, h5py.Dataset) and d.is_virtual]
@@ -186,7 +190,7 @@ def _parsed(path, parse):
 
 
 def _record(path, required, optional):
-    """A JSON object in which names have values of these kinds."""
+    """A JSON object, in which `required` and `optional` names must have values of these types."""
     record = _parsed(path, json.loads)
     if record is None:
         return None
@@ -206,7 +210,7 @@ def _opened(path, group):
 
 
 def _dataset(path, group, dims):
-    """The datasets of a flat group: one named like a dimension is that dimension's coordinate, axis i of any other is dims[i]."""
+    """The datasets of a flat group: one named like a dimension is its coordinate; axis i of any other is dims[i]."""
     if not path.is_file():
         return None
     try:
@@ -220,5 +224,5 @@ def _dataset(path, group, dims):
 
 
 def _attributes(dataset):
-    """The attributes that a person wrote; references to dimension scales are the library's."""
+    """The attributes of Partita; those for dimension scales are HDF5's own."""
     return {name: value for name, value in dataset.attrs.items() if name not in ("DIMENSION_LIST", "REFERENCE_LIST", "CLASS", "NAME")}

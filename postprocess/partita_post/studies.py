@@ -1,4 +1,4 @@
-"""Pictures of what estimators wrote into a run's estimates/. As in plots.py each takes a Run and returns a figure or None."""
+"""Plots of what estimators wrote to a run's estimates/. As in plots.py each function takes a Run and returns a figure or None."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,7 +41,7 @@ def relaxation(run):
 
 
 def reconstructions(run, count=64):
-    """Held-out images beside what their posterior expects."""
+    """Held-out images beside their reconstructions."""
     found = run.estimate("reconstructions")
     if found is None or "image_shape" not in run.estimate_attributes("reconstructions", "x"):
         return None
@@ -56,7 +56,7 @@ def reconstructions(run, count=64):
 
 
 def flow_histogram(run):
-    """The energy against minus the logarithm of the flow's histogram, direct and weighted by importance."""
+    """The energy and minus the logarithm of the flow's histogram, by number of samples and by importance weights."""
     found = run.estimate("flow_histogram")
     if found is None:
         return None
@@ -112,7 +112,7 @@ def hopfield_capacity(run):
 
 
 def modern_retrieval(run):
-    """How far one update of noisy patterns ends from them, one histogram for each beta."""
+    """Distance between noisy patterns after one update and the patterns, one histogram for each beta."""
     found = run.estimate("modern_retrieval")
     if found is None:
         return None

@@ -16,8 +16,8 @@ namespace partita {
 struct CollectiveCall {
   std::string_view operation;       // "all_reduce"
   std::source_location at = {};     // the caller's place
-  std::string_view type = {};       // of the elements; empty: none
-  std::string_view reduction = {};  // empty: none
+  std::string_view type = {};       // of the elements; empty: the call has none
+  std::string_view reduction = {};  // empty: not a reduction
   Index count = -1;                 // of elements; -1: each rank has its own
   int root = -1;                    // -1: none
   std::string text() const;         // "all_reduce(sum, 3 double) at src/driver/stop.cpp:45:20"
@@ -32,7 +32,7 @@ class CollectiveRecord {
   static constexpr std::size_t length = 64;
   struct Current {
     Index number = 0;      // of calls begun so far
-    bool waiting = false;  // the last of them has not ended
+    bool waiting = false;  // the last of these calls has not returned yet
     CollectiveCall call;
   };
 

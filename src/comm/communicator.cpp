@@ -17,8 +17,8 @@
 namespace partita {
 
 struct Communicator::Handle {
-  MPI_Comm comm = MPI_COMM_NULL;         // and stays so where MPI has not started: this process is all there is
-  MPI_Comm comparisons = MPI_COMM_NULL;  // of calls, apart from the calls themselves
+  MPI_Comm comm = MPI_COMM_NULL;         // stays null where MPI has not started: this process is the only one
+  MPI_Comm comparisons = MPI_COMM_NULL;  // for comparing calls, separate from the calls themselves
   MPI_Comm departure = MPI_COMM_NULL;
   int rank = 0, ranks = 1;
   bool compares = false;
@@ -46,7 +46,7 @@ struct Communicator::Handle {
 
 namespace {
 
-// A call as ranks compare it; texts beyond the length are cut at their front, where paths differ least.
+// A call in the form that ranks compare; a longer text is cut at its beginning, where paths differ least.
 struct Fingerprint {
   std::array<char, 224> text{};
 
@@ -139,7 +139,7 @@ void Communicator::Handle::compare(CollectiveCall const& call) const {
   auto const of = [&](int r) { return std::string_view(all.data() + static_cast<std::ptrdiff_t>(r) * size); };
   for (int r = 1; r < ranks; r++)
     if (of(r) != of(0))
-      fail(ExitCode::internal, fmt::format("the ranks have parted ways: rank {} is in {}, rank 0 in {}", r, of(r), of(0)),
+      fail(ExitCode::internal, fmt::format("the ranks make different collective calls: rank {} is in {}, rank 0 in {}", r, of(r), of(0)),
            FailedOn::all_ranks, call.at, Leave::at_once);
 }
 

@@ -13,7 +13,7 @@ namespace partita {
 
 enum class Reduction { sum, minimum, maximum };
 
-// Device values that go to, or come from, another rank.
+// Device values that are sent to, or received from, another rank.
 struct Slice {
   int rank;
   Vector values;
@@ -48,7 +48,7 @@ class Communicator {
   // Each rank's values one after the other in rank order, on every rank; ranks may have different numbers of them.
   std::vector<double> all_gather(std::vector<double> const& mine, Place = Place::current()) const;
   std::vector<Index> all_gather(std::vector<Index> const& mine, Place = Place::current()) const;
-  std::vector<std::string> all_gather(std::string const& mine, Place = Place::current()) const;  // one string a rank
+  std::vector<std::string> all_gather(std::string const& mine, Place = Place::current()) const;  // one string per rank
 
   void all_reduce_sum(Vector values, Place = Place::current()) const;  // device, in place, fast path
   // Device values between pairs of ranks. The n-th slice that a rank sends to another is the n-th that the other receives from it, of
@@ -65,7 +65,7 @@ class Communicator {
   };
   [[nodiscard]] Scope scope(std::string_view what, Place = Place::current()) const;
 
-  // For a rank that has failed as, it believes, all ranks have: whether all of them leave. Ten seconds are allowed to the slower ones.
+  // Called by a rank that has met what should be a failure on all ranks: whether all of them leave. Waits ten seconds for slower ones.
   bool all_leave(Place = Place::current()) const;
 
   // MPI's handle, for this folder: pointer to an MPI_Comm.
@@ -79,7 +79,7 @@ class Communicator {
 
   static std::shared_ptr<Handle>& world_handle();
   static bool world_is_open() { return world_handle() != nullptr; }
-  static void open_world();   // collective; after MPI (or this process is all there is) and Kokkos have started
+  static void open_world();   // collective; after Kokkos and, unless this process is the only one, MPI have started
   static void close_world();  // collective; before they end
 };
 

@@ -47,7 +47,7 @@ constexpr ncclDataType_t real_type = sizeof(Real) == sizeof(double) ? ncclDouble
 struct DeviceLink::Backend {
   ncclComm_t comm = nullptr;
 
-  // Waits for what was enqueued, here, where the watchdog counts it as waiting for other ranks; then errors that NCCL met meanwhile.
+  // Waits for what was enqueued: here, so that the watchdog counts it as waiting for other ranks. Then checks for errors from NCCL.
   void finish() const {
     Execution().fence();
     ncclResult_t earlier = ncclSuccess;

@@ -34,7 +34,7 @@ class MpiSession {
     mpi::check(MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
     mpi::check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
     require_all(provided >= MPI_THREAD_FUNNELED, ExitCode::communication,
-                "this MPI allows no threads beside its own (MPI_THREAD_FUNNELED): use one that does");
+                "this MPI library does not provide MPI_THREAD_FUNNELED, which Partita's helper threads need: use one that does");
   }
   ~MpiSession() {
     CollectiveWait const wait({.operation = "MPI_Finalize", .at = std::source_location::current()});
@@ -68,11 +68,11 @@ struct KokkosSession {
   ~KokkosSession() { Kokkos::finalize(); }
 };
 
-// What all ranks know the root says, and then ends them.
+// The root reports a failure that all ranks know, and then ends them.
 void leave_it_to_the_root() { std::this_thread::sleep_for(std::chrono::seconds(5)); }
 
 std::string text_of(std::exception const& e, Failure const* failure) {
-  if (failure == nullptr) return fmt::format("{} (not foreseen: out of memory, or a bug in Partita)", e.what());
+  if (failure == nullptr) return fmt::format("{} (unexpected: out of memory, or a bug in Partita)", e.what());
   if (failure->code() != ExitCode::internal) return e.what();
   return fmt::format("{} (a bug in Partita, {}:{})", e.what(), source_path(failure->location().file_name()), failure->location().line());
 }
@@ -100,10 +100,10 @@ struct Environment::Session {
   struct World {
     World() { Communicator::open_world(); }
     ~World() try { Communicator::close_world(); } catch (Failure const& failure) {
-      std::_Exit(Environment::report(failure));  // the others are elsewhere: nothing can be ended with them
+      std::_Exit(Environment::report(failure));  // the other ranks are elsewhere, so nothing collective can be done any more
     }
   };
-  // Of ranks that compute together.
+  // What exists only where ranks compute together.
   struct Together {
     SignalThread signals;
     Watchdog watchdog;
@@ -130,7 +130,7 @@ struct Environment::Session {
 };
 
 Environment::Environment(int& argc, char**& argv, For purpose) {
-#ifndef PARTITA_CUDA  // whose driver maps memory that it does not use
+#ifndef PARTITA_CUDA  // the CUDA driver reserves address space that it does not use
   limit_memory_to_the_machine();
 #endif
   hold_libraries_to_one_thread();
@@ -140,20 +140,20 @@ Environment::Environment(int& argc, char**& argv, For purpose) {
   log::set_rank(world.rank(), world.ranks());
   require_all(
       world.ranks() > 1 || announced == 1 || purpose == For::looking_alone, ExitCode::usage,
-      "{} ranks were started, but each is alone (the launcher does not fit the MPI that Partita was built with): use that MPI's own "
-      "mpirun, or srun --mpi=pmix",
+      "{} ranks were started, but each sees only itself (the launcher does not belong to the MPI that Partita was built with): use that "
+      "MPI's own mpirun, or srun --mpi=pmix",
       announced);
 }
 Environment::~Environment() = default;
 
-// Whether all ranks leave with this failure, as its thrower believed.
+// Whether all ranks leave with this failure, as the code that threw it assumed.
 bool Environment::all_leave(Failure const& failure) {
   try {
     if (Communicator::world().all_leave()) return true;
-    log::error_line(fmt::format("other ranks do not leave with this one, which met: {} ({}:{})", failure.what(),
+    log::error_line(fmt::format("the other ranks do not stop with this one, which failed with: {} ({}:{})", failure.what(),
                                 source_path(failure.location().file_name()), failure.location().line()));
   } catch (Failure const& difference) {
-    log::error_line(fmt::format("{}, where this rank met: {}", difference.what(), failure.what()));
+    log::error_line(fmt::format("{}, where this rank failed with: {}", difference.what(), failure.what()));
     if (!Communicator::world().is_root()) leave_it_to_the_root();
   }
   return false;

@@ -14,17 +14,16 @@ class Environment {
   enum class For { computing_together, looking_alone };
 
   // Host libraries (oneDNN, OpenBLAS) are held to one thread each: the cores belong to the ranks, and a product's bits depend on its
-  // threads. Kokkos reads its KOKKOS_* variables; with CUDA each rank takes the GPU of its number on the node.
+  // threads. Kokkos reads its KOKKOS_* variables; with CUDA each rank takes the GPU whose number is its own on the node.
   // Refuses N singletons started in place of N ranks: Failure(ExitCode::usage).
   Environment(int& argc, char**& argv, For purpose = For::computing_together);
   ~Environment();
   Environment(Environment const&) = delete;
   Environment& operator=(Environment const&) = delete;
 
-  // Logs an exception and returns the exit code for main. A Failure on all ranks is logged once, by rank 0; of several ranks, one that
-  // fails alone (also with any other exception, which counts as ExitCode::internal), or that the others do not follow, aborts them and does
-  // not return; nor does one that has to leave at once. To be called during the life of the Environment, or where its constructor has
-  // thrown.
+  // Logs an exception and returns the exit code for main; any exception but Failure counts as ExitCode::internal. A Failure on all ranks is
+  // logged once, by rank 0. Of several ranks, one that fails alone, or with which the others do not stop, aborts them and does not return;
+  // nor does one that has to leave at once. To be called during the life of the Environment, or where its constructor has thrown.
   static int report(std::exception const&);
 
  private:

@@ -14,7 +14,7 @@ namespace partita::mpi {
 // Fails with ExitCode::communication unless `code` is MPI_SUCCESS; `call` names the function in the message.
 void check(int code, char const* call, std::source_location at = std::source_location::current());
 
-// What MPI says of an error code; empty where it does not know.
+// MPI's text for an error code; empty where it has none.
 std::string reason(int code);
 
 template <class T>
@@ -28,7 +28,7 @@ MPI_Datatype type() {
   }
 }
 
-// For messages.
+// Name of an element type, for messages.
 template <class T>
 constexpr char const* name() {
   return std::is_same_v<T, double> ? "double" : std::is_same_v<T, float> ? "float" : std::is_same_v<T, Index> ? "integer" : "character";

@@ -10,7 +10,7 @@ namespace {
 
 std::function<Failure(std::string const&)> end_of_failed_write;  // empty outside of the life of FailedWrites
 
-// Open MPI 4.1 reports some failed writes only as too few bytes. Where a rank had none to write, nothing is known of the number.
+// Open MPI 4.1 reports some failed writes only by too small a number of bytes. The number is undefined where a rank had none to write.
 bool is_whole(int count, MPI_Datatype type, MPI_Status const* status) {
   MPI_Count size = 0, written = 0;
   if (count == 0 || status == MPI_STATUS_IGNORE || MPI_Type_size_x(type, &size) != MPI_SUCCESS || size == 0) return true;
@@ -32,7 +32,7 @@ FailedWrites::~FailedWrites() { end_of_failed_write = {}; }
 void use_parallel_access(hid_t access_list, Communicator const& ranks) {
   bool const done = H5Pset_fapl_mpio(access_list, *static_cast<MPI_Comm const*>(ranks.native()), MPI_INFO_NULL) >= 0 &&
                     H5Pset_all_coll_metadata_ops(access_list, true) >= 0 && H5Pset_coll_metadata_write(access_list, true) >= 0;
-  require_all(done, ExitCode::internal, "this is no HDF5 file access property list, or HDF5 was built without MPI");
+  require_all(done, ExitCode::internal, "this is not an HDF5 file access property list, or HDF5 was built without MPI");
 }
 
 }  // namespace partita

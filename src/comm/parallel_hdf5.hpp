@@ -13,8 +13,8 @@ namespace partita {
 // Sets a file access property list to MPI-IO over these ranks, with metadata read and written collectively.
 void use_parallel_access(hid_t access_list, Communicator const&);
 
-// During its life a write that MPI-IO could not do on this rank ends the job there and then, with the failure that `end` makes of MPI's
-// reason: HDF5 would go on, to collective calls that the other ranks are not in, and all would wait for ever. One at a time.
+// During its life a write that fails in MPI-IO on this rank ends the job immediately, with the failure that `end` makes of MPI's
+// reason: HDF5 would go on to collective calls that the other ranks do not make, and all would wait for ever. One object at a time.
 class FailedWrites {
  public:
   explicit FailedWrites(std::function<Failure(std::string const& reason)> end);

@@ -7,7 +7,7 @@
 namespace partita {
 namespace {
 
-// All ranks' phases: rank 0's in its order, then those that only others know.
+// The phases of all ranks: rank 0's in its order, then those that occur only on other ranks.
 std::vector<std::string> names_on_all(std::vector<Timers::Phase> const& mine, Communicator const& ranks) {
   std::string my_names;
   for (Timers::Phase const& p : mine) my_names += p.name + '\n';

@@ -1,4 +1,4 @@
-// The times of a run's phases over its ranks.
+// Times of a run's phases, summarised over its ranks.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,14 +11,14 @@ namespace partita {
 // Seconds of one phase over the ranks; a rank that never entered it counts with zero.
 struct PhaseTimes {
   std::string name;
-  Index calls = 0;  // the largest of the ranks'
+  Index calls = 0;  // largest over the ranks
   double minimum = 0, mean = 0, maximum = 0;
   double share = 0;  // of the mean wall time; the shares add up to one
 };
 
 struct PhaseTable {
   std::vector<PhaseTimes> phases;  // in the order of first use, time outside of all phases last
-  double wall_seconds = 0;         // the largest of the ranks'
+  double wall_seconds = 0;         // largest over the ranks
 
   // Aligned columns: phase, calls, min, mean, max seconds, share of the wall time.
   std::string text() const;

@@ -16,7 +16,7 @@ namespace {
 sigset_t mask_of_children;
 void restore_mask_in_child() { pthread_sigmask(SIG_SETMASK, &mask_of_children, nullptr); }
 
-// What the processor raises in a thread must be answered there.
+// A fault of the processor has to be handled in the thread that caused it.
 sigset_t all_but_faults() {
   sigset_t set;
   sigfillset(&set);
@@ -38,7 +38,7 @@ SignalThread::SignalThread() {
   sigset_t const held = all_but_faults();
   end_ = eventfd(0, EFD_CLOEXEC);
   require(end_ >= 0 && pthread_sigmask(SIG_SETMASK, &held, &before_) == 0, ExitCode::internal,
-          "signals cannot be kept from the threads that compute");
+          "signals cannot be blocked in the threads that compute");
   mask_of_children = before_;
   static int const registered = pthread_atfork(nullptr, nullptr, restore_mask_in_child);
   require(registered == 0, ExitCode::internal, "child processes would inherit blocked signals");
@@ -61,7 +61,7 @@ Signals::Signals() {
   noted = 0;
   struct sigaction action = {};
   action.sa_handler = note;
-  action.sa_flags = SA_RESTART | SA_RESETHAND;  // reading and writing go on; the next of its kind acts as if nothing were installed
+  action.sa_flags = SA_RESTART | SA_RESETHAND;  // reads and writes resume; the next signal of this kind has its default action
   sigemptyset(&action.sa_mask);
   for (std::size_t i = 0; i < noted_kinds.size(); i++)
     require(sigaction(noted_kinds[i], &action, &before[i]) == 0, ExitCode::internal, "signal {} cannot be handled", noted_kinds[i]);

@@ -26,10 +26,10 @@ class SignalThread {
   std::thread thread_;
 };
 
-// Requests to stop: SIGTERM, SIGINT and SIGUSR1 are noted, and answered where all ranks meet. A reader of the output that has gone away
-// (SIGPIPE) is no such request: run.log has it all.
+// Requests to stop: SIGTERM, SIGINT and SIGUSR1 are noted, and answered where all ranks meet. A closed pipe at the output (SIGPIPE) is not
+// such a request: run.log has everything.
 //
-// During its life, of which there is one at a time, the first signal of each kind is noted; the second of the same kind ends the process.
+// During its life the first signal of each kind is noted; the second of the same kind ends the process. One object at a time.
 class Signals {
  public:
   Signals();
@@ -37,7 +37,7 @@ class Signals {
   Signals(Signals const&) = delete;
   Signals& operator=(Signals const&) = delete;
 
-  static int raised();                  // number of the signal that this process noted last, 0 if none
+  static int raised();                  // number of the last signal that this process noted, 0 if none
   static std::string name(int number);  // "USR1"
   // The largest of the ranks' numbers, the same on every rank, 0 if none; collective.
   static int raised_on_any_rank(Communicator const&);

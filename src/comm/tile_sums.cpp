@@ -69,29 +69,47 @@ void add(Vector const& to, Vector const& from) {
       KOKKOS_LAMBDA(Index i) { sum[i] += term[i]; });
 }
 
+// Where the slice of a rank begins.
+Index slice_bound(Index length, Index rank, Index ranks) {
+  return rank == ranks ? length : length * rank / ranks / lane_quantum * lane_quantum;
+}
+
+// The arrays of one rank.
+struct Storage {
+  std::vector<Vector> stack;  // fast: one running sum
+  Vector received;            // reproducible: its slice of the nodes of other ranks
+
+  Storage(Arrays arrays, Summation summation, std::vector<TileRange> const& ranges, Index rank, Index length) {
+    bool const fast = summation == Summation::fast;
+    Index const sums = fast ? 1 : depth_of_stack(ranges[static_cast<std::size_t>(rank)]), all = static_cast<Index>(ranges.size());
+    for (Index i = 0; i < sums; i++) stack.push_back(arrays.make<Vector>("sums over tiles", length));
+    if (fast) return;
+    std::size_t foreign_nodes = 0;
+    for (Index other = 0; other < all; other++)
+      if (other != rank) foreign_nodes += nodes_of(ranges[static_cast<std::size_t>(other)]).size();
+    Index const size = slice_bound(length, rank + 1, all) - slice_bound(length, rank, all);
+    received = arrays.make<Vector>("sums over tiles of other ranks", static_cast<Index>(foreign_nodes) * size);
+  }
+};
+
 // Every rank adds up one slice of the array: it receives that slice of all nodes of the other ranks, follows the tree, and sends the sum to
 // all. Everything is laid out once.
 struct SliceTree {
   std::vector<Slice> node_sends, node_receives, sum_sends, sum_receives;
   std::vector<std::pair<Vector, Vector>> additions;  // left sibling += right sibling, in order
   Vector sum, place_of_sum;                          // where the additions leave this rank's slice, and where in the result it belongs
-  Vector received;                                   // storage of node_receives
 
-  // `nodes` holds this rank's nodes, of `length` each; the first becomes the result.
-  SliceTree(Communicator const& ranks, std::vector<TileRange> const& ranges, std::vector<Vector> const& nodes, Index length) {
+  // The stack holds this rank's nodes, of `length` each; the first becomes the result.
+  SliceTree(Communicator const& ranks, std::vector<TileRange> const& ranges, Storage const& storage, Index length) {
+    std::vector<Vector> const& nodes = storage.stack;
     int const me = ranks.rank(), all = ranks.ranks();
-    auto bound = [&](int rank) { return rank == all ? length : length * rank / all / lane_quantum * lane_quantum; };
+    auto bound = [&](int rank) { return slice_bound(length, rank, all); };
     auto slice_of = [&](Vector const& whole, int rank) { return part(whole, bound(rank), bound(rank + 1) - bound(rank)); };
     auto list = [](std::vector<Slice>& slices, int rank, Vector const& values) {
       if (values.extent(0) > 0) slices.push_back({rank, values});
     };
 
     Index const size = bound(me + 1) - bound(me);
-    std::size_t foreign_nodes = 0;
-    for (int rank = 0; rank < all; rank++)
-      if (rank != me) foreign_nodes += nodes_of(ranges[static_cast<std::size_t>(rank)]).size();
-    received = Vector("partita::tile_sums::received", foreign_nodes * static_cast<std::size_t>(size));
-
     std::vector<Vector> stack;
     auto add_top = [&] {
       additions.emplace_back(stack[stack.size() - 2], stack.back());
@@ -107,7 +125,7 @@ struct SliceTree {
             if (other != me) list(node_sends, other, slice_of(whole, other));
           stack.push_back(slice_of(whole, me));
         } else {
-          stack.push_back(part(received, offset, size));
+          stack.push_back(part(storage.received, offset, size));
           list(node_receives, rank, stack.back());
           offset += size;
         }
@@ -138,25 +156,25 @@ struct SliceTree {
 struct TileSums::Work {
   Communicator ranks;
   TileRange mine;
-  std::vector<Vector> stack;      // fast: one running sum
-  std::optional<SliceTree> tree;  // reproducible
+  Storage storage;
+  std::optional<SliceTree> tree;  // Summation::reproducible only
   Index depth = 0;                // sums on the stack
   Index next = 0;                 // tile expected
 
+  Vector const& sum(Index i) const { return storage.stack[static_cast<std::size_t>(i)]; }
+
   void close_tile() {
     for (int i = additions_after({next - 1, 0}, mine.first); i > 0; i--) {
-      add(stack[static_cast<std::size_t>(depth - 2)], stack[static_cast<std::size_t>(depth - 1)]);
+      add(sum(depth - 2), sum(depth - 1));
       depth--;
     }
   }
 };
 
-TileSums::TileSums(Communicator ranks, Summation summation, Index tiles, TileRange mine, Index length)
-    : work_(new Work{ranks, mine, {}, {}, 0, 0}) {
+TileSums::TileSums(Communicator ranks, Summation summation, Index tiles, TileRange mine, Index length) {
   std::vector<TileRange> const ranges = all_ranges(ranks, tiles, mine, Communicator::Place::current());
-  Index const sums = summation == Summation::fast ? 1 : depth_of_stack(mine);
-  for (Index i = 0; i < sums; i++) work_->stack.emplace_back("partita::tile_sums::stack", length);
-  if (summation == Summation::reproducible) work_->tree.emplace(ranks, ranges, work_->stack, length);
+  work_.reset(new Work{ranks, mine, Storage({}, summation, ranges, ranks.rank(), length), {}, 0, 0});
+  if (summation == Summation::reproducible) work_->tree.emplace(ranks, ranges, work_->storage, length);
 }
 TileSums::~TileSums() = default;
 TileSums::TileSums(TileSums&&) noexcept = default;
@@ -165,7 +183,7 @@ void TileSums::start() {
   Work& w = *work_;
   w.next = w.mine.first;
   w.depth = 0;
-  if (!w.tree) Kokkos::deep_copy(Execution(), w.stack.front(), Real(0));
+  if (!w.tree) Kokkos::deep_copy(Execution(), w.sum(0), Real(0));
 }
 
 Vector TileSums::partial(Index tile) {
@@ -174,11 +192,11 @@ Vector TileSums::partial(Index tile) {
           w.next, w.mine.first, w.mine.end());
   if (!w.tree) {
     w.next++;
-    return w.stack.front();
+    return w.sum(0);
   }
   if (w.next > w.mine.first) w.close_tile();
   w.next++;
-  Vector const sums = w.stack[static_cast<std::size_t>(w.depth++)];
+  Vector const sums = w.sum(w.depth++);
   Kokkos::deep_copy(Execution(), sums, Real(0));
   return sums;
 }
@@ -187,18 +205,18 @@ Vector TileSums::finish(Communicator::Place at) {
   Work& w = *work_;
   require(w.next == w.mine.end(), ExitCode::internal, "tile {} has added nothing", w.next);
   if (!w.tree) {
-    w.ranks.all_reduce_sum(w.stack.front(), at);
+    w.ranks.all_reduce_sum(w.sum(0), at);
   } else {
     if (w.mine.count > 0) w.close_tile();
     w.tree->run(w.ranks, at);
   }
-  return w.stack.front();
+  return w.sum(0);
 }
 
-std::size_t TileSums::bytes() const {
-  std::size_t values = work_->tree ? work_->tree->received.extent(0) : 0;
-  for (Vector const& v : work_->stack) values += v.extent(0);
-  return values * sizeof(Real);
+void TileSums::list(Arrays arrays, Summation summation, Index tiles, Index rank, Index ranks, Index length) {
+  std::vector<TileRange> ranges;
+  for (Index r = 0; r < ranks; r++) ranges.push_back(share_of_tiles(tiles, static_cast<int>(r), static_cast<int>(ranks)));
+  Storage(arrays, summation, ranges, rank, length);
 }
 
 std::vector<double> sum_over_tiles(Communicator const& ranks, TileRange mine, Index tiles, std::vector<double> const& per_tile, Index n,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
+#include "core/arrays.hpp"
 #include "core/tiling.hpp"
 
 namespace partita {
@@ -19,13 +20,14 @@ class TileSums {
   ~TileSums();
   TileSums(TileSums&&) noexcept;
 
-  // Tiles of this rank in ascending order, each of them: `partial(tile)` is where the tile adds its contribution (+=), until the next
-  // tile's is asked for. Of `length`.
+  // After start() call partial(tile) for every tile of this rank, in ascending order: it returns the array of `length` numbers to which
+  // the tile adds its contribution (+=), valid until the call for the next tile.
   void start();
   Vector partial(Index tile);
   // The sum over all tiles of all ranks, the same on every rank, valid until the next start(); collective.
   Vector finish(Communicator::Place = Communicator::Place::current());
-  std::size_t bytes() const;
+  // Lists the arrays of one of so many ranks to which share_of_tiles deals the tiles. Not collective.
+  static void list(Arrays, Summation, Index tiles, Index rank, Index ranks, Index length);
 
  private:
   struct Work;

@@ -28,8 +28,8 @@ namespace {
 
 using Seconds = Watchdog::Seconds;
 
-constexpr int reports_missed = 5;                      // that may be lost, or late on a busy machine, before a rank counts as silent
-constexpr std::string_view long_call = "HDF5: write";  // of which storage may make much; how their names begin
+constexpr int reports_missed = 5;                      // so many may be lost, or late on a busy machine, before a rank counts as silent
+constexpr std::string_view long_call = "HDF5: write";  // how the names of calls begin that slow storage may prolong
 constexpr double least_processor_share = .01;
 
 std::string host_name() {
@@ -56,13 +56,13 @@ class ThreadClock {
 
 std::string duration(double seconds) { return seconds < 120 ? fmt::format("{:.0f} s", seconds) : fmt::format("{:.0f} min", seconds / 60); }
 
-// What a rank's thread tells rank 0's, which sends it back in answer.
+// The report that a rank's thread sends to rank 0's, which sends it back as an acknowledgement.
 struct Report {
   std::uint64_t job = 0;  // a random number of the job: datagrams of others are ignored
   std::int32_t rank = 0;
-  bool waits = false;  // in the collective call below
-  double waited = 0;   // seconds of its own ticks in that call
-  double idle = 0;     // seconds of its own ticks without use of the processor, outside of collective calls
+  bool waits = false;  // in the collective call named below
+  double waited = 0;   // seconds in that call, counted by the rank's own ticks
+  double idle = 0;     // seconds without use of the processor outside of collective calls, counted likewise
   char host[64] = {};
   char phase[64] = {};
   char call[200] = {};
@@ -76,7 +76,7 @@ void copy_text(char (&to)[size], std::string const& from) {
 // Datagrams between the ranks' threads and rank 0's.
 class Line {
  public:
-  // Collective. Without a network all members stay empty.
+  // Collective. All members stay empty where there is no network.
   explicit Line(Communicator const& ranks) : root_(ranks.is_root()) {
     socket_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct Contact {
@@ -117,12 +117,12 @@ class Line {
   std::uint64_t job = 0;
   std::string root_host;
 
-  // To rank 0, by the way that has been answered, or by all.
+  // Sends to rank 0, at the address that has answered, or at all of them while none has.
   void send(Report const& report) const {
     for (sockaddr_in const& to : ways_to_root_)
       ::sendto(socket_, &report, sizeof report, MSG_NOSIGNAL, reinterpret_cast<sockaddr const*>(&to), sizeof to);
   }
-  // Waits for at most `timeout`, or until `wake` can be read; hands every report of this job to `heard`, and answers as rank 0.
+  // Waits for at most `timeout`, or until `wake` can be read; passes every report of this job to `heard`, and on rank 0 answers it.
   template <class Heard>
   void receive(std::chrono::milliseconds timeout, int wake, Heard const& heard) {
     pollfd ready[] = {{socket_, POLLIN, 0}, {wake, POLLIN, 0}};  // a negative descriptor is passed over
@@ -158,21 +158,21 @@ class Line {
 
 Watchdog* the_watchdog = nullptr;
 
-// Of the process, since a thread that ends it asks for them.
+// State of the process's LastWords: global, since any thread that ends the process needs it.
 struct {
   std::mutex mutex;
   LastWords::Write write;
-  int answered = 0;  // the signal that has been written of
+  int answered = 0;  // the last signal that has been recorded
 } words;
 
-// The same of NothingToSave: its record is empty outside of the life of one.
+// Likewise of its NothingToSave; `record` is empty where there is none.
 struct {
   std::mutex mutex;
   NothingToSave::Record record;
   std::optional<NothingToSave::Clock::time_point> deadline;
 } idle;
 
-// Runs `write` on a thread of its own, and waits for it unless storage hangs.
+// Runs `write` on a thread of its own, and waits at most ten seconds for it, since storage may hang.
 void record_end(std::function<void()> write) {
   struct Done {
     std::mutex mutex;
@@ -201,7 +201,7 @@ void write_last_words(std::optional<ExitCode> code, std::string const& reason) {
   });
 }
 
-// Whoever ends the life of a NothingToSave waits here while the job ends.
+// Ends the process where a stop was requested. It holds the mutex, so that a NothingToSave cannot end at the same time.
 void leave_if_asked() {
   std::lock_guard const guard(idle.mutex);
   if (!idle.record) return;
@@ -225,13 +225,13 @@ void record_signal() {
     words.answered = signal;
   }
   write_last_words(
-      {}, fmt::format("signal {} came and the run was ended before it could stop in order: launchers send TERM when a rank has died, "
+      {}, fmt::format("signal {} arrived and the run was killed before it could stop in order: launchers send TERM when a rank has died, "
                       "which their own output names, and when they are stopped themselves; continue with --restart auto",
                       Signals::name(signal)));
 }
 
 [[noreturn]] void end_job(std::string const& reason) {
-  std::string text = "the last collective calls of this rank, which waits:";
+  std::string text = "the last collective calls of this rank, which is waiting:";
   auto const calls = CollectiveRecord::of_process().last();
   for (auto line = calls.rbegin(); line != calls.rend(); ++line) text += "\n  " + *line;
   log::error_line(text);
@@ -265,17 +265,17 @@ struct Watchdog::Thread {
     ::close(end);
   }
 
-  // What rank 0 knows of a rank, and the others of rank 0.
+  // What rank 0 knows of each rank, and every other rank of rank 0.
   struct State {
     Report last;
     bool heard = false;
-    double silent = 0;  // seconds of own ticks since
+    double silent = 0;  // seconds since then, by own ticks
   };
 
   bool root() const { return rank == 0; }
   double report_period() const { return std::clamp(limit.load() / 20, .01, 30.); }
 
-  // Lasts for its length at least: time beyond it, in which the job was suspended or the thread got no processor, does not count.
+  // A tick lasts at least its nominal length. Time beyond that, when the job was suspended or the thread got no processor, does not count.
   void tick(std::stop_token const& stop) {
     using Clock = std::chrono::steady_clock;
     double const length = std::min(report_period(), .2);
@@ -294,7 +294,7 @@ struct Watchdog::Thread {
       states[0] = {mine, true, 0};
       judge_all();
     } else {
-      if ((since_report += length) >= report_period()) {  // which follows the limit at once
+      if ((since_report += length) >= report_period()) {  // the period follows the limit without delay
         line.send(mine);
         since_report = 0;
       }
@@ -302,7 +302,7 @@ struct Watchdog::Thread {
     }
   }
 
-  // Brings `mine` up to date, one tick later.
+  // Updates `mine` after one more tick.
   void look(double length) {
     auto const now = CollectiveRecord::of_process().current();
     double const used = main_thread.seconds(), share = (used - processor_used) / std::max(length, 1e-3);
@@ -328,7 +328,7 @@ struct Watchdog::Thread {
     return fmt::format("{} has waited {} in phase {}, {}", place(r), duration(r.waited), r.phase, r.call);
   }
 
-  // Storage is slow, or it hangs: the ranks do not wait for each other.
+  // Whether all ranks are in the same call on a file: storage is slow or hangs, and the ranks do not wait for each other.
   bool all_in_one_file(State const& one) const {
     return std::string_view(one.last.call).starts_with(long_call) && std::all_of(states.begin(), states.end(), [&](State const& s) {
              return s.last.waits && !is_silent(s) && std::strcmp(s.last.call, one.last.call) == 0;
@@ -350,8 +350,8 @@ struct Watchdog::Thread {
       else if (!s.last.waits && s.last.idle > stuck_limits * most)
         stuck += fmt::format("{} has neither computed nor waited for {} in phase {}, as when storage hangs; ", place(s.last),
                              duration(s.last.idle), s.last.phase);
-      else if (!s.last.waits) return;             // it computes: that the others wait is its work's doing
-      else if (s.last.waited < most / 2) return;  // it has computed until a moment ago
+      else if (!s.last.waits) return;             // it computes, and the others wait for its work
+      else if (s.last.waited < most / 2) return;  // it computed until a moment ago
     }
     std::string reason = silent + stuck;
     if (reason.empty()) {
@@ -376,12 +376,12 @@ struct Watchdog::Thread {
   std::vector<State> states;  // rank 0: of each rank; elsewhere of rank 0
   std::atomic<double> limit{default_limit.count()};
   Report mine;
-  Index number = 0;         // of the call that `mine` is about
+  Index number = 0;         // of the call that `mine` describes
   ThreadClock main_thread;  // of the constructing thread, which computes
   double processor_used = main_thread.seconds();
   double since_report = 0;
   int end = ::eventfd(0, EFD_CLOEXEC);  // wakes the thread
-  std::jthread thread;                  // last: it uses all others
+  std::jthread thread;                  // last member: it uses all others
 };
 
 Watchdog::Watchdog() { the_watchdog = this; }

@@ -33,7 +33,7 @@ class Watchdog {
 
   static Watchdog& of_process();    // the Environment's
   void start(Communicator const&);  // collective
-  void set_limit(Seconds limit);    // of waiting for others, > 0; alike on all ranks
+  void set_limit(Seconds limit);    // of the time spent waiting for others, > 0; the same on all ranks
 
  private:
   friend class LastWords;
@@ -41,10 +41,10 @@ class Watchdog {
   std::unique_ptr<Thread> thread_;
 };
 
-// How a run's end is recorded that its own code may not live to record. During its life `write` is called from another thread: with
-// ExitCode::communication when the watchdog ends the job, with that of the failure by end_job_with(), and without a code as soon as a
-// signal asks the run to stop, since the launcher sends one when it ends a job because some rank has died. What a run that stops in order
-// records replaces that.
+// Records the end of a run where the run's own code may not survive to do it. During its life `write` is called from another thread: with
+// ExitCode::communication when the watchdog ends the job, with the failure's code by end_job_with(), and without a code as soon as a
+// signal asks the run to stop, since the launcher sends one when it ends a job because some rank has died. A run that then stops in order
+// replaces that record.
 class LastWords {
  public:
   using Write = std::function<void(std::optional<ExitCode>, std::string const& reason)>;
@@ -56,15 +56,15 @@ class LastWords {
   void end();
 };
 
-// Ends the job with a failure of this rank, from where no exception can pass, as below the calls of a C library; LastWords record it.
+// Ends the job with a failure of this rank where no exception can pass, as inside a callback of a C library; LastWords record it.
 [[noreturn]] void end_job_with(Failure const&);
 
 // Begins the reason of every stop by the run's time limit.
 inline constexpr char wall_clock_limit[] = "wall-clock limit";
 
-// The stretches of a run in which there is nothing to save: its set-up, and what comes after its last step. During its life a signal that
-// asks the run to stop, or the end of its time, ends the job within a second, whatever the ranks compute; in between signals are answered
-// where all ranks meet. One at a time.
+// Lives while a run has nothing to save: during its set-up, and after its last step. During its life a signal that asks the run to stop,
+// or the end of its time, ends the job within a second, whatever the ranks compute; at other times signals are answered where all ranks
+// meet. One object at a time.
 class NothingToSave {
  public:
   using Clock = std::chrono::steady_clock;

@@ -17,7 +17,7 @@ using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 using Factor = Eigen::LLT<Eigen::MatrixXd>;
 using Solver = Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>;
 
-// A copy, not a map: the order of Eigen's sums depends on where its operands begin, which for its own storage is always aligned.
+// A copy, not a map: the order of Eigen's sums depends on the alignment of its operands, and its own storage is always aligned.
 Eigen::MatrixXd load(Matrix const& a) { return Eigen::Map<RowMajor const>(a.values.data(), a.rows, a.columns); }
 
 template <class Expression>
@@ -37,9 +37,9 @@ std::optional<Factor> factorised(Matrix const& a) {
 }
 
 Factor factor_of(Matrix const& a) {
-  auto const factor = factorised(a);
+  auto factor = factorised(a);
   require(factor.has_value(), ExitCode::internal, "a matrix of {} rows that should be positive definite is not", a.rows);
-  return *factor;
+  return std::move(*factor);
 }
 
 bool is_tridiagonal(Matrix const& a) {
@@ -51,7 +51,7 @@ bool is_tridiagonal(Matrix const& a) {
 
 void require_success(Solver const& solver) {
   require(solver.info() == Eigen::Success, ExitCode::internal,
-          "the eigenvalues of a symmetric matrix were not found (has it entries that are not finite?)");
+          "the eigenvalues of a symmetric matrix were not found (does it have entries that are not finite?)");
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ Matrix operator+(Matrix a, Matrix const& b);
 Matrix transpose(Matrix const&);
 Matrix identity(Index n);
 
-// Only the lower triangle of a symmetric matrix is read. Where one has to be positive definite and is not: Failure(internal).
+// Only the lower triangle of a symmetric matrix is read. A matrix that has to be positive definite and is not is Failure(internal).
 bool is_positive_definite(Matrix const& symmetric);
 Matrix cholesky(Matrix const& positive_definite);          // lower L with L L' = the matrix
 Matrix solve_lower(Matrix const& lower, Matrix const& b);  // L^-1 b; nothing above L's diagonal is read
@@ -30,7 +30,7 @@ Matrix solve(Matrix const& positive_definite, Matrix const& b);
 Matrix inverse(Matrix const& positive_definite);
 double log_determinant(Matrix const& positive_definite);
 
-// Of any square matrix, by LU with partial pivoting; infinite or NaN entries where it is singular.
+// Inverse of any square matrix, by LU with partial pivoting; its entries are infinite or NaN where the matrix is singular.
 struct GeneralInverse {
   Matrix inverse;
   double log_absolute_determinant;

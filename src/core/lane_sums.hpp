@@ -7,12 +7,12 @@ namespace partita {
 
 class LaneSums {
  public:
-  // Into total (strip_lanes), which is complete after finish(), to be called once.
+  // Sums into total (strip_lanes), which is complete after finish(), to be called once.
   KOKKOS_FORCEINLINE_FUNCTION explicit LaneSums(double* total) : total_(total) {
     for (int l = 0; l < strip_lanes; l++) some_[l] = 0;
   }
   LaneSums(LaneSums const&) = delete;
-  // Where the next row's terms are to be added, lane l to the l-th; valid until the next call.
+  // The row to which the next terms are to be added, those of lane l to entry l; valid until the next call.
   KOKKOS_FORCEINLINE_FUNCTION Real* next_row() {
     if (rows_ > 0 && rows_ % rows_as_reals == 0) {
       add();
@@ -25,7 +25,7 @@ class LaneSums {
 
  private:
   static constexpr int rows_as_reals = 16;
-  // The first time there is nothing yet to add to.
+  // On the first call there is nothing to add yet.
   KOKKOS_FORCEINLINE_FUNCTION void add() {
     if (rows_ <= rows_as_reals) {
 #pragma GCC ivdep

@@ -22,7 +22,7 @@ struct Sink {
 };
 Sink sink;
 
-// A message that quotes others may hold anything; lines of its own after the first stand a little to the right, where no message begins.
+// Text quoted in a message may contain line breaks. Continuation lines are indented, so that none looks like a new message.
 std::string indented(std::string const& text) {
   std::string out;
   for (char c : printable(text, Lines::several)) out += c == '\n' ? "\n  " : std::string(1, c);
@@ -41,7 +41,7 @@ bool launcher_redirects() {
   std::string_view const name(target, static_cast<std::size_t>(length));
   return !name.starts_with("/dev/pts/") && !name.starts_with("/dev/tty") && !name.starts_with("/dev/console");
 }
-// Of a terminal: a line that is longer would leave a piece of itself behind.
+// Width of the terminal. A progress line that is longer wraps, and overwriting it would leave part of it on the screen.
 std::size_t columns() {
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 1000u;
@@ -76,7 +76,7 @@ void open_file(std::string const& path) {
   close_file();
   if (sink.rank != 0 || path.empty()) return;
   sink.path = path;
-  // Through no link; and a pipe in its place must not keep us waiting.
+  // Not through a symbolic link, and without blocking should there be a pipe in its place.
   sink.file = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
   if (sink.file < 0) warning("cannot write {}: messages go to the terminal only", path);
 }

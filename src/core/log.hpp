@@ -1,5 +1,5 @@
 // Messages for people: rank 0 to standard output and to run.log, warnings also to standard error. Where run.log cannot be written any more
-// the run fails with ExitCode::storage; of errors themselves nothing more is thrown.
+// the run fails with ExitCode::storage; only error_line never throws.
 #pragma once
 #include <fmt/format.h>
 

@@ -5,11 +5,11 @@
 // arithmetic has a fused multiply-add. Largest errors, in units in the last place of the true value (ulp), measured in
 // tests/core/test_math.cpp on dense grids:
 //     exp 1.1 · log 1.3 · sigmoid 2.5 · softplus 2 · tanh 2.5 · silu 3.5 · gelu 4.5
-// and for the first derivatives 2.5 of softplus, 3.5 of tanh; those of silu and gelu cross zero and are accurate to 2.4e-7 absolutely. So
-// do the second and third ones, accurate absolutely to: silu 1.5e-7 and 1.5e-7 · softplus 5e-8 and 5e-8 · tanh 2.5e-7 and 4.5e-7 ·
-// gelu 1.5e-7 and 2e-7. Results below the smallest normal number 1.2e-38 may be flushed to zero. NaN propagates. Where the limit is zero
-// times infinity, silu(-inf) and gelu(-inf), the result is NaN, so that a diverged state is seen. Polynomials are minimax fits of relative
-// error made for this code, coefficients rounded one after the other.
+// and for the first derivatives 2.5 of softplus, 3.5 of tanh; those of silu and gelu cross zero and have an absolute error of 2.4e-7.
+// Second and third derivatives cross zero too; their absolute errors are: silu 1.5e-7 and 1.5e-7 · softplus 5e-8 and 5e-8 · tanh 2.5e-7
+// and 4.5e-7 · gelu 1.5e-7 and 2e-7. Results below the smallest normal number 1.2e-38 may be flushed to zero. NaN propagates. Where the
+// limit is zero times infinity, silu(-inf) and gelu(-inf), the result is NaN, so that a diverged state is seen. Polynomials are minimax
+// fits of relative error made for this code, coefficients rounded one after the other.
 #pragma once
 #include <Kokkos_Core.hpp>
 #include <cmath>
@@ -63,8 +63,8 @@ KOKKOS_FORCEINLINE_FUNCTION float reciprocal_of_sum(float a, float b) {
 
 }  // namespace detail
 
-// yes where `choice`, otherwise no, by masks: x[l] = choice ? y[l] : x[l] in a loop would become a branch and masked stores, which cost
-// some processors dozens of cycles (GCC 12 and Zen 3: a fifth of a Metropolis-adjusted Langevin step).
+// `yes` where `choice`, otherwise `no`, by bit masks. In a loop x[l] = choice ? y[l] : x[l] would become a branch and masked stores, which
+// cost some processors dozens of cycles (GCC 12 and Zen 3: a fifth of a Metropolis-adjusted Langevin step).
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION T select(bool choice, T yes, T no) {
   using Bits = std::conditional_t<sizeof(T) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;

@@ -10,7 +10,7 @@
 #include <stdexcept>
 
 namespace {
-thread_local std::size_t refused = 0;  // bytes of the last allocation that could not be had
+thread_local std::size_t refused = 0;  // bytes of the last allocation that failed
 
 void* allocated(std::size_t bytes, std::size_t alignment) {
   while (true) {
@@ -28,7 +28,7 @@ void* allocated(std::size_t bytes, std::size_t alignment) {
 }
 }  // namespace
 
-// std::bad_alloc does not say how much was wanted: these note it. All other forms of new and delete come down to these.
+// std::bad_alloc does not say how much was requested, so these operators record it. All other forms of new and delete call these.
 void* operator new(std::size_t bytes) { return allocated(bytes, 1); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocated(bytes, static_cast<std::size_t>(alignment)); }
 void operator delete(void* p) noexcept { std::free(p); }
@@ -39,7 +39,7 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::fre
 namespace partita {
 namespace {
 
-// Of a line "MemAvailable:   123 kB" of a file of /proc.
+// The number in a line "MemAvailable:   123 kB" of a file in /proc.
 std::optional<double> kilobytes(char const* file, std::string const& name) {
   std::ifstream lines(file);
   for (std::string word; lines >> word;)
@@ -53,7 +53,7 @@ std::optional<double> available_on_machine() {
   return *memory + kilobytes("/proc/meminfo", "SwapFree").value_or(0);
 }
 
-// What an exception says of the bytes that it could not have; empty where it is another exception.
+// The size of a failed allocation, as its exception or operator new tells it; empty for other exceptions.
 std::string wanted(std::exception const& e) {
   std::string const what = e.what();
   std::smatch size;
@@ -104,8 +104,8 @@ std::optional<Failure> memory_failure(std::exception const& e) {
   auto const left = free_memory();
   return Failure(
       ExitCode::storage,
-      fmt::format("out of memory: {} wanted at once, {} free; use fewer chains or items, a smaller model or more nodes ('partita "
-                  "check DECK' tells what a run needs)",
+      fmt::format("out of memory: {} requested at once, {} free; use fewer chains or items, a smaller model or more nodes ('partita "
+                  "check DECK' tells how much a run needs)",
                   bytes, left ? readable_bytes(*left) : "unknown"),
       FailedOn::this_rank, std::source_location::current());
 }

@@ -8,21 +8,21 @@
 
 namespace partita {
 
-// Bytes that this process can still take: what the machine has available, or what limits leave of it where that is less; none where the system
-// does not tell.
+// Bytes that this process can still allocate: the machine's available memory, or what resource limits leave where that is less; none where
+// the system does not tell.
 std::optional<double> free_memory();
 
-// Lets allocations fail once this process would take more than the machine has available now. Without it memory is given before it is there,
-// and the system kills whoever touches too much of it.
+// Makes an allocation fail if this process would then hold more than the machine has available now. Otherwise Linux promises more memory
+// than there is, and kills a process when it touches too much of it.
 void limit_memory_to_the_machine();
 
 // "1.5 GiB"
 std::string readable_bytes(double bytes);
 
-// Failure(storage) with the bytes wanted and free where `e` is what an allocation throws that cannot be had, a Kokkos View's say; none for
+// Failure(storage) with the bytes requested and free, where `e` was thrown by a failed allocation, of a Kokkos View for example; none for
 // other exceptions.
 std::optional<Failure> memory_failure(std::exception const& e);
-// Lets an allocation that fails in `work` fail so.
+// Runs `work`; a failed allocation in it becomes that Failure.
 template <class Work>
 auto naming_memory(Work const& work) {
   try {

@@ -7,7 +7,7 @@
 namespace partita {
 namespace {
 
-// Bytes of the character that the text begins with, 0 where they are no UTF-8 (RFC 3629).
+// Number of bytes of the character that the text begins with; 0 where they are not UTF-8 (RFC 3629).
 std::size_t utf8_length(std::string_view text) {
   auto const byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   unsigned char const first = byte(0);

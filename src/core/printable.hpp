@@ -1,4 +1,4 @@
-// Text from outside (titles, paths, quoted input) in messages.
+// Makes text from outside (titles, paths, quoted input) safe to print in messages.
 #pragma once
 #include <string>
 #include <string_view>
@@ -7,8 +7,8 @@ namespace partita {
 
 enum class Lines { one, several };
 
-// The text with control characters, line ends of Lines::one and bytes that are no UTF-8 written out ("\\n", "\\x1b"), so that nothing that
-// is quoted moves a terminal's cursor or looks like a message of its own.
+// The text with control characters, line ends (for Lines::one) and bytes that are not UTF-8 escaped ("\\n", "\\x1b"), so that quoted text
+// cannot move a terminal's cursor or look like a message of its own.
 std::string printable(std::string_view text, Lines = Lines::one);
 
 }  // namespace partita

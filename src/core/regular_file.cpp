@@ -10,10 +10,10 @@ void require_regular_file(std::filesystem::path const& path, ExitCode code, Fail
   std::string const name = path.string();
   fail(code,
        type == Type::not_found   ? fmt::format("{}: no such file; check the path", name)
-       : type == Type::directory ? fmt::format("{}: a directory; name a file", name)
+       : type == Type::directory ? fmt::format("{}: is a directory; name a file", name)
        : type == Type::none || type == Type::unknown
-           ? fmt::format("{}: cannot be looked at ({})", name, error.message())
-           : fmt::format("{}: a pipe, a socket or a device, which cannot be read as a file; copy what it gives into one", name),
+           ? fmt::format("{}: cannot be examined ({})", name, error.message())
+           : fmt::format("{}: is a pipe, a socket or a device, not a regular file; copy its data to a file", name),
        where);
 }
 

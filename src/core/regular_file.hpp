@@ -1,4 +1,4 @@
-// Files to be read that may be anything.
+// Checks that a path to be read leads to a regular file.
 #pragma once
 #include <filesystem>
 
@@ -6,7 +6,7 @@
 
 namespace partita {
 
-// A failure with this code unless the path leads to a regular file: to open a pipe is to wait for its writer, and a device has no end.
+// A Failure with this code unless the path leads to a regular file: opening a pipe waits for its writer, and a device has no end.
 void require_regular_file(std::filesystem::path const&, ExitCode, FailedOn = FailedOn::this_rank);
 
 }  // namespace partita

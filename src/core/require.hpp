@@ -9,7 +9,7 @@
 
 namespace partita {
 
-// Exit codes of the program; each names who has to act.
+// Exit codes of the program; each tells what kind of action is needed, and whose.
 enum class ExitCode : int {
   done = 0,
   usage = 2,          // bad command line or deck
@@ -19,15 +19,15 @@ enum class ExitCode : int {
   locked = 6,         // run directory in use by another run
   communication = 7,  // dead or hung rank, MPI or NCCL error
   internal = 70,      // a bug in Partita
-  stopped_early = 85  // valid checkpoint written: restart me
+  stopped_early = 85  // valid checkpoint written: restart the run
 };
 
 // Who knows of a failure. A failure that every rank meets at the same place is reported once and all ranks leave in order;
 // one that only this rank has met aborts the others.
 enum class FailedOn { this_rank, all_ranks };
 
-// How a failure leaves the program. In the middle of what ranks do together nothing that needs them all can be ended in order, neither a
-// file that they write nor MPI: whoever catches such a failure calls nothing collective and lets it pass.
+// How a failure ends the program. In the middle of a collective operation nothing that needs all ranks can be closed in order, neither a
+// file that they write together nor MPI: code that catches such a failure makes no collective call and rethrows it.
 enum class Leave { in_order, at_once };
 
 class Failure : public std::runtime_error {

@@ -1,4 +1,4 @@
-// Whether this version of Partita can go on with what another has begun.
+// Whether this version of Partita can continue a run that another version began.
 #pragma once
 #include "core/types.hpp"
 

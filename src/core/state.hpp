@@ -28,21 +28,32 @@ constexpr std::size_t bytes_of(Element e) {
   return e == Element::real64 || e == Element::int64 || e == Element::uint64 ? 8 : e == Element::uint8 ? 1 : 4;
 }
 
-// One array of the state. A replicated field is the same on every rank; a field by tile has the rank's tiles along axis 0.
+// One array of the state. A replicated field is the same on every rank; a field by tile has the rank's tiles along axis 0. Rows along axis
+// 0 are copied a few at a time, so that a field need not be there twice; a scalar is one row.
 struct StateField {
   std::string name;  // path inside the file, "sampler/x"
   Element element;
   std::vector<Index> extents;  // on this rank, row-major
   bool by_tile = false;
-  TileRange rows;                            // by_tile: this rank's rows of axis 0
-  Index global_rows = 0;                     // by_tile: extent of axis 0 over all ranks
-  std::function<void(void*)> save;           // copies extents' product of elements, contiguous, to host memory
-  std::function<void(void const*)> restore;  // and back
+  TileRange rows;         // by_tile: this rank's rows of axis 0
+  Index global_rows = 0;  // by_tile: extent of axis 0 over all ranks
+  // Copies `count` of this rank's rows from local row `first` on, contiguous, to host memory, and back.
+  std::function<void(void* to, Index first, Index count)> save_rows;
+  std::function<void(void const* from, Index first, Index count)> restore_rows;
+  std::function<void()> restored = {};  // called when all rows are back
 
-  Index size() const {
+  Index length() const { return extents.empty() ? 1 : extents[0]; }  // rows
+  Index elements_of_row() const {
     Index n = 1;
-    for (Index e : extents) n *= e;
+    for (std::size_t axis = 1; axis < extents.size(); axis++) n *= extents[axis];
     return n;
+  }
+  Index size() const { return length() * elements_of_row(); }
+  Index bytes_of_row() const { return elements_of_row() * static_cast<Index>(bytes_of(element)); }
+  void save(void* to) const { save_rows(to, 0, length()); }
+  void restore(void const* from) const {
+    restore_rows(from, 0, length());
+    if (restored) restored();
   }
 };
 
@@ -72,10 +83,10 @@ class State {
                        false,
                        {},
                        0,
-                       [&value](void* to) { *static_cast<T*>(to) = value; },
-                       [&value](void const* from) { value = *static_cast<T const*>(from); }});
+                       [&value](void* to, Index, Index) { *static_cast<T*>(to) = value; },
+                       [&value](void const* from, Index, Index) { value = *static_cast<T const*>(from); }});
   }
-  // A field with its own way to copy (a container that is no View).
+  // A field with its own copy functions (a container that is not a View).
   void add_field(StateField f) { fields_.push_back(std::move(f)); }
 
   // All fields of another state, inside the group `prefix`.
@@ -86,7 +97,7 @@ class State {
     }
   }
 
-  // The fields whose names begin with none of these.
+  // All fields but those whose names begin with one of these.
   State without(std::vector<std::string> const& beginnings) const {
     State rest;
     for (StateField const& f : fields_) {
@@ -105,22 +116,25 @@ class State {
     using T = typename View::non_const_value_type;
     std::vector<Index> extents;
     for (unsigned r = 0; r < View::rank; r++) extents.push_back(static_cast<Index>(view.extent(r)));
-    using HostMirror = Kokkos::View<typename View::non_const_data_type, typename View::array_layout, Kokkos::HostSpace,
-                                    Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
     static_assert(std::is_same_v<typename View::array_layout, Kokkos::LayoutRight>, "state Views are contiguous and row-major");
-    auto host = [view](void* p) {
-      if constexpr (View::rank == 1) return HostMirror(static_cast<T*>(p), view.extent(0));
-      else if constexpr (View::rank == 2) return HostMirror(static_cast<T*>(p), view.extent(0), view.extent(1));
-      else return HostMirror(static_cast<T*>(p), view.extent(0), view.extent(1), view.extent(2));
+    Index const row = view.extent(0) > 0 ? static_cast<Index>(view.size() / view.extent(0)) : 0;
+    auto const here = [view, row](Index first, Index count) {
+      return Kokkos::View<T*, Kokkos::LayoutRight, typename View::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
+          view.data() + first * row, static_cast<std::size_t>(count * row));
     };
-    return {std::move(name),
-            element_of<T>(),
-            std::move(extents),
-            false,
-            {},
-            0,
-            [view, host](void* to) { Kokkos::deep_copy(host(to), view); },
-            [view, host](void const* from) { Kokkos::deep_copy(view, host(const_cast<void*>(from))); }};
+    auto const host = [row](void* p, Index count) {
+      return Kokkos::View<T*, Kokkos::LayoutRight, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
+          static_cast<T*>(p), static_cast<std::size_t>(count * row));
+    };
+    return {
+        std::move(name),
+        element_of<T>(),
+        std::move(extents),
+        false,
+        {},
+        0,
+        [=](void* to, Index first, Index count) { Kokkos::deep_copy(host(to, count), here(first, count)); },
+        [=](void const* from, Index first, Index count) { Kokkos::deep_copy(here(first, count), host(const_cast<void*>(from), count)); }};
   }
   std::vector<StateField> fields_;
 };

@@ -74,7 +74,7 @@ inline __attribute__((always_inline)) Wide interleave(Wide even, Wide odd) {
   return (even & 0xffffffffu) | (odd << 32);
 #endif
 }
-// `at_once` counters, one a vector: a round's products wait for those of the round before, so several vectors take turns.
+// Vectors of counters that are computed together: each round depends on the one before, so interleaving several vectors hides its latency.
 constexpr int at_once = bytes / 16;
 struct Counters {
   Wide w[4][at_once];

@@ -10,16 +10,17 @@ constexpr Index lane_quantum = 16;  // lanes are computed in multiples of a 512-
 // Lanes that a kernel of an analytic energy advances together: a few vector registers on a CPU, one thread's chain on a GPU.
 constexpr int strip_lanes = runs_on_host ? 64 : 1;
 constexpr Index pitch_quantum = 64;  // rows are stored in whole strips
+constexpr Index pitch_of(Index lanes) { return round_up(lanes, pitch_quantum); }
 
 struct Tiling {
   Index chains = 0;  // global number of chains
   Index width = 0;   // lanes of a full tile, a multiple of lane_quantum
 
   Index tiles() const { return divide_up(chains, width); }
-  Index pitch() const { return round_up(width, pitch_quantum); }
+  Index pitch() const { return pitch_of(width); }
   Index first_chain(Index tile) const { return tile * width; }
   Index chains_in(Index tile) const { return std::min(width, chains - tile * width); }
-  // Lanes computed: the last tile is narrower. Lanes past chains_in are chains like any other, left out of results.
+  // Lanes computed: the last tile is narrower. Lanes past chains_in are computed like any other chain, but left out of results.
   Index lanes(Index tile) const { return round_up(chains_in(tile), lane_quantum); }
 };
 
@@ -30,8 +31,8 @@ struct TileRange {
   Index end() const { return first + count; }
 };
 
-// The number that keys a chain's random numbers, from its local tile and lane. Several sets of chains share one stream without overlap by
-// first numbers, multiples of lane_quantum, that lie apart.
+// The number that keys a chain's random numbers, from its local tile and lane. Several sets of chains use one stream without overlap if
+// their first numbers, multiples of lane_quantum, are far enough apart.
 struct ChainNumbers {
   Index first = 0, width = 0;
   ChainNumbers() = default;
@@ -48,7 +49,7 @@ struct ChainNumbers {
   }
 };
 
-// Flags of the coordinates (dimension) that stay as they are; empty: none.
+// Flags, one per coordinate (dimension): nonzero where the coordinate is held fixed; empty: none is.
 using Held = DeviceVector<std::uint8_t const>;
 
 // The tiles of one rank: contiguous, in rank order, as even as whole tiles allow.
@@ -56,5 +57,12 @@ inline TileRange share_of_tiles(Index tiles, int rank, int ranks) {
   Index const first = tiles * rank / ranks;
   return {first, tiles * (rank + 1) / ranks - first};
 }
+
+// A rank's part of chains so tiled.
+struct Share {
+  Tiling tiling;
+  int rank = 0, ranks = 1;
+  TileRange mine() const { return share_of_tiles(tiling.tiles(), rank, ranks); }
+};
 
 }  // namespace partita

@@ -30,10 +30,10 @@ class Timers {
     Timers& timers_;
   };
 
-  // So far: first the time outside of all phases, since the construction, named "other"; then the phases in the order of first use.
+  // Times since construction: first that outside of all phases, named "other", then those of the phases in order of first use.
   std::vector<Phase> const& phases();
 
-  // The innermost open phase of the Timers used last, for other threads.
+  // The innermost open phase of the Timers that were used last; may be called from another thread.
   static std::string current_phase();
 
  private:

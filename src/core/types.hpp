@@ -24,7 +24,7 @@ using ConstVector = DeviceVector<Real const>;
 // kernels take row pointers and index lanes, so that the inner loop is contiguous whatever the strides.
 using Tiles = Kokkos::View<Real***, Kokkos::LayoutStride, DeviceMemory>;
 using ConstTiles = Kokkos::View<Real const***, Kokkos::LayoutStride, DeviceMemory>;
-// One value a chain: (tile, lane), lane fastest.
+// One value per chain: (tile, lane), lane fastest.
 using TileScalars = Kokkos::View<Real**, Kokkos::LayoutStride, DeviceMemory>;
 using ConstTileScalars = Kokkos::View<Real const**, Kokkos::LayoutStride, DeviceMemory>;
 
@@ -34,6 +34,11 @@ using TileScalarStorage = Kokkos::View<Real**, Kokkos::LayoutRight, DeviceMemory
 
 constexpr Index round_up(Index n, Index multiple) { return (n + multiple - 1) / multiple * multiple; }
 constexpr Index divide_up(Index n, Index by) { return (n + by - 1) / by; }
+
+template <class View>
+Index extent(View const& view, unsigned axis) {
+  return static_cast<Index>(view.extent(axis));
+}
 
 // True where the default execution space runs on the host, one tile at a time through the caches.
 constexpr bool runs_on_host = Kokkos::SpaceAccessibility<Kokkos::HostSpace, DeviceMemory>::accessible;

@@ -28,14 +28,14 @@ __m512i load(Real const* p) { return _mm512_loadu_si512(p); }
 // The bfloat16 in the upper halves of a and b, b above a.
 __m512i pair(__m512i a, __m512i b) { return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(a, 16), b); }
 
-// Takes the leading 8 bits off x: upper halves of the part, and what is left, exactly.
+// Returns the leading 8 significant bits of x (a bfloat16 in the upper half of each word) and leaves the exact remainder in x.
 __m512i split(__m512& x) {
   __m512i const part = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(static_cast<int>(0xffff0000u)));
   x = _mm512_sub_ps(x, _mm512_castsi512_ps(part));
   return part;
 }
 
-// Rows become columns: exchanges of halves, quarters, ... between rows as far apart.
+// Exchanges rows and columns: single entries between neighbouring rows, then pairs between rows two apart, and so on.
 void transpose(__m512i (&row)[side]) {
   alignas(64) std::int32_t low[side], high[side];
 #pragma GCC unroll 4
@@ -54,7 +54,7 @@ void transpose(__m512i (&row)[side]) {
   }
 }
 
-// Up to 16 numbers of a row, zeros behind them and in rows past the end.
+// Up to 16 numbers of a row, padded with zeros; all zeros for rows past the end.
 __m512 numbers(Factor const& f, Index row, Index rows, Index first, Index columns) {
   if (row >= rows || first >= columns) return _mm512_setzero_ps();
   Index const count = columns - first;
@@ -102,7 +102,7 @@ void pack_across_rows(Factor const& f, Index inner, Index columns, Index first, 
   }
 }
 
-// Whether all numbers of a matrix (rows, columns), columns a multiple of 16, are bfloat16 already.
+// Whether bfloat16 holds all numbers of a matrix (rows, columns) exactly; columns is a multiple of 16.
 bool are_units(Factor const& f, Index rows, Index columns) {
   __m512i lower_halves = _mm512_setzero_si512();
   for (Index i = 0; i < rows; i++)
@@ -117,9 +117,9 @@ struct alignas(64) Configuration {
   std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 
-// The results of `m` x `n` blocks, two each at most, in registers 0 to 3; left factors in 4 and 5, right ones in 6 and 7. Each register of
-// results is used again only after the others, because an addition to it waits for the one before; what is used in turn with all parts of
-// the other factor stays. Strides: words between factors of neighbouring blocks. The results go to `out`, blocks one after the other.
+// The results of `m` x `n` blocks, two each at most, are in registers 0 to 3, left factors in 4 and 5, right ones in 6 and 7. The registers
+// of results take turns, because an addition to one waits for the addition before it; a factor that is used with all parts of the other
+// stays loaded. Strides: words between factors of neighbouring blocks. The results go to `out`, blocks one after the other.
 template <int m, int n, int left_parts, int right_parts>
 void multiply_blocks(std::uint32_t const* left, Index left_stride, std::uint32_t const* right, Index right_stride, Index inner_blocks,
                      float* out) {
@@ -151,7 +151,7 @@ void multiply_blocks(std::uint32_t const* left, Index left_stride, std::uint32_t
   if constexpr (m > 1 && n > 1) _tile_stored(3, out + 3 * words, bytes);
 }
 
-// One block of results to where it belongs in C, or as much of it as there is.
+// Writes one block of results to its place in C, as far as it lies inside C.
 void put(float const* block, ProductShape const& s, Index row, Index column, Product const& c) {
   Index const rows = std::min(side, s.rows - row), columns = std::min(side, s.columns - column);
   __mmask16 const mask = static_cast<__mmask16>((1u << columns) - 1);
@@ -189,7 +189,7 @@ void multiply(ProductShape s, std::uint32_t const* left, std::uint32_t const* ri
   count_product(s);
 }
 
-// Memory in whole cache lines for packed factors, kept from call to call.
+// Memory in whole cache lines for packed factors, kept between calls.
 std::uint32_t* packing_space(Index count) {
   struct Free {
     void operator()(void* p) const { std::free(p); }
@@ -217,10 +217,13 @@ bool unit_products_available() {
   return available;
 }
 
+void SplitMatrix::reserve(Arrays arrays, Index rows, Index inner) {
+  arrays.grow(parts_, "weights split for the matrix unit", divide_up(rows, side) * divide_up(inner, inner_block) * all_parts * words);
+}
+
 void SplitMatrix::assign(Factor source, Index rows, Index inner) {
   Index const row_blocks = divide_up(rows, side), inner_blocks = divide_up(inner, inner_block);
-  if (Index const count = row_blocks * inner_blocks * all_parts * words; static_cast<Index>(parts_.extent(0)) < count)
-    parts_ = Kokkos::View<std::uint32_t*, Kokkos::HostSpace>("split matrix", count);
+  reserve({}, rows, inner);
   for (Index b = 0; b < row_blocks; b++)
     for (Index k = 0; k < inner_blocks; k++) {
       std::uint32_t* const to = parts_.data() + (b * inner_blocks + k) * all_parts * words;
@@ -260,6 +263,7 @@ bool unit_outer_product(ProductShape s, Factor units, Factor b, Product c) {
 #else
 
 bool unit_products_available() { return false; }
+void SplitMatrix::reserve(Arrays, Index, Index) {}
 void SplitMatrix::assign(Factor, Index, Index) {}
 bool unit_product(ProductShape, SplitMatrix const&, Factor, Product) { return false; }
 bool unit_outer_product(ProductShape, Factor, Factor, Product) { return false; }

@@ -12,8 +12,8 @@ struct BarsAndStripes {
   Index patterns() const { return (Index{2} << size) - 2; }  // all on and all off are bars and stripes at once
 };
 
-// Every pattern, one after the other, `copies` times: pattern k < 2^size has the rows that are the bits of k, the others the columns that
-// are those of k - 2^size + 1.
+// All patterns in order, `copies` times. In pattern k < 2^size row r is on where bit r of k is set; in the others column c is on where bit
+// c of k - 2^size + 1 is set.
 Table bars_and_stripes(BarsAndStripes const&);
 inline Table bars_and_stripes(Index size) { return bars_and_stripes(BarsAndStripes{size}); }
 // `points` independent patterns, each equally likely: point i of set `set` is a function of (key, set, i) alone.

@@ -4,8 +4,8 @@
 
 namespace partita::data {
 
-// Items in a new random order each epoch, one update's batch after the other; a batch may reach into the next epoch, so each epoch
-// uses each training item exactly once whether or not the batch divides their number.
+// Deals the items in a new random order each epoch. A batch may reach into the next epoch, so each epoch uses each training item exactly
+// once whether or not the batch size divides their number.
 class Batches {
  public:
   // Failure(data) where the data set has fewer training items than the batch. The data set must outlive the batches.

@@ -16,12 +16,13 @@ void append_images(std::vector<std::uint8_t>& to, std::string const& path) {
   std::ifstream file(path, std::ios::binary);
   require_all(
       file.good(), ExitCode::data,
-      "{}: cannot be read; data.path is the directory of the binary version's data_batch_1.bin to data_batch_5.bin and test_batch.bin",
+      "{}: cannot be read; data.path must be the directory of the binary version's data_batch_1.bin to data_batch_5.bin and test_batch.bin",
       path);
   auto const bytes = static_cast<Index>(std::filesystem::file_size(path));
-  require_all(bytes > 0 && bytes % record_bytes == 0, ExitCode::data,
-              "{}: {} bytes are no whole number of CIFAR-10 records of {} (a label and 3 x 32 x 32 bytes); fetch the binary version again",
-              path, bytes, record_bytes);
+  require_all(
+      bytes > 0 && bytes % record_bytes == 0, ExitCode::data,
+      "{}: {} bytes are not a whole number of CIFAR-10 records of {} (a label and 3 x 32 x 32 bytes); fetch the binary version again", path,
+      bytes, record_bytes);
   std::vector<char> record(static_cast<std::size_t>(record_bytes));
   for (Index r = 0; r < bytes / record_bytes; r++) {
     file.read(record.data(), record_bytes);
@@ -34,9 +35,20 @@ void append_images(std::vector<std::uint8_t>& to, std::string const& path) {
 
 }  // namespace
 
+TableSize size_of_cifar10(std::string const& directory, std::vector<std::string> const& files) {
+  Index bytes = 0;
+  for (std::string const& file : files) {
+    std::error_code absent;
+    std::filesystem::path const path = std::filesystem::path(directory) / file;
+    bytes += static_cast<Index>(std::filesystem::file_size(path, absent));
+    require_all(!absent, ExitCode::data, "{}: cannot be read ({})", path.string(), absent.message());
+  }
+  return {bytes / record_bytes, image_bytes, 1};
+}
+
 Table read_cifar10(std::string const& directory, std::vector<std::string> const& files, Index limit) {
   require_all(std::filesystem::is_directory(directory), ExitCode::data,
-              "{}: no such directory; data.path is that of the binary version, cifar-10-batches-bin", directory);
+              "{}: no such directory; data.path must be that of the binary version, cifar-10-batches-bin", directory);
   std::vector<std::uint8_t> values;
   for (std::string const& file : files) append_images(values, (std::filesystem::path(directory) / file).string());
   auto rows = static_cast<Index>(values.size()) / image_bytes;

@@ -1,4 +1,4 @@
-// Files that may be gzipped, and what a file is that cannot be read as what it was taken for.
+// Files that may be gzipped, and a guess at the format of a file that is not what it was taken for.
 #pragma once
 #include <zlib.h>
 
@@ -13,9 +13,9 @@ namespace partita::data {
 class CompressedFile {
  public:
   explicit CompressedFile(std::string const& path);
-  // At most so many bytes; fewer at the end alone.
+  // Reads at most so many bytes; fewer only at the end of the file.
   Index read_some(void* to, Index bytes);
-  // Exactly so many; `what` they are for messages.
+  // Reads exactly so many; `what` names them in messages.
   void read(void* to, Index bytes, std::string const& what);
   bool at_end();
 
@@ -24,8 +24,8 @@ class CompressedFile {
   std::unique_ptr<gzFile_s, int (*)(gzFile)> file_;
 };
 
-// ": a NumPy array; ..." where the first bytes of a file (unpacked) tell that it is one of the common formats that are not read, or are
-// under another data.type; empty where they do not.
+// ": a NumPy array; ..." where the first bytes of a file (unpacked) show a common format that cannot be read, or needs another data.type;
+// empty for any other file.
 std::string foreign_format(std::string const& first_bytes);
 
 }  // namespace partita::data

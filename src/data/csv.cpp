@@ -89,7 +89,7 @@ bool is_number(Field const& field) {
   return parse(field.text, value) == std::errc{};
 }
 
-// Why a field may be no number, and what to do; `first`: in the first line that could be a row.
+// Why a field may not be a number, and what to do; `first`: it is in the first line that could be a row.
 std::string advice_on(Field const& field, std::vector<Field> const& row, bool first) {
   auto const in_field = [&](char c) { return field.text.find(c) != std::string_view::npos; };
   auto const numbers = std::count_if(row.begin(), row.end(), is_number);
@@ -110,7 +110,18 @@ bool counts_up(std::vector<Field> const& row) {
 
 }  // namespace
 
-// Of a file with `header` the line of names is skipped: the first one, be it a comment, or after comments the first one that is no row.
+TableSize size_of_csv(std::string const& path, bool header) {
+  TableSize size{header ? -1 : 0, 0, sizeof(double)};
+  for_each_line(path, [&](std::string_view content, Index) {
+    if (trimmed(content).starts_with('#')) return true;
+    if (size.entries == 0) size.entries = static_cast<Index>(fields(content, separator_of(content)).size());
+    size.rows++;
+    return true;
+  });
+  return {std::max<Index>(size.rows, 0), size.entries, size.bytes_of_entry};
+}
+
+// With `header` the first line is skipped, as names; after comments, which may be the names, only if it is not a row of numbers.
 Table read_csv(std::string const& path, bool header, Index limit) {
   Table table{path, 0, {}, std::vector<double>{}};
   auto& values = std::get<std::vector<double>>(table.values);
@@ -128,7 +139,7 @@ Table read_csv(std::string const& path, bool header, Index limit) {
     if (std::exchange(header, false)) {
       bool const is_row = std::all_of(row.begin(), row.end(), is_number);
       if (is_row && !comments && !counts_up(row))
-        table.warnings.push_back(place + ": a row of numbers, left out because data.header = true says that it names the columns");
+        table.warnings.push_back(place + ": a row of numbers, skipped because data.header = true says that it names the columns");
       if (!is_row || !comments) return true;
     }
     require_all(as_before || row.size() > 1 || is_number(row[0]), ExitCode::data,
@@ -140,7 +151,7 @@ Table read_csv(std::string const& path, bool header, Index limit) {
       values.push_back(value);
     }
     if (first && counts_up(row))
-      table.warnings.push_back(place + ": 0, 1, 2, ..., as column names go; if they are, set data.header = true");
+      table.warnings.push_back(place + ": the row 0, 1, 2, ... looks like column names; if it is, set data.header = true");
     first = false;
     require_all(as_before, ExitCode::data, "{}: {} columns found, {} wanted as in the lines before", place, columns, table.shape[0]);
     table.rows++;

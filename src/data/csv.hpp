@@ -1,4 +1,4 @@
-// Comma-separated files, or with semicolons or tabs: their lines, and the numbers in them, with messages that name file, line and column.
+// Files of numbers separated by commas, semicolons or tabs: their lines and fields, with messages that name file, line and column.
 #pragma once
 #include <charconv>
 #include <functional>
@@ -16,7 +16,7 @@ namespace partita::data {
 // until it returns false. Failure(data) where the file cannot be read.
 void for_each_line(std::string const& path, std::function<bool(std::string_view content, Index line)> const& visit);
 
-// Without spaces, tabs and carriage returns at its ends.
+// The text without spaces, tabs and carriage returns at its ends.
 std::string_view trimmed(std::string_view text);
 
 // What separates the fields of a file, from its first line: semicolons where there is one, else commas, else tabs.
@@ -38,7 +38,7 @@ std::errc parse(std::string_view field, T& value) {
   return error == std::errc{} && end != text.data() + text.size() ? std::errc::invalid_argument : error;
 }
 
-// The number of a field; Failure(data) where it is none, with `advice` ("; ...").
+// The number in a field; where it is not a number, Failure(data) with `advice` ("; ...").
 template <class T>
 T number(Field const& field, std::string const& place, std::string const& advice = {}) {
   T value = 0;

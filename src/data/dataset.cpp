@@ -74,7 +74,7 @@ double Dataset::raw(Index row, Index entry) const {
 void Dataset::set_scaling(DataOptions const& options) {
   if (options.scaling == "standardize") return standardize();
   bool const affine = options.scaling == "affine", unit = options.scaling == "unit", symmetric = options.scaling == "symmetric";
-  require_all(!affine || options.scale != 0, ExitCode::usage, "data.scale = 0 makes all entries of {} the same; choose another",
+  require_all(!affine || options.scale != 0, ExitCode::usage, "data.scale = 0 makes all entries of {} the same; choose another value",
               table_.source);
   scale_ = {affine ? options.scale : 1};
   offset_ = {affine ? options.offset : 0};
@@ -85,12 +85,12 @@ void Dataset::set_scaling(DataOptions const& options) {
   }
 }
 
-// What scaling maps to [0, 1] or [-1, 1]: all that bytes can hold, or the range of the training items.
+// The range that scaling maps to [0, 1] or [-1, 1]: that of all byte values, or that of the training items.
 std::pair<double, double> Dataset::range() {
   if (auto const* bytes = std::get_if<std::vector<std::uint8_t>>(&table_.values)) {
     if (table_.highest_byte > 1 && *std::max_element(bytes->begin(), bytes->end()) <= 1)
       warnings_.push_back(
-          fmt::format("{}: all bytes are 0 or 1, yet this data.scaling divides by 255; scaling = \"none\" keeps them", table_.source));
+          fmt::format("{}: all bytes are 0 or 1, but this data.scaling divides by 255; scaling = \"none\" keeps them", table_.source));
     return {0, table_.highest_byte};
   }
   double low = std::numeric_limits<double>::infinity(), high = -low;
@@ -120,8 +120,8 @@ void Dataset::standardize() {
   }
 }
 
-// Numbers of single precision that stay as they are, and bytes whose steps are a hundred times what rounding moves them by: nothing to look
-// for.
+// Whether rounding to single precision needs no check: for unscaled numbers of single precision, and for bytes, if a step of one is more
+// than a hundred rounding errors.
 bool Dataset::rounds_nothing() const {
   bool const in_double = std::holds_alternative<std::vector<double>>(table_.values);
   if (!in_double && scale_ == std::vector<double>{1} && offset_ == std::vector<double>{0}) return true;
@@ -138,9 +138,10 @@ void Dataset::require_range() const {
     for (Index d = 0; d < dimension(); d++)
       if (double const value = raw(row, d), x = scale(d) * value + offset(d); !(std::abs(x) <= largest)) [[unlikely]]
         fail(ExitCode::data,
-             fmt::format("{} is {:.9g}{}, beyond the {:.2g} of this build's numbers; set data.scaling = \"standardize\" or \"unit\", or "
-                         "remove the row if it is a mistake",
-                         place(row, d), value, x == value ? "" : fmt::format(", and {:.9g} after scaling", x), largest),
+             fmt::format(
+                 "{} is {:.9g}{}, beyond {:.2g}, the largest number of this build; set data.scaling = \"standardize\" or \"unit\", or "
+                 "remove the row if it is a mistake",
+                 place(row, d), value, x == value ? "" : fmt::format(", and {:.9g} after scaling", x), largest),
              FailedOn::all_ranks);
 }
 
@@ -149,7 +150,7 @@ void Dataset::look_for_lost_digits() {
     Index first, count;
     std::string const& source;
   };
-  // Training items by themselves: the others may lie elsewhere.
+  // Training items are examined by themselves: the others may have another range.
   for (Part const& part :
        {Part{0, train_, table_.source}, Part{train_, table_.rows - train_, test_source_.empty() ? table_.source : test_source_}}) {
     auto const read_back = [&](Index i, double* exact, double* rounded) {
@@ -273,8 +274,9 @@ void Dataset::require_held_out(Index count) const {
   if (fresh_) return;
   Split const split = split_held_out();
   require_all(size(split) >= 2 * count, ExitCode::usage,
-              "{}: two sets of {} points wanted from {} {} items; lower the estimator's points or raise data.{}_fraction", table_.source,
-              count, size(split), split == Split::test ? "test" : "validation", split == Split::test ? "test" : "validation");
+              "{}: two sets of {} points are needed, but there are {} {} items; lower the estimator's points or raise data.{}_fraction",
+              table_.source, count, size(split), split == Split::test ? "test" : "validation",
+              split == Split::test ? "test" : "validation");
 }
 
 std::vector<double> Dataset::held_out(Index set, Index count) const {

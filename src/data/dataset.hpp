@@ -39,11 +39,11 @@ struct Source {
   Table table;
   Index test_rows = 0;                                  // the last rows of the table when the test items have a file of their own
   std::function<Table(Index set, Index points)> fresh;  // further independent sets, of generated data only; the table is set 0
-  std::shared_ptr<Ratings const> ratings = {};          // what else there is where the table is of ratings
+  std::shared_ptr<Ratings const> ratings = {};          // for a table of ratings: what it does not contain (levels, ids, held-out ratings)
   std::string test_source = {};                         // the file of the test rows
 };
 
-// Something that was read from files: its names may change between the parts of a run, what it holds may not.
+// Something that was read from files. The names of the files may change between the parts of a run, but not what was read.
 struct Content {
   std::string role;    // "rows", "test_rows", "held_out_ratings"
   std::string source;  // file and dataset, for messages
@@ -52,16 +52,16 @@ struct Content {
 
 class Dataset {
  public:
-  // Failure(data) for values that are NaN or infinite, that Real does not hold after scaling or that are no probabilities with stochastic
-  // binarization; Failure(usage) where the split leaves no training item.
+  // Failure(data) for values that are NaN or infinite, that exceed Real after scaling, or that are not probabilities where binarization is
+  // stochastic; Failure(usage) where the split leaves no training item.
   Dataset(Source, DataOptions const&, random::Key);
 
   Index dimension() const { return table_.dimension(); }
   std::vector<Index> const& shape() const { return table_.shape; }  // of one item: {28, 28} for images
   std::string const& source() const { return table_.source; }
   Index size(Split) const;
-  Ratings const* ratings() const { return ratings_.get(); }    // null: the data are none
-  std::vector<Content> contents() const { return contents_; }  // of what was read, before scaling; empty for generated data
+  Ratings const* ratings() const { return ratings_.get(); }    // null: the data are not ratings
+  std::vector<Content> contents() const { return contents_; }  // what was read, before scaling; empty for generated data
   std::size_t bytes() const;
 
   // Item i of a split, 0 <= i < size(split).
@@ -70,8 +70,8 @@ class Dataset {
   template <class T>
   void values(Item, T* out) const;
 
-  // Writes chain c's item into lane c of this rank's tiles `mine` (axis 0 of `to` counts them); lanes beyond the tile's chains repeat its
-  // first.
+  // Writes chain c's item into lane c of this rank's tiles `mine` (axis 0 of `to` counts them). Lanes beyond a tile's last chain get the
+  // item of its first.
   void fill(TileStorage to, Tiling const&, TileRange mine, std::function<Item(Index chain)> const& item_of) const;
 
   // Mean and variance of each entry over the training items, epoch 0.
@@ -80,16 +80,16 @@ class Dataset {
   };
   Moments moments() const;
 
-  // What the items show that is none of some values.
+  // Entries of the items that have none of the allowed values.
   struct Outliers {
     std::string first;       // "data.csv: row 3, entry 2 is -1", rows of a file and entries of a row counted from 0
-    Index count, of;         // entries of all items
+    Index count, of;         // number of such entries, and of all entries of all items
     double lowest, highest;  // of all entries
     bool whole;              // all entries are whole numbers
   };
-  // Of the items as they are shown in epoch 0; nothing where all entries are among `values`.
+  // Those of the items as they are in epoch 0; none where all entries are among `values`.
   std::optional<Outliers> outliers(std::vector<double> const& values) const;
-  // Items show 1 for entries above 1/2, and -1 for others, from now on: as units of signs have them.
+  // From now on entries above 1/2 are given as 1 and others as -1, the values of units with signs.
   void show_signs() { signs_ = true; }
 
   // (point, dimension) of all items of a split, epoch 0.
@@ -100,7 +100,7 @@ class Dataset {
   std::vector<double> held_out(Index set, Index count) const;
   void require_held_out(Index count) const;  // the same Failure(usage), before anything is drawn
 
-  // What is suspicious about the files and the data as they are scaled, for people; of the files, on the rank that read them.
+  // Warnings about suspicious files and scaled data; those about files are known only to the rank that read them.
   std::vector<std::string> const& warnings() const { return warnings_; }
 
  private:
@@ -126,7 +126,7 @@ class Dataset {
   random::Key key_;
   Index train_ = 0, validation_ = 0, test_ = 0;
   Permutation order_;                   // of the rows that the fractions split
-  bool split_by_order_;                 // false: rows in file order
+  bool split_by_order_;                 // false: rows are split in file order
   std::vector<double> scale_, offset_;  // x = scale * value + offset, one number or one for each entry
   Binarize binarize_ = Binarize::none;
   double threshold_;

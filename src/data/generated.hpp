@@ -1,4 +1,4 @@
-// Two-dimensional sets with the shapes and scales that everyone draws, from scikit-learn's make_* functions and the toy sets of Grathwohl
+// Two-dimensional sets with the usual shapes and scales, from scikit-learn's make_* functions and the toy sets of Grathwohl
 // et al. (FFJORD, ICLR 2019). Each is a plain struct: its keys, and the formula of one point. Point i of independent set s is a function
 // of (key, s, i) alone. `noise` is the standard deviation of the Gaussian (g1, g2) where the formula has it; u1, u2, ... are uniform.
 #pragma once

@@ -63,7 +63,7 @@ std::vector<Index> extents_of(hid_t dataset) {
   return {raw.begin(), raw.end()};
 }
 
-// The datasets of a file as "name [extents]", for messages, at most 20; each object once, whatever its links form.
+// The datasets of a file as "name [extents]", for messages, at most 20; each object once even if it has several links.
 std::string datasets_in(hid_t file) {
   struct Found {
     hid_t file;
@@ -96,7 +96,7 @@ Handle open_file(std::string const& path) {
   return file;
 }
 
-// Links lead into regular files alone, as paths do: HDF5 would wait for ever for a pipe.
+// External links, like paths, may lead to regular files only: HDF5 would wait for ever to open a pipe.
 herr_t require_regular_target(char const* parent, char const*, char const* target, char const*, unsigned*, hid_t, void*) {
   std::error_code error;
   auto const regular = [&](std::filesystem::path const& path) { return std::filesystem::is_regular_file(path, error); };
@@ -111,11 +111,11 @@ Handle open_dataset(hid_t file, std::string const& path, std::string const& name
   require_all(dataset.open(), ExitCode::data, "{}: no dataset \"{}\"; it holds: {}", path, name, datasets_in(file));
   Handle const creation(H5Dget_create_plist(dataset.id()), H5Pclose);
   require_all(H5Pget_external_count(creation.id()) <= 0, ExitCode::data,
-              "{}: its values lie in other files, which are not followed; make one file of them (h5repack)", source_of(path, name));
+              "{}: its values are stored in other files, which are not read; merge them into one file (h5repack)", source_of(path, name));
   return dataset;
 }
 
-// A dataset of one axis, its first `limit` values, 0: all.
+// The first `limit` values of a dataset of one axis; 0: all.
 template <class T>
 std::vector<T> read_column(hid_t file, std::string const& path, std::string const& name, Index limit) {
   Handle const dataset = open_dataset(file, path, name);
@@ -136,7 +136,7 @@ std::vector<T> read_column(hid_t file, std::string const& path, std::string cons
   return values;
 }
 
-// How elements of a type of HDF5 are held without losing a digit. Whole numbers of 8 bytes are read as double, where they must fit.
+// How elements of an HDF5 type are held without loss of digits. Integers of 8 bytes are read as double, and must be exact in it.
 enum class HeldAs { bytes, booleans, floats, doubles, none };
 
 bool names_truth_values(hid_t type) {
@@ -182,7 +182,7 @@ std::string description(hid_t type) {
     case H5T_INTEGER:
       return fmt::format("numbers of {} bytes, more than double precision holds; write them as float64", H5Tget_size(type));
     default:
-      return "no numbers (bit fields, references, opaque or ragged values); write integers or floating-point numbers";
+      return "not numbers (but bit fields, references, opaque or ragged values); write integers or floating-point numbers";
   }
 }
 
@@ -199,15 +199,15 @@ bool read_rows(hid_t dataset, hid_t memory_type, std::vector<Index> const& exten
          H5Dread(dataset, memory_type, memory_space.id(), file_space.id(), H5P_DEFAULT, values.data()) >= 0;
 }
 
-// Whole numbers that double precision tells apart from their neighbours.
+// Requires integers to be exact in double precision.
 void require_exact(std::vector<double> const& values, Table const& table) {
   constexpr double most = 9007199254740992;  // 2^53
   auto const beyond = std::find_if(values.begin(), values.end(), [](double v) { return !(std::abs(v) < most); });
   if (beyond == values.end()) return;
   Index const at = beyond - values.begin();
   fail(ExitCode::data,
-       fmt::format("{}: row {}, entry {} is {:.17g}, and whole numbers from 2^53 on lose digits in double precision; write them less their "
-                   "smallest, or in larger units",
+       fmt::format("{}: row {}, entry {} is {:.17g}, and integers from 2^53 on lose digits in double precision; subtract the smallest "
+                   "value, or use larger units",
                    table.source, at / table.dimension(), at % table.dimension(), *beyond),
        FailedOn::all_ranks);
 }
@@ -228,17 +228,37 @@ bool read_as(HeldAs held, hid_t dataset, hid_t type, std::vector<Index> const& e
 
 }  // namespace
 
-Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
-  QuietErrors const quiet;
-  Handle const file = open_file(path);
-  Handle const dataset = open_dataset(file.id(), path, name);
+namespace {
+struct Stored {
+  Handle file, dataset, type;
+  std::vector<Index> extents;
+  HeldAs held;
+};
+Stored open_table(std::string const& path, std::string const& name) {
+  Handle file = open_file(path);
+  Handle dataset = open_dataset(file.id(), path, name);
   std::string const source = source_of(path, name);
   std::vector<Index> const extents = extents_of(dataset.id());
   require_all(extents.size() >= 2, ExitCode::data, "{}: {} axes {}; wanted rows and at least one more; the file holds: {}", source,
               extents.size(), to_text(extents), datasets_in(file.id()));
-  Handle const type(H5Dget_type(dataset.id()), H5Tclose);
+  Handle type(H5Dget_type(dataset.id()), H5Tclose);
   HeldAs const held = held_as(type.id());
   require_all(held != HeldAs::none, ExitCode::data, "{}: its elements are {}", source, description(type.id()));
+  return {std::move(file), std::move(dataset), std::move(type), extents, held};
+}
+}  // namespace
+
+TableSize size_of_hdf5(std::string const& path, std::string const& name) {
+  QuietErrors const quiet;
+  Stored const stored = open_table(path, name);
+  Table const table{path, stored.extents[0], {stored.extents.begin() + 1, stored.extents.end()}, {}};
+  return {table.rows, table.dimension(), stored.held == HeldAs::doubles ? 8 : stored.held == HeldAs::floats ? 4 : 1};
+}
+
+Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
+  QuietErrors const quiet;
+  auto const [file, dataset, type, extents, held] = open_table(path, name);
+  std::string const source = source_of(path, name);
   Table table{source, extents[0], {extents.begin() + 1, extents.end()}, {}};
   if (limit > 0) table.rows = std::min(table.rows, limit);
   Index count = table.rows;
@@ -266,7 +286,7 @@ RatingList read_ratings_hdf5(std::string const& path, std::string const& group, 
       read_column<Index>(file.id(), path, prefix + "user", limit),    read_column<Index>(file.id(), path, prefix + "item", limit),
       read_column<double>(file.id(), path, prefix + "rating", limit), {}};
   require_all(list.user.size() == list.value.size() && list.item.size() == list.value.size(), ExitCode::data,
-              "{}: {} users, {} items and {} ratings; wanted as many of each", list.source, list.user.size(), list.item.size(),
+              "{}: {} users, {} items and {} ratings; all three must have the same length", list.source, list.user.size(), list.item.size(),
               list.size());
   require_all(list.size() > 0, ExitCode::data, "{}: empty, no rating", list.source);
   for (Index i = 0; i < list.size(); i++) {

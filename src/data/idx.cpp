@@ -8,7 +8,7 @@
 namespace partita::data {
 namespace {
 
-constexpr Index deflate_ratio = 1032;  // the most that deflate can shrink, so a header promising more is not to be believed
+constexpr Index deflate_ratio = 1032;  // the largest compression ratio of deflate: a header that claims more data is wrong
 
 std::uint32_t big_endian(unsigned char const* b) {
   return std::uint32_t{b[0]} << 24 | std::uint32_t{b[1]} << 16 | std::uint32_t{b[2]} << 8 | b[3];
@@ -22,10 +22,12 @@ std::vector<Index> read_extents(CompressedFile& file, std::size_t axes) {
   return extents;
 }
 
-}  // namespace
-
-Table read_idx(std::string const& path, Index limit) {
-  CompressedFile file(path);
+struct Header {
+  std::vector<Index> extents;
+  bool bytes;  // floats otherwise
+  Index bytes_of_entry() const { return bytes ? 1 : 4; }
+};
+Header read_header(CompressedFile& file, std::string const& path) {
   unsigned char magic[4];
   file.read(magic, 4, "the header");
   require_all(magic[0] == 0 && magic[1] == 0, ExitCode::data, "{}: not an idx file (it starts with bytes {:02x} {:02x}, idx with 00 00){}",
@@ -36,10 +38,25 @@ Table read_idx(std::string const& path, Index limit) {
   std::vector<Index> const extents = read_extents(file, magic[3]);
   require_all(extents.size() >= 2, ExitCode::data, "{}: {} axes {}; wanted rows and at least one more (is this the labels file?)", path,
               extents.size(), to_text(extents));
+  return {extents, bytes};
+}
 
+}  // namespace
+
+TableSize size_of_idx(std::string const& path) {
+  CompressedFile file(path);
+  Header const header = read_header(file, path);
+  Table const table{path, header.extents[0], {header.extents.begin() + 1, header.extents.end()}, {}};
+  return {table.rows, table.dimension(), header.bytes_of_entry()};
+}
+
+Table read_idx(std::string const& path, Index limit) {
+  CompressedFile file(path);
+  Header const header = read_header(file, path);
+  auto const& extents = header.extents;
   Table table{path, extents[0], {extents.begin() + 1, extents.end()}, {}};
   if (limit > 0) table.rows = std::min(table.rows, limit);
-  Index const element = bytes ? 1 : 4, most = static_cast<Index>(std::filesystem::file_size(path)) * deflate_ratio;
+  Index const element = header.bytes_of_entry(), most = static_cast<Index>(std::filesystem::file_size(path)) * deflate_ratio;
   Index count = table.rows;
   for (Index e : table.shape) {
     require_all(e > 0 && count > 0, ExitCode::data, "{}: empty, extents {}", path, to_text(extents));
@@ -47,7 +64,7 @@ Table read_idx(std::string const& path, Index limit) {
                 to_text(extents));
     count *= e;
   }
-  if (bytes) {
+  if (header.bytes) {
     auto& values = table.values.emplace<std::vector<std::uint8_t>>(static_cast<std::size_t>(count));
     file.read(values.data(), count, "the data");
   } else {
@@ -55,8 +72,8 @@ Table read_idx(std::string const& path, Index limit) {
     file.read(values.data(), 4 * count, "the data");
     for (float& v : values) v = std::bit_cast<float>(big_endian(reinterpret_cast<unsigned char const*>(&v)));
   }
-  require_all(table.rows < extents[0] || file.at_end(), ExitCode::data, "{}: longer than its extents {} say; is it an idx file?", path,
-              to_text(extents));
+  require_all(table.rows < extents[0] || file.at_end(), ExitCode::data, "{}: longer than its extents {} say; check that it is an idx file",
+              path, to_text(extents));
   return table;
 }
 

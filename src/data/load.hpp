@@ -1,6 +1,7 @@
 // The [data] section of a deck and the data set it describes.
 #pragma once
 #include "comm/communicator.hpp"
+#include "core/arrays.hpp"
 #include "data/dataset.hpp"
 #include "deck/schema.hpp"
 
@@ -11,5 +12,13 @@ deck::Section section();
 
 // Reads (rank 0 alone, then broadcast) or generates (every rank) the data of a [data] block. Collective; Failure(data) on all ranks.
 Dataset load(deck::Block const&, random::Key, Communicator const&);
+
+// What a [data] block has on each rank: rows, those of a test source among them, and entries of a row.
+struct Size {
+  Index rows, test_rows, entries;
+};
+// Lists what a rank holds of the data, and what it holds beside while they are read. From generators' options, or files' headers where they
+// have one; not collective. Failure(data).
+Size list(Arrays held, Arrays reading, deck::Block const&);
 
 }  // namespace partita::data

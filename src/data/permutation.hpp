@@ -9,7 +9,7 @@ namespace partita::data {
 // round).
 class Permutation {
  public:
-  // `which` tells permutations of one stream apart: the epoch.
+  // `which` distinguishes permutations of one stream: the epoch.
   Permutation(Index n, random::Key, random::Stream, std::uint64_t which = 0);
   Index size() const { return n_; }
   Index operator()(Index i) const;  // 0 <= i < size()

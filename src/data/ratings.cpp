@@ -22,7 +22,7 @@ Index place_in(std::vector<T> const& ascending, T value) {
   return std::lower_bound(ascending.begin(), ascending.end(), value) - ascending.begin();
 }
 
-// Two ratings of one item by one user could be one on either side of the split.
+// Requires that no user rates an item twice: the two ratings could end up on both sides of the split.
 void require_single(RatingList const& list) {
   std::vector<std::size_t> order(list.value.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -46,7 +46,7 @@ std::vector<double> distinct_levels(RatingList const& list, std::vector<Index> c
     double const value = list.value[static_cast<std::size_t>(n)];
     auto const at = std::lower_bound(levels.begin(), levels.end(), value);
     if (at == levels.end() || *at != value) levels.insert(at, value);
-    require_all(levels.size() <= 255, ExitCode::data, "{}: more than 255 different ratings; round them, half stars have 10 levels",
+    require_all(levels.size() <= 255, ExitCode::data, "{}: more than 255 different ratings; round them (half stars have 10 levels)",
                 list.source);
   }
   return levels;
@@ -67,8 +67,8 @@ RatingList read_ratings_csv(std::string const& path, Index limit) {
     list.user.push_back(number<Index>(row[0], place, ", the id of a user"));
     list.item.push_back(number<Index>(row[1], place, ", the id of an item"));
     list.value.push_back(number<double>(row[2], place, ", a rating"));
-    require_all(std::isfinite(list.value.back()), ExitCode::data, "{}:{}: a rating of {}; remove the line", place, row[2].column,
-                list.value.back());
+    require_all(std::isfinite(list.value.back()), ExitCode::data, "{}:{}: a rating of {} is not finite; remove the line", place,
+                row[2].column, list.value.back());
     list.at.push_back(line);
     return limit == 0 || list.size() < limit;
   });
@@ -79,7 +79,7 @@ RatingList read_ratings_csv(std::string const& path, Index limit) {
 RatingTable split_ratings(RatingList const& list, double held_out_fraction, random::Key key) {
   require_single(list);
   Index const n = list.size(), count = std::llround(held_out_fraction * static_cast<double>(n));
-  require_all(count < n, ExitCode::usage, "{}: held_out_fraction {} leaves none of {} ratings to train; lower it", list.source,
+  require_all(count < n, ExitCode::usage, "{}: data.held_out_fraction = {} leaves none of {} ratings for training; lower it", list.source,
               held_out_fraction, n);
   Permutation const order(n, key, random::Stream::rating_split);
   std::vector<Index> train, held_out;

@@ -14,7 +14,7 @@ struct RatingList {
   std::string place;              // what its entries are: "line" or "entry"
   std::vector<Index> user, item;  // ids
   std::vector<double> value;
-  std::vector<Index> at;  // line or entry of each
+  std::vector<Index> at;  // number of the line or entry of each rating
   Index size() const { return static_cast<Index>(value.size()); }
 };
 
@@ -25,7 +25,7 @@ RatingList read_ratings_csv(std::string const& path, Index limit);
 RatingList read_ratings_hdf5(std::string const& path, std::string const& group, Index limit);
 bool is_hdf5(std::string const& path);
 
-// What the table of the training ratings does not say.
+// What the table of the training ratings does not contain.
 struct Ratings {
   std::vector<Index> users,
       items;                   // ids of the table's rows and entries, ascending; users without training ratings have no row: they follow
@@ -34,7 +34,7 @@ struct Ratings {
     Index user, item;  // places in `users` and `items`
     double value;
   };
-  std::vector<HeldOut> held_out;  // by user, then by item; of no use to anything but estimators
+  std::vector<HeldOut> held_out;  // by user, then by item; for estimators only
 };
 
 // A table (users, items) of bytes: codes 1 ... levels.size() of the training ratings, 0 where there is none; and the rest.

@@ -14,10 +14,10 @@ std::size_t distinct(std::vector<double> values) {
   return static_cast<std::size_t>(std::unique(values.begin(), values.end()) - values.begin());
 }
 
-// 1 for entries of which rounding leaves a tenth of their distinct values or less: as coarse a step makes of a Gaussian's thousand what the
-// warning below is for.
+// 1 for entries that keep a tenth of their distinct values or less when rounded, 0 for others. A thousand draws of a Gaussian keep so few
+// when the rounding step is a tenth of the standard deviation, the limit of the warning below.
 std::vector<double> merged(Rounded const& points) {
-  constexpr Index most_numbers = Index{1} << 22;  // of wide points fewer
+  constexpr Index most_numbers = Index{1} << 22;  // so fewer points where they have many entries
   Index const most = std::clamp<Index>(most_numbers / std::max<Index>(1, points.entries), 1, 1000);
   auto const n = static_cast<std::size_t>(points.entries), count = static_cast<std::size_t>(std::min(points.points, most));
   std::vector<double> exact(n * count), rounded(n * count), out(n);
@@ -34,7 +34,7 @@ std::vector<double> merged(Rounded const& points) {
 
 }  // namespace
 
-// Deviations are taken from the middle of an entry's range and divided by half of it, so that no square leaves the range of double.
+// Deviations are taken from the middle of an entry's range and divided by half that range, so that no square overflows or underflows.
 std::vector<double> rounding_errors(Rounded const& points, Combine const& combine) {
   auto const n = static_cast<std::size_t>(points.entries);
   std::vector<double> exact(n), rounded(n), low(n, HUGE_VAL), high(n, -HUGE_VAL);
@@ -43,7 +43,7 @@ std::vector<double> rounding_errors(Rounded const& points, Combine const& combin
     for (std::size_t e = 0; e < n; e++) low[e] = std::min(low[e], exact[e]), high[e] = std::max(high[e], exact[e]);
   }
   combine(low, Reduction::minimum), combine(high, Reduction::maximum);
-  std::vector<double> sums(3 * n + 1, 0);  // of deviations, their squares, the squares of what rounding adds; and the number of points
+  std::vector<double> sums(3 * n + 1, 0);  // of deviations, their squares, and squares of rounding errors; then the number of points
   sums[3 * n] = static_cast<double>(points.points);
   for (Index i = 0; i < points.points; i++) {
     points.values(i, exact.data(), rounded.data());

@@ -30,7 +30,7 @@ void require_finite(Table const& table, std::vector<T> const& values) {
        FailedOn::all_ranks);
 }
 
-// 0 where the values are no bytes.
+// 0 where the values are not bytes.
 double highest_byte(Table const& table) { return std::holds_alternative<std::vector<std::uint8_t>>(table.values) ? table.highest_byte : 0; }
 
 }  // namespace
@@ -41,10 +41,10 @@ void require_finite(Table const& table) {
 }
 
 void append(Table& table, Table const& more) {
-  require_all(table.shape == more.shape, ExitCode::data, "{}: rows of shape {}, but those of {} have {}; both must agree", more.source,
-              to_text(more.shape), table.source, to_text(table.shape));
+  require_all(table.shape == more.shape, ExitCode::data, "{}: rows of shape {}, but those of {} have shape {}; they must agree",
+              more.source, to_text(more.shape), table.source, to_text(table.shape));
   require_all(highest_byte(table) == highest_byte(more), ExitCode::data,
-              "{}: its element type differs from that of {} (bytes, booleans, others); both must agree", more.source, table.source);
+              "{}: its element type differs from that of {} (bytes, booleans, others); they must agree", more.source, table.source);
   if (table.values.index() < more.values.index()) {
     auto const& floats = std::get<std::vector<float>>(table.values);
     table.values = std::vector<double>(floats.begin(), floats.end());
@@ -65,7 +65,7 @@ void narrow_where_exact(Table& table) {
 }
 
 namespace {
-// One bijective step in both arguments, so that no single change is lost.
+// One step that is bijective in each argument, so that a change of one word always changes the hash.
 std::uint64_t absorb(std::uint64_t hash, std::uint64_t word) {
   hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
   return hash ^ hash >> 32;

@@ -23,7 +23,7 @@ struct Document {
   std::string title;
   std::string task;               // run.task
   std::vector<Block> blocks;      // in Catalogue order, repeated ones in file order; absent sections that can stand by their defaults too
-  std::vector<Problem> warnings;  // deprecated keys
+  std::vector<Problem> warnings;  // former names
 
   Block const* find(std::string const& section) const;              // nullptr where it is absent or does not apply to the task
   Block const& at(std::string const& section) const;                // Failure(internal) where it is absent

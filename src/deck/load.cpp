@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -48,10 +49,13 @@ std::string from_file(std::string const& path, std::size_t most) {
   std::ifstream file(path, std::ios::binary);
   require(file.is_open(), ExitCode::usage, "{}: cannot be opened ({}); check its permissions", path,
           std::generic_category().message(errno));
-  std::string text(most, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text;
+  char block[4096];
+  while (file && text.size() < most) {
+    file.read(block, static_cast<std::streamsize>(std::min(sizeof block, most - text.size())));
+    text.append(block, static_cast<std::size_t>(file.gcount()));
+  }
   require(!file.bad(), ExitCode::usage, "{}: cannot be read; check that it is a regular file on a working disk", path);
-  text.resize(static_cast<std::size_t>(file.gcount()));
   return text;
 }
 

@@ -15,16 +15,30 @@ bool contains(std::vector<std::string> const& names, std::string const& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-template <class T>
-T const* find_named(std::vector<T> const& items, std::string const& name) {
-  auto const at = std::find_if(items.begin(), items.end(), [&](T const& item) { return item.name == name; });
+template <class Items>
+auto* find_named(Items& items, std::string const& name) {
+  auto const at = std::find_if(items.begin(), items.end(), [&](auto const& item) { return item.name == name; });
   return at == items.end() ? nullptr : &*at;
+}
+
+bool is_called(Key const& key, std::string const& name) { return key.name == name || contains(key.former_names, name); }
+
+bool any_called(std::vector<Key> const& keys, std::string const& name) {
+  return std::any_of(keys.begin(), keys.end(), [&](Key const& key) { return is_called(key, name); });
+}
+
+// The keys that may stand in a block of this type, of which there may be none.
+std::vector<Key const*> keys_of(Section const& section, Schema const* type) {
+  std::vector<Key const*> keys;
+  for (Key const& key : section.common) keys.push_back(&key);
+  if (type)
+    for (Key const& key : type->keys) keys.push_back(&key);
+  return keys;
 }
 
 std::vector<std::string> names_of(std::vector<Key> const& keys) {
   std::vector<std::string> names;
-  for (Key const& k : keys)
-    if (k.deprecated.empty()) names.push_back(k.name);
+  for (Key const& k : keys) names.push_back(k.name);
   return names;
 }
 
@@ -71,7 +85,8 @@ class Reader {
   void absent_section(Section const& section);
   void read_block(Section const& section, WrittenSection const& written, bool given);
   Schema const* read_type(Section const& section, WrittenSection const& written, Block& block);
-  void read_key(Section const& section, Key const& key, WrittenSection const& written, Block& block);
+  std::vector<WrittenKey> with_present_names(Section const& section, Schema const* schema, std::vector<WrittenKey> keys);
+  void read_key(Section const& section, Schema const* schema, Key const& key, WrittenSection const& written, Block& block);
   void unknown_key(Section const& section, Schema const* schema, WrittenKey const& key);
   bool applies(std::vector<std::string> const& tasks) const {
     return tasks.empty() || document_.task.empty() || contains(tasks, document_.task);
@@ -95,8 +110,8 @@ std::vector<std::string> Reader::section_names() const {
 std::vector<std::string> Reader::sections_with(std::string const& key) const {
   std::vector<std::string> found;
   for (Section const& s : catalogue_.sections) {
-    auto const holds = [&](Schema const& type) { return find_named(type.keys, key) != nullptr; };
-    if (find_named(s.common, key) || std::any_of(s.types.begin(), s.types.end(), holds)) found.push_back(header(s.name, s.repeated));
+    auto const holds = [&](Schema const& type) { return any_called(type.keys, key); };
+    if (any_called(s.common, key) || std::any_of(s.types.begin(), s.types.end(), holds)) found.push_back(header(s.name, s.repeated));
   }
   return found;
 }
@@ -199,10 +214,16 @@ Schema const* Reader::read_type(Section const& section, WrittenSection const& wr
     problem(key->value.at, "{}.type = {}: must be text in quotes, not {}; one of {}", section.name, text_of(key->value),
             kind_of(key->value), alternatives(names));
   else {
-    std::string const& type = block.type = key ? *text : section.default_type;
+    std::string const type = block.type = key ? *text : section.default_type;
     if (key) block.type_given_at = key->value.at;
-    for (Schema const& s : section.types)
-      if (s.type == type) return &s;
+    for (Schema const& s : section.types) {
+      if (s.type != type && !contains(s.former_types, type)) continue;
+      if (s.type != type)
+        document_.warnings.push_back({key->value.at, fmt::format("{}.type = {} is now called {}: write {}.type = {}", section.name,
+                                                                 toml_text(type), toml_text(s.type), section.name, toml_text(s.type))});
+      block.type = s.type;
+      return &s;
+    }
     std::string const near = nearest(type, names);
     problem(key ? key->value.at : written.at, "{}.type = {}: unknown type; {}", section.name, shortened(toml_text(type)),
             near.empty() ? "must be " + alternatives(names) : fmt::format("did you mean \"{}\"?", near));
@@ -210,11 +231,31 @@ Schema const* Reader::read_type(Section const& section, WrittenSection const& wr
   return nullptr;
 }
 
-void Reader::read_block(Section const& section, WrittenSection const& written, bool given) {
-  Block block{section.name, "", written.at, {}, given, section.repeated, section.on_restart, section.asks_by_presence, {}};
-  Schema const* schema = section.types.empty() ? nullptr : read_type(section, written, block);
-  for (std::vector<Key> const* keys : {&section.common, schema ? &schema->keys : nullptr})
-    for (std::size_t i = 0; keys && i < keys->size(); i++) read_key(section, (*keys)[i], written, block);
+// The keys by their present names; a key may stand under one of its names only.
+std::vector<WrittenKey> Reader::with_present_names(Section const& section, Schema const* schema, std::vector<WrittenKey> keys) {
+  auto const rename = [&](Key const& key, std::string const& former) {
+    WrittenKey* const written = find_named(keys, former);
+    if (!written) return;
+    if (WrittenKey const* other = find_named(keys, key.name)) {
+      problem(written->at, "{0}.{1}: the former name of {0}.{2}, which is given too ({3}); remove {1}", section.name, former, key.name,
+              to_string(other->at));
+      std::erase_if(keys, [&](WrittenKey const& k) { return k.name == former; });
+      return;
+    }
+    document_.warnings.push_back({written->at, fmt::format("{0}.{1} is now called {0}.{2}: write {2}", section.name, former, key.name)});
+    written->name = key.name;
+  };
+  for (Key const* key : keys_of(section, schema))
+    for (std::string const& former : key->former_names) rename(*key, former);
+  return keys;
+}
+
+void Reader::read_block(Section const& section, WrittenSection const& as_written, bool given) {
+  Block block{section.name, "", as_written.at, {}, given, section.repeated, section.on_restart, section.asks_by_presence, {}};
+  Schema const* schema = section.types.empty() ? nullptr : read_type(section, as_written, block);
+  WrittenSection written = as_written;
+  written.keys = with_present_names(section, schema, std::move(written.keys));
+  for (Key const* key : keys_of(section, schema)) read_key(section, schema, *key, written, block);
   for (WrittenKey const& key : written.keys) {
     bool const selects_type = key.name == "type" && !section.types.empty();
     if (!selects_type && !find_named(section.common, key.name) && !(schema && find_named(schema->keys, key.name)))
@@ -223,11 +264,12 @@ void Reader::read_block(Section const& section, WrittenSection const& written, b
   document_.blocks.push_back(std::move(block));
 }
 
-void Reader::read_key(Section const& section, Key const& key, WrittenSection const& written, Block& block) {
+void Reader::read_key(Section const& section, Schema const* schema, Key const& key, WrittenSection const& written, Block& block) {
   WrittenKey const* found = find_named(written.keys, key.name);
   std::string const name = section.name + "." + key.name;
+  bool const excluded_by_type = schema && contains(schema->without, key.name);
   if (!found) {
-    if (!applies(key.tasks) || !key.deprecated.empty()) return;
+    if (!applies(key.tasks) || excluded_by_type) return;
     if (key.is_required)
       problem(written.at, "{}: missing; must be {}{}{} ({})", name, key.kind(), key.limits().empty() ? "" : ", ", key.limits(), key.doc);
     else block.entries.push_back({&key, key.default_value, {}});
@@ -238,7 +280,10 @@ void Reader::read_key(Section const& section, Key const& key, WrittenSection con
             alternatives(key.tasks));
     return;
   }
-  if (!key.deprecated.empty()) document_.warnings.push_back({found->at, fmt::format("{}: deprecated; {}", name, key.deprecated)});
+  if (excluded_by_type) {
+    problem(found->at, "{}: does not apply to type \"{}\"; remove it or change {}.type", name, block.type, section.name);
+    return;
+  }
   for (std::string const& other : key.conflicts)
     if (WrittenKey const* rival = find_named(written.keys, other))
       problem(found->at, "{}: excluded by {}.{} ({}); remove one of them", name, section.name, other, to_string(rival->at));
@@ -259,7 +304,7 @@ void Reader::read_key(Section const& section, Key const& key, WrittenSection con
 void Reader::unknown_key(Section const& section, Schema const* schema, WrittenKey const& key) {
   std::vector<std::string> types, known = names_of(section.common);
   for (Schema const& s : section.types) {
-    if (find_named(s.keys, key.name)) types.push_back(s.type);
+    if (any_called(s.keys, key.name)) types.push_back(s.type);
     if (!schema || &s == schema) append(known, names_of(s.keys));
   }
   if (!schema && !types.empty()) return;  // the type itself is the problem
@@ -292,7 +337,16 @@ std::optional<WrittenValue> override_value(std::string const& text, std::string&
   return {};
 }
 
-// Applies "section.key=value" as if it had been written in the deck.
+// Whether one key of the section is, or was, called both.
+bool same_key(Section const& section, std::string const& a, std::string const& b) {
+  auto const is_among = [&](std::vector<Key> const& keys) {
+    return std::any_of(keys.begin(), keys.end(), [&](Key const& key) { return is_called(key, a) && is_called(key, b); });
+  };
+  return is_among(section.common) ||
+         std::any_of(section.types.begin(), section.types.end(), [&](Schema const& type) { return is_among(type.keys); });
+}
+
+// Applies "section.key=value" as if it had been written in the deck, in place of the key's value there, under whichever name it stands.
 void Reader::override_with(WrittenDeck& deck, std::string const& assignment) {
   std::size_t const equals = assignment.find('=');
   if (equals == assignment.npos) {
@@ -308,8 +362,10 @@ void Reader::override_with(WrittenDeck& deck, std::string const& assignment) {
     problem(overriding, "{}: {}", path, refusal);
     return;
   }
+  std::size_t const dot = path.find('.');
   std::string const name = path.substr(path.rfind('.') + 1);  // the whole path where there is no dot
-  std::erase_if(*keys, [&](WrittenKey const& k) { return k.name == name; });
+  Section const* const section = find_named(catalogue_.sections, path.substr(0, dot));
+  std::erase_if(*keys, [&](WrittenKey const& k) { return k.name == name || (section && same_key(*section, k.name, name)); });
   keys->push_back({name, overriding, std::move(*value)});
 }
 

@@ -20,27 +20,31 @@ std::string placeholder(Key const& key) {
   return key.choices.empty() ? fmt::format("<{}>", key.kind()) : fmt::format("<{}>", joined(key.choices, "|"));
 }
 
-// Keys of the section, of whatever type, that may not stand beside `key`.
-std::vector<std::string> rivals(Section const& section, Key const& key) {
-  std::vector<std::string> names;
+// What may not stand beside `key` in a block, in words. A key of a type meets the common keys and those of its type, a common key those of
+// any type; the type may exclude it, too.
+std::string rivals(Section const& section, Schema const* type, Key const& key) {
+  std::vector<std::string> names, types;
   auto const add_from = [&](std::vector<Key> const& keys) {
     for (Key const& other : keys)
-      if (exclusive(key, other)) names.push_back(other.name);
+      if (exclusive(key, other) && std::find(names.begin(), names.end(), other.name) == names.end()) names.push_back(other.name);
   };
   add_from(section.common);
-  for (Schema const& type : section.types) add_from(type.keys);
-  return names;
+  if (type) add_from(type->keys);
+  else
+    for (Schema const& any : section.types) {
+      add_from(any.keys);
+      if (std::find(any.without.begin(), any.without.end(), key.name) != any.without.end()) types.push_back(any.type);
+    }
+  std::vector<std::string> parts;
+  if (!names.empty()) parts.push_back("not with " + alternatives(names));
+  if (!types.empty()) parts.push_back("not with type " + alternatives(types));
+  return joined(parts, "; ");
 }
 
-std::string comment_of(Key const& key, std::vector<std::string> const& excluded) {
+std::string comment_of(Key const& key, std::string const& excluded) {
   bool const is_unset = !key.is_required && !key.problem(key.default_value).empty();
   std::string const parts[] = {
-      key.is_required ? "required"
-      : is_unset      ? "unset by default"
-                      : "",
-      key.limits(),
-      tasks_text(key.tasks),
-      excluded.empty() ? "" : "not with " + alternatives(excluded),
+      key.is_required ? "required" : is_unset ? "unset by default" : "",          key.limits(), tasks_text(key.tasks), excluded,
       key.on_restart == OnRestart::free ? "free on restart" : "fixed on restart",
   };
   std::string text = key.doc + (key.unit.empty() ? "" : fmt::format(" [{}]", key.unit));
@@ -49,20 +53,13 @@ std::string comment_of(Key const& key, std::vector<std::string> const& excluded)
   return text;
 }
 
-// Required and unset keys have no value to show; they are commented out, as keys are that exclude others.
-std::string key_line(Section const& section, Key const& key, bool commented) {
+// Of a type, or common to all (nullptr). Required and unset keys have no value to show; they are commented out, as keys are that exclude
+// others, and those of types.
+std::string key_line(Section const& section, Schema const* type, Key const& key) {
   bool const has_value = !key.is_required && key.problem(key.default_value).empty();
-  auto const excluded = rivals(section, key);
+  std::string const excluded = rivals(section, type, key);
   std::string const value = has_value ? toml_text(key.default_value) : placeholder(key);
-  return line(fmt::format("{}{} = {}", commented || !has_value || !excluded.empty() ? "# " : "", key.name, value),
-              comment_of(key, excluded));
-}
-
-std::string lines_of(Section const& section, std::vector<Key> const& keys, bool commented) {
-  std::string text;
-  for (Key const& key : keys)
-    if (key.deprecated.empty()) text += key_line(section, key, commented);
-  return text;
+  return line(fmt::format("{}{} = {}", type || !has_value || !excluded.empty() ? "# " : "", key.name, value), comment_of(key, excluded));
 }
 
 std::string section_text(Section const& section) {
@@ -72,11 +69,11 @@ std::string section_text(Section const& section) {
   if (section.repeated) comment += "; any number of them";
   if (!section.types.empty()) comment += section.on_restart == OnRestart::free ? "; type free on restart" : "; type fixed on restart";
   std::string text = line(header(section.name, section.repeated), comment);
-  text += lines_of(section, section.common, false);
+  for (Key const& key : section.common) text += key_line(section, nullptr, key);
   for (Schema const& type : section.types) {
     bool const is_default = type.type == section.default_type;
     text += "#\n" + line(fmt::format("# type = {}", toml_text(type.type)), type.doc + (is_default ? "; the default type" : ""));
-    text += lines_of(section, type.keys, true);
+    for (Key const& key : type.keys) text += key_line(section, &type, key);
   }
   return text;
 }

@@ -12,7 +12,11 @@
 //     ...
 //     UlaOptions const options = document.at("sampler").as<UlaOptions>();
 //
-// A default that its own range or choices forbid (0 for "computed", "" for "none") means "unset": it cannot be written in a deck.
+// A default that its own range or choices forbid (0 for "computed", "" for "none") means "unset": it cannot be written in a deck. An array
+// may be empty in a deck only where its default is: a key that is required, or has a default with entries, takes no [].
+//
+// A key or a type that is renamed names what it was called before, `.formerly("old")`. Decks with that name, --set and the recorded decks
+// of earlier runs go on working: the name is accepted with a warning that says the present one, and what is written has the present one.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -49,7 +53,7 @@ class Key {
   std::function<std::string(Value const&)> reason_against;  // empty reason: the value is fine
   std::vector<std::string> tasks;                           // run.task values under which the key may stand, empty: all
   std::vector<std::string> conflicts;                       // keys of the same block that may not stand beside it (said at one of them)
-  std::string deprecated;                                   // non-empty: accepted with this advice as a warning, left out of the reference
+  std::vector<std::string> former_names;                    // accepted with a warning, left out of the reference
   OnRestart on_restart = OnRestart::fixed;
   std::type_index bound_to = typeid(void);  // the options struct
   std::function<void(void* options, Value const&)> assign;
@@ -106,8 +110,8 @@ class Key {
     conflicts = std::move(names);
     return *this;
   }
-  Key& superseded(std::string advice) {
-    deprecated = std::move(advice);
+  Key& formerly(std::string former) {
+    former_names.push_back(std::move(former));
     return *this;
   }
   Key& free_on_restart() {
@@ -178,12 +182,23 @@ struct Schema {
   std::string type;  // the value of `type` that selects it; empty for a section without types
   std::string doc;   // one line, the formula where there is one
   std::vector<Key> keys;
+  std::vector<std::string> without;       // common keys of the section that mean nothing to this type: they may not stand beside it
+  std::vector<std::string> former_types;  // accepted with a warning, left out of the reference
+
+  Schema& excludes_common(std::vector<std::string> names) {
+    without = std::move(names);
+    return *this;
+  }
+  Schema& formerly(std::string former) {
+    former_types.push_back(std::move(former));
+    return *this;
+  }
 };
 
 template <class Options>
 Schema schema(std::string type, std::string doc, std::vector<Key> keys) {
   require_bound(keys, typeid(Options), type);
-  return {std::move(type), std::move(doc), std::move(keys)};
+  return {std::move(type), std::move(doc), std::move(keys), {}, {}};
 }
 
 // A [section] of the deck: keys common to all its types, and the types.
@@ -226,7 +241,7 @@ class Block {
   bool repeated = false;  // [[section]]
   OnRestart on_restart = OnRestart::fixed;
   bool asks_by_presence = false;
-  std::vector<Entry> entries;  // in Catalogue order; keys that do not apply to the task are left out
+  std::vector<Entry> entries;  // in Catalogue order; keys that do not apply to the task or type are left out
 
   Entry const* find(std::string const& key) const;  // nullptr where there is none
 

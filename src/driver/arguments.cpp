@@ -17,7 +17,8 @@ void require_same_start(int argc, char** argv, Communicator const& ranks) {
                 "rank {} was started with {} and rank 0 with {}; start all ranks with the same arguments", r,
                 all[r].empty() ? "nothing" : all[r], all[0].empty() ? "nothing" : all[0]);
     require_all(programs[r] == programs[0], ExitCode::usage,
-                "rank {} runs {} and rank 0 runs {}; start the same program on machines of one kind (DNNL_MAX_CPU_ISA pins the products)",
+                "rank {} runs {} and rank 0 runs {}; start the same program on machines of one kind (DNNL_MAX_CPU_ISA fixes oneDNN's "
+                "instruction set)",
                 r, programs[r], programs[0]);
   }
 }
@@ -31,23 +32,24 @@ Arguments parse_arguments(int argc, char** argv, Output output) {
 
   auto const deck = [&](CLI::App* c) {
     c->add_option("deck", a.deck, "deck file (TOML)")->required();
-    c->add_option("--set", a.overrides, "section.key=value, over what the deck says; repeatable")->allow_extra_args(false);
+    c->add_option("--set", a.overrides, "section.key=value, overrides the deck; repeatable")->allow_extra_args(false);
   };
   CLI::App* run = app.add_subcommand("run", "run a deck");
   deck(run);
-  run->add_option("--restart", restart, "auto: continue from the newest valid checkpoint, else start | required | a checkpoint file");
+  run->add_option(
+      "--restart", restart,
+      "auto: continue from the newest valid checkpoint, if any, else start | required: fail if there is none | a checkpoint file");
   run->add_option("--walltime", a.walltime, "stop with a checkpoint before this much time, \"30min\"");
   run->add_flag("--overwrite", a.overwrite, "start anew in a directory that holds a run: its files are removed");
   run->add_flag("--allow-different-machine", a.allow_different_machine,
-                "restart although the instruction set or GPU differs: bits will too");
-  CLI::App* check =
-      app.add_subcommand("check", "look for everything that a run would refuse; print the deck resolved, its memory and cost");
+                "restart although the instruction set or GPU differs: results will differ in their last digits");
+  CLI::App* check = app.add_subcommand("check", "find everything that a run would refuse; print the resolved deck, its memory and cost");
   deck(check);
-  check->add_flag("--without-files", a.without_files, "the deck alone: the data and runs that it names do not exist yet");
-  check->add_option("--ranks", a.ranks, "MPI ranks that the memory is shared out over")->check(CLI::PositiveNumber);
+  check->add_flag("--without-files", a.without_files, "check the deck alone, where the data and runs that it names do not exist yet");
+  check->add_option("--ranks", a.ranks, "number of MPI ranks over which the memory is divided")->check(CLI::PositiveNumber);
   app.add_subcommand("reference", "the reference deck: every key with default, unit, range and meaning");
   app.add_subcommand("list", "models, samplers, objectives, optimizers, estimators")->add_option("kind", a.subject, "one of them");
-  CLI::App* info = app.add_subcommand("info", "what a file of a run holds, or with --output where a deck's run goes");
+  CLI::App* info = app.add_subcommand("info", "what a file of a run contains, or with --output the output directory of a deck");
   info->add_option("file", a.subject, "HDF5 file, run directory or deck")->required();
   info->add_flag("--output", a.output_only, "print the output directory of this deck");
   info->add_option("--set", a.overrides, "section.key=value")->allow_extra_args(false);

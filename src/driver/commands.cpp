@@ -19,7 +19,7 @@ void print(Communicator const& ranks, std::string const& text) {
   if (ranks.is_root()) std::fputs(text.c_str(), stdout);
 }
 
-// A deck that is wrong is to `info` a file that it cannot tell anything about, as others are.
+// To `info` a wrong deck is a file that it cannot describe: ExitCode::data, as for other files.
 std::string describe_deck_file(Arguments const& a, Communicator const& ranks) {
   try {
     return describe_deck(read_deck(a, a.subject, ranks));

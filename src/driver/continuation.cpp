@@ -21,7 +21,7 @@ bool is_of(RunDirectory const& directory, CheckpointFile const& file) {
   return std::filesystem::equivalent(Path(file.path).parent_path(), directory.checkpoints(), absent);
 }
 
-// The steps of the finished run that the directory holds, 0 for none; whatever its status says: a later attempt may have failed.
+// The number of steps of the finished run in the directory, 0 for none. The status is not used: a later attempt may have failed.
 Index finished_steps(RunDirectory const& directory) {
   std::error_code absent;
   if (!std::filesystem::exists(directory.summary(), absent)) return 0;
@@ -31,8 +31,8 @@ Index finished_steps(RunDirectory const& directory) {
   return done ? summary.at("steps").get<Index>() : 0;
 }
 
-// A directory that holds a run goes on from its own checkpoints only, or begins its fork again, and a finished run not from one before its
-// end, which would remove its results.
+// A run in a directory continues from its own checkpoints only, or restarts as the fork that it is. A finished run does not continue from a
+// checkpoint before its end, which would remove its results.
 CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
   CheckpointFile const file = find_checkpoint(a.restart_file, ranks);
   if (!directory.has_run(ranks)) return file;
@@ -46,14 +46,14 @@ CheckpointFile named_checkpoint(Arguments const& a, RunDirectory const& director
             file.path.string(), directory.root().string());
     Index const finished = finished_steps(directory);
     require(file.step >= finished, ExitCode::usage,
-            "{} holds a finished run of {} steps, and {} is of step {}, so that results would be removed; use --restart auto, or choose "
+            "{} holds a finished run of {} steps, but {} is of step {}, so that results would be removed; use --restart auto, or choose "
             "another run.output",
             directory.root().string(), finished, file.path.string(), file.step);
   });
   return file;
 }
 
-// Where a run continues: nothing where it starts anew.
+// The checkpoint from which a run continues; none where it starts anew.
 std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory const& directory, Communicator const& ranks) {
   if (a.restart == Restart::from_file) {
     on_root(ranks, [&] {
@@ -61,11 +61,10 @@ std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory con
       bool const is_run = std::filesystem::is_directory(a.restart_file, absent),
                  is_checkpoint = std::filesystem::is_regular_file(a.restart_file, absent) &&
                                  std::filesystem::exists(manifest_of(a.restart_file), absent);
-      require(
-          is_run || is_checkpoint, ExitCode::data,
-          "--restart {}: neither auto nor required, nor a checkpoint with its manifest, nor the directory of a run; the checkpoints of a "
-          "run are in its folder checkpoints/",
-          a.restart_file);
+      require(is_run || is_checkpoint, ExitCode::data,
+              "--restart {}: not auto, required, a checkpoint with its manifest or the directory of a run; the checkpoints of a "
+              "run are in its folder checkpoints/",
+              a.restart_file);
     });
     return named_checkpoint(a, directory, ranks);
   }
@@ -80,7 +79,7 @@ std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory con
   return newest;
 }
 
-// What changes results, a line each.
+// The differences that change results, one line for each.
 std::vector<std::string> differences(deck::Document const& running, deck::Document const& wanted) {
   auto found = deck::differences_that_change_results(running, wanted);
   if (auto const before = schedule_length(running), now = schedule_length(wanted); before && now && *before != *now)
@@ -91,12 +90,13 @@ std::vector<std::string> differences(deck::Document const& running, deck::Docume
   return found;
 }
 
-// Nothing that changes results may differ from the deck of the run that goes on.
+// Refuses a deck that differs in anything that changes results from that of the run to be continued.
 void require_same_deck(std::string const& text, Path const& source, RunDirectory const& directory, deck::Document const& wanted) {
   auto const different = differences(deck::read(text, source.string(), catalogue()), wanted);
   if (different.empty()) return;
   std::string message = fmt::format(
-      "the deck differs from the run in {} in what changes its results; change it back, or start a new run (--overwrite, or another "
+      "the deck differs from that of the run in {} in keys that change results; change them back, or start a new run (--overwrite, or "
+      "another "
       "run.output):",
       directory.root().string());
   for (auto const& d : different) message += "\n  " + d;
@@ -107,23 +107,23 @@ void require_same_run(Arguments const& a, RunDirectory const& directory, Checkpo
   CheckpointInfo const info = read_checkpoint_info(from);
   require_same_deck(info.deck, from.path, directory, wanted);
   require_all(a.allow_different_machine || info.machine == machine_identity(), ExitCode::usage,
-              "{} was written on {} and this machine is {}: the bits would differ; continue with --allow-different-machine",
+              "{} was written on {}, but this machine is {}: the bits would differ; continue with --allow-different-machine",
               from.path.string(), info.machine, machine_identity());
   require_all(
       info.sampling == sampling_version, ExitCode::data,
-      "{} was written by {}, whose sampling version is {}, and this is {} with {}: the run would not go on as it began; continue it "
+      "{} was written by {}, whose sampling version is {}, but this is {} with {}: the run would not continue as it began; continue it "
       "with that version, or start anew with --overwrite",
       from.path.string(), info.code_version, info.sampling, code_version(), sampling_version);
   if (info.code_version != code_version())
     log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
 }
 
-// A fork takes over another run's state, and may differ in its deck: what it does not take over. Its chains' bits are its own, so that the
-// machine does not matter.
+// A fork takes over another run's state, and its deck may differ. Results need not have the bits of that run, so that the machine does not
+// matter.
 Start start_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
   CheckpointInfo const info = read_checkpoint_info(from);
   require_all(info.sampling == sampling_version, ExitCode::data,
-              "{} was written by {}, whose state has another meaning than that of {}; train on from its parameters instead (model.from)",
+              "{} was written by {}, whose checkpoints {} cannot continue; start from its parameters instead (model.from)",
               from.path.string(), info.code_version, code_version());
   Start start{
       from, true, {"samples/", "history/", "train/rollbacks"}, differences(deck::read(info.deck, from.path.string(), catalogue()), wanted)};
@@ -134,7 +134,7 @@ Start start_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
   return start;
 }
 
-// A run that left no checkpoint is begun anew, or goes on with the estimators that it has not finished, if nothing finished is lost by that
+// A run that left no checkpoint starts anew, or continues with the estimators that it has not finished, provided that no results are lost
 // and it is the same run.
 void require_unfinished(RunDirectory const& directory, Communicator const& ranks, deck::Document const& wanted) {
   std::string running;
@@ -154,7 +154,7 @@ void require_unfinished(RunDirectory const& directory, Communicator const& ranks
     log::warning("the run in {} ended before its first checkpoint: starting from step 0", directory.root().string());
 }
 
-// Where some of the samples' files are there and others are not; empty: nothing.
+// Which files of the samples are missing although others exist; empty: none.
 std::string what_samples_lack(RunDirectory const& directory) {
   auto const parts = directory.part_numbers(".h5"), manifests = directory.part_numbers(".manifest");
   if (parts != manifests)
@@ -170,11 +170,19 @@ std::string what_samples_lack(RunDirectory const& directory) {
   return {};
 }
 
-// For a shell.
+// Quotes an argument for a shell.
 std::string quoted(std::string const& text) {
   std::string out = "'";
   for (char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
+}
+
+// Whether the deck that the run recorded is this one, with former names of keys or types.
+bool was_called(std::string const& resolved, RunStatus const& status, RunDirectory const& directory) {
+  if (!std::filesystem::exists(directory.deck())) return false;
+  std::string const recorded = read_text(directory.deck());
+  return status.deck_hash == hash_of_deck(recorded) &&
+         resolved == deck::resolved(deck::read(recorded, directory.deck().string(), catalogue()));
 }
 
 }  // namespace
@@ -183,8 +191,8 @@ bool is_done(RunDirectory const& directory, std::string const& resolved, Communi
   bool done = false;
   on_root(ranks, [&] {
     auto const status = read_status(directory);
-    done =
-        status && status->status == "done" && status->deck_hash == hash_of_deck(resolved) && std::filesystem::exists(directory.summary());
+    done = status && status->status == "done" && std::filesystem::exists(directory.summary()) &&
+           (status->deck_hash == hash_of_deck(resolved) || was_called(resolved, *status, directory));
     if (auto const lack = done ? what_samples_lack(directory) : ""; !lack.empty()) {
       log::warning("{}, though the run in {} is done", lack, directory.root().string());
       done = false;

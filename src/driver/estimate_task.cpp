@@ -1,4 +1,4 @@
-// task = "estimate": numbers about the points of a file, under a model where the deck has one.
+// task = "estimate": metrics of the points in a file, with a model if the deck has one.
 #include "driver/evaluation.hpp"
 #include "driver/task.hpp"
 

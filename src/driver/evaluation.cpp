@@ -17,7 +17,7 @@
 namespace partita {
 namespace {
 
-// The name, or the name with a number where an estimator before, one of the same type say, has it.
+// The name, with a number appended where an earlier estimator has used it.
 std::string free_name(std::vector<Metric> const& taken, std::string const& name) {
   auto const is_taken = [&](std::string const& n) {
     return std::any_of(taken.begin(), taken.end(), [&](Metric const& m) { return m.name == n; });
@@ -27,13 +27,13 @@ std::string free_name(std::vector<Metric> const& taken, std::string const& name)
   return found;
 }
 
-// From a file that may be another before the run goes on.
+// Whether the estimator reads a file that may change before the run is continued.
 bool reads_a_reference(deck::Block const& estimator) {
   auto const* reference = estimator.find("reference");
   return reference && reference->value != deck::Value(std::string());
 }
 
-// `samples` is null where there are none to look at.
+// `samples` is null where there are none.
 Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   Results out;
   RunContext const& run = evaluation.context;
@@ -45,7 +45,7 @@ Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   for (deck::Block const* block : run.deck.all("estimator")) {
     EstimatorEntry const& entry = named(estimators(), block->type);
     if (entry.looks_at == LooksAt::samples && !samples) {
-      out.warnings.push_back(fmt::format("[[estimator]] {} looks at samples, and there are none: left out", block->type));
+      out.warnings.push_back(fmt::format("[[estimator]] {} needs samples, but there are none: left out", block->type));
       continue;
     }
     auto found = finished.find(*block);
@@ -63,19 +63,11 @@ Results compute(Evaluation const& evaluation, SampleSet const* samples) {
   return out;
 }
 
-bool asks_for_convergence(deck::Document const& deck) {
-  auto const blocks = deck.all("estimator");
-  return std::any_of(blocks.begin(), blocks.end(), [](deck::Block const* b) { return b->type == "convergence"; });
-}
-// As many chains as say whether all have converged, of a run that is not read back otherwise: a limit to time and memory.
 Tiling first_chains(Communicator const& ranks, RunDirectory const& directory, Tiling const& tiling) {
-  constexpr Index most_numbers = Index{1} << 24, most_draws = Index{1} << 19;
   Index chains = 0;
   together(ranks, [&] {
     SampleReader const reader(directory.root());
-    Index const of_numbers = most_numbers / std::max<Index>(1, reader.draws() * reader.dimension()),
-                of_draws = most_draws / std::max<Index>(1, reader.draws());
-    chains = std::clamp(std::min(of_numbers, of_draws), std::min<Index>(4, tiling.chains), tiling.chains);
+    chains = chains_judged(tiling.chains, reader.draws(), reader.dimension());
   });
   return {chains, tiling.width};
 }
@@ -85,7 +77,7 @@ bool holds_units(deck::Document const& deck) {
   return block && block->given;
 }
 
-// The estimators of a run, and whether its chains have converged.
+// Runs the estimators of a run, and judges whether its chains have converged.
 Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
   RunContext const& context = e.context;
   bool const samples_chains = context.options.task == "sample";
@@ -124,6 +116,17 @@ Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
 
 }  // namespace
 
+Index chains_judged(Index chains, Index draws, Index dimension) {
+  constexpr Index most_numbers = Index{1} << 24, most_draws = Index{1} << 19;
+  Index const of_numbers = most_numbers / std::max<Index>(1, draws * dimension), of_draws = most_draws / std::max<Index>(1, draws);
+  return std::clamp(std::min(of_numbers, of_draws), std::min<Index>(4, chains), chains);
+}
+
+bool asks_for_convergence(deck::Document const& deck) {
+  auto const blocks = deck.all("estimator");
+  return std::any_of(blocks.begin(), blocks.end(), [](deck::Block const* b) { return b->type == "convergence"; });
+}
+
 bool looks_at_samples(deck::Document const& deck) {
   auto const blocks = deck.all("estimator");
   return std::any_of(blocks.begin(), blocks.end(),
@@ -133,17 +136,15 @@ bool looks_at_samples(deck::Document const& deck) {
 deck::Section input_section() {
   using O = InputOptions;
   return {.name = "input",
-          .doc = "the points that estimate is about",
+          .doc = "the points that an estimate looks at",
           .common = {deck::key("path", &O::path, "run directory, sample file, or any HDF5 file").required(),
                      deck::key("dataset", &O::dataset, "dataset of points (n, d) in that file; empty: the samples of a run")},
           .tasks = {"estimate"}};
 }
 
 deck::Section estimator_section() {
-  deck::Section s{.name = "estimator",
-                  .doc = "numbers at the end of a run, into summary.json; any number of them",
-                  .repeated = true,
-                  .on_restart = deck::OnRestart::free};
+  deck::Section s{
+      .name = "estimator", .doc = "numbers at the end of a run, into summary.json", .repeated = true, .on_restart = deck::OnRestart::free};
   for (auto const& e : estimators()) {
     s.types.push_back(e.schema);
     for (deck::Key& k : s.types.back().keys) k.free_on_restart();
@@ -160,16 +161,16 @@ Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
   add_warnings_of_data(out);
   if (sampler && sampler->biased())
     out.not_examined.push_back(
-        "the sampler has no acceptance test, and what its chains sample differs from exp(-E) by an amount that falls with "
+        "the sampler has no acceptance test, so that the distribution of its chains differs from exp(-E) by an amount that decreases with "
         "sampler.step_size; compare with half the step, or with mala");
   if (context.options.task == "train" && looks_at_samples(context.deck))
     out.not_examined.push_back(
-        "convergence: estimators of samples look at where training has left its chains, which need not be samples of exp(-E) yet; "
+        "convergence: estimators of samples use the chains as training has left them, which need not be samples of exp(-E) yet; "
         "for those, sample the model (task = \"sample\" with model.from = this run)");
   if (context.options.task == "sample" && holds_units(context.deck) && !asks_for_convergence(context.deck))
-    out.not_examined.push_back("convergence: chains with different units held follow different laws, and R-hat would compare them");
+    out.not_examined.push_back("convergence: chains with different held units have different distributions, which R-hat would compare");
   if (context.options.task == "sample" && sampler && !sampler->stationary() && !asks_for_convergence(context.deck))
-    out.not_examined.push_back("convergence: the draws are ends of an annealing, whose chains come to rest in no law");
+    out.not_examined.push_back("convergence: the draws are end points of annealing, whose chains have no stationary distribution");
   return out;
 }
 
@@ -192,8 +193,8 @@ Results Evaluation::of_input() const {
     where = reader.where();
     if (!reader.fits_single_precision()) exact = reader.read<double>(samples.first_chain_here(), samples.chains_here());
     if (!model) return;
-    require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, and the model takes {}", reader.where(),
-            reader.dimension(), model->dimension());
+    require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, but the model has dimension {}",
+            reader.where(), reader.dimension(), model->dimension());
     require_points_of_units(samples.x, reader.dimension(), reader.where(), *model);
     auto* const energy_model = if_can<EnergyModel>(model);
     if (!energy_model) return;
@@ -201,7 +202,7 @@ Results Evaluation::of_input() const {
     samples.energy = energies(*energy_model, {samples.x.begin(), samples.x.end()});
     auto const bad = std::find_if(samples.energy.begin(), samples.energy.end(), [](double e) { return !std::isfinite(e); });
     require(bad == samples.energy.end(), ExitCode::numerical,
-            "{}: the energy of point {} is {}, beyond what this build's numbers hold; leave out points that are so far from the rest",
+            "{}: the energy of point {} is {}, which exceeds the number range of this build; leave out points so far from the rest",
             reader.where(), samples.first_chain_here() + (bad - samples.energy.begin()) / std::max<Index>(1, samples.draws), *bad);
   });
   auto const mine = Index(crc32c(samples.x.data(), samples.x.size() * sizeof(float)));
@@ -215,9 +216,7 @@ Results Evaluation::of_input() const {
   if (asks_for_convergence(context.deck)) return out;
   if (samples.draws > 1)
     for (std::string& w : convergence_warnings(samples, model, 1)) out.warnings.push_back(std::move(w));
-  else
-    out.not_examined.push_back(
-        "convergence: the points of [input] are taken for independent draws, for nothing tells which chains they are of");
+  else out.not_examined.push_back("convergence: the points of [input] are taken as independent draws, since their chains are not known");
   return out;
 }
 

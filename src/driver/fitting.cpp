@@ -23,7 +23,7 @@ Capabilities capabilities_of(deck::Block const& model) {
   return entry.can_with ? entry.can_with(model) : entry.can;
 }
 
-// Keys that make no model are a problem that is said once, where `problems` are given.
+// Keys that do not make a model are a problem, which is reported once, where `problems` is given.
 ModelTraits traits_of(deck::Block const& model, std::vector<deck::Problem>* problems = nullptr) {
   ModelTraits traits{capabilities_of(model)};
   try {
@@ -42,16 +42,16 @@ void check_estimators(deck::Document const& d, Loaded const* loaded, std::vector
     EstimatorEntry const& entry = named(estimators(), b->type);
     Fit const fit(d, *b, traits, loaded ? loaded->model.get() : nullptr, loaded, problems);
     auto const refuse = [&](std::string const& why) { fit.refuse("", fmt::format("estimator.type = \"{}\" {}", b->type, why)); };
-    if (entry.needs_data && !given(d, "data")) refuse("looks at items of [data], and there is none; add it");
+    if (entry.needs_data && !given(d, "data")) refuse("uses items of [data], but there is none; add it");
     bool const fits = entry.needs.nothing() || (model && entry.needs.met_by(model->type, traits.can));
     std::string const takes = those_that(models(), [&](auto const& m) { return entry.needs.met_by(m.schema.type, m.can); });
     if (fits && entry.rule) entry.rule(fit);
-    else if (!fits && model) refuse(fmt::format("cannot look at model.type = \"{}\"; {}", model->type, takes));
+    else if (!fits && model) refuse(fmt::format("cannot be used with model.type = \"{}\"; {}", model->type, takes));
     else if (!fits) refuse("needs a [model]; " + takes);
   }
 }
 
-// The blocks that work on the deck's model.
+// Checks the blocks that work on the deck's model.
 class AgainstModel {
  public:
   AgainstModel(deck::Document const& d, deck::Block const& model, Loaded const* loaded, std::vector<deck::Problem>& problems)
@@ -104,15 +104,15 @@ class AgainstModel {
   void check_target() const {
     deck::Block const* target = given(deck_, "target");
     bool const is_flow = can_.has<Nice>();
-    if (is_flow && !target) say(block_, "needs a [target], the energy whose samples it makes; add one");
+    if (is_flow && !target) say(block_, "needs a [target], the energy that it samples; add one");
     if (!is_flow && target)
-      refuse(*target, "is of no use to", those_that(models(), [](auto const& m) { return m.can.template has<Nice>(); }));
+      refuse(*target, "cannot be used by", those_that(models(), [](auto const& m) { return m.can.template has<Nice>(); }));
     if (target)
       if (auto const& rule = named(models(), target->type).rule) rule(fit_of(*target));
     auto const sizes = is_flow && target ? traits_of(*target, &problems_).sizes : std::nullopt;
     if (sizes && traits_.sizes && sizes->dimension != traits_.sizes->dimension)
       problems_.push_back(
-          {place_of(block_, "dimension"), fmt::format("model.dimension = {}, and the [target] {} has {}; set model.dimension to that",
+          {place_of(block_, "dimension"), fmt::format("model.dimension = {}, but the [target] {} has {}; set model.dimension to that",
                                                       traits_.sizes->dimension, target->type, sizes->dimension)});
   }
   void check_clamp() const {
@@ -135,7 +135,7 @@ class AgainstModel {
   }
   void check_restarts(ObjectiveEntry const& entry, deck::Block const& objective) const {
     if (entry.starts_chains_anew && sampler_ && named(samplers(), sampler_->type).keeps_velocity)
-      say(objective, fmt::format("starts chains anew, and sampler.type = \"{}\" keeps velocities, which they have not; use ula, "
+      say(objective, fmt::format("restarts chains without velocities, but sampler.type = \"{}\" needs them; use ula, "
                                  "leimkuhler_matthews, mala or hmc",
                                  sampler_->type));
   }
@@ -143,11 +143,11 @@ class AgainstModel {
     deck::Block const* const input = given(deck_, "input");
     if (!input || !loaded_ || !loaded_->input || !traits_.sizes || loaded_->input->dimension == traits_.sizes->dimension) return;
     problems_.push_back({place_of(*input, "path"),
-                         fmt::format("{}: points of dimension {}, and the model takes {}", loaded_->input->where, loaded_->input->dimension,
-                                     traits_.sizes->dimension),
+                         fmt::format("{}: points of dimension {}, but the model has dimension {}", loaded_->input->where,
+                                     loaded_->input->dimension, traits_.sizes->dimension),
                          ExitCode::data});
   }
-  // What updates need whatever the objective is.
+  // Checks what updates need for any objective.
   void check_training() const {
     deck::Block const& train = deck_.at("train");
     auto const o = train.as<TrainOptions>();
@@ -155,7 +155,7 @@ class AgainstModel {
     bool const validates = o.keep_best == "validation";
     if (validates && !given(deck_, "data"))
       fit.refuse("keep_best",
-                 "train.keep_best = \"validation\" compares with validation items, and the deck has no [data]; add it, or use keep_best = "
+                 "train.keep_best = \"validation\" compares with validation items, but the deck has no [data]; add it, or use keep_best = "
                  "\"never\"");
     data::Dataset const* const data = fit.data();
     if (!data || !fit.model) return;
@@ -164,7 +164,7 @@ class AgainstModel {
     if (Index const held = data->size(data::Split::validation); validates && held < 2)
       fit.refuse(
           "keep_best",
-          fmt::format("train.keep_best = \"validation\" needs validation items and there are {}; set data.validation_fraction", held));
+          fmt::format("train.keep_best = \"validation\" needs validation items, but there are {}; set data.validation_fraction", held));
   }
   void check_generator() const {
     deck::Block const& generator = deck_.at("generator");
@@ -193,18 +193,17 @@ class AgainstModel {
       auto const made = entry.make(fit.own);
       if (fit.model) made->require_fit(*fit.model);
       if (deck_.task == "sample" && made->rungs() > 1 && fit.own.as<ChainOptions>().on_nonfinite == "reinitialize")
-        fit.refuse(
-            "on_nonfinite",
-            fmt::format("sampler.on_nonfinite = \"reinitialize\" starts chains anew, and sampler.type = \"{}\" has further chains at "
-                        "other temperatures; use on_nonfinite = \"stop\"",
-                        fit.own.type));
+        fit.refuse("on_nonfinite",
+                   fmt::format("sampler.on_nonfinite = \"reinitialize\" restarts chains, but sampler.type = \"{}\" has further chains at "
+                               "other temperatures; use on_nonfinite = \"stop\"",
+                               fit.own.type));
     });
   }
   Model* model_moved(deck::Block const& moved) const {
     if (!loaded_) return nullptr;
     return &moved == &block_ ? loaded_->model.get() : loaded_->target.get();
   }
-  // Chains of a sampling run: their widths, numbers and starts.
+  // Checks the chains of a sampling run: their widths, numbers and starts.
   void check_sampling() const {
     if (!traits_.sizes || !sampler_) return;
     auto const o = sampler_->as<ChainOptions>();
@@ -213,7 +212,7 @@ class AgainstModel {
   }
 
   deck::Document const& deck_;
-  Loaded const* loaded_;  // null at the first look
+  Loaded const* loaded_;  // null in the first check
   deck::Block const& block_;
   ModelEntry const& model_;
   ModelTraits const traits_;

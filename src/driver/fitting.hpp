@@ -1,4 +1,4 @@
-// Which models, samplers, objectives, generators and estimators go together.
+// Which models, samplers, objectives, generators and estimators can be combined.
 #pragma once
 #include <vector>
 
@@ -7,12 +7,12 @@
 
 namespace partita {
 
-// Blocks of a deck that cannot work together, each with the names of what does, and what they cannot do with what was loaded; null: the
-// blocks alone are looked at.
+// Problems of blocks of a deck that cannot work together, with the names of those that do, and problems with what was loaded; null: only
+// the blocks are checked.
 std::vector<deck::Problem> misfits(deck::Document const&, Loaded const* = nullptr);
 
-// Loads what the deck names and looks for everything that a run would refuse. Failure(usage), or Failure(data) where files alone are wrong,
-// with all problems at once. Collective.
+// Loads what the deck names and finds everything that a run would refuse. Failure(usage), or Failure(data) where only files are wrong, with
+// all problems at once. Collective.
 Loaded load_and_check(deck::Document const&, LookAt, random::Key, Communicator const&, Inputs&);
 
 }  // namespace partita

@@ -1,4 +1,4 @@
-// task = "generate": samples by a model's own means.
+// task = "generate": samples from a model's own generator.
 #include <algorithm>
 
 #include "core/log.hpp"
@@ -45,9 +45,7 @@ class GenerateTask : public Task {
   std::string progress() override { return ""; }
 
   Results finish() override {
-    auto const values = generator_->samples();
-    generator_->require_finite(total());
-    samples_->append(total(), values, statistics(values.front()));
+    keep_samples();
     samples_->write_pending();
     Results out = Evaluation{context_, model_.get(), nullptr, data_}.of_run(generator_->tiling());
     out.put_first(generator_->results());
@@ -59,6 +57,12 @@ class GenerateTask : public Task {
   }
 
  private:
+  // A copy, which is gone when they are written.
+  void keep_samples() {
+    auto const values = generator_->samples();
+    generator_->require_finite(total());
+    samples_->append(total(), values, statistics(values.front()));
+  }
   SampleFormat format() const {
     std::vector<SampleVariable> variables;
     for (auto const& v : generator_->variables()) variables.push_back({v.name, v.size});
@@ -68,7 +72,7 @@ class GenerateTask : public Task {
     auto const shape = data_ ? data_->shape() : std::vector<Index>{};
     return {generator_->tiling(), generator_->mine(), variables, statistics, 1, shape.size() >= 2 ? shape : std::vector<Index>{}};
   }
-  // Whether averages by the samples' importance weights, where they have some, can be believed.
+  // Whether averages with the samples' importance weights, if there are any, can be trusted.
   std::vector<Metric> weight_metrics() const {
     auto const statistics = generator_->statistics();
     auto const at = std::find_if(statistics.begin(), statistics.end(), [](auto const& s) { return s.name == "log_weight"; });
@@ -79,16 +83,16 @@ class GenerateTask : public Task {
     for (Index t = 0; t < generator_->mine().count; t++)
       for (Index l = 0; l < generator_->tiling().chains_in(generator_->mine().first + t); l++) mine.push_back(values(t, l));
     LogMean const weights = log_mean_exp(context_.ranks.all_gather(mine));
-    return {
-        {"sample_ess_fraction",
-         weights.effective / static_cast<double>(weights.count),
-         {},
-         "(sum w)^2 / (N sum w^2) of the samples' weights"},
-        {"sample_pareto_k",
-         weights.tail_index,
-         {},
-         "tail index of the samples' weights; above 0.7 no average by them has a known error",
-         doubt(weights, "averages by log_weight cannot be believed: train the flow further, or use generator.type = \"flow_metropolis\"")}};
+    return {{"sample_ess_fraction",
+             weights.effective / static_cast<double>(weights.count),
+             {},
+             "(sum w)^2 / (N sum w^2) of the samples' weights"},
+            {"sample_pareto_k",
+             weights.tail_index,
+             {},
+             "tail index of the samples' weights; above 0.7 no average by them has a known error",
+             doubt(weights,
+                   "averages with log_weight cannot be trusted: train the flow further, or use generator.type = \"flow_metropolis\"")}};
   }
   bool has_energy() const { return if_can<EnergyModel>(model_.get()) != nullptr; }
 

@@ -32,8 +32,8 @@ std::string describe_hdf5(std::string const& path) {
   return out;
 }
 
-// HDF5 crashes on some damaged files and does not come back from others. So a process of its own reads, and what becomes of it is told: its
-// answer is a digit, 1 for a failure, and a text.
+// HDF5 crashes on some damaged files and hangs on others. So a separate process reads the file; its answer is a digit, 1 for a failure, and
+// a text.
 std::string read_apart(std::string const& path, std::string (*read)(std::string const&)) {
   constexpr unsigned patience = 10;  // seconds
   int ends[2];
@@ -63,7 +63,7 @@ std::string read_apart(std::string const& path, std::string (*read)(std::string 
   int status = 0;
   ::waitpid(child, &status, 0);
   require_all(WIFEXITED(status) && !answer.empty(), ExitCode::data, "{}: {}", path,
-              WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "reading it does not come to an end"
+              WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "reading it does not end; the file is probably damaged"
                                                                  : "damaged; HDF5 crashes when it reads the file");
   require_all(answer[0] == '0', ExitCode::data, "{}", answer.substr(1));
   return answer.substr(1);
@@ -72,7 +72,8 @@ std::string read_apart(std::string const& path, std::string (*read)(std::string 
 std::string describe_run(RunDirectory const& run) {
   std::string out = printable(run.root().string()) + "\n";
   auto const status = true_status(run);
-  out += status ? status->json().text() : fmt::format("  no run of Partita: there is no readable {}\n", run.status().filename().string());
+  out +=
+      status ? status->json().text() : fmt::format("  not a run of Partita: there is no readable {}\n", run.status().filename().string());
   std::vector<std::string> files;
   for (Path const& folder : {run.checkpoints(), run.samples(), run.estimates()})
     if (std::filesystem::is_directory(folder))
@@ -83,7 +84,7 @@ std::string describe_run(RunDirectory const& run) {
   return out;
 }
 
-// The first lines of a file that is text: a run's log, its summary, a manifest. Nothing for other files.
+// The first lines of a text file: a run's log, its summary, a manifest. None for other files.
 std::optional<std::string> describe_text(std::string const& path) {
   constexpr std::size_t most = 1 << 16;
   require_regular_file(path, ExitCode::data, FailedOn::all_ranks);
@@ -108,7 +109,7 @@ std::string describe_file(std::string const& path) {
       return text ? *text : describe_hdf5(file);
     });
   } catch (std::filesystem::filesystem_error const& error) {
-    fail(ExitCode::data, fmt::format("{}: cannot be looked at ({})", path, error.code().message()), FailedOn::all_ranks);
+    fail(ExitCode::data, fmt::format("{}: cannot be examined ({})", path, error.code().message()), FailedOn::all_ranks);
   }
 }
 

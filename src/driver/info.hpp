@@ -1,4 +1,4 @@
-// `partita info`: what a deck asks for, or a file of a run holds.
+// `partita info`: what a deck specifies, or what a file of a run contains.
 #pragma once
 #include <string>
 
@@ -6,10 +6,10 @@
 
 namespace partita {
 
-// Of an HDF5 file: where it comes from, and each dataset with its shape and type. Of a text (a log, a summary): its first lines. Of a run
-// directory: its status, checkpoints and parts. Failure(data) for what is none of these.
+// For an HDF5 file: where it comes from, and each dataset with its shape and type. For a text (a log, a summary): its first lines. For a
+// run directory: its status, checkpoints and parts. Failure(data) for anything else.
 std::string describe_file(std::string const& path);
-// What a deck names in its sections, and how its run stands.
+// The types named in a deck's sections, and the status of its run.
 std::string describe_deck(deck::Document const&);
 
 }  // namespace partita

@@ -44,12 +44,13 @@ class Loader {
     });
   }
 
-  // Null where the keys make none, which the deck's check says.
+  // Null where the keys do not make a model, which the deck's check reports.
   std::unique_ptr<Model> load_model(std::string const& section) {
     deck::Block const* const block = given(deck_, section);
     if (!block || !has_sizes(*block)) return nullptr;
     std::unique_ptr<Model> model;
-    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_); });
+    ArrayList nothing_made;  // where files are not looked at: what rules ask a model is known from its keys
+    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_, loaded_.files ? Arrays() : Arrays(nothing_made)); });
     if (model && loaded_.files) attempt(deck_, *block, "from", problems_, [&] { warm_start(*model, *block, ranks_, inputs_); });
     return model;
   }

@@ -11,9 +11,9 @@ namespace partita {
 
 enum class LookAt { deck_alone, files };
 
-// The models of a deck and, unless the deck alone is looked at, its data and what other runs have left, as a run begins with them: items
-// are shown as the model's units have them. What cannot be loaded is a problem at the key that names it, and is left out. What was read is
-// among `inputs`. Collective; the same problems on all ranks.
+// Loads the models of a deck and, unless only the deck is checked, its data and the results of other runs, in the form in which a run
+// starts with them: items have the values of the model's units. What cannot be loaded is left out, with a problem at the key that names
+// it. Adds what was read to `inputs`. Collective; the same problems on all ranks.
 Loaded load(deck::Document const&, LookAt, random::Key, Communicator const&, Inputs& inputs, std::vector<deck::Problem>&);
 
 }  // namespace partita

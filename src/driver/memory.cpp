@@ -1,161 +1,257 @@
-// What a run will hold in memory, from its deck alone.
+// What a run will hold in memory, from its deck alone: every class lists its arrays, for each of the ranks.
 #include "core/memory.hpp"
 
+#include <map>
+
+#include "data/load.hpp"
+#include "driver/evaluation.hpp"
+#include "driver/layout.hpp"
 #include "driver/registry.hpp"
-#include "driver/task.hpp"
-#include "generators/flow_generator.hpp"
-#include "generators/hee_generator.hpp"
-#include "io/samples.hpp"
+#include "io/collective_file.hpp"
+#include "models/hee_joint.hpp"
 #include "objectives/contrastive_divergence.hpp"
 #include "objectives/hee_local.hpp"
-#include "objectives/reverse_kl.hpp"
 #include "objectives/train_options.hpp"
 #include "samplers/chain_options.hpp"
+#include "samplers/rejection_runs.hpp"
 
 namespace partita {
 namespace {
 
-class Table {
+class MemoryTable {
  public:
-  void add(std::string const& what, double bytes) {
-    text_ += fmt::format("# {:<44} {:>12}\n", what, readable_bytes(bytes));
-    total_ += bytes;
+  MemoryTable(deck::Document const& deck, Index ranks) : deck_(deck), ranks_(ranks) {}
+
+  std::string text() {
+    set_copies(ranks_);
+    list_data();
+    if (deck::Block const* block = given(deck_, "model")) list_task(*block);
+    list_estimators();
+    return table() + notes_;
   }
-  void add_parameters(Model const& model, bool train, Index ranks) {
-    auto const n = static_cast<double>(model.parameters().extent(0)), copies = train ? 3. + 2 + 2 : 1.;
-    if (n > 0)
-      add(fmt::format("{:.0f} parameters{}", n, train ? ", gradient, optimizer, averages" : ""),
-          static_cast<double>(ranks) * copies * n * sizeof(Real));
-  }
-  std::string finish() const { return text_ + fmt::format("# {:<44} {:>12}\n", "total", readable_bytes(total_)); }
 
  private:
-  std::string text_;
-  double total_ = 0;
+  // f(a rank's share) for ranks with different numbers of tiles; what it lists counts as often as there are such ranks.
+  template <class List>
+  void on_ranks(Tiling const& tiling, List const& list) {
+    std::map<Index, std::pair<int, Index>> kinds;  // by number of tiles: the first such rank, and how many there are
+    for (int rank = 0; rank < static_cast<int>(ranks_); rank++)
+      kinds.try_emplace(Share{tiling, rank, static_cast<int>(ranks_)}.mine().count, rank, 0).first->second.second++;
+    for (auto kind = kinds.rbegin(); kind != kinds.rend(); ++kind) {
+      set_copies(kind->second.second);
+      list(Share{tiling, kind->second.first, static_cast<int>(ranks_)});
+    }
+    set_copies(ranks_);
+  }
+  void set_copies(Index n) {
+    for (ArrayList* list : {&of_data_, &reading_, &held_, &recording_, &writing_, &finishing_}) list->set_copies(n);
+  }
+
+  void list_data() {
+    deck::Block const* block = given(deck_, "data");
+    if (!block) return;
+    try {
+      data_ = data::list(Arrays(of_data_), Arrays(reading_), *block);
+    } catch (Failure const& failure) {
+      notes_ += fmt::format("# and the data, read whole by each rank, which are not here ({})\n", failure.what());
+    }
+  }
+
+  void list_task(deck::Block const& block) {
+    model_ = make_model(block, {}, Arrays(held_).in("model"));
+    if (auto* memory = if_can<AssociativeMemory>(model_.get()); memory && memory->patterns() == 0)
+      memory->expect(data_ ? data_->rows - data_->test_rows : 1, Arrays(held_).in("model"));
+    if (deck_.task == "train") list_training();
+    if (deck_.task == "sample") list_sampling();
+    if (deck_.task == "generate") list_generation();
+  }
+
+  void list_training() {
+    Index const n = parameter_count(*model_);
+    TrainingParameters(Arrays(held_), n);
+    make_optimizer(deck_.at("optimizer"), n, Arrays(held_));
+    ArrayList unused;
+    auto const laid = list_objective(deck_, 0, static_cast<int>(ranks_), *model_, Arrays(unused));
+    on_ranks(laid.tiling, [&](Share const& share) {
+      list_objective(deck_, share.rank, share.ranks, *model_, Arrays(held_));
+      if (auto const* hee = if_can<Hee>(model_.get())) list_log_joint(Arrays(recording_), *hee, share);
+      if (laid.generations == 0) return list_stripe(std::min(n * static_cast<Index>(sizeof(Real)), bytes_of_stripe));
+      list_moves(share, laid.generations);
+      list_draws(chains_format(output(), share, model_->dimension(), training_statistics()));
+      list_read_back(share, laid.generations);
+    });
+    note_cost_of_training();
+  }
+
+  void list_sampling() {
+    auto const options = deck_.at("sampler").as<ChainOptions>();
+    auto const sampler = make_sampler(deck_.at("sampler"));
+    Index const draws = std::max<Index>(0, (options.steps - options.warmup) / options.thin);
+    on_ranks(sampling_tiling(options, *model_, *sampler), [&](Share const& share) {
+      Chains("chains", share.tiling, share.mine(), model_->dimension(), Arrays(held_));
+      SamplingScalars(Arrays(held_), share);
+      if (sampler->adjusted()) RejectionRuns(share.tiling, share.mine(), Arrays(held_));
+      model_->work(Arrays(held_).in("model"), tiles_in_flight(share.mine().count), share.tiling.width);
+      list_moves(share, 1);
+      list_draws(chains_format(output(), share, model_->dimension(), sampling_statistics(if_can<EnergyModel>(model_.get()) != nullptr)));
+      list_read_back(share, draws);
+    });
+    double const chain_steps = static_cast<double>(options.chains) * static_cast<double>(options.steps);
+    notes_ += fmt::format("# cost: {:.4g} chain-steps, {:.4g} energy evaluations; files: {} of samples in {} draws\n", chain_steps,
+                          chain_steps * sampler->evaluations_per_step(),
+                          readable_bytes(static_cast<double>(draws) * static_cast<double>(options.chains) *
+                                         static_cast<double>(model_->dimension() * 4 + 13)),
+                          draws);
+  }
+
+  // The sampler's arrays for so many sets of chains.
+  void list_moves(Share const& share, Index sets) {
+    auto const sampler = make_sampler(deck_.at("sampler"));
+    if (!sampler) return;
+    for (Index set = 0; set < (sampler->rungs() > 1 ? sets : 1); set++) sampler->list(Arrays(held_).in("sampler"), *model_, share);
+  }
+
+  void list_generation() {
+    ArrayList unused;
+    auto const laid = list_generator(deck_, 0, static_cast<int>(ranks_), *model_, Arrays(unused), Arrays(unused));
+    on_ranks(laid.tiling, [&](Share const& share) {
+      list_generator(deck_, share.rank, share.ranks, *model_, Arrays(held_), Arrays(finishing_));
+      SampleFormat format{share.tiling, share.mine(), {}, {}, 1};
+      for (auto const& v : laid.variables) format.posterior.push_back({v.name, v.size});
+      for (Index s = 0; s < laid.statistics; s++) format.statistics.push_back({"", StoredAs::real64, ""});
+      list_draws(format);
+      list_read_back(share, 1);
+    });
+  }
+
+  OutputOptions output() const { return deck_.at("output").as<OutputOptions>(); }
+
+  void list_draws(SampleFormat const& format) {
+    SampleWriter::list(Arrays(held_), format);
+    Index widest = 0;
+    for (auto const& v : format.posterior) widest = std::max(widest, v.size * static_cast<Index>(sizeof(Real)));
+    Index const of_chain = format.draws_per_part * std::max<Index>(widest, format.statistics.empty() ? 0 : 8);
+    Index const chains = format.mine.count * format.tiling.width;
+    Index const part = rows_of_stripe(chains, of_chain, format.tiling.width) * of_chain;
+    list_stripe(std::max(part, std::min(parameter_count(*model_) * static_cast<Index>(sizeof(Real)), bytes_of_stripe)));
+  }
+  void list_stripe(Index bytes) { Arrays(writing_).count<char>("a stripe of a sample part or checkpoint", bytes); }
+
+  // Samples that estimators and the verdict on convergence read back: of a run whose estimators do not look at them, some (evaluation.cpp).
+  void list_read_back(Share const& share, Index draws) {
+    bool const looks = looks_at_samples(deck_), judges = deck_.task == "sample" || asks_for_convergence(deck_);
+    if (draws == 0 || (!looks && deck_.task != "sample")) return;
+    Index const d = model_->dimension(), all = share.tiling.chains, here = share.mine().count * share.tiling.width;
+    Index const judged = looks ? all : chains_judged(all, draws, d);
+    Arrays(finishing_).count<float>("samples read back", std::min(here, judged), draws, d);
+    Arrays(finishing_).count<double>("energies read back", std::min(here, judged), draws);
+    // Its values, those of both halves, their order, ranks, and what is made of these.
+    if (judges) Arrays(finishing_).count<double>("a series whose convergence is judged", 7, judged, draws);
+  }
+
+  void list_estimators() {
+    for (deck::Block const* block : deck_.all("estimator")) list_estimator(*block);
+  }
+  void list_estimator(deck::Block const& block) {
+    auto const number = [&](char const* key) { return std::get<std::int64_t>(block.find(key)->value); };
+    Index const d = data_ ? data_->entries : model_ ? model_->dimension() : 0;
+    Arrays const arrays = Arrays(finishing_).in(block.type);
+    if (block.type == "energy_distance" || block.type == "sliced_wasserstein")
+      arrays.count<double>("points of both sides, and as gathered", 4, number("points"), d);
+    if (block.type == "observed_data") arrays.count<float>("items, and the file of them", 2, number("points"), d);
+    if (auto const* flow = if_can<Nice>(model_.get()); flow && block.type == "flow") {
+      Index const samples = divide_up(number("samples"), ranks_);
+      arrays.count<Real>("latents and samples", samples, 2 * flow->latent_dimension() + flow->dimension());
+      arrays.count<double>("energies and weights", 6, samples);
+    }
+    if (auto const* hee = if_can<Hee>(model_.get())) list_hee_estimator(*hee, block, arrays);
+    if (if_can<SoftmaxRbm>(model_.get()) && block.type == "ratings")
+      arrays.count<Real>("weights and biases on the host", parameter_count(*model_));
+  }
+
+  void list_hee_estimator(Hee const& hee, deck::Block const& block, Arrays const& arrays) {
+    if (!data_ || (block.type != "reconstruction" && block.type != "log_likelihood")) return;
+    Index const asked = std::get<std::int64_t>(block.find("items")->value),
+                available = data_->test_rows > 0 ? data_->test_rows : data_->rows,
+                items = asked > 0 ? std::min(asked, available) : available;
+    arrays.count<double>("items", items, hee.dimension());
+    if (block.type == "log_likelihood" && hee.linear_gaussian()) {
+      finishing_.set_copies(1);
+      arrays.count<double>("training items, on the root", data_->rows - data_->test_rows, hee.dimension());
+      finishing_.set_copies(ranks_);
+    }
+    if (block.type != "reconstruction") return;
+    Index const units = hee.dimension() + hee.units(), width = std::min(hee_tile_width, round_up(items, lane_quantum));
+    auto options = block.as<HeeLangevinOptions>();
+    options.aprime = hee.gaussian_conditionals() ? "closed_form" : "interneuron";
+    HeeLangevin const dynamics(options, hee);
+    Share const share{{items, width}, 0, static_cast<int>(ranks_)};
+    Index const tiles = share.mine().count;
+    dynamics.make_chains(share.tiling, share.mine(), arrays);
+    dynamics.list_work(arrays, tiles, width, false);
+    arrays.count<Real>("sums of the layers", tiles, units, pitch_of(width));
+    arrays.count<double>("means of all items", items, units);
+    list_inverse_couplings(arrays, hee);
+  }
+
+  void note_cost_of_training() {
+    auto const train = deck_.at("train").as<TrainOptions>();
+    double const updates = static_cast<double>(train.updates), batch = static_cast<double>(train.batch);
+    auto const* sampler = given(deck_, "sampler");
+    if (!sampler || deck_.at("objective").type == "reverse_kl") return;
+    if (auto const* hee = if_can<Hee>(model_.get())) {
+      auto const o = deck_.at("objective").as<HeeLocalOptions>();
+      double const steps =
+          updates * static_cast<double>(o.steps_per_update) * (1 + static_cast<double>(o.warmup) / static_cast<double>(o.steps_per_batch));
+      HeeLangevin const dynamics(sampler->as<HeeLangevinOptions>(), *hee);
+      notes_ += fmt::format("# cost: {:.4g} chain-steps, {:.3g} GFLOP in matrix products\n", steps * batch,
+                            1e-9 * steps * batch * dynamics.flops_per_step(true));
+      return;
+    }
+    auto const k = static_cast<double>(deck_.at("objective").as<ContrastiveOptions>().sampler_steps);
+    notes_ += fmt::format("# cost: {:.4g} chain-steps in {:.0f} updates", updates * k * batch, updates);
+    if (auto const* differentiable = if_can<DifferentiableModel>(model_.get()))
+      notes_ += fmt::format(", {:.3g} GFLOP in matrix products", 1e-9 * updates * batch * differentiable->flops_per_evaluation() * (k + 3));
+    notes_ += "\n";
+  }
+
+  static std::string line(std::string const& what, std::string const& extents, double bytes) {
+    return fmt::format("# {:<58} {:>24} {:>10}\n", what, extents, readable_bytes(bytes));
+  }
+  static std::string lines(ArrayList const& list) {
+    std::string out;
+    for (ArrayList::Line const& l : list.lines()) out += line(l.name, fmt::format("({})", fmt::join(l.extents, ", ")), l.bytes);
+    return out;
+  }
+
+  static std::string part(std::string const& when, ArrayList const& list) {
+    return list.lines().empty() ? "" : fmt::format("# {}:\n", when) + lines(list);
+  }
+
+  // What is held all the time, and at most the largest of what is needed now and then.
+  std::string table() const {
+    std::string out = lines(of_data_) + part("while they are read", reading_) + part("from then on", held_);
+    double most = 0;
+    for (auto const& [when, list] : {std::pair{"while a row of the history is made", &recording_},
+                                     {"while files are written", &writing_},
+                                     {"at the end, for samples and estimators", &finishing_}}) {
+      out += part(when, *list);
+      most = std::max(most, list->bytes());
+    }
+    return out + line("total, at the most", "", of_data_.bytes() + std::max(reading_.bytes(), held_.bytes() + most));
+  }
+
+  deck::Document const& deck_;
+  Index ranks_;
+  ArrayList of_data_, reading_;  // and what is needed beside them while they are read, before all that follows
+  ArrayList held_, recording_, writing_, finishing_;
+  std::optional<data::Size> data_;
+  std::unique_ptr<Model> model_;
+  std::string notes_;
 };
-
-// Chains of an energy that a sampler moves.
-std::string of_energy(deck::Document const& deck, Index ranks) {
-  Table table;
-  auto const& sampler_block = deck.at("sampler");
-  auto const model = make_model(deck.at("model"), {});
-  auto const sampler = make_sampler(sampler_block);
-  auto const chains = sampler_block.as<ChainOptions>();
-  Index const d = model->dimension(), rows = sampler->work_rows(d);
-  bool const train = deck.task == "train";
-  Index const batch = train ? deck.at("train").as<TrainOptions>().batch : chains.chains;
-  Tiling const tiling{batch, chains.width(batch, d, train ? 4 : 1 + divide_up(rows, d))};
-  double const tile = static_cast<double>(sizeof(Real) * static_cast<std::size_t>(tiling.pitch()));  // bytes of a row of a tile
-  double const tiles = static_cast<double>(tiling.tiles()),
-               in_flight = static_cast<double>(ranks) * static_cast<double>(tiles_in_flight(divide_up(tiling.tiles(), ranks)));
-  double const dimension = static_cast<double>(d);
-  std::string const shape = fmt::format("{} tiles of {}", tiling.tiles(), tiling.width);
-
-  double sets = 1;
-  if (train) {
-    auto const& objective = deck.at("objective");
-    if (objective.type == "persistent_cd" || objective.type == "greedy_cd")
-      sets = static_cast<double>(divide_up(objective.as<PersistentOptions>().chains, batch));
-    table.add("minibatch (" + shape + ")", tiles * dimension * tile);
-  }
-  table.add(train ? fmt::format("chains ({:.0f} batches)", sets) : "chains (" + shape + ")",
-            sets * tiles * (dimension * (sampler->keeps_velocity() ? 2 : 1) + 2) * tile);
-  if (sampler->rungs() > 1)
-    table.add(fmt::format("chains of {} further rungs", sampler->rungs() - 1),
-              sets * tiles * static_cast<double>(sampler->rungs() - 1) * (dimension + 7) * tile);
-  table.add("gradient and work of the tiles in flight", in_flight * (static_cast<double>(rows) + dimension) * tile);
-  table.add("model's work memory", static_cast<double>(ranks) * static_cast<double>(model->work_bytes(
-                                                                    tiles_in_flight(divide_up(tiling.tiles(), ranks)), tiling.width)));
-  table.add_parameters(*model, train, ranks);
-  if (!train) {
-    double const draws = static_cast<double>(std::max<Index>(0, (chains.steps - chains.warmup) / chains.thin));
-    double const bytes = draws * static_cast<double>(chains.chains) * (dimension * sizeof(Real) + 13);
-    table.add("draws waiting for their part, at most", std::min(bytes, static_cast<double>(part_bytes)));
-    double const chain_steps = static_cast<double>(chains.chains) * static_cast<double>(chains.steps);
-    return table.finish() + fmt::format("# cost: {:.4g} chain-steps, {:.4g} energy evaluations; files: {} of samples in {:.0f} draws\n",
-                                        chain_steps, chain_steps * sampler->evaluations_per_step(), readable_bytes(bytes), draws);
-  }
-  auto const updates = static_cast<double>(deck.at("train").as<TrainOptions>().updates);
-  auto const k = static_cast<double>(deck.at("objective").as<ContrastiveOptions>().sampler_steps);
-  std::string const cost = fmt::format("# and the data, read whole by each rank\n# cost: {:.4g} chain-steps in {:.0f} updates",
-                                       updates * k * static_cast<double>(batch), updates);
-  auto const* differentiable = if_can<DifferentiableModel>(model.get());
-  if (!differentiable) return table.finish() + cost + "\n";
-  return table.finish() + cost +
-         fmt::format(", {:.3g} GFLOP in matrix products\n",
-                     1e-9 * updates * static_cast<double>(batch) * differentiable->flops_per_evaluation() * (k + 3));
-}
-
-// Layers of an hee.
-std::string of_hee(deck::Document const& deck, Index ranks) {
-  Table table;
-  bool const train = deck.task == "train";
-  auto const model = make_model(deck.at("model"), {});
-  auto const& hee = as<Hee>(*model);
-  HeeLangevin const dynamics(deck.at("sampler").as<HeeLangevinOptions>(), hee);
-  Index const group = train ? 1 : deck.at("generator").as<HeeMarginalOptions>().latent_chains;
-  Index const chains =
-      train ? deck.at("train").as<TrainOptions>().batch
-            : deck.at("generator").as<GeneratorOptions>().samples * (deck.at("generator").type == "hee_marginal" ? group : 1);
-  Index const asked = train ? deck.at("sampler").as<ChainOptions>().tile_width : deck.at("generator").as<GeneratorOptions>().tile_width;
-  Tiling const tiling{chains, hee_width(asked, chains)};
-  auto const in_flight = tiles_in_flight(divide_up(tiling.tiles(), ranks));
-  table.add(fmt::format("layers and fast neurons ({} tiles of {})", tiling.tiles(), tiling.width),
-            static_cast<double>(tiling.tiles()) * static_cast<double>(dynamics.make_chains(tiling, {0, 1}).bytes()));
-  table.add("work of the tiles in flight", static_cast<double>(ranks) * static_cast<double>(dynamics.work_bytes(in_flight, tiling.width)));
-  table.add_parameters(hee, train, ranks);
-  double steps = 0;
-  if (train) {
-    auto const o = deck.at("objective").as<HeeLocalOptions>();
-    steps = static_cast<double>(deck.at("train").as<TrainOptions>().updates) * static_cast<double>(o.steps_per_update);
-    steps *= 1 + static_cast<double>(o.burn_in) / static_cast<double>(o.steps_per_batch);
-  }
-  if (!train) return table.finish();
-  double const chain_steps = steps * static_cast<double>(chains);
-  return table.finish() +
-         fmt::format("# and the data, read whole by each rank\n# cost: {:.4g} chain-steps, {:.3g} GFLOP in matrix products\n", chain_steps,
-                     1e-9 * chain_steps * dynamics.flops_per_step(true));
-}
-
-// Latents and values of a flow.
-std::string of_flow(deck::Document const& deck, Index ranks) {
-  Table table;
-  bool const train = deck.task == "train";
-  auto const model = make_model(deck.at("model"), {});
-  auto const& flow = as<Nice>(*model);
-  Index const samples = train ? deck.at("train").as<TrainOptions>().batch : deck.at("generator").as<GeneratorOptions>().samples;
-  Tiling const tiling{samples, flow_width(train ? deck.at("objective").as<ReverseKlOptions>().tile_width
-                                                : deck.at("generator").as<GeneratorOptions>().tile_width,
-                                          samples)};
-  double const row = static_cast<double>(tiling.tiles() * tiling.pitch()) * sizeof(Real);
-  table.add(fmt::format("latents{} ({} tiles of {})", train ? "" : " and samples", tiling.tiles(), tiling.width),
-            (train ? 1. : 2.) * static_cast<double>(flow.latent_dimension() + 2) * row);
-  table.add("flow's work memory", static_cast<double>(ranks) * static_cast<double>(flow.work_bytes(1, tiling.width)));
-  table.add_parameters(flow, train, ranks);
-  return table.finish();
-}
-
-// A model alone: no sampler moves chains of it.
-std::string of_model(deck::Document const& deck, Index ranks) {
-  Table table;
-  bool const train = deck.task == "train";
-  auto const model = make_model(deck.at("model"), {});
-  table.add_parameters(*model, train, ranks);
-  if (train)
-    table.add("minibatch",
-              static_cast<double>(sizeof(Real)) * static_cast<double>(deck.at("train").as<TrainOptions>().batch * model->dimension()));
-  return table.finish() + "# and the data, read whole by each rank, and the samples\n";
-}
 
 }  // namespace
 
-std::string memory_estimate(deck::Document const& deck, Index ranks) {
-  deck::Block const *model = deck.find("model"), *sampler = deck.find("sampler");
-  if (!model || !model->given) return Table().finish() + "# and the points, read whole by each rank\n";
-  if (deck.task == "estimate") return of_model(deck, ranks);
-  if (model->type == "nice") return of_flow(deck, ranks);
-  if (!sampler || !sampler->given) return of_model(deck, ranks);
-  return model->type == "hee" ? of_hee(deck, ranks) : of_energy(deck, ranks);
-}
+std::string memory_estimate(deck::Document const& deck, Index ranks) { return MemoryTable(deck, ranks).text(); }
 
 }  // namespace partita

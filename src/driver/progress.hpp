@@ -1,4 +1,4 @@
-// The progress line: how far, how fast, how long still.
+// The progress line: the step, the rate and the time left.
 #pragma once
 #include <chrono>
 #include <string>

@@ -53,7 +53,8 @@ deck::Section model_section() {
   using O = WarmStart;
   return {.name = "model",
           .doc = "the energy E(x); p(x) = exp(-E(x)) / Z",
-          .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, whose parameters to start from; empty: none")
+          .common = {deck::key("from", &O::from,
+                               "run directory, checkpoint or HDF5 file of arrays whose parameters the model starts with; empty: none")
                          .free_on_restart()},
           .types = schemas(models()),
           .required_for = {"sample", "train", "generate"}};
@@ -61,11 +62,13 @@ deck::Section model_section() {
 
 deck::Section target_section() {
   using O = WarmStart;
-  deck::Section s{.name = "target",
-                  .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
-                  .common = {deck::key("from", &O::from, "run, checkpoint, or HDF5 file of arrays, with its learnt parameters; empty: none")
-                                 .free_on_restart()},
-                  .tasks = {"train", "generate", "estimate"}};
+  deck::Section s{
+      .name = "target",
+      .doc = "the energy U(x) that a flow learns to sample; p(x) = exp(-U(x)) / C",
+      .common = {deck::key("from", &O::from,
+                           "run directory, checkpoint or HDF5 file of arrays with the learnt parameters of the target; empty: none")
+                     .free_on_restart()},
+      .tasks = {"train", "generate", "estimate"}};
   for (auto const& m : models())
     if (m.can.has<DifferentiableModel>() && !m.can.has<Rbm>()) s.types.push_back(m.schema);
   return s;
@@ -87,7 +90,7 @@ deck::Section sampler_section() {
 
 deck::Section generator_section() {
   return {.name = "generator",
-          .doc = "how a model makes samples of its own",
+          .doc = "the model's own generator of samples",
           .common = generator_keys(),
           .types = schemas(generators()),
           .tasks = {"generate"},
@@ -96,7 +99,7 @@ deck::Section generator_section() {
 
 deck::Section optimizer_section() {
   return {.name = "optimizer",
-          .doc = "from gradients to parameters",
+          .doc = "how an update changes the parameters along the gradient",
           .common = optimizer_keys(),
           .types = schemas(optimizers()),
           .default_type = "adam",
@@ -213,7 +216,9 @@ std::vector<EstimatorEntry> const& estimators() {
   return table;
 }
 
-std::unique_ptr<Model> make_model(deck::Block const& block, random::Key key) { return named(models(), block.type).make(block, key); }
+std::unique_ptr<Model> make_model(deck::Block const& block, random::Key key, Arrays arrays) {
+  return named(models(), block.type).make(block, key, arrays);
+}
 std::unique_ptr<Sampler> make_sampler(deck::Block const& block) {
   auto const& entry = named(samplers(), block.type);
   return entry.make ? entry.make(block) : nullptr;
@@ -226,8 +231,19 @@ std::unique_ptr<Generator> make_generator(RunContext const& c, Model& model, dat
   return named(generators(), c.deck.at("generator").type)
       .make({c.deck, c.ranks, c.key, [&c] { return make_target(c); }, [&c] { return make_sampler(c.deck.at("sampler")); }, model, data});
 }
-std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters) {
-  return named(optimizers(), block.type).make(block, parameters);
+std::unique_ptr<Optimizer> make_optimizer(deck::Block const& block, Index parameters, Arrays arrays) {
+  return named(optimizers(), block.type).make(block, parameters, arrays);
+}
+
+ObjectiveEntry::Laid list_objective(deck::Document const& deck, int rank, int ranks, Model const& model, Arrays arrays) {
+  auto const list_target = [&deck](Arrays of_target) { return make_model(deck.at("target"), {}, of_target); };
+  return named(objectives(), deck.at("objective").type)
+      .list({deck, rank, ranks, deck.at("run").as<RunOptions>().summation(), list_target, model, arrays});
+}
+GeneratorEntry::Laid list_generator(deck::Document const& deck, int rank, int ranks, Model const& model, Arrays held, Arrays at_end) {
+  auto const list_target = [&deck](Arrays of_target) { return make_model(deck.at("target"), {}, of_target); };
+  auto const sampler = [&deck] { return make_sampler(deck.at("sampler")); };
+  return named(generators(), deck.at("generator").type).list({deck, rank, ranks, list_target, sampler, model, held, at_end});
 }
 
 std::unique_ptr<DifferentiableModel> make_target(RunContext const& c) {
@@ -262,7 +278,7 @@ std::string list(std::string const& kind) {
     out += fmt::format("{}\n", name);
     for (deck::Schema const& s : section.types) out += fmt::format("  {:<24} {}\n", s.type, s.doc);
   }
-  require_all(!out.empty(), ExitCode::usage, "'partita list {}': nothing of that name; there are {}", kind, kinds);
+  require_all(!out.empty(), ExitCode::usage, "'partita list {}': unknown; use one of {}", kind, kinds);
   return out;
 }
 

@@ -35,7 +35,7 @@ class Loop {
 
   void restore(CheckpointFile const& from) {
     require_all(from.step <= task_.total(), ExitCode::usage,
-                "{} is at step {} already and the deck asks for {} in all; ask for {} or more, or give the shorter run another run.output",
+                "{} is at step {} already, but the deck has {} steps in all; set {} or more, or give the shorter run another run.output",
                 from.path.string(), from.step, task_.total(), from.step);
     context_.inputs.require_same(read_checkpoint_info(from).inputs, from.path.string());
     together(context_.ranks, [&] { task_.size_state(from); });
@@ -47,25 +47,24 @@ class Loop {
     log::info("continuing from {} (step {} of {})", from.path.string(), step_, task_.total());
   }
 
-  // From another run's checkpoint: samples, history and what is left out begin here.
+  // Starts from another run's checkpoint: samples, history and the other groups that are left out begin here.
   void fork(Start const& start) {
     CheckpointFile const& from = *start.from;
-    require_all(
-        from.step < task_.total(), ExitCode::usage,
-        "{} is of step {}, and the deck asks for {} in all: a run that begins there has nothing to do; ask for more steps, or begin "
-        "from an earlier checkpoint",
-        from.path.string(), from.step, task_.total());
+    require_all(from.step < task_.total(), ExitCode::usage,
+                "{} is of step {}, but the deck has {} steps in all: a run that begins there has nothing to do; set more steps, or begin "
+                "from an earlier checkpoint",
+                from.path.string(), from.step, task_.total());
     std::vector<std::string> absent;
     try {
       absent = read_checkpoint_in_part(from, context_.ranks, state().without(start.left_out));
     } catch (Failure const& f) {
       if (f.code() != ExitCode::data || start.different.empty()) throw;
       fail(ExitCode::usage,
-           fmt::format("{}; a fork keeps the sizes of the run that it begins from, and the decks differ in\n  {}", f.what(),
+           fmt::format("{}; a fork keeps the sizes of the run from which it begins, but the decks differ in\n  {}", f.what(),
                        fmt::join(start.different, "\n  ")),
            f.where(), f.location(), f.leave());
     }
-    for (std::string const& name : absent) log::warning("{} holds no {}, which starts anew", from.path.string(), name);
+    for (std::string const& name : absent) log::warning("{} has no {}, which keeps its initial value", from.path.string(), name);
     step_ = from.step;
     task_.forked(step_);
     log::info("a fork of {} (step {} of {})", from.path.string(), step_, task_.total());
@@ -75,7 +74,7 @@ class Loop {
   bool run() {
     Index longest = 1;  // steps of a block, so that signals are answered in time; results do not depend on it
     progress_.start(step_);
-    if (step_ > 0 || task_.most_rollbacks() > 0) save();  // a fork, or a start to go back to
+    if (step_ > 0 || task_.most_rollbacks() > 0) save();  // a fork, or a starting point to which the training may go back
     if (step_ == 0) task_.at_boundary(0);
     while (step_ < task_.total()) {
       Index const steps = std::min({task_.next_boundary(step_) - step_, longest, task_.total() - step_, steps_to_checkpoint()});
@@ -146,7 +145,7 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
 
 double walltime(RunOptions const& o) { return o.walltime.empty() ? 0 : deck::seconds(o.walltime); }
 
-// While there is nothing to save that the checkpoint of this step, or the deck alone, would not give again.
+// For the time in which the run has no results beyond the checkpoint of this step (step 0: beyond the deck).
 std::unique_ptr<NothingToSave> nothing_to_save(RunContext const& c, StatusRecord const& status, Index step) {
   std::optional<NothingToSave::Clock::time_point> deadline;
   if (double const limit = walltime(c.options); limit > 0)
@@ -168,7 +167,7 @@ std::unique_ptr<NothingToSave> nothing_to_save(RunContext const& c, StatusRecord
   });
 }
 
-// One attempt of a run's steps; what it was built of goes with it.
+// One attempt at a run's steps, with everything that was built for it.
 struct Attempt {
   std::unique_ptr<Task> task;
   StopConditions conditions;
@@ -187,7 +186,7 @@ struct Attempt {
 };
 
 // Runs the steps to their end, or until they stop early. A training that diverges goes back to its last checkpoint with smaller steps, as
-// often as it may, by the very way in which a run continues.
+// often as it is allowed to, in the same way in which a run continues.
 std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, Start start, StatusRecord const& status) {
   std::optional<Index> last_target;
   for (Index here = 0, before = 0;; here++) {
@@ -214,7 +213,7 @@ std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, 
   }
 }
 
-// Collective: what the run in this directory said last; empty where there is none.
+// Collective: the last status of the run in this directory; empty where there is none.
 struct LastWord {
   std::string reason, fork_of;
   std::optional<RunStatus> finished;  // on the root: of a run that was done, with its deck
@@ -234,7 +233,7 @@ LastWord last_word(RunDirectory const& directory, Communicator const& ranks) {
   ranks.broadcast(last.fork_of);
   return last;
 }
-// By the root: whether a failure left a finished run as it was, which is then said again.
+// Called by the root: whether a failure left a finished run unchanged; if so, restores its deck and status.
 bool stays_finished(RunDirectory const& directory, LastWord const& last, Failure const& failure, bool continues, bool gained) {
   bool const refused = failure.code() == ExitCode::usage || failure.code() == ExitCode::data;
   if (!last.finished || !refused || !continues || gained) return false;
@@ -243,7 +242,7 @@ bool stays_finished(RunDirectory const& directory, LastWord const& last, Failure
   return true;
 }
 
-// They are in summary.json.
+// Called once the metrics are in summary.json.
 void forget_finished_estimators(RunContext const& c) {
   on_root(c.ranks, [&] { std::filesystem::remove(c.directory.finished_estimators()); });
 }
@@ -271,7 +270,7 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
   return static_cast<int>(code);
 }
 
-// What the deck names, with what it says against the run said once. Models but that of an estimate are made anew by the task.
+// Loads what the deck names, and reports warnings about it once. The task makes its models itself, except in an estimate.
 Loaded load_for(RunContext const& c) {
   Loaded loaded = load_and_check(c.deck, LookAt::files, c.key, c.ranks, c.inputs);
   if (loaded.data)
@@ -282,7 +281,7 @@ Loaded load_for(RunContext const& c) {
   return loaded;
 }
 
-// With PARTITA_CHECK_IS_COMPLETE=1 in the environment, as tests have it: a deck that is refused after its check is a bug.
+// With PARTITA_CHECK_IS_COMPLETE=1 in the environment, which tests set, a deck that is refused after its check is a bug.
 Failure not_of_usage(Failure const& f) {
   char const* const asked = std::getenv("PARTITA_CHECK_IS_COMPLETE");
   if (f.code() != ExitCode::usage || !asked || std::string_view(asked) != "1") return f;
@@ -331,7 +330,7 @@ int run(Arguments const& a, Communicator const& ranks) {
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   bool checked = false;
   try {
-    // Estimators that have finished stay.
+    // Results of estimators that have finished are kept.
     bool const estimators_go_on = options.task == "estimate" && !a.overwrite;
     if (!from && !estimators_go_on) directory.remove_run(ranks);
     on_root(ranks, [&] { directory.write_deck(resolved); });
@@ -357,7 +356,7 @@ int run(Arguments const& a, Communicator const& ranks) {
     return static_cast<int>(ExitCode::done);
   } catch (Failure const& failure) {
     Failure const f = checked ? not_of_usage(failure) : failure;
-    // The directory says why even where a launcher garbles the exit code. Another rank than the root may be the one that knows.
+    // The status gives the reason even if a launcher garbles the exit code. The rank that knows it need not be the root.
     last_words.end();
     if (f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && f.leave() == Leave::in_order) advise_fork(a, context);
     if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw f;

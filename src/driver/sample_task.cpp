@@ -4,6 +4,7 @@
 #include "comm/tile_sums.hpp"
 #include "core/log.hpp"
 #include "driver/evaluation.hpp"
+#include "driver/layout.hpp"
 #include "driver/registry.hpp"
 #include "io/collective_file.hpp"
 #include "models/hee_joint.hpp"
@@ -19,8 +20,8 @@ namespace partita {
 namespace {
 
 constexpr Index adaptation_interval = 20;  // steps between two adaptations of the step size during the warm-up
-constexpr Index still_proposals = 100;     // rejected in a row by a chain of the warm-up for which the step is too long where it is
-constexpr Index rejection_window = 100;    // steps after the warm-up of which runs of rejections are made up, whatever `thin` is
+constexpr Index still_proposals = 100;     // a chain that rejects so many in a row in the warm-up has too long a step where it is
+constexpr Index rejection_window = 100;    // steps per window in which rejections are counted after the warm-up, for any `thin`
 
 class SampleTask : public Task {
  public:
@@ -32,11 +33,10 @@ class SampleTask : public Task {
         model_(make_model(c.deck.at("model"), c.key)),
         energy_model_(if_can<EnergyModel>(model_.get())),
         sampler_(make_sampler(c.deck.at("sampler"))),
-        tiling_(tiling(options_, *model_, *sampler_)),
+        tiling_(sampling_tiling(options_, *model_, *sampler_)),
         mine_(share_of_tiles(tiling_.tiles(), c.ranks.rank(), c.ranks.ranks())),
         chains_("chains", tiling_, mine_, model_->dimension()),
-        energy_("energy", mine_.count, tiling_.pitch()),
-        acceptance_("acceptance", mine_.count, tiling_.pitch()),
+        scalars_({}, share()),
         rejections_(tiling_, mine_),
         history_(c.directory, c.ranks, c.provenance),
         samples_(c.directory, c.ranks, format(), c.provenance) {
@@ -54,9 +54,9 @@ class SampleTask : public Task {
     if (auto const* block = c.deck.find("clamp"); block && block->given) clamp(chains_, *model_, data_, block->as<ClampOptions>());
     sampler_->start_rungs_by(start);
     sampler_->prepare(*model_, chains_, c.key);
-    if (energy_model_) history_.define("energy", "mean of E(x) over all chains");
+    if (energy_model_) history_.define("energy", "mean of E(x) over all chains at this step");
     history_.define("acceptance", "share of proposals accepted since the last adaptation or draw");
-    history_.define("step_size", "of the sampler");
+    history_.define("step_size", "step size of the sampler");
     log::info("{} chains of dimension {} in {} tiles of {}, {} steps ({} draws)", tiling_.chains, model_->dimension(), tiling_.tiles(),
               tiling_.width, options_.steps, draws());
   }
@@ -92,7 +92,7 @@ class SampleTask : public Task {
     if (energy_model_ && (draw || row)) {
       evaluate_energies();
       if (!std::isfinite(last_energy_)) {  // energies overflow before positions do
-        mind_nonfinite_chains(step, energy_);
+        mind_nonfinite_chains(step, scalars_.energy);
         evaluate_energies();
       }
     }
@@ -101,7 +101,7 @@ class SampleTask : public Task {
       double const accepted = acceptance();
       reset_counts();
       rejections_.end_window();
-      // A chain far out, where the step is too long, must come in before the step settles on what suits the others.
+      // A chain far out, where the step is too long, must get away from there before the step adapts to the other chains.
       sampler_->adapt(sampler_->adjusted() && rejections_.still(context_.ranks, still_proposals) > 0 ? 0 : accepted);
       sampler_->adapt_to(*model_, chains_, context_.ranks);
     }
@@ -122,7 +122,7 @@ class SampleTask : public Task {
     samples_.describe_state(state);
   }
 
-  // Chains start anew at steps of the deck, whenever a checkpoint is written in between.
+  // Chains are restarted at steps that the deck fixes, even if a checkpoint is written before.
   std::vector<std::string> may_be_nonfinite() const override {
     return reinitializes() ? std::vector<std::string>{"chains/"} : std::vector<std::string>{};
   }
@@ -130,7 +130,7 @@ class SampleTask : public Task {
   void size_state(CheckpointFile const& from) override { samples_.size_state(from); }
   void restored(Index step) override {
     samples_.cut_back();
-    // The row at the end of a shorter run that goes on is none of the longer one's.
+    // The row at the end of a shorter run is not a row of the longer run that continues it.
     if (step > 0) history_.restore(step % history_interval_ == 0 || step == options_.steps ? step : step - 1);
   }
   void forked(Index) override { samples_.begin_anew(); }
@@ -157,11 +157,12 @@ class SampleTask : public Task {
     out.put_first(sampler_->results());
     if (reinitialized_ > 0)
       out.warnings.push_back(
-          fmt::format("{} times a chain was no longer finite and started anew (sampler.on_nonfinite): averages lack what it would have "
-                      "visited, and hold what comes after a start; use a smaller sampler.step_size",
+          fmt::format("{} times a chain was no longer finite and was restarted (sampler.on_nonfinite): averages lack what it would have "
+                      "visited, and contain the time after its start; use a smaller sampler.step_size",
                       reinitialized_));
     if (auto const* noise = context_.deck.at("sampler").find("noise_scale"); noise && noise->value != deck::Value(1.))
-      out.warnings.push_back("sampler.noise_scale is not 1: the chains do not sample exp(-E / temperature), and no average is one over it");
+      out.warnings.push_back(
+          "sampler.noise_scale is not 1: the chains do not sample exp(-E / temperature), and averages are not averages over it");
     for (std::string& w : warnings_of_rejections()) out.warnings.push_back(std::move(w));
     if (auto const warning = warning_of_large_energies(); !warning.empty()) out.warnings.push_back(warning);
     return out;
@@ -169,9 +170,7 @@ class SampleTask : public Task {
 
  private:
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
-  static Tiling tiling(ChainOptions const& o, Model const& m, Sampler const& s) {
-    return {o.chains, o.width(o.chains, m.dimension(), 1 + divide_up(s.work_rows(m.dimension()), m.dimension()))};
-  }
+  Share share() const { return {tiling_, context_.ranks.rank(), context_.ranks.ranks()}; }
   void warn_of_unused_start() const {
     ChainOptions const usual;
     bool const asked = options_.initial != usual.initial || options_.initial_scale != usual.initial_scale ||
@@ -185,14 +184,10 @@ class SampleTask : public Task {
   Index draws() const { return std::max<Index>(0, (options_.steps - options_.warmup) / options_.thin); }
 
   SampleFormat format() const {
-    std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
-    std::vector<SampleStatistic> statistics{
-        {"acceptance_rate", StoredAs::real32, "share of this chain's proposals accepted since its last draw"},
-        {"diverging", StoredAs::flag, "a proposal since the last draw had a non-finite or huge energy error"}};
-    if (energy_model_) statistics.insert(statistics.begin(), {"energy", StoredAs::real64, "E(x)"});
-    Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling_, variables, statistics);
+    SampleFormat format = chains_format(output_, share(), model_->dimension(), sampling_statistics(energy_model_ != nullptr));
     bool const images = data_ && data_->shape().size() >= 2 && data_->dimension() == model_->visible_dimension();
-    return {tiling_, mine_, variables, statistics, std::max<Index>(1, per_part), images ? data_->shape() : std::vector<Index>{}};
+    if (images) format.image_shape = data_->shape();
+    return format;
   }
 
   void evaluate_energies() {
@@ -201,7 +196,7 @@ class SampleTask : public Task {
     for (Index tile = 0; tile < mine_.count; tile++) {
       Index const lanes = tiling_.lanes(mine_.first + tile), real = tiling_.chains_in(mine_.first + tile);
       auto const row = std::pair(Index{0}, lanes);
-      TileScalars const energy = Kokkos::subview(energy_, std::pair(tile, tile + 1), row);
+      TileScalars const energy = Kokkos::subview(scalars_.energy, std::pair(tile, tile + 1), row);
       energy_model_->energy(chains_.tiles(tile, 1, lanes), energy);
       Kokkos::parallel_reduce(
           "partita::sum_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, real),
@@ -235,7 +230,7 @@ class SampleTask : public Task {
 
   void keep_draw(Index step) {
     Timers::Scope const scope(context_.timers, "samples");
-    auto const rate = acceptance_, flags = diverging_values_;
+    auto const rate = scalars_.acceptance, flags = scalars_.diverging;
     auto const accepted = chains_.accepted, diverging = chains_.diverging;
     Real const per_step = sampler_->adjusted() ? Real(1) / static_cast<Real>(std::max<Index>(since_reset_, 1)) : Real(0);
     bool const adjusted = sampler_->adjusted();
@@ -248,13 +243,13 @@ class SampleTask : public Task {
           flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
         });
     std::vector<TileScalarStorage> statistics{rate, flags};
-    if (energy_model_) statistics.insert(statistics.begin(), energy_);
+    if (energy_model_) statistics.insert(statistics.begin(), scalars_.energy);
     samples_.append(step, {chains_.x}, statistics);
     reset_counts();
   }
 
   bool reinitializes() const { return options_.on_nonfinite == "reinitialize"; }
-  // Where all ranks meet at fixed steps, so that the draws do not depend on when checkpoints are written.
+  // Called at fixed steps, so that the draws do not depend on when checkpoints are written.
   void mind_nonfinite_chains(Index step, TileScalarStorage const& energy = {}) {
     if (!reinitializes()) {
       require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
@@ -268,8 +263,8 @@ class SampleTask : public Task {
     Index const now = restart_nonfinite_chains(context_.ranks, chains_, context_.key, step, options_.distribution(), energy);
     if (now == 0) return;
     reinitialized_ += now;
-    log::warning("{} chain{} not finite at step {} and started anew (last finite mean energy {:.6g})", now, now > 1 ? "s were" : " was",
-                 step, last_finite_energy_);
+    log::warning("{} chain{} not finite at step {} and restarted (last finite mean energy {:.6g})", now, now > 1 ? "s were" : " was", step,
+                 last_finite_energy_);
   }
 
   void end_rejection_window() {
@@ -279,12 +274,12 @@ class SampleTask : public Task {
 
   std::vector<std::string> warnings_of_rejections() {
     if (!sampler_->adjusted() || draws() == 0) return {};
-    end_rejection_window();  // the last one may be shorter
+    end_rejection_window();  // the last window may be shorter
     auto const found = rejections_.find(context_.ranks);
     std::vector<std::string> out;
     if (found.stuck > 0)
       out.push_back(fmt::format(
-          "{} of {} chains rejected {} proposals or more one after the other (acceptance {:.3g}): they were stuck, and "
+          "{} of {} chains rejected at least {} proposals in a row (acceptance {:.3g}): they were stuck, and "
           "every average over chains is biased; {}",
           found.stuck, tiling_.chains, found.length, found.acceptance,
           sampler_->adapts() ? "take a longer sampler.warmup, or start nearer to the bulk (sampler.initial_scale, initial_centre)"
@@ -292,14 +287,14 @@ class SampleTask : public Task {
                                "sampler.step_size, or start nearer to the bulk (sampler.initial_scale, initial_centre)"));
     if (found.diverging > 0)
       out.push_back(
-          fmt::format("{} of {} chains had proposals whose energy error was huge or no number after the warm-up (diverging in "
-                      "sample_stats): there is a region that the step is too long for, and averages may lack it; raise "
+          fmt::format("{} of {} chains had proposals with a huge or non-finite energy error after the warm-up (diverging in "
+                      "sample_stats): there is a region where the step is too long, and averages may lack it; raise "
                       "sampler.target_acceptance or use a smaller sampler.step_size",
                       found.diverging, tiling_.chains));
     return out;
   }
 
-  // Acceptance tests and swaps that differ from the exact ones by a twentieth in their exponent bias what is sampled.
+  // An error of a twentieth in the exponent of acceptance tests and swaps biases the samples.
   std::string warning_of_large_energies() const {
     constexpr double rounding = 0x1p-24, bound = 0.05;
     bool const exact = energy_model_ && energy_model_->sums_in_double() && !(sampler_->rungs() > 1 && if_can<GibbsModel>(model_.get()));
@@ -307,7 +302,8 @@ class SampleTask : public Task {
         !(std::abs(last_energy_) * rounding > bound))
       return {};
     return fmt::format(
-        "energies are near {:.3g}, which single precision knows to {:.2g}: what is accepted or swapped is decided by rounding, and samples "
+        "energies are near {:.3g}, where single precision has an error of {:.2g}: rounding decides what is accepted or swapped, and "
+        "samples "
         "are biased; build in double precision (cmake --preset double), or, where the energy has a constant to choose, keep it below "
         "{:.1g}",
         last_energy_, std::abs(last_energy_) * rounding, bound / rounding);
@@ -318,16 +314,16 @@ class SampleTask : public Task {
   OutputOptions output_;
   data::Dataset const* data_;  // null where the deck has none
   std::unique_ptr<Model> model_;
-  EnergyModel* energy_model_;  // the same; null where it is a score without an energy
+  EnergyModel* energy_model_;  // the same model; null where it is a score without an energy
   std::unique_ptr<Sampler> sampler_;
   Tiling tiling_;
   TileRange mine_;
   Chains chains_;
-  TileScalarStorage energy_, acceptance_, diverging_values_{"diverging values", acceptance_.extent(0), acceptance_.extent(1)};
+  SamplingScalars scalars_;
   RejectionRuns rejections_;  // since the warm-up, before the counts that chains_ holds
   History history_;
   SampleWriter samples_;
-  // Kept over restarts, where the default of a lengthened run would be another.
+  // Part of the state, since the default would differ for a lengthened run.
   Index history_interval_ = output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.steps / 500);
   Index reinitialized_ = 0;
   double last_finite_energy_ = std::numeric_limits<double>::quiet_NaN();

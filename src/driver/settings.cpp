@@ -9,7 +9,7 @@
 namespace partita {
 namespace {
 
-// The count of "1000 steps" or "1000 updates".
+// The number in "1000 steps" or "1000 updates".
 std::optional<Index> counted(std::string const& text) {
   Index n = 0;
   auto const [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
@@ -38,25 +38,25 @@ deck::Section run_section() {
   using O = RunOptions;
   return {.name = "run",
           .doc = "what to do, and where its files go",
-          .common =
-              {deck::key("task", &O::task,
-                         "sample: chains of a model; train: learn a model's parameters; generate: samples by the model's own means; "
-                         "estimate: numbers about samples or a model")
-                   .required()
-                   .one_of({"sample", "train", "generate", "estimate"}),
-               deck::key("seed", &O::seed, "of all random numbers").at_least(0),
-               deck::key("output", &O::output, "the run's directory").required().free_on_restart(),
-               deck::key("reproducible", &O::reproducible, "training gives the same bits on any number of ranks (sampling always does)")
-                   .for_tasks({"train"}),
-               deck::key("walltime", &O::walltime, "stop with a checkpoint before this much time has passed; empty: no limit")
-                   .checked_by(reason_against_optional_limit)
-                   .free_on_restart(),
-               deck::key(
-                   "watchdog", &O::watchdog,
-                   "when ranks have waited this long for one that does not answer, or all for each other, the job ends with exit code 7; a "
-                   "rank that hangs in storage is given six times as long, one that computes any time")
-                   .checked_by(reason_against_limit)
-                   .free_on_restart()},
+          .common = {deck::key("task", &O::task,
+                               "sample: Markov chains of the model; train: learn its parameters; generate: samples by the model's own "
+                               "generator; estimate: numbers about a model, data or stored samples")
+                         .required()
+                         .one_of({"sample", "train", "generate", "estimate"}),
+                     deck::key("seed", &O::seed, "seed of all random numbers of the run").at_least(0),
+                     deck::key("output", &O::output, "directory of the run, into which everything is written").required().free_on_restart(),
+                     deck::key("reproducible", &O::reproducible,
+                               "whether training gives the same bits on any number of MPI ranks; sampling always does")
+                         .for_tasks({"train"}),
+                     deck::key("walltime", &O::walltime,
+                               "stop with a checkpoint before this much time has passed, such as \"2h\"; empty: no limit")
+                         .checked_by(reason_against_optional_limit)
+                         .free_on_restart(),
+                     deck::key("watchdog", &O::watchdog,
+                               "when MPI ranks have waited this long for one that does not answer, or all for each other, the job ends "
+                               "with exit code 7; a rank that waits for storage is given six times as long, one that computes any time")
+                         .checked_by(reason_against_limit)
+                         .free_on_restart()},
           .required_for = {"sample", "train", "generate", "estimate"}};
 }
 
@@ -72,7 +72,7 @@ deck::Section output_section() {
                      .at_least(0)
                      .at_most(most_steps)
                      .for_tasks({"train"}),
-                 deck::key("draws_per_part", &O::draws_per_part, "draws in a sample file; 0: about 32 MiB")
+                 deck::key("draws_per_part", &O::draws_per_part, "draws in each sample file; 0: as many as make about 32 MiB")
                      .at_least(0)
                      .for_tasks({"sample", "train", "generate"}),
                  deck::key("progress", &O::progress, "time between two progress lines in a log (a terminal shows one every second)")
@@ -84,10 +84,10 @@ deck::Section checkpoint_section() {
   using O = CheckpointOptions;
   return {.name = "checkpoint",
           .doc = "when the state is saved",
-          .common = {deck::key("every", &O::every, "a time such as \"5min\", or \"1000 steps\"")
+          .common = {deck::key("every", &O::every, "interval between two checkpoints: a time such as \"5min\", or \"1000 steps\"")
                          .checked_by(reason_against_interval)
                          .free_on_restart(),
-                     deck::key("keep", &O::keep, "checkpoints kept").at_least(2).free_on_restart()},
+                     deck::key("keep", &O::keep, "number of checkpoints kept").at_least(2).free_on_restart()},
           .tasks = {"sample", "train", "generate"}};
 }
 

@@ -1,4 +1,4 @@
-// The sections of a deck that belong to the run itself, not to a registry entry.
+// The sections of a deck that belong to the run itself rather than to a registry entry.
 #pragma once
 #include <optional>
 
@@ -29,7 +29,7 @@ deck::Section output_section();
 struct CheckpointOptions {
   std::string every = "5min";
   int keep = 2;
-  // "1000 steps" or a duration; one of the two is set.
+  // `every` is "1000 steps" or a duration: exactly one of the two is set.
   std::optional<Index> every_steps() const;
   std::optional<double> every_seconds() const;
 };

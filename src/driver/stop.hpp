@@ -11,16 +11,16 @@ namespace partita {
 // The wall-clock limit counts from here.
 std::chrono::steady_clock::time_point program_start();
 
-// What all ranks do at the end of a block of steps; the same on every rank.
+// What to do at the end of a block of steps; the same on every rank.
 struct Decision {
   bool stop = false;
   bool checkpoint = false;
   bool progress = false;
-  std::string reason;        // of a stop
+  std::string reason;        // for stopping
   double longer_blocks = 1;  // factor for the length of the next block
 };
 
-// The clock is the root's, signals are any rank's; one reduction a decision.
+// The root's clock and any rank's signals count; one reduction per decision.
 class StopConditions {
  public:
   // walltime in seconds, 0: none.

@@ -12,7 +12,7 @@
 namespace partita {
 namespace {
 
-constexpr double few_degrees_of_freedom = 30;  // below it the quantiles of an error differ from a normal law's by 4 % or more
+constexpr double few_degrees_of_freedom = 30;  // with fewer, Student's quantiles differ from the normal ones by 4 % or more
 
 Json metrics_json(std::vector<Metric> const& metrics) {
   auto const number = [](double x) { return std::isfinite(x) ? Json(x) : Json{}; };
@@ -43,7 +43,7 @@ void log_metrics(std::vector<Metric> const& metrics) {
   }
 }
 
-// The verdict: all that is known to be wrong with the results, of the whole first.
+// The verdict: everything that is known to be wrong with the results; first warnings about the run as a whole.
 std::vector<std::string> warnings(Results const& results) {
   std::vector<std::string> all = results.warnings;
   for (Metric const& m : results.metrics)

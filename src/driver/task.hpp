@@ -1,4 +1,4 @@
-// What the run loop drives: sampling and training, cut into blocks of steps between boundaries.
+// The interface of tasks to the run loop: sampling and training in blocks of steps between boundaries.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -19,10 +19,10 @@
 
 namespace partita {
 
-// Whether a restart would begin later than this start did: there have been steps, or an estimator has finished.
+// Whether a restart would begin later than this start did, because steps were made or an estimator has finished.
 struct Gain {
   std::atomic<bool> made = false;        // read by another thread
-  bool stopped_by_limit_before = false;  // how the run ended before this start
+  bool stopped_by_limit_before = false;  // whether the time limit ended the run before this start
 };
 
 // What every task is given. `deck` outlives the task.
@@ -35,7 +35,7 @@ struct RunContext {
   random::Key key;
   Timers& timers;
   Inputs& inputs;        // filled as they are read
-  Loaded const& loaded;  // what the deck names, but for its models, of which each task makes its own
+  Loaded const& loaded;  // what the deck names, without its models, which each task makes itself
   Gain& gain;
 };
 
@@ -43,37 +43,37 @@ class Task {
  public:
   virtual ~Task() = default;
   virtual Index total() const = 0;                    // steps or updates of the whole run
-  virtual Index next_boundary(Index step) const = 0;  // the first step after this one where something must meet
+  virtual Index next_boundary(Index step) const = 0;  // the next step after this one at which at_boundary() must be called
   virtual void advance(Index step, Index steps) = 0;
   virtual void at_boundary(Index step) = 0;                                 // adaptation, draws, history rows
-  virtual void describe_state(State&) = 0;                                  // as it is now: some of it grows and shrinks
+  virtual void describe_state(State&) = 0;                                  // with its present size, which may change
   virtual std::vector<std::string> may_be_nonfinite() const { return {}; }  // of the state: beginnings of names
   virtual void size_state(CheckpointFile const&) {}  // before it is described for reading: what has its size from the checkpoint
-  virtual void verify() const {}            // after the state was read: Failure(data) where files are lost that the run goes on with
-  virtual void restored(Index /*step*/) {}  // then, at this step: files of later steps are removed
-  virtual void flush(Index step) = 0;       // before a checkpoint: history to disk, Failure(numerical) for chains that left the numbers
-  // Instead of `restored`, where the state is another run's: samples and history begin at this step.
+  virtual void verify() const {}                     // after the state was read: Failure(data) where files that the run needs are lost
+  virtual void restored(Index /*step*/) {}           // then, at this step: removes files of later steps
+  virtual void flush(Index step) = 0;                // before a checkpoint: writes the history; Failure(numerical) for non-finite chains
+  // Called instead of `restored` where the state is another run's: samples and history begin at this step.
   virtual void forked(Index step) = 0;
-  // Going back to an earlier checkpoint after a Failure(numerical), with smaller steps: how often a run may, how often it has so far, which
-  // is part of its state, and how often it has from now on.
+  // Going back to an earlier checkpoint after a Failure(numerical), with smaller steps: how often a run may do so; how often it has done
+  // so, which is part of its state; and setting that number.
   virtual Index most_rollbacks() const { return 0; }
   virtual Index rollbacks() const { return 0; }
   virtual void set_rollbacks(Index) {}
   virtual Results finish() = 0;  // final files, and the estimators
-  virtual void show_draws() {}   // instead, where the run stops early: what was drawn so far can be read
+  virtual void show_draws() {}   // called instead where the run stops early: makes the draws so far readable
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;
-  virtual double flops_per_step() const { return 0; }  // of analytic parts that no matrix product counts
+  virtual double flops_per_step() const { return 0; }  // of analytic parts, without matrix products
 };
 
 std::unique_ptr<Task> make_sample_task(RunContext const&);
 std::unique_ptr<Task> make_train_task(RunContext const&);
 std::unique_ptr<Task> make_generate_task(RunContext const&);
-// The task "estimate" has no steps: it reads files and gives numbers.
+// The task "estimate" has no steps: it reads files and computes metrics.
 Results estimate(RunContext const&);
 
-// Memory that a task will need on so many ranks, a line for each kind; nothing is allocated.
+// The memory that a task will need on so many ranks, over all of them: a line for each array, with its extents on one rank; allocates made.
 std::string memory_estimate(deck::Document const&, Index ranks);
 
 }  // namespace partita

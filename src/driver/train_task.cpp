@@ -1,9 +1,10 @@
-// task = "train": parameters of a model, from data or from what its objective knows otherwise.
+// task = "train": learns the parameters of a model, from data or from the target of its objective.
 #include <cmath>
 
 #include "core/log.hpp"
 #include "data/load.hpp"
 #include "driver/evaluation.hpp"
+#include "driver/layout.hpp"
 #include "driver/registry.hpp"
 #include "driver/task.hpp"
 #include "estimators/distances.hpp"
@@ -35,10 +36,9 @@ class TrainTask : public Task {
     auto const n = static_cast<Index>(model_->parameters().extent(0));
     phases_ = objective_->phases(options_.schedule_length(), n);
     for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));
-    average_ = Vector("averaged parameters", n);
-    estimate_ = Vector("parameters of samples and estimates", n);
-    Kokkos::deep_copy(average_, model_->parameters());
-    Kokkos::deep_copy(estimate_, model_->parameters());
+    parameters_.emplace(Arrays(), n);
+    Kokkos::deep_copy(parameters_->average, model_->parameters());
+    Kokkos::deep_copy(parameters_->estimate, model_->parameters());
     history_ = std::make_unique<History>(c.directory, c.ranks, c.provenance);
     if (has_chains()) samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     define_history();
@@ -79,8 +79,8 @@ class TrainTask : public Task {
           Kokkos::subview(model_->parameters(), std::pair(phase.first_parameter, phase.first_parameter + phase.parameters));
       optimizers_[p]->update(learnt, gradient, rate_);
       model_->parameters_changed();
-      if (options_.average > 0) average(average_, model_->parameters(), options_.average, update);
-      else Kokkos::deep_copy(average_, model_->parameters());
+      if (options_.average_decay > 0) average(parameters_->average, model_->parameters(), options_.average_decay, update);
+      else Kokkos::deep_copy(parameters_->average, model_->parameters());
     }
   }
 
@@ -93,8 +93,8 @@ class TrainTask : public Task {
 
   void describe_state(State& state) override {
     state.add("model/parameters", model_->parameters());
-    state.add("average/parameters", average_);
-    state.add("estimate/parameters", estimate_);
+    state.add("average/parameters", parameters_->average);
+    state.add("estimate/parameters", parameters_->estimate);
     state.add_scalar("estimate/validation_distance", best_distance_);
     state.add_scalar("history/interval", history_interval_);
     state.add_scalar("train/rollbacks", rollbacks_);
@@ -122,7 +122,7 @@ class TrainTask : public Task {
   void flush(Index update) override {
     objective_->require_finite(update);
     require_sane(update);
-    if (!validates()) Kokkos::deep_copy(estimate_, average_);
+    if (!validates()) Kokkos::deep_copy(parameters_->estimate, parameters_->average);
     history_->flush();
     if (samples_) samples_->show();
   }
@@ -141,12 +141,12 @@ class TrainTask : public Task {
   void show_draws() override {
     if (samples_) samples_->write_pending();
   }
-  // The chains go on with the parameters of samples and estimates, each for as many steps as the estimators ask, and are kept as draws.
+  // The chains continue with the parameters for samples and estimates, for as many steps as the estimators need, and are kept as draws.
   Results finish() override {
-    // The last validation is of the end alone: a longer run does not have it, and goes on from the checkpoint before it.
+    // The validation at the end is not part of the state: a longer run does not make it, and continues from the checkpoint before it.
     if (validates() && options_.updates % options_.validate_every != 0) validate(options_.updates);
-    if (!validates()) Kokkos::deep_copy(estimate_, average_);
-    Kokkos::deep_copy(model_->parameters(), estimate_);
+    if (!validates()) Kokkos::deep_copy(parameters_->estimate, parameters_->average);
+    Kokkos::deep_copy(model_->parameters(), parameters_->estimate);
     model_->parameters_changed();
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_};
     if (!has_chains()) {
@@ -167,20 +167,20 @@ class TrainTask : public Task {
     sane_norm_ = norm(model_->parameters());
   }
 
-  // What is finite may have diverged all the same: parameters that a few updates have made a thousand times as long.
+  // Finite parameters may have diverged as well, when a few updates have made them a thousand times as long.
   void require_sane(Index update) {
     constexpr double most_growth = 1000;
     double const now = norm(model_->parameters()),
                  bound = most_growth * std::max(sane_norm_, std::sqrt(static_cast<double>(model_->parameters().extent(0))));
     require_all(now <= bound, ExitCode::numerical,
-                "the parameters grew to a length of {:.3g} at update {}, from {:.3g} at the last checkpoint: the training diverged; use a "
+                "the norm of the parameters grew to {:.3g} at update {}, from {:.3g} at the last checkpoint: the training diverged; use a "
                 "smaller optimizer.learning_rate",
                 now, update, sane_norm_);
     objective_->require_sane(update);
     sane_norm_ = now;
   }
 
-  // The row at the end of a shorter run that goes on is none of the longer one's.
+  // The row at the end of a shorter run is not a row of the longer run that continues it.
   Index last_row(Index update) const { return update % history_interval_ == 0 || update == options_.updates ? update : update - 1; }
   static Index next_multiple(Index step, Index of) { return (step / of + 1) * of; }
   bool keeps_snapshots() const { return output_.samples_every > 0 && has_chains(); }
@@ -189,27 +189,24 @@ class TrainTask : public Task {
   Tiling const& tiling() const { return objective_->chains().front().tiling; }
 
   SampleFormat format() const {
-    std::vector<SampleVariable> const variables{{"x", model_->dimension()}};
-    std::vector<SampleStatistic> const statistics{{"energy", StoredAs::real64, "E(x) with the parameters of the time"}};
-    Index const per_part = output_.draws_per_part > 0 ? output_.draws_per_part : default_draws_per_part(tiling(), variables, statistics);
-    // Of the visible units, which come first.
-    auto const shape = data_ ? data_->shape() : std::vector<Index>{};
-    return {tiling(),   objective_->chains().front().mine, variables,
-            statistics, std::max<Index>(1, per_part),      shape.size() >= 2 ? shape : std::vector<Index>{}};
+    Share const share{tiling(), context_.ranks.rank(), context_.ranks.ranks()};
+    SampleFormat format = chains_format(output_, share, model_->dimension(), training_statistics());
+    if (data_ && data_->shape().size() >= 2) format.image_shape = data_->shape();  // of the visible units, which come first
+    return format;
   }
 
-  // What the history tells against the training comes before what the estimators say; the root has the history and the last word.
+  // Puts warnings from the history before those of the estimators; only the root has the history, and it prints the verdict.
   Results with_warnings(Results results) const {
     std::vector<std::vector<double>> reports;
     for (std::size_t row = 0; row < history_->steps().size(); row++) {
       std::vector<double> report;
       for (Series const& s : series_) report.push_back(history_->series(s.name)[row]);
-      if (!std::isnan(report.front())) reports.push_back(std::move(report));  // rows of validation alone have none
+      if (!std::isnan(report.front())) reports.push_back(std::move(report));  // rows with only a validation have no report
     }
     auto found = objective_->warnings(reports);
     if (rollbacks_ > 0)
       found.push_back(
-          fmt::format("the training diverged {} time{} and went back to a checkpoint, in the end with 1/{} of its learning rate; start "
+          fmt::format("the training diverged {} time{} and went back to a checkpoint, finally with 1/{} of its learning rate; start "
                       "with a smaller optimizer.learning_rate",
                       rollbacks_, rollbacks_ > 1 ? "s" : "", Index{1} << rollbacks_));
     results.warnings.insert(results.warnings.begin(), found.begin(), found.end());
@@ -233,12 +230,12 @@ class TrainTask : public Task {
 
   void define_history() {
     series_ = objective_->series();
-    for (Series const& s : series_) history_->define(s.name, s.definition);
+    for (Series const& s : series_) history_->define(s.name, s.definition, SeriesKind::result, s.former_name);
     history_->define("gradient_norm", "length of the parameter gradient before clipping, at this update");
-    history_->define("learning_rate", "of this update");
+    history_->define("learning_rate", "learning rate of this update");
     if (most_rollbacks() > 0)
       history_->define("rollbacks", "divergences before this update after which the training went back to a checkpoint");
-    history_->define("epoch", "passes over the training items");
+    history_->define("epoch", "passes over the training items before this update");
   }
 
   void record(Index update) {
@@ -257,7 +254,7 @@ class TrainTask : public Task {
     history_->record(update, {{"validation_distance", distance}});
     if (!(distance < best_distance_)) return;
     best_distance_ = distance;
-    Kokkos::deep_copy(estimate_, average_);
+    Kokkos::deep_copy(parameters_->estimate, parameters_->average);
   }
 
   void keep_snapshot(Index update, Chains const& chains) {
@@ -282,15 +279,15 @@ class TrainTask : public Task {
   std::unique_ptr<Objective> objective_;
   std::vector<Phase> phases_;
   std::vector<std::unique_ptr<Optimizer>> optimizers_;  // of each phase
-  Vector average_, estimate_;
+  std::optional<TrainingParameters> parameters_;
   std::unique_ptr<History> history_;
   std::unique_ptr<SampleWriter> samples_;
   std::vector<Series> series_;
   std::vector<double> reported_;  // the values of series_ in the last row
-  // Kept over restarts, where the default of a lengthened run would be another.
+  // Part of the state, since the default would differ for a lengthened run.
   Index history_interval_ = output_.history_every > 0 ? output_.history_every : std::max<Index>(1, options_.updates / 500);
   Index rollbacks_ = 0;   // each has halved the learning rate
-  double sane_norm_ = 0;  // length of the parameters at the last checkpoint
+  double sane_norm_ = 0;  // norm of the parameters at the last checkpoint
   double gradient_norm_ = 0, rate_ = 0;
   double best_distance_ = std::numeric_limits<double>::max();
 };

@@ -1,4 +1,4 @@
-// The Model of an analytic energy: evaluation in one kernel, and its steps of every scheme in one kernel each, compiled in the energy's
+// The Model of an analytic energy: evaluated in one kernel, and advanced by each scheme in one kernel, all compiled in the energy's
 // file.
 #pragma once
 #include "models/model.hpp"
@@ -43,7 +43,7 @@ class AnalyticModel final : public DifferentiableModel, public FusedSteps<Analyt
     if constexpr (requires { energy_.moments(); }) return {energy_.moments()};
     else return {};
   }
-  // Works in whole strips: rows of all three are stored up to a multiple of strip_lanes, and written there.
+  // Works in whole strips: the rows of all three arrays are padded to a multiple of strip_lanes, and the padding is written too.
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override {
     evaluate_tiles(energy_, x, energy, gradient);
   }

@@ -26,7 +26,7 @@ deck::Schema banana_schema() {
   using O = BananaOptions;
   return deck::schema<O>(
       "banana", "Twisted Gaussian, E = x_0^2 / (2 a^2) + (x_1 + b x_0^2 - a^2 b)^2 / 2",
-      {deck::key("scale", &O::scale, "a, standard deviation of x_0").above(0), deck::key("bend", &O::bend, "b, strength of the twist")});
+      {deck::key("scale", &O::scale, "standard deviation a of x_0").above(0), deck::key("bend", &O::bend, "strength b of the twist")});
 }
 
 std::unique_ptr<DifferentiableModel> make_banana(BananaOptions const& o) {

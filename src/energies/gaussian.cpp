@@ -14,7 +14,7 @@ struct DiagonalGaussian {
   Index dimension = 1;
   ConstVector mean, precision;  // (dimension)
   struct Coordinate {
-    Real mean, precision, at_zero;  // gradient at x = 0: one multiply-add a gradient
+    Real mean, precision, at_zero;  // gradient at x = 0: a gradient then takes one multiply-add
     KOKKOS_FORCEINLINE_FUNCTION Real energy(Real x) const { return Real(0.5) * precision * (x - mean) * (x - mean); }
     KOKKOS_FORCEINLINE_FUNCTION Real gradient(Real x) const { return std::fma(precision, x, at_zero); }
   };
@@ -54,27 +54,27 @@ struct AutoregressiveGaussian {
 
 class DenseGaussian : public DifferentiableModel {
  public:
-  DenseGaussian(std::vector<double> mean, Matrix precision);
+  DenseGaussian(std::vector<double> mean, Matrix precision, Arrays);
   Index dimension() const override { return moments_.precision.rows; }
   std::vector<GaussianMoments> gaussian() const override { return {moments_}; }
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
   double flops_per_evaluation() const override { return 2. * static_cast<double>(dimension() * dimension()); }
 
  private:
   GaussianMoments moments_;
-  Vector mean_, precision_;  // (dimension), (dimension x dimension) row-major
-  TileStorage centred_;      // x - mean
+  Vector mean_, precision_;      // (dimension), (dimension x dimension) row-major
+  mutable TileStorage centred_;  // x - mean
 };
 
 namespace {
 
-// d values from a deck list: all d, one repeated, or two as the ends of an evenly spaced list.
+// d values from a list in the deck: d values as they are, one repeated, or two as the ends of an evenly spaced list.
 std::vector<double> spread(std::vector<double> const& given, Index d, char const* name) {
   auto const n = static_cast<Index>(given.size());
   require_all(n == d || n == 1 || (n == 2 && d > 2), ExitCode::usage,
-              "model.{} has {} values (model.dimension is {}); give one, {} or the two ends of an evenly spaced list", name, n, d, d);
+              "model.{} has {} values (model.dimension is {}); give one value, {} values, or the two ends of an evenly spaced list", name,
+              n, d, d);
   if (n == d) return given;
   std::vector<double> out(static_cast<std::size_t>(d));
   for (Index i = 0; i < d; i++) {
@@ -92,7 +92,7 @@ Matrix matrix_from(GaussianOptions const& o) {
   for (Index i = 0; i < h.rows; i++)
     for (Index j = 0; j < i; j++)
       require_all(h(i, j) == h(j, i), ExitCode::usage,
-                  "model.matrix is not symmetric (entries {},{} and {},{} differ); a precision matrix is", i, j, j, i);
+                  "model.matrix is not symmetric (entries {},{} and {},{} differ); give a symmetric precision matrix", i, j, j, i);
   require_all(is_positive_definite(h), ExitCode::usage,
               "model.matrix is not positive definite (the Gaussian has no finite Z); check its eigenvalues");
   return h;
@@ -118,15 +118,14 @@ GaussianMoments AutoregressiveGaussian::moments() const {
   return m;
 }
 
-DenseGaussian::DenseGaussian(std::vector<double> mean, Matrix precision)
-    : moments_{mean, precision}, mean_(to_device(mean, "gaussian mean")), precision_(to_device(precision.values, "gaussian precision")) {}
+DenseGaussian::DenseGaussian(std::vector<double> mean, Matrix precision, Arrays arrays)
+    : moments_{mean, precision},
+      mean_(to_device(mean, "gaussian mean", arrays)),
+      precision_(to_device(precision.values, "gaussian precision", arrays)) {}
 
-void DenseGaussian::reserve(Index tiles, Index lanes) {
-  centred_ = TileStorage("gaussian centred", tiles, dimension(), round_up(lanes, pitch_quantum));
-}
-
-std::size_t DenseGaussian::work_bytes(Index tiles, Index lanes) const {
-  return sizeof(Real) * static_cast<std::size_t>(tiles * dimension() * round_up(lanes, pitch_quantum));
+void DenseGaussian::work(Arrays arrays, Index tiles, Index lanes) const {
+  DifferentiableModel::work(arrays, tiles, lanes);
+  arrays.grow(centred_, "gaussian centred", tiles, dimension(), pitch_of(lanes));
 }
 
 void DenseGaussian::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
@@ -160,20 +159,27 @@ deck::Schema gaussian_schema() {
   return deck::schema<O>(
       "gaussian", "E(x) = (x - mu)' H (x - mu) / 2",
       {deck::key("dimension", &O::dimension, "number of coordinates d").at_least(1),
-       deck::key("mean", &O::mean, "mu: one value, d values, or the two ends of an evenly spaced list"),
-       deck::key("precision", &O::precision, "form of H").one_of({"diagonal", "ar1", "dense"}),
-       deck::key("diagonal", &O::diagonal, "diagonal: entries of H: one, d, or the two ends of an evenly spaced list").above(0),
-       deck::key("correlation", &O::correlation, "ar1: correlation of neighbours, unit variances").above(-1).below(1),
-       deck::key("matrix", &O::matrix, "dense: the d x d entries of H, row by row")});
+       deck::key("mean", &O::mean, "mean mu: one value for all coordinates, d values, or the first and last of d evenly spaced values"),
+       deck::key("precision", &O::precision,
+                 "form of the precision matrix H: diagonal; ar1, unit variances and equal correlations of neighbours; dense, any matrix")
+           .one_of({"diagonal", "ar1", "dense"}),
+       deck::key("diagonal", &O::diagonal,
+                 "precision = \"diagonal\": diagonal of H: one value for all coordinates, d values, or the first and last of d evenly "
+                 "spaced values")
+           .above(0),
+       deck::key("correlation", &O::correlation, "precision = \"ar1\": correlation of neighbouring coordinates, whose variances are 1")
+           .above(-1)
+           .below(1),
+       deck::key("matrix", &O::matrix, "precision = \"dense\": the d x d entries of H, row by row")});
 }
 
-std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o) {
+std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o, Arrays arrays) {
   auto const mean = spread(o.mean, o.dimension, "mean");
-  if (o.precision == "dense") return std::make_unique<DenseGaussian>(mean, matrix_from(o));
-  if (o.precision == "ar1")
-    return analytic_model(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), to_device(mean, "gaussian mean")});
-  return analytic_model(DiagonalGaussian{o.dimension, to_device(mean, "gaussian mean"),
-                                         to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision")});
+  auto const mean_on_device = [&] { return to_device(mean, "gaussian mean", arrays); };
+  if (o.precision == "dense") return std::make_unique<DenseGaussian>(mean, matrix_from(o), arrays);
+  if (o.precision == "ar1") return analytic_model(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), mean_on_device()});
+  return analytic_model(DiagonalGaussian{o.dimension, mean_on_device(),
+                                         to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision", arrays)});
 }
 
 }  // namespace partita

@@ -16,6 +16,6 @@ struct GaussianOptions {
   std::vector<double> matrix = {};
 };
 deck::Schema gaussian_schema();
-std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const&);
+std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const&, Arrays = {});
 
 }  // namespace partita

@@ -13,6 +13,6 @@ struct GaussianMixtureOptions {
   double sigma = 0.5;
 };
 deck::Schema gaussian_mixture_schema();
-std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOptions const&);
+std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOptions const&, Arrays = {});
 
 }  // namespace partita

@@ -9,7 +9,7 @@ struct ManyWell {
   static constexpr bool separable = true;
   Index dimension = 2;
   struct Coordinate {
-    bool well;  // of a pair the first
+    bool well;  // the first coordinate of a pair
     KOKKOS_FORCEINLINE_FUNCTION Real energy(Real x) const {
       Real const s = x * x;
       return well ? std::fma(s, s - 6, Real(-0.5) * x) : Real(0.5) * s;
@@ -22,7 +22,7 @@ struct ManyWell {
 deck::Schema many_well_schema() {
   using O = ManyWellOptions;
   return deck::schema<O>("many_well", "Pairs of a double well and a Gaussian, E = sum over pairs x^4 - 6 x^2 - x/2 + y^2/2",
-                         {deck::key("dimension", &O::dimension, "twice the number of pairs").at_least(2)});
+                         {deck::key("dimension", &O::dimension, "number of coordinates, twice the number of pairs").at_least(2)});
 }
 
 std::unique_ptr<DifferentiableModel> make_many_well(ManyWellOptions const& o) {

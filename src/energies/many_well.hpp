@@ -1,5 +1,5 @@
 // ManyWell (Noe, Olsson, Koehler, Wu, Science 2019, in the form of Midgley et al., ICLR 2023): pairs of coordinates,
-// x^4 - 6 x^2 - x/2 in the first and y^2/2 in the second; log Z = 10.2934797071 a pair.
+// x^4 - 6 x^2 - x/2 in the first and y^2/2 in the second; log Z = 10.2934797071 per pair.
 #pragma once
 #include "deck/schema.hpp"
 #include "models/model.hpp"

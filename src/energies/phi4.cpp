@@ -38,7 +38,8 @@ deck::Schema phi4_schema() {
   return deck::schema<O>(
       "phi4", "phi^4 chain with fixed ends, E = beta sum a/(2h) (phi_i - phi_{i-1})^2 + beta h/(4a) (1 - phi_i^2)^2, h = 1/(d+1)",
       {deck::key("dimension", &O::dimension, "number of interior sites d").at_least(1),
-       deck::key("beta", &O::beta, "inverse temperature").above(0), deck::key("stiffness", &O::stiffness, "a").above(0)});
+       deck::key("beta", &O::beta, "inverse temperature beta").above(0),
+       deck::key("stiffness", &O::stiffness, "stiffness a of the bonds between neighbours").above(0)});
 }
 
 std::unique_ptr<DifferentiableModel> make_phi4(Phi4Options const& o) {

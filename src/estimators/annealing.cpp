@@ -11,7 +11,7 @@
 namespace partita {
 namespace {
 
-// Takes the chains along the path: from its first beta, where they are, to its last one.
+// Moves the chains along the path, from its first beta, whose distribution they have, to its last one.
 std::vector<double> log_weights_along(std::vector<double> const& path, GibbsModel& model, Chains const& chains, Communicator const& ranks,
                                       random::Key key) {
   Tiling const& tiling = chains.tiling;
@@ -37,8 +37,8 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
     for (Index l = 0; l < tiling.chains_in(chains.mine.first + t); l++) mine.push_back(host(t, l));
   auto const all = ranks.all_gather(mine);
   auto const bad = std::find_if(all.begin(), all.end(), [](double w) { return !std::isfinite(w); });
-  require_all(bad == all.end(), ExitCode::numerical, "the importance weight of chain {} is not finite; are the model's parameters?",
-              bad - all.begin());
+  require_all(bad == all.end(), ExitCode::numerical,
+              "the importance weight of chain {} is not finite; check that the model's parameters are", bad - all.begin());
   return all;
 }
 
@@ -60,8 +60,8 @@ Schedule piecewise_schedule(std::vector<double> const& ends, std::vector<double>
   for (std::size_t i = 0; i < ends.size(); i++) {
     double const from = betas.back();
     require_all(ends[i] > from && steps[i] > 0, ExitCode::usage,
-                "estimator.schedule_ends: stretch {} goes from {} to {} in steps of {}; ends must rise and steps be above 0", i, from,
-                ends[i], steps[i]);
+                "estimator.schedule_ends: stretch {} goes from {} to {} in steps of {}; ends must increase and steps must be positive", i,
+                from, ends[i], steps[i]);
     auto const count = std::max<Index>(1, std::llround((ends[i] - from) / steps[i]));
     for (Index k = 1; k <= count; k++) betas.push_back(from + (ends[i] - from) * static_cast<double>(k) / static_cast<double>(count));
     betas.back() = ends[i];
@@ -85,7 +85,7 @@ std::vector<double> reverse_log_weights(GibbsModel& model, Schedule const& betas
 Estimate acceptance_ratio(std::vector<double> const& forward, std::vector<double> const& reverse) {
   auto const n_f = static_cast<double>(forward.size()), n_r = static_cast<double>(reverse.size());
   double const offset = std::log(n_f / n_r);
-  // At the right c = log(Z / Z_0) both directions give the same sum; their difference falls with c.
+  // At c = log(Z / Z_0) the sums over both directions are equal; their difference decreases with c.
   struct Moments {
     double sum = 0, squares = 0;
     void add(double f) { sum += f, squares += f * f; }
@@ -99,7 +99,7 @@ Estimate acceptance_ratio(std::vector<double> const& forward, std::vector<double
   };
   auto const [low_f, high_f] = std::minmax_element(forward.begin(), forward.end());
   auto const [low_r, high_r] = std::minmax_element(reverse.begin(), reverse.end());
-  double const margin = 2 * std::abs(offset) + 1;  // beyond which one sum is the larger whatever the weights
+  double const margin = 2 * std::abs(offset) + 1;  // beyond this one sum is larger for any weights
   double low = std::min(*low_f, -*high_r) - margin, high = std::max(*high_f, -*low_r) + margin;
   while (high - low > 1e-12 * std::max(1., std::abs(high))) {
     double const c = (low + high) / 2;

@@ -1,10 +1,10 @@
 // Annealed importance sampling of log Z along a model's path p_beta, beta = 0 .. 1 (Neal, Statistics and Computing 11, 2001; Salakhutdinov
 // and Murray, ICML 2008), in both directions, and Bennett's acceptance ratio between them.
 //
-// Forward: a chain starts with a draw of p_0; for each beta_k its log weight grows by log p*_k - log p*_k-1 at the present x, then x moves
-// by the sweep at beta_k. exp of the weights is an unbiased estimate of Z / Z_0, so the logarithm of their mean is too low on average.
-// Reverse: a chain starts with a draw of the model and goes the same way back with reversed sweeps; exp of its weights is unbiased for Z_0
-// / Z where the starts are exact, and log Z from them too high on average.
+// Forward: a chain starts with a draw of p_0; for each beta_k its log weight increases by log p*_k - log p*_k-1 at the present x, then x
+// moves by the sweep at beta_k. exp of the log weight is an unbiased estimate of Z / Z_0, so the logarithm of their mean is too low on
+// average. Reverse: a chain starts with a draw of the model and follows the path backwards with reversed sweeps; exp of its log weight is
+// an unbiased estimate of Z_0 / Z where the starts are exact, and log Z from their mean is too high on average.
 #pragma once
 #include <vector>
 
@@ -19,13 +19,14 @@ class GibbsModel;
 // beta_0 = 0 < ... < beta_n = 1.
 using Schedule = std::vector<double>;
 Schedule uniform_schedule(Index temperatures);
-// Of steps[0] up to ends[0], then of steps[1] up to ends[1], ..; the last end is 1. Failure(usage) unless ends rise and steps fit.
+// In steps of steps[0] up to ends[0], then of steps[1] up to ends[1], ..; the last end is 1. Failure(usage) unless ends increase and steps
+// are positive.
 Schedule piecewise_schedule(std::vector<double> const& ends, std::vector<double> const& steps);
 
 // Log weights of all chains in their order, on every rank. Failure(numerical) where one is not finite. Collective; the same bits on any
 // number of ranks.
 std::vector<double> forward_log_weights(GibbsModel&, Schedule const&, Tiling const&, Communicator const&, random::Key);
-// Of these chains, draws of the model, which end as draws of the reference.
+// The same in reverse for these chains: draws of the model, which end as draws of the reference.
 std::vector<double> reverse_log_weights(GibbsModel&, Schedule const&, Chains const&, Communicator const&, random::Key);
 
 // log(Z / Z_0) from the log weights of both directions, with its asymptotic standard error (Bennett, J. Comput. Phys. 22, 1976; Shirts and

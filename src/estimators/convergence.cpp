@@ -23,7 +23,7 @@ bool constant(std::vector<double> const& values) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v == values.front(); });
 }
 
-// Each chain as two halves; an odd draw in the middle is left out.
+// Splits each chain into two halves; the middle draw of an odd number is left out.
 ChainSeries split(ChainSeries const& s) {
   Index const half = s.draws / 2;
   ChainSeries out{2 * s.chains, half, {}};
@@ -102,7 +102,7 @@ double ess(ChainSeries const& s) {
     odd = correlation(t + 2);
     if (even + odd >= 0) rho[static_cast<std::size_t>(t + 1)] = even, rho[static_cast<std::size_t>(t + 2)] = odd;
   }
-  // Entries below `kept` are whole pairs; of the pair that ended the search the even entry alone counts. kept = 0 where the first pair did.
+  // Entries below `kept` are complete pairs; of the pair that ended the search only the even entry counts. kept = 0 if that is the first.
   auto const kept = static_cast<std::size_t>(t - 1);
   if (even > 0) rho[kept] = even;
   for (std::size_t k = 1; k + 2 < kept; k += 2)
@@ -128,7 +128,7 @@ double quantile_ess(ChainSeries const& s, double p) {
   double const q = quantile(s.values, p);
   ChainSeries below = s;
   for (double& v : below.values) v = v <= q ? 1 : 0;
-  // Of few values one may hold more than 1 - p: then the quantile is known, and every draw says the same of it.
+  // If one value has more than 1 - p of the draws, the indicator is the same for every draw, and the quantile is known.
   if (constant(below.values)) return static_cast<double>(s.values.size());
   return ess(split(below));
 }
@@ -158,7 +158,7 @@ bool nothing_moves(ChainSeries const& s) {
 }
 
 std::string why_unknown(ChainSeries const& s) {
-  if (s.draws < 4) return fmt::format("{} draw{} of each chain, fewer than the 4 that it takes", s.draws, s.draws == 1 ? "" : "s");
+  if (s.draws < 4) return fmt::format("{} draw{} of each chain, fewer than the 4 that are needed", s.draws, s.draws == 1 ? "" : "s");
   if (!std::all_of(s.values.begin(), s.values.end(), [](double v) { return std::isfinite(v); })) return "a draw is not a finite number";
   if (constant(s.values)) return "all draws of all chains are the same number";
   if (nothing_moves(s)) return "no chain moves: each has the same number in all of its draws";
@@ -174,7 +174,7 @@ double rank_rhat(ChainSeries const& s) {
   double const centre = median(halves.values);
   for (double& v : folded.values) v = std::abs(v - centre);
   double const location = rhat(rank_normalised(halves));
-  if (constant(folded.values)) return location;  // two values: their scale is one number
+  if (constant(folded.values)) return location;  // for two values the distances from the median are all equal
   double const scale = rhat(rank_normalised(folded));
   return std::isnan(scale) || scale > location ? scale : location;
 }
@@ -269,8 +269,9 @@ Metrics convergence(Subject const& s, deck::Block const& block) {
 
 EstimatorEntry convergence_estimator() {
   using O = ConvergenceOptions;
-  return {deck::schema<O>("convergence", "rank-normalised split R-hat, bulk and tail effective sample size (Vehtari et al. 2021)",
-                          {deck::key("coordinates", &O::coordinates, "how many of the first coordinates, beside the energy").at_least(0)}),
+  return {deck::schema<O>(
+              "convergence", "rank-normalised split R-hat, bulk and tail effective sample size (Vehtari et al. 2021)",
+              {deck::key("coordinates", &O::coordinates, "number of coordinates, from the first on, beside the energy").at_least(0)}),
           convergence};
 }
 

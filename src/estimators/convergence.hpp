@@ -1,4 +1,4 @@
-// Have the chains converged, and how many independent draws are they worth: split R-hat and effective sample size with rank normalisation
+// Convergence of chains, and their effective number of independent draws: split R-hat and effective sample size with rank normalisation
 // (Vehtari, Gelman, Simpson, Carpenter, Buerkner, Bayesian Analysis 16, 667 (2021)), defined as in ArviZ.
 #pragma once
 #include <string>
@@ -10,15 +10,15 @@
 
 namespace partita {
 
-// (chain, draw), row-major. One chain will do: its halves are compared. All that follows is NaN where why_unknown says so; R-hat is
-// infinite where no chain moves and they differ.
+// (chain, draw), row-major. A single chain is enough: its halves are compared. The functions below return NaN where why_unknown is not
+// empty; R-hat is infinite where no chain moves and they differ.
 struct ChainSeries {
   Index chains = 0, draws = 0;
   std::vector<double> values;
 };
 
-// Empty, or why neither R-hat nor an effective sample size is defined: fewer than 4 draws, values that are not finite, nothing but one
-// value.
+// Empty, or why neither R-hat nor an effective sample size is defined: fewer than 4 draws, values that are not finite, or all values
+// equal.
 std::string why_unknown(ChainSeries const&);
 
 double split_rhat(ChainSeries const&);             // classical, on split chains

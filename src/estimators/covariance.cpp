@@ -7,7 +7,7 @@
 namespace partita {
 
 CovarianceTest test_covariance(SampleSet const& s, std::vector<double> const& mean, Matrix const& reference) {
-  // A NaN is larger than anything, so that none goes unseen.
+  // NaN counts as larger than any number, so that it is reported.
   auto const larger = [](double candidate, double present) { return std::isnan(candidate) || candidate > present; };
   CovarianceTest test;
   for (Index i = 0; i < s.dimension; i++) {  // a row at a time keeps the memory at chains x d
@@ -65,14 +65,17 @@ void has_known_covariance(Fit const& fit) {
 
 EstimatorEntry covariance_estimator() {
   using O = CovarianceOptions;
-  return {deck::schema<O>("covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
-                          {deck::key("reference", &O::reference, "sampler: the covariance this sampler has at this step size; exact: H^-1")
-                               .one_of({"sampler", "exact"})}),
-          covariance,
-          LooksAt::samples,
-          {{}, {}, {"gaussian", "gaussian_mrf"}},
-          false,
-          has_known_covariance};
+  return {
+      deck::schema<O>(
+          "covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
+          {deck::key("reference", &O::reference,
+                     "what the sample covariance is compared with: sampler, the covariance of this sampler at its step size; exact, H^-1")
+               .one_of({"sampler", "exact"})}),
+      covariance,
+      LooksAt::samples,
+      {{}, {}, {"gaussian", "gaussian_mrf"}},
+      false,
+      has_known_covariance};
 }
 
 }  // namespace partita

@@ -38,7 +38,7 @@ class Tower {
   }
   TileStorage const& items() const { return layers_.front(); }
 
-  // log w of one draw for each lane.
+  // Draws the hidden layers of every lane once; returns log w of each lane.
   std::vector<double> draw(Index lanes, Sweep const& sweep) {
     Index const top = model_.machines() - 1;
     std::vector<Tiles> drawn;
@@ -96,7 +96,7 @@ DbnLikelihood dbn_likelihood(DeepBeliefNetwork const& model, ItemTiles const& it
   }
   bounds = ranks.all_gather(bounds), means = ranks.all_gather(means);
   require_all(std::all_of(bounds.begin(), bounds.end(), [](double b) { return std::isfinite(b); }), ExitCode::numerical,
-              "a weight of the items is not finite; are the model's parameters?");
+              "an importance weight of the items is not finite; check that the model's parameters are");
   std::vector<LogMean> of_items;
   for (double const* m = means.data(); m != means.data() + means.size(); m += 6)
     of_items.push_back({m[0], static_cast<std::size_t>(draws), m[1], m[2], m[3], m[4], m[5]});

@@ -9,12 +9,12 @@
 
 namespace partita {
 
-// Means over the items, log Z_top left out.
+// Means over the items, without log Z_top.
 struct DbnLikelihood {
-  Estimate bound;  // error over items, in which that of the draws shows
+  Estimate bound;  // standard error over items, which includes the error of the draws
   MeanOfLogs importance;
 };
-// With so many draws an item. The bound is never above the importance estimate. Collective; the same bits on any number of ranks.
+// `draws` per item. The bound is never above the importance estimate. Collective; the same bits on any number of ranks.
 DbnLikelihood dbn_likelihood(DeepBeliefNetwork const&, ItemTiles const&, Index draws, Communicator const&, random::Key);
 
 }  // namespace partita

@@ -18,7 +18,7 @@ namespace {
 
 constexpr Index blocks = 64;  // units of work that ranks share; their number fixes the order of summation
 
-// The points of each group side by side: order[first[g]] ... order[first[g + 1] - 1] are those of group g.
+// Points sorted by group: order[first[g]] ... order[first[g + 1] - 1] are those of group g.
 struct Grouped {
   std::vector<std::size_t> order, first;
 
@@ -76,7 +76,7 @@ std::vector<double> distance_sums(Communicator const& ranks, std::vector<double>
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-// Mean distance over all pairs, less those of one group of each set.
+// Mean distance over all pairs without the points of one group of each set.
 double mean_distance(std::vector<double> const& sums, Grouped const& a, Grouped const& b, std::size_t without) {
   double sum = 0, n = 0, m = 0;
   for (std::size_t g = 0; g < a.groups(); g++) n += g == without ? 0 : static_cast<double>(a.size(g));
@@ -86,15 +86,15 @@ double mean_distance(std::vector<double> const& sums, Grouped const& a, Grouped 
   return sum / (n * m);
 }
 
-// The estimate from all groups, and its spread when each in turn is left out.
+// The estimate from all groups, with the jackknife error from leaving out each in turn.
 Estimate jackknife(std::size_t groups, std::function<double(std::size_t without)> const& estimate) {
-  require(groups >= 2, ExitCode::internal, "a jackknife leaves out one of {} groups", groups);
+  require(groups >= 2, ExitCode::internal, "a jackknife needs at least two groups, not {}", groups);
   std::vector<double> less;
   for (std::size_t g = 0; g < groups; g++) less.push_back(estimate(g));
   double const n = static_cast<double>(groups), mean = std::accumulate(less.begin(), less.end(), 0.) / n;
   double squares = 0;
   for (double v : less) squares += (v - mean) * (v - mean);
-  double const error = std::sqrt(squares * (n - 1) / n);  // of points that are all alike it would be 0
+  double const error = std::sqrt(squares * (n - 1) / n);  // 0 where all points are the same: then it is not known
   return {estimate(none), error > 0 ? error : std::numeric_limits<double>::quiet_NaN(), n - 1};
 }
 
@@ -133,7 +133,7 @@ std::vector<double> positions(std::vector<Projected> const& points, std::size_t 
   return out;
 }
 
-// Least common multiple of the two sizes, times the integral of |F^-1 - G^-1|^p of the two empirical laws.
+// The least common multiple of the two sizes times the integral of |F^-1 - G^-1|^p of the two empirical distributions.
 double transport(std::vector<double> const& a, std::vector<double> const& b, int p) {
   std::size_t const common = std::lcm(a.size(), b.size()), of_a = common / a.size(), of_b = common / b.size();
   double sum = 0;
@@ -148,11 +148,11 @@ double transport(std::vector<double> const& a, std::vector<double> const& b, int
   return sum;
 }
 
-// Of each direction of this rank and each group left out, at last none: transport over the common multiple.
+// For each direction of this rank, and each group left out (finally none): transport divided by the common multiple.
 std::vector<double> mean_transport(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d, int p,
                                    Index projections, random::Key key, Groups const& of_x, Groups const& of_y) {
   require_all(x.size() == y.size() && !x.empty(), ExitCode::data,
-              "the sliced Wasserstein distance compares sets of one size ({} and {} points are there)",
+              "the sliced Wasserstein distance compares sets of equal size (there are {} and {} points)",
               x.size() / static_cast<std::size_t>(d), y.size() / static_cast<std::size_t>(d));
   auto const number = static_cast<std::size_t>(of_x.number > 1 ? of_x.number : 0), width = number + 1;
   TileRange const mine = share_of_tiles(projections, ranks.rank(), ranks.ranks());
@@ -188,7 +188,7 @@ Groups Groups::of_draws(Index points, Index chains) {
 
 Estimate squared_energy_distance(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d,
                                  Groups const& of_x, Groups const& of_y) {
-  require_all(!x.empty() && !y.empty(), ExitCode::data, "the energy distance needs points on both sides ({} and {} are there)",
+  require_all(!x.empty() && !y.empty(), ExitCode::data, "the energy distance needs points on both sides (there are {} and {})",
               x.size() / static_cast<std::size_t>(d), y.size() / static_cast<std::size_t>(d));
   require(of_x.number == of_y.number, ExitCode::internal, "sets in {} and {} groups", of_x.number, of_y.number);
   Grouped const in_x(of_x, x.size() / static_cast<std::size_t>(d)), in_y(of_y, y.size() / static_cast<std::size_t>(d));
@@ -370,14 +370,16 @@ EstimatorEntry energy_distance_estimator() {
   using O = DistanceOptions;
   return {
       deck::schema<O>(
-          "energy_distance", "squared energy distance of samples and held-out data, or of two sample files",
-          {deck::key("points", &O::points, "points on each side").at_least(2),
-           deck::key("splits", &O::splits, "pairs of data sets for the ratio").at_least(2),
-           deck::key("sampler_steps", &O::sampler_steps, "steps that the chains of a training run make with the final parameters before")
+          "energy_distance", "squared energy distance between samples and held-out data, or between two sample files",
+          {deck::key("points", &O::points, "number of points from each of the two sets").at_least(2),
+           deck::key("splits", &O::splits, "number of pairs of data sets, whose mean distance is the denominator of energy_distance_ratio")
+               .at_least(2),
+           deck::key("sampler_steps", &O::sampler_steps,
+                     "number of steps that the chains of a training run first make with the final parameters")
                .at_least(0)
                .for_tasks({"train"}),
            deck::key("reference", &O::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
-           deck::key("reference_dataset", &O::reference_dataset, "its dataset; empty: the samples of a run")}),
+           deck::key("reference_dataset", &O::reference_dataset, "dataset in reference; empty: the samples of a run")}),
       energy_distance,
       LooksAt::samples,
       {},
@@ -386,17 +388,18 @@ EstimatorEntry energy_distance_estimator() {
 }
 EstimatorEntry sliced_wasserstein_estimator() {
   using O = WassersteinOptions;
-  return {deck::schema<O>("sliced_wasserstein", "sliced Wasserstein distances of samples and held-out data, or of two sample files",
-                          {deck::key("points", &O::points, "points on each side").at_least(2),
-                           deck::key("projections", &O::projections, "random directions").at_least(1),
-                           deck::key("reference", &O::reference,
-                                     "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
-                           deck::key("reference_dataset", &O::reference_dataset, "its dataset; empty: the samples of a run")}),
-          wasserstein,
-          LooksAt::samples,
-          {},
-          false,
-          has_points_to_compare_with<O>};
+  return {
+      deck::schema<O>(
+          "sliced_wasserstein", "sliced Wasserstein distances between samples and held-out data, or between two sample files",
+          {deck::key("points", &O::points, "number of points from each of the two sets").at_least(2),
+           deck::key("projections", &O::projections, "number of random directions").at_least(1),
+           deck::key("reference", &O::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
+           deck::key("reference_dataset", &O::reference_dataset, "dataset in reference; empty: the samples of a run")}),
+      wasserstein,
+      LooksAt::samples,
+      {},
+      false,
+      has_points_to_compare_with<O>};
 }
 
 Index final_steps(deck::Document const& deck) {

@@ -12,13 +12,13 @@
 
 namespace partita {
 
-// Which group each point of a set belongs to, 0 ... number - 1. Groups are independent of each other (chains, stretches of time), points of
+// The group of each point of a set, 0 ... number - 1. Groups (chains, or stretches of time) are independent of each other; points of
 // one group need not be.
 struct Groups {
   Index number = 1;
   std::vector<Index> of;  // (point); empty: all in one
 
-  // Of points as gather_points gives them, of so many chains: groups of whole chains where there are enough, else stretches of draws.
+  // For points in the order of gather_points, from `chains` chains: groups of whole chains if there are enough, else stretches of draws.
   static Groups of_draws(Index points, Index chains);
 };
 
@@ -26,9 +26,9 @@ struct Groups {
 // between two samples of one distribution.
 double squared_energy_distance(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension);
 // With its standard error, by leaving out the points of one group after the other from both sets (delete-a-group jackknife; Kott 2001):
-// both sets in equally many groups, of which there are two or more. The distance is a square: between laws of one or two dimensions that
-// are two or three errors apart, values too small by chance have too small an error, and z = (value - truth) / error is 1.7 in root mean
-// square; it is 1 between equal laws and between laws farther apart (tests/estimators/test_calibration.cpp).
+// both sets have the same number of groups, two or more. The distance is a square: between distributions of one or two dimensions that are
+// two or three standard errors apart, values that are too small by chance have too small an error, and z = (value - truth) / error has root
+// mean square 1.7; it is 1 between equal distributions and between those farther apart (tests/estimators/test_calibration.cpp).
 Estimate squared_energy_distance(Communicator const&, std::vector<double> const& x, std::vector<double> const& y, Index dimension,
                                  Groups const& of_x, Groups const& of_y);
 

@@ -17,7 +17,7 @@ namespace partita {
 
 using Metrics = std::vector<Metric>;
 
-// What an estimator works on. Its ranks are those of the samples, all of the run's.
+// The input of an estimator. Its ranks are those of the samples, all of the run's.
 struct Subject {
   deck::Document const& deck;
   random::Key key;

@@ -10,9 +10,9 @@
 namespace partita {
 namespace {
 
-constexpr Index width = 256;  // states a tile: products of several vectors a row, through the caches
+constexpr Index width = 256;  // states per tile: several vectors per row for the products, small enough for the caches
 
-// The restricted machine whose hidden units are the fewer; null: enumerate x.
+// The model as an rbm if it has fewer hidden than visible units, so that these are enumerated; null: enumerate x.
 Rbm const* by_hidden_units(GibbsModel const& model) {
   auto const* rbm = dynamic_cast<Rbm const*>(&model);
   return rbm && (!model.binary() || rbm->hidden() < model.dimension()) ? rbm : nullptr;
@@ -27,7 +27,7 @@ double log_sum_exp_minus(std::vector<double> const& energies) {
   return std::log(sum) - lowest;
 }
 
-// The first place whose running sum of exp(terms - log_total) exceeds u, and what is left of u there, in units of its own share.
+// The first place whose running sum of exp(terms - log_total) exceeds u, and the rest of u there as a fraction of that term.
 struct Place {
   std::size_t at;
   double left;
@@ -51,7 +51,7 @@ bool Enumeration::possible(GibbsModel const& model) {
 Enumeration::Enumeration(GibbsModel& model, Communicator const& ranks)
     : model_(model), restricted_(by_hidden_units(model)), units_(restricted_ ? restricted_->hidden() : model.dimension()) {
   require_all(possible(model), ExitCode::usage,
-              "a sum over all states of {} units is asked for (possible are up to {} binary ones, of an rbm in either layer); use "
+              "a sum over all states of {} units was requested (at most {} binary units are possible, in either layer of an rbm); use "
               "estimator.type = \"ais\"",
               units_, most_units);
   Index const states = Index{1} << units_;
@@ -64,7 +64,8 @@ Enumeration::Enumeration(GibbsModel& model, Communicator const& ranks)
   for (Index tile = mine.first; tile < mine.end(); tile++) here.push_back(-log_sum_exp_minus(energies(tile)));
   auto lowest_first = ranks.all_gather(here);
   log_z_ = log_sum_exp_minus(lowest_first);
-  require_all(std::isfinite(log_z_), ExitCode::numerical, "the sum over all {} states is not finite; are the model's parameters?", states);
+  require_all(std::isfinite(log_z_), ExitCode::numerical, "the sum over all {} states is not finite; check that the model's parameters are",
+              states);
   for (double e : lowest_first) log_weights_.push_back(-e);
 }
 
@@ -84,7 +85,7 @@ std::vector<double> Enumeration::energies(Index tile) const {
 }
 
 void Enumeration::draw(Chains const& chains, random::Key key) const {
-  // Chains by the tile of their state, which is enumerated once.
+  // Chains sorted by the tile of their state, so that each tile is enumerated once.
   struct Drawn {
     Index tile, lane;
     double left;

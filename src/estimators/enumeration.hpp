@@ -1,5 +1,5 @@
-// Sums over all states of small machines of binary units: of a restricted machine over those of its smaller layer, the other one summed out
-// in closed form; of others over those of x.
+// Sums over all states of small machines of binary units. For a restricted machine these are the states of its smaller layer, the other one
+// is summed out in closed form; for other machines the states of x.
 #pragma once
 #include <vector>
 
@@ -14,14 +14,14 @@ class Rbm;
 class Enumeration {
  public:
   static constexpr Index most_units = 25;
-  static bool possible(GibbsModel const&);  // there are no more units to enumerate than that
+  static bool possible(GibbsModel const&);  // whether the units are binary and not too many to enumerate
 
-  // 2^units energies, shared by the ranks. Failure(usage) where it is not possible, Failure(numerical) for energies that are not finite.
+  // Computes 2^units energies, shared by the ranks. Failure(usage) where this is not possible, Failure(numerical) for non-finite energies.
   // Collective; the same bits on any number of ranks.
   Enumeration(GibbsModel&, Communicator const&);
 
   double log_z() const { return log_z_; }
-  // x of these chains: independent draws from the model, keyed by chain number.
+  // Sets x of these chains to independent draws from the model, keyed by chain number.
   void draw(Chains const&, random::Key) const;
 
  private:
@@ -29,7 +29,7 @@ class Enumeration {
   std::vector<double> energies(Index tile) const;
 
   GibbsModel& model_;
-  Rbm const* restricted_;  // whose hidden units are enumerated; null: those of x are
+  Rbm const* restricted_;  // the rbm whose hidden units are enumerated; null: x is enumerated
   Index units_;
   Tiling tiling_;                    // of the states; unit i of state n is bit i of n
   TileStorage states_;               // of one tile

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-// All bits, and what JSON has no number for: NaN and infinities.
+// Keeps all bits, and values for which JSON has no number: NaN and infinities.
 std::string exact(double x) { return fmt::format("{:a}", x); }
 double number(json const& text) { return std::strtod(text.get<std::string>().c_str(), nullptr); }
 
@@ -35,7 +35,7 @@ Metric read(json const& from) {
   return m;
 }
 
-// Lengths of a run are free on restart and change its numbers; in these sections nothing that is free does.
+// Of the keys that are free on restart, lengths of a run change its results; those of these sections do not.
 std::string what_decides(deck::Document const& deck) {
   std::string text;
   for (deck::Block const& b : deck.blocks) {
@@ -67,7 +67,7 @@ FinishedEstimators::FinishedEstimators(Communicator ranks, RunDirectory const& d
       finished_.push_back(std::move(f));
     }
   } catch (json::exception const& e) {
-    log::warning("{} cannot be read ({}): its estimators run again", file_.string(), e.what());
+    log::warning("{} cannot be read ({}): its estimators are run again", file_.string(), e.what());
     finished_.clear();
   }
 }

@@ -1,4 +1,4 @@
-// What the estimators of a run had found when it was stopped among them: a run that goes on takes it over, and computes the rest.
+// Results of the estimators that had finished when a run was stopped: a continued run takes them over and computes the rest.
 #pragma once
 #include <optional>
 #include <vector>
@@ -11,13 +11,13 @@
 
 namespace partita {
 
-// Kept in RunDirectory::finished_estimators(), for what the numbers depend on: the deck but for keys that change no results, the inputs and
-// the version.
+// Kept in RunDirectory::finished_estimators(), with a hash of what the results depend on: the deck without keys that change no results, the
+// inputs and the version.
 class FinishedEstimators {
  public:
   // Collective.
   FinishedEstimators(Communicator, RunDirectory const&, deck::Document const&, Inputs const&, Provenance const&);
-  // Of the estimator of this section; none where it has not finished.
+  // The metrics of the estimator in this section; none where it has not finished.
   std::optional<std::vector<Metric>> find(deck::Block const&) const;
   // Collective.
   void add(deck::Block const&, std::vector<Metric> const&);
@@ -29,7 +29,7 @@ class FinishedEstimators {
   };
   Communicator ranks_;
   Path file_;
-  std::string of_;  // a hash of what the numbers depend on beside their own section
+  std::string of_;  // a hash of what the results depend on apart from the estimator's own section
   std::vector<Finished> finished_;
 };
 

@@ -15,10 +15,10 @@
 namespace partita {
 namespace {
 
-constexpr double missed_below = 0.1;   // of the reference's mass
-constexpr double least_expected = 10;  // samples in a cell
+constexpr double missed_below = 0.1;   // share of the reference's mass below which a cell is missed
+constexpr double least_expected = 10;  // expected number of samples from which on a cell is examined
 
-// exp(log w - largest), of this rank's samples.
+// exp(log w - largest) of this rank's samples.
 std::vector<double> relative_weights(WeightedSamples const& s, double& largest) {
   largest = -std::numeric_limits<double>::infinity();
   for (double w : s.log_weight) largest = std::max(largest, w);
@@ -28,7 +28,7 @@ std::vector<double> relative_weights(WeightedSamples const& s, double& largest) 
   return out;
 }
 
-// n sums over all samples of what add(i, sums) adds for this rank's sample i.
+// n sums over all samples; add(i, sums) adds the terms of this rank's sample i.
 std::vector<double> total(SampleSet const& s, Index n, std::function<void(Index, double*)> const& add) {
   std::vector<double> per_tile(static_cast<std::size_t>(s.mine.count * n));
   Index i = 0;
@@ -63,7 +63,7 @@ Importance importance(WeightedSamples const& s) {
   auto const log_weights = s.samples.ranks.all_gather(s.log_weight);
   auto const log_w = mean_and_error(log_weights);
   auto const log_c = log_mean_exp(log_weights);
-  auto differences = log_weights;  // w / mean w - log w, whose mean is 1 + KL - log C
+  auto differences = log_weights;  // becomes w / mean w - log w, whose mean is 1 + KL - log C
   for (double& w : differences) w = std::exp(w - log_c.value) - w;
   double const error = log_c.trusted() ? std::hypot(mean_and_error(differences).error, log_c.unseen) : log_c.error();
   return {log_c, {-log_w.value, log_w.error, log_w.degrees_of_freedom}, {log_c.value - log_w.value, error, log_w.degrees_of_freedom}};
@@ -139,7 +139,7 @@ Coverage coverage(WeightedSamples const& s, std::vector<double> const& reference
 
 Quadrature quadrature(std::function<std::vector<double>(std::vector<double> const&)> const& energy, double lowest, double highest,
                       Index cells) {
-  constexpr Index panels = 64;  // a cell, by the midpoint rule: spectrally accurate overall where the density vanishes at both ends
+  constexpr Index panels = 64;  // per cell; the midpoint rule is spectrally accurate where the density vanishes at both ends
   double const h = (highest - lowest) / static_cast<double>(cells * panels);
   std::vector<double> points;
   for (Index k = 0; k < cells * panels; k++) points.push_back(lowest + h * (static_cast<double>(k) + 0.5));

@@ -1,5 +1,5 @@
-// How well a flow samples its target exp(-U)/C, from independent weighted samples of it, and whether it covers what it should: the weights
-// of a flow that misses a mode of the target look perfect, since no sample is there to show it.
+// How well a flow samples its target exp(-U)/C, from independent weighted samples of the flow, and whether it covers the target: the
+// weights of a flow that misses a mode of the target look perfect, since no sample is in that mode.
 #pragma once
 #include <functional>
 #include <vector>
@@ -11,7 +11,7 @@
 namespace partita {
 
 struct WeightedSamples {
-  SampleSet samples;               // one draw a chain, with U(x)
+  SampleSet samples;               // one draw per chain, with U(x)
   std::vector<double> log_weight;  // of this rank's chains
 };
 // Collective.
@@ -19,13 +19,13 @@ WeightedSamples draw_flow(Nice&, DifferentiableModel& target, Index samples, Com
 
 struct Importance {
   LogMean log_c;        // mean w -> C
-  Estimate criterion;   // -mean log w = KL(P || target) - log C, redundant latents included: what to compare flows and choose D by
-  Estimate divergence;  // KL(P || target), by both: they are means over the same samples, and their errors cancel in part
+  Estimate criterion;   // -mean log w = KL(P || target) - log C, redundant latents included: for comparing flows and choosing D
+  Estimate divergence;  // KL(P || target), from both: they are means over the same samples, so their errors cancel in part
 };
 // Collective, like all below; the same bits on any number of ranks.
 Importance importance(WeightedSamples const&);
 
-// P of a set, as the share of samples and by their weights.
+// Probability of a set, as the share of the samples and by their weights.
 struct Probability {
   Estimate direct;
   WeightedShare weighted;
@@ -38,20 +38,20 @@ struct Masses {
 };
 Masses masses(WeightedSamples const&, Index n, std::function<Index(float const* x)> const& cell);
 
-// A cell is missed where the weighted samples have less than a tenth of the reference's mass; cells of which `samples` samples of the
-// reference's law would hold fewer than ten on average are not looked at. The reference's mass that is not missed, of what is looked at;
-// NaN where that is nothing.
+// A cell is missed if the weighted samples have less than a tenth of the reference's mass in it; cells in which fewer than ten of `samples`
+// samples of the reference distribution are expected are not examined. Returns the share of the reference's mass in examined cells that is
+// not missed; NaN where no cell is examined.
 double covered(std::vector<double> const& reference, std::vector<double> const& weighted, Index samples);
 
-// The smallest of these over grids of cells x cells in every pair of the first `coordinates` coordinates, between the reference's extremes;
-// of pairs in which some cells are looked at.
+// The smallest such share over grids of cells x cells in every pair of the first `coordinates` coordinates, between the reference's
+// extremes; pairs without examined cells are left out.
 struct Coverage {
   double covered;
-  Index first = 0, second = 0;  // the pair where
+  Index first = 0, second = 0;  // that pair
 };
 Coverage coverage(WeightedSamples const&, std::vector<double> const& reference, Index coordinates, Index cells);
 
-// Of a target in one dimension by quadrature over [lowest, highest]: log C, and the mass of each of n equal cells.
+// Quadrature of a one-dimensional target over [lowest, highest]: log C, and the mass of each of n equal cells.
 struct Quadrature {
   double log_c;
   std::vector<double> masses;

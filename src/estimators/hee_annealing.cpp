@@ -13,12 +13,12 @@
 namespace partita {
 namespace {
 
-// Of as many gradients, 5 leapfrogs a step leave the smallest bias on Gaussian members of 18 to 75 units whose posterior is up to a hundred
-// times narrower than the prior: -0.1 and -0.4 nats where single ones (MALA) leave -1.6 and -8.6, and ten -0.7 and -0.7.
+// For the same number of gradients, 5 leapfrogs per step have the smallest bias on Gaussian models of 18 to 75 units whose posterior is up
+// to a hundred times narrower than the prior: -0.1 and -0.4 nats, where single leapfrogs (MALA) have -1.6 and -8.6, and ten -0.7 and -0.7.
 constexpr Index leapfrogs = 5;
 constexpr double target_acceptance = 0.7;
 constexpr double adaptation_rate = 0.5;
-constexpr double crowding = 3;  // beta = (k / n)^3: the law changes fastest near the prior
+constexpr double crowding = 3;  // beta = (k / n)^3: the distribution changes fastest near the prior
 
 double temperature(Index k, Index of) { return std::pow(static_cast<double>(k) / static_cast<double>(of), crowding); }
 
@@ -34,7 +34,7 @@ class AnnealedTile {
         x0_("annealed x_0", 1, static_cast<std::size_t>(model.dimension()), static_cast<std::size_t>(tiling.pitch())),
         log_weights_(static_cast<std::size_t>(real_)) {
     posterior.show(x0_);
-    sample_ancestral(model, key, tiling, {tile, 1}, posterior.layers(chains_.x), 0);  // its x_0 makes room for the data
+    sample_ancestral(model, key, tiling, {tile, 1}, posterior.layers(chains_.x), 0);  // its x_0 is then replaced by the data
   }
 
   // Lane l is about item item_of(chain number) of `points`.
@@ -49,13 +49,13 @@ class AnnealedTile {
     Kokkos::deep_copy(x0_, host);
   }
 
-  // Adds to the weights what lies between two neighbouring temperatures.
+  // Adds to the weights the factor between two neighbouring temperatures.
   void weigh(double difference) {
     auto const log_p = posterior_.log_conditional(view());
     for (std::size_t l = 0; l < log_weights_.size(); l++) log_weights_[l] += difference * log_p[l];
   }
 
-  // One step at temperature beta with leapfrogs of this length; returns the share of the proposals that were accepted.
+  // One step at inverse temperature beta with leapfrogs of this length; returns the share of proposals that were accepted.
   double move(double beta, double leapfrog, Index step) {
     posterior_.set_beta(beta);
     HamiltonianScheme<> const scheme{static_cast<Real>(leapfrog), 1, leapfrogs};
@@ -99,7 +99,7 @@ AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> con
 
   std::vector<double> lengths;  // of leapfrogs
   AnnealedTile pilot = begin(0, 0);
-  double length = std::pow(static_cast<double>(model.units()), -0.25);  // near the best for curvatures of about 2, those of the prior
+  double length = std::pow(static_cast<double>(model.units()), -0.25);  // near the optimum for curvatures of about 2, as in the prior
   for (Index k = 1; k < o.temperatures; k++) {
     lengths.push_back(length);
     length *= std::exp(adaptation_rate * (pilot.move(temperature(k, o.temperatures), length, k) - target_acceptance));
@@ -121,7 +121,7 @@ AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> con
   log_weights = ranks.all_gather(log_weights);
   auto const bad = std::find_if(log_weights.begin(), log_weights.end(), [](double w) { return !std::isfinite(w); });
   require_all(bad == log_weights.end(), ExitCode::numerical,
-              "the importance weight of chain {} of item {} is not finite; are the model's parameters?",
+              "the importance weight of chain {} of item {} is not finite; check that the model's parameters are",
               (bad - log_weights.begin()) % o.chains, (bad - log_weights.begin()) / o.chains);
   AnnealedLikelihood out;
   for (Index i = 0; i < count; i++) {

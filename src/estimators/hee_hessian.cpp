@@ -18,7 +18,7 @@ std::vector<Index> equal_widths(Index units, Index layers) {
   return widths;
 }
 
-// A key for each model, unrelated to those of any other number of layers.
+// A key for each model, unrelated to the keys for any other number of layers.
 random::Key key_of(random::Key key, Index layers, Index repeat) {
   return random::make_key(static_cast<std::uint64_t>(key.k1) << 32 | key.k0, static_cast<std::uint64_t>(layers << 32 | repeat));
 }
@@ -47,9 +47,10 @@ HeeHessians<double> hee_hessians(std::vector<Hee::Layer> const& layers) {
 }
 
 void require_shareable(Index units, Index layers) {
-  require_all(layers >= 1 && layers < units, ExitCode::usage,
-              "estimator.layers: {} units cannot be shared by x_0 and {} latent layers; give at least one layer and more units than layers",
-              units, layers);
+  require_all(
+      layers >= 1 && layers < units, ExitCode::usage,
+      "estimator.layers: {} units cannot be divided among x_0 and {} latent layers; give at least one layer and more units than layers",
+      units, layers);
 }
 
 std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vector<Index> const& layers, Index repeats, random::Key key) {
@@ -60,11 +61,11 @@ std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vect
     std::vector<HeeHessians<double>> draws;
     for (Index repeat = 0; repeat < repeats; repeat++) {
       Hee const hee(model, key_of(key, count, repeat));
-      require_all(
-          hee.linear_gaussian(), ExitCode::usage,
-          "the Hessians of an HEE with model.f = \"{}\", phi = \"{}\" and g = \"{}\" depend on x (they are constant only where f and "
-          "phi are the identity and g is quadratic or lateral)",
-          model.f, model.phi, model.g);
+      require_all(hee.linear_gaussian(), ExitCode::usage,
+                  "the Hessians of an HEE with model.activation = \"{}\", statistic = \"{}\" and base_measure = \"{}\" depend on x (they "
+                  "are constant only "
+                  "where the first two are the identity and the last is quadratic or lateral)",
+                  model.f, model.phi, model.g);
       draws.push_back(hee_hessians(hee.host_layers()));
     }
     trend.push_back({count, model.widths, average(draws)});
@@ -171,10 +172,14 @@ EstimatorEntry hee_hessian_estimator() {
           "smallest eigenvalue and log determinant of the joint, posterior and marginal Hessian of a linear-Gaussian hee, or their trend "
           "over L at a fixed number of "
           "units: estimates/hessian.h5",
-          {deck::key("layers", &O::layers, "L of the random models of the trend, as at the start of learning; empty: the model itself")
+          {deck::key("layers", &O::layers,
+                     "numbers of layers L of random models, with parameters as at the start of learning, for the trend over L; empty: the "
+                     "model itself")
                .at_least(1),
-           deck::key("units", &O::units, "n_0 + .. + n_L of each, in layers of equal width; 0: as many as the model has").at_least(0),
-           deck::key("repeats", &O::repeats, "random models averaged for each L").at_least(2)}),
+           deck::key("units", &O::units,
+                     "number of units n_0 + .. + n_L of each random model, in layers of equal width; 0: as many as the model has")
+               .at_least(0),
+           deck::key("repeats", &O::repeats, "number of random models that are averaged for each L").at_least(2)}),
       hessian,
       LooksAt::model_or_data,
       needs<Hee>(),

@@ -23,13 +23,13 @@ struct HessianTrend {
   std::vector<Index> widths;  // n_0 .. n_L, which differ by at most 1
   HeeHessians<Estimate> hessians;
 };
-// Failure(usage) for fewer units than layers to share them.
+// Failure(usage) for fewer units than layers.
 void require_shareable(Index units, Index layers);
-// One entry for each L, all with n_0 + .. + n_L = units: means over `repeats` models with random parameters as at the start of learning.
+// One entry for each L, all with n_0 + .. + n_L = units: means over `repeats` models with random initial parameters.
 // The model's own widths are not used. Failure(usage) if the model is not linear-Gaussian or a layer would be empty.
 std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vector<Index> const& layers, Index repeats, random::Key);
 
-// A rule of estimators of models whose Hessians do not depend on x: whether the deck's is one. Refuses others.
+// Whether the deck's hee is linear-Gaussian; Hessians of others depend on x, and are refused.
 bool require_linear_gaussian(Fit const&);
 
 }  // namespace partita

@@ -14,7 +14,7 @@
 namespace partita {
 namespace {
 
-// Which items of [data].
+// Selects items of [data].
 struct ItemOptions {
   std::string split;
   Index items = 1000;
@@ -34,7 +34,7 @@ struct Items {
   std::vector<double> points;  // (item, n_0)
 };
 
-// The split that is asked for, or the first that has items.
+// The requested split, or the first one that has items.
 std::pair<char const*, data::Split> split_of(ItemOptions const& o, data::Dataset const& data) {
   return *std::find_if(splits.begin(), splits.end(),
                        [&](auto const& e) { return o.split.empty() ? data.size(e.second) > 0 : o.split == e.first; });
@@ -49,7 +49,7 @@ void has_items(Fit const& fit) {
                                     data->source(), name));
 }
 
-// The first items of the split that is asked for, or of the first that has any.
+// The first items of the requested split, or of the first one that has any.
 Items items_of(Subject const& s, deck::Block const& block) {
   auto const o = block.as<ItemOptions>();
   auto const* data = s.data;
@@ -63,9 +63,9 @@ Items items_of(Subject const& s, deck::Block const& block) {
 
 std::vector<deck::Key> item_keys() {
   using O = ItemOptions;
-  return {deck::key("split", &O::split, "whose items; unset: test, or validation where there are no test items, or train")
+  return {deck::key("split", &O::split, "which items of [data]; left out: test, or validation where there are no test items, or train")
               .one_of({"test", "validation", "train"}),
-          deck::key("items", &O::items, "the first so many of them; 0: all").at_least(0)};
+          deck::key("items", &O::items, "number of items, from the first on; 0: all").at_least(0)};
 }
 std::vector<deck::Key> with_item_keys(std::vector<deck::Key> keys) {
   auto all = item_keys();
@@ -73,7 +73,7 @@ std::vector<deck::Key> with_item_keys(std::vector<deck::Key> keys) {
   return all;
 }
 
-// Mean and covariance of the training items; the root alone holds them all in double.
+// Mean and covariance of the training items; only the root holds all of them in double.
 MultivariateNormal training_moments(Subject const& s) {
   Index const d = s.data->dimension();
   MultivariateNormal m{std::vector<double>(static_cast<std::size_t>(d)), Matrix(d, d)};
@@ -95,18 +95,18 @@ std::vector<double> training_mean(data::Dataset const& data) {
 
 // ---- Log-likelihood ----
 
-// Where probabilistic PCA, the best that a linear member can learn, is known.
+// Comparison with probabilistic PCA, the optimum for a linear model, where that is known.
 void compare_with_optimum(Subject const& s, Items const& items, std::vector<double> const& learnt, Metrics& out) {
   Hee const& model = model_of(s);
   auto const optimum = log_density(likelihood_optimum(training_moments(s), model.width(1)), items.points);
   std::vector<double> gap;
   for (std::size_t i = 0; i < optimum.size(); i++) gap.push_back(learnt[i] - optimum[i]);
-  out.push_back(metric(
-      "log_likelihood_optimum_" + items.split, mean_and_error(optimum),
-      fmt::format(
-          "the same under the best Gaussian with noise 1/2 and {} factors for the training items' mean and covariance (probabilistic PCA)",
-          model.width(1))));
-  out.push_back(metric("log_likelihood_gap", mean_and_error(gap), "learnt less optimum, nats an item"));
+  out.push_back(metric("log_likelihood_optimum_" + items.split, mean_and_error(optimum),
+                       fmt::format("mean log p(x_0) of the items in nats under the best Gaussian with noise 1/2 and {} factors for the "
+                                   "training items' mean and covariance (probabilistic PCA)",
+                                   model.width(1))));
+  out.push_back(metric("log_likelihood_gap", mean_and_error(gap),
+                       "mean log p(x_0) of the items in nats under the model, less that under the best Gaussian (log_likelihood_optimum)"));
 }
 
 Metrics exactly(Subject const& s, Items const& items) {
@@ -121,18 +121,24 @@ Metrics exactly(Subject const& s, Items const& items) {
 Metrics by_annealing(Subject const& s, Items const& items, AnnealingOptions const& o) {
   auto const found = annealed_likelihood(model_of(s), items.points, o, s.samples.ranks, s.key);
   auto const mean = mean_of_logs(found.points);
-  return {metric("log_likelihood_" + items.split, mean.value,
-                 fmt::format("mean log p(x_0) of {} items in nats by annealed importance sampling, which is too low on average; error over "
-                             "items, that of the sampling included",
-                             items.count),
-                 doubt(mean, "use more estimator.temperatures or estimator.chains")),
-          {"log_likelihood_sampling_error", mean.sampling_error, {}, "the part of that error that more chains or temperatures reduce"},
-          {"log_likelihood_effective_chains",
-           mean.effective,
-           {},
-           fmt::format("share of the {} chains an item that count in its weights; near 1 / {}: too few temperatures", o.chains, o.chains)},
-          {"log_likelihood_pareto_k", mean.tail_index, {}, "tail index of the items' weights, on average; above 0.7 no error is known"},
-          {"log_likelihood_acceptance", found.acceptance, {}, "of the steps between temperatures"}};
+  return {
+      metric("log_likelihood_" + items.split, mean.value,
+             fmt::format("mean log p(x_0) of {} items in nats by annealed importance sampling, which is too low on average; error over "
+                         "items, that of the sampling included",
+                         items.count),
+             doubt(mean, "use more estimator.temperatures or estimator.chains")),
+      {"log_likelihood_sampling_error",
+       mean.sampling_error,
+       {},
+       "part of the error of log_likelihood that more chains or temperatures reduce"},
+      {"log_likelihood_effective_chains",
+       mean.effective,
+       {},
+       fmt::format(
+           "share of the {} chains of an item that count in its weights, the effective number over all; near 1 / {}: too few temperatures",
+           o.chains, o.chains)},
+      {"log_likelihood_pareto_k", mean.tail_index, {}, "tail index of the items' weights, on average; above 0.7 no error is known"},
+      {"log_likelihood_acceptance", found.acceptance, {}, "share of the Hamiltonian steps of annealing that were accepted"}};
 }
 
 void fits_likelihood(Fit const& fit) {
@@ -140,8 +146,8 @@ void fits_likelihood(Fit const& fit) {
   auto const* const model = if_can<Hee>(fit.model);
   if (model && fit.own.as<LikelihoodOptions>().method == "exact" && !model->linear_gaussian())
     fit.refuse("method",
-               "estimator.method = \"exact\" needs a linear-Gaussian hee (model.f = \"identity\", phi = \"identity\", g = \"quadratic\" or "
-               "\"lateral\"); use \"ais\"");
+               "estimator.method = \"exact\" needs a linear-Gaussian hee (model.activation = \"identity\", statistic = \"identity\", "
+               "base_measure = \"quadratic\" or \"lateral\"); use \"ais\"");
 }
 
 Metrics log_likelihood(Subject const& s, deck::Block const& block) {
@@ -163,7 +169,7 @@ Estimate mean_square(std::vector<double> const& differences, Index d) {
 
 HeeLangevinOptions dynamics_of(deck::Block const& block, Hee const& model) {
   auto dynamics = block.as<HeeLangevinOptions>();
-  dynamics.aprime = model.gaussian_conditionals() ? "closed_form" : "interneuron";
+  dynamics.statistic_mean = model.gaussian_conditionals() ? "closed_form" : "interneuron";
   return dynamics;
 }
 
@@ -200,7 +206,7 @@ Metrics reconstruction(Subject const& s, deck::Block const& block) {
   std::string const what = model.phi() == Statistic::tanh ? "phi(x_0)" : "x_0";
   return {metric("reconstruction_error", error,
                  fmt::format("mean square per coordinate of {} - E[A'(eta_0) | x_0], over {} {} items", what, items.count, items.split)),
-          metric("reconstruction_baseline", baseline, "the same of their deviation from the training mean")};
+          metric("reconstruction_baseline", baseline, "mean square per coordinate of the items' deviation from the training mean")};
 }
 
 }  // namespace
@@ -208,31 +214,36 @@ Metrics reconstruction(Subject const& s, deck::Block const& block) {
 EstimatorEntry log_likelihood_estimator() {
   using L = LikelihoodOptions;
   using A = AnnealingOptions;
-  return {{"log_likelihood",
-           "mean log p(x_0) of held-out items under an hee: exact for its linear-Gaussian members, else by annealed importance sampling",
-           with_item_keys({deck::key("method", &L::method,
-                                     "exact, ais (annealed importance sampling), or automatic: exact where there is a closed form")
-                               .one_of({"automatic", "exact", "ais"}),
-                           deck::key("temperatures", &A::temperatures,
-                                     "ais: from p(x_1:L) to the posterior, one Hamiltonian step each; more of them: less bias")
-                               .at_least(2),
-                           deck::key("chains", &A::chains, "ais: of each item").at_least(2)})},
-          log_likelihood,
-          LooksAt::model_or_data,
-          needs<Hee>(),
-          true,
-          fits_likelihood};
+  return {
+      {"log_likelihood",
+       "mean log p(x_0) of held-out items under an hee: exact for its linear-Gaussian members, else by annealed importance sampling",
+       with_item_keys(
+           {deck::key("method", &L::method, "exact; ais, annealed importance sampling; automatic, exact where there is a closed form")
+                .one_of({"automatic", "exact", "ais"}),
+            deck::key("temperatures", &A::temperatures,
+                      "ais: number of temperatures from p(x_1:L) to the posterior, with one Hamiltonian step at each; more of them have "
+                      "less bias")
+                .at_least(2),
+            deck::key("chains", &A::chains, "ais: number of chains for each item").at_least(2)})},
+      log_likelihood,
+      LooksAt::model_or_data,
+      needs<Hee>(),
+      true,
+      fits_likelihood};
 }
 EstimatorEntry reconstruction_estimator() {
   using D = HeeLangevinOptions;
   using R = ReconstructionOptions;
   return {
       {"reconstruction", "posterior means of an hee's latent layers given items, and what they expect of x_0: estimates/reconstructions.h5",
-       with_item_keys({deck::key("step_size", &D::step_size, "dt of the second-order dynamics").above(0).in("tau"),
-                       deck::key("tau_u", &D::tau_u, "of the fast neurons, where A' has no closed form").above(0).in("tau"),
-                       deck::key("replicas", &D::replicas, "fast neurons a unit, averaged").at_least(1),
-                       deck::key("duration", &R::duration, "time that the dynamics runs").above(0).in("tau"),
-                       deck::key("average_over", &R::average_over, "its last part, which is averaged").above(0).in("tau")})},
+       with_item_keys(
+           {deck::key("step_size", &D::step_size, "time step dt of the second-order dynamics").above(0).in("tau"),
+            deck::key("tau_u", &D::tau_u, "time constant of the fast neurons u, where A'(eta) has no closed form").above(0).in("tau"),
+            deck::key("replicas", &D::replicas, "number of fast neurons for each unit, which are averaged").at_least(1),
+            deck::key("duration", &R::duration, "time that the dynamics runs").above(0).in("tau"),
+            deck::key("average_over", &R::average_over, "last part of the duration, over which the layers are averaged")
+                .above(0)
+                .in("tau")})},
       reconstruction,
       LooksAt::model_or_data,
       needs<Hee>(),

@@ -94,7 +94,7 @@ MultivariateNormal posterior(std::vector<Hee::Layer> const& layers, std::vector<
   auto const laws = layer_marginals(layers);
   std::vector<double> mean;
   for (std::size_t l = 1; l < laws.size(); l++) mean.insert(mean.end(), laws[l].mean.begin(), laws[l].mean.end());
-  // Of the precision's rows for x_1:L the columns of x_0 are -W_0' for x_1, else zero.
+  // In the precision's rows for x_1:L, the columns of x_0 are -W_0' for x_1 and zero for the others.
   std::vector<double> pull = transpose(layers.front().weight) * sum(x0, laws.front().mean, -1);
   pull.resize(mean.size());
   Matrix const covariance = inverse(posterior_precision(layers));
@@ -122,7 +122,7 @@ Estimate mean_log_density(MultivariateNormal const& law, std::vector<double> con
 
 double mean_log_density(MultivariateNormal const& law, MultivariateNormal const& points) {
   std::vector<double> const shift = sum(points.mean, law.mean, -1);
-  Matrix second = points.covariance;  // about the mean of the law
+  Matrix second = points.covariance;  // becomes the second moment about the mean of the distribution
   for (Index i = 0; i < second.rows; i++)
     for (Index j = 0; j < second.columns; j++) second(i, j) += shift[static_cast<std::size_t>(i)] * shift[static_cast<std::size_t>(j)];
   Matrix const whitened = solve(law.covariance, second);

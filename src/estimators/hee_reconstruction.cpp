@@ -31,7 +31,7 @@ void add(TileStorage const& to, TileStorage const& from) {
       KOKKOS_LAMBDA(Index i) { a[i] += b[i]; });
 }
 
-// (chain, unit) of the sums over `count` states, of all ranks.
+// Means (chain, unit) over all ranks' chains, from sums over `count` states.
 std::vector<double> means(HeeChains const& chains, TileStorage const& sums, Index count, Communicator const& ranks) {
   auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums);
   std::vector<double> mine;

@@ -13,7 +13,7 @@
 namespace partita {
 namespace {
 
-constexpr double window = 8;  // e^-8 of the autocorrelation lies beyond
+constexpr double window = 8;  // longest lag in relaxation times, where the autocorrelation is e^-8
 constexpr double lags_in_window = 150;
 constexpr double default_length = 200;
 
@@ -25,7 +25,7 @@ void show(std::vector<double> const& x0, HeeChains const& chains) {
   Kokkos::deep_copy(chains.x[0], host);
 }
 
-// The mode's amplitude in every chain, less its mean.
+// The mode's amplitude in every chain, minus its mean.
 class Projection {
  public:
   Projection(Hee const& model, SlowMode const& mode, HeeChains const& chains)
@@ -83,7 +83,7 @@ std::vector<double> autocovariance(std::vector<double> const& series, std::size_
   return out;
 }
 
-// The ratio of two means over chains, whose error is that of a - (the ratio) b.
+// The ratio of two means over chains; its error is that of a - (the ratio) b over the mean of b.
 Estimate ratio(std::vector<double> const& a, std::vector<double> const& b) {
   double const base = mean_and_error(b).value, value = mean_and_error(a).value / base;
   std::vector<double> residual;
@@ -92,7 +92,7 @@ Estimate ratio(std::vector<double> const& a, std::vector<double> const& b) {
   return {value, of_residual.error, of_residual.degrees_of_freedom};
 }
 
-// From autocovariances (chain, lag).
+// Autocorrelation and its integral from autocovariances (chain, lag).
 Relaxation summarise(std::vector<double> const& covariances, std::size_t lags, double interval) {
   std::size_t const chains = covariances.size() / (lags + 1);
   auto const column = [&](std::size_t k) {
@@ -116,9 +116,9 @@ Relaxation summarise(std::vector<double> const& covariances, std::size_t lags, d
 }  // namespace
 
 SlowMode slowest_mode(Hee const& model, std::vector<double> const& x0) {
-  require_all(
-      model.linear_gaussian() && model.gaussian_conditionals(), ExitCode::usage,
-      "the modes of a posterior are those of a linear-Gaussian hee: use model.f = \"identity\", phi = \"identity\" and g = \"quadratic\"");
+  require_all(model.linear_gaussian() && model.gaussian_conditionals(), ExitCode::usage,
+              "the modes of a posterior are those of a linear-Gaussian hee: use model.activation = \"identity\", statistic = \"identity\" "
+              "and base_measure = \"quadratic\"");
   auto const layers = model.host_layers();
   auto const [values, vectors] = symmetric_eigen(posterior_precision(layers));
   auto const centre = posterior(layers, x0).mean;
@@ -148,7 +148,7 @@ void require_long_enough(SlowMode const& mode, RelaxationOptions const& o) {
 
 Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double> const& x0, double m, RelaxationOptions const& o,
                       Communicator const& ranks, random::Key key) {
-  HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .aprime = "closed_form"};
+  HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"};
   if (m > 0) dynamics.m = m;
   else dynamics.order = "first";
   require_long_enough(mode, o);
@@ -166,7 +166,7 @@ Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double
   Index mine = 0;
   for (Index t = 0; t < chains.mine.count; t++) mine += tiling.chains_in(chains.mine.first + t);
   std::vector<std::vector<double>> series(static_cast<std::size_t>(mine));
-  for (Index n = 0; n < lags + records; n++) {  // the first window is forgotten
+  for (Index n = 0; n < lags + records; n++) {  // the first window is discarded
     langevin.advance(chains, key, {0, chains.mine.count}, n * every, every, Visible::clamped);
     if (n >= lags) projection.record(series);
   }
@@ -184,7 +184,7 @@ double exact_integrated_time(double h, double m, double tau_v, double dt) {
   power.values = {1 - dt * h, -dt, dt * m * h / tau_v, 1 - dt / tau_v};
   covariance.values = {2 * dt, 0, 0, 2 * m * dt / (tau_v * tau_v)};
   Matrix const step = power;
-  for (int doubling = 0; doubling < 60; doubling++) {  // of the number of steps that the covariance sums over
+  for (int doubling = 0; doubling < 60; doubling++) {  // each doubles the number of steps in the sum for the covariance
     covariance = covariance + power * covariance * transpose(power);
     power = power * power;
   }

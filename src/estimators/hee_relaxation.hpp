@@ -31,7 +31,7 @@ struct Relaxation {
 };
 // Failure(usage) for a duration below two times the longest lag.
 void require_long_enough(SlowMode const&, RelaxationOptions const&);
-// For a duration that is long enough. Second order with this m; m = 0: first order. Collective; the same bits on any number of ranks.
+// For a duration that passed the check. Second order with this m; m = 0: first order. Collective; the same bits on any number of ranks.
 Relaxation relaxation(Hee const&, SlowMode const&, std::vector<double> const& x0, double m, RelaxationOptions const&, Communicator const&,
                       random::Key);
 

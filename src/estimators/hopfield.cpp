@@ -14,7 +14,7 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 constexpr Index states_of_a_tile = 128;  // columns of the products with the patterns
 
-// Patterns number first, first + 1, ... of X (unit, pattern), from the first again after the last.
+// Writes patterns number first, first + 1, ... of X (unit, pattern) into the lanes of x, starting over after the last.
 void show(ConstVector patterns, Index units, Index first, TileStorage const& x) {
   Index const count = static_cast<Index>(patterns.extent(0)) / units, lanes = static_cast<Index>(x.extent(2));
   Kokkos::parallel_for(
@@ -23,7 +23,7 @@ void show(ConstVector patterns, Index units, Index first, TileStorage const& x) 
       });
 }
 
-// N times the sum of the overlaps of the first `lanes` lanes: a whole number, as are the sums on its way.
+// N times the sum of the overlaps of the first `lanes` lanes: an integer, like all partial sums, hence exact.
 Index overlap_sum(TileStorage const& a, TileStorage const& b, Index lanes) {
   Index sum = 0;
   Kokkos::parallel_reduce(
@@ -244,11 +244,14 @@ EstimatorEntry hopfield_capacity_estimator() {
 }
 EstimatorEntry modern_retrieval_estimator() {
   using R = RetrievalKeys;
-  return {deck::schema<R>("modern_retrieval", "what a modern_hopfield makes of noisy patterns in one update: estimates/modern_retrieval.h5",
-                          {deck::key("beta", &R::beta, "values in place of model.beta").above(0),
-                           deck::key("queries", &R::queries, "patterns shown, from the first on; 0: all").at_least(0),
-                           deck::key("noise", &R::noise, "standard deviation of the noise on each coordinate").at_least(0),
-                           deck::key("within", &R::within, "distance, in units of |pattern|, below which it is retrieved").above(0)}),
+  return {deck::schema<R>(
+              "modern_retrieval", "what a modern_hopfield makes of noisy patterns in one update: estimates/modern_retrieval.h5",
+              {deck::key("beta", &R::beta, "values of beta, in place of model.beta").above(0),
+               deck::key("queries", &R::queries, "number of patterns shown, from the first on; 0: all").at_least(0),
+               deck::key("noise", &R::noise, "standard deviation of the noise on each coordinate").at_least(0),
+               deck::key("tolerance", &R::tolerance, "distance from the pattern, in units of |pattern|, below which it counts as retrieved")
+                   .above(0)
+                   .formerly("within")}),
           retrieval, LooksAt::model_or_data, needs<ModernHopfield>()};
 }
 

@@ -1,4 +1,4 @@
-// How well Hopfield networks recall what they remember.
+// How well Hopfield networks recall the patterns that they store.
 #pragma once
 #include <vector>
 
@@ -12,17 +12,17 @@ struct RecallOptions {
   Index units = 3000, patterns = 0;
   Index networks = 5, sweeps = 50;
 };
-// The overlap (1/N) xi . s of a stored pattern with the state that recall at T = 0, all units together, leads to from there: after 0, 1,
-// ..., `sweeps` sweeps, mean over the patterns of a network and then over networks of independent random patterns, numbered from
-// first_network; the error is from the spread of the networks. Collective; the same bits on any number of ranks.
+// The overlap (1/N) xi . s of a stored pattern with the state after 0, 1, ..., `sweeps` parallel sweeps at T = 0 that start at the pattern:
+// mean over the patterns of a network and then over networks of independent random patterns, numbered from first_network; the standard
+// error is from the spread of the networks. Collective; the same bits on any number of ranks.
 std::vector<Estimate> recall_overlaps(RecallOptions const&, random::Key, Index first_network, Communicator const&);
 
 struct RetrievalOptions {
   double beta = 1;
-  Index queries = 10000;  // patterns shown: the first, and again from the first where there are not so many
+  Index queries = 10000;  // patterns shown, in order, starting over where there are fewer
   double noise = 0.5;
 };
-// One update from noisy patterns, x_i + noise N(0, I), query by query.
+// Results of one update from noisy patterns, x_i + noise N(0, I), for each query.
 struct Retrieval {
   std::vector<double> overlap;   // cosine of the angle between result and pattern
   std::vector<double> distance;  // |result - pattern| / |pattern|

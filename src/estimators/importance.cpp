@@ -11,19 +11,19 @@ namespace partita {
 namespace {
 
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-constexpr double flat = 1e-4;  // relative: weights within it are alike, as sums in single precision round them
+constexpr double flat = 1e-4;  // weights with a smaller relative difference count as equal: it is the rounding of single precision
 
-constexpr double lightest = -1;  // tail index below which tails are not told apart: weights that end at a bound
+constexpr double lightest = -1;  // lower bound of the tail index: weights that are bounded above
 
-// The law of the weights above a cutoff, in units of the largest weight.
+// The distribution of the weights above a cutoff, in units of the largest weight.
 struct Tail {
   double index = unknown;  // k
   double scale = 0;        // sigma
   double size = 0;         // m
 };
 
-// k and sigma of the excesses over a cutoff, ascending, five at least (Zhang and Stephens 2009): the mean of b = -k / sigma over its
-// posterior on a grid, then k given b, drawn towards 1/2 as by ten further observations.
+// k and sigma of the excesses over a cutoff, in ascending order, at least five (Zhang and Stephens 2009): the mean of b = -k / sigma over
+// its posterior on a grid, then k given b, shrunk towards 1/2 as by ten further observations.
 Tail fit_tail(std::vector<double> const& excess) {
   constexpr double prior_of_b = 3, prior_of_k = 10;
   auto const m = static_cast<double>(excess.size());
@@ -51,7 +51,7 @@ Tail fit_tail(std::vector<double> const& excess) {
   return {(m * k + prior_of_k / 2) / (m + prior_of_k), -k / mean, m};
 }
 
-// Of log weights, descending.
+// Tail of log weights in descending order.
 Tail tail_of(std::vector<double> const& sorted) {
   auto const n = static_cast<double>(sorted.size());
   auto const most = static_cast<std::size_t>(std::ceil(std::min(n / 5, 3 * std::sqrt(n))));
@@ -64,19 +64,19 @@ Tail tail_of(std::vector<double> const& sorted) {
   return excess.size() < 5 ? Tail{} : fit_tail(excess);
 }
 
-// What the tail beyond its quantile 1 - 1/m would add to the sum of the weights on average, in excess of that quantile.
+// The expected contribution of the tail beyond its quantile 1 - 1/m to the sum of the weights, in excess of that quantile.
 double unseen(Tail const& tail) {
   if (!std::isfinite(tail.index)) return 0;
-  constexpr double most = 0.85;   // what k + its error may be: at 1 the law has no mean, and its excess no bound
-  constexpr double margin = 0.8;  // of k's standard error: calibrated over seeds
+  constexpr double most = 0.85;   // bound for k plus its error: at k = 1 the mean and the excess are infinite
+  constexpr double margin = 0.8;  // standard errors added to k: calibrated over seeds
   double const k = std::min(most, tail.index + margin * (1 + tail.index) / std::sqrt(tail.size + 10));
   return tail.scale * std::pow(tail.size, k) / (1 - k);
 }
 
 // Of weights divided by the largest of them.
 struct Weights {
-  double largest;               // its logarithm
-  double sum = 0, squares = 0;  // in the order of the samples
+  double largest;               // logarithm of the largest weight
+  double sum = 0, squares = 0;  // summed in the order of the samples
   Tail tail;
   explicit Weights(std::vector<double> log_weights) : largest(*std::max_element(log_weights.begin(), log_weights.end())) {
     for (double w : log_weights) {
@@ -90,13 +90,13 @@ struct Weights {
 };
 
 std::string why_unknown(double tail_index, double effective, std::size_t n) {
-  if (std::isnan(tail_index)) return fmt::format("{} importance weights are too few to tell the index k of their tail: draw more", n);
+  if (std::isnan(tail_index)) return fmt::format("{} importance weights are too few to estimate their tail index k: draw more", n);
   if (tail_index > largest_tail_index)
     return fmt::format(
         "PARETO k = {:.3g} OF THE IMPORTANCE WEIGHTS IS ABOVE {}: a few of the {} samples carry the sum, which is too small more often "
         "than not, and it has no error that they could show",
         tail_index, largest_tail_index, n);
-  if (effective < fewest_effective) return fmt::format("only {:.2g} of {} importance weights count", effective, n);
+  if (effective < fewest_effective) return fmt::format("the effective sample size is only {:.2g} of {} importance weights", effective, n);
   return {};
 }
 
@@ -108,7 +108,7 @@ LogMean log_mean_exp(std::vector<double> const& log_weights) {
   auto const n = static_cast<double>(log_weights.size());
   Weights const w(log_weights);
   double const mean = w.sum / n;
-  double deviation = 0;  // of the weights, summed about their mean: they may be nearly equal
+  double deviation = 0;  // squares about the mean, since the weights may be nearly equal
   for (double v : log_weights) deviation += std::pow(std::exp(v - w.largest) - mean, 2);
   double const seen = n > 1 ? std::sqrt(deviation / (n - 1) / n) : unknown;
   return {w.largest + std::log(mean), log_weights.size(), w.tail.index, w.effective(), 1 / w.sum, seen / mean, unseen(w.tail) / w.sum};
@@ -140,7 +140,7 @@ MeanOfLogs mean_of_logs(std::vector<LogMean> const& items) {
 std::string doubt(MeanOfLogs const& m, std::string const& advice) {
   if (m.trusted()) return {};
   std::string const why = std::isnan(m.tail_index)
-                              ? std::string("too few importance weights an item to tell the index k of their tail")
+                              ? std::string("too few importance weights per item to estimate their tail index k")
                               : fmt::format(
                                     "PARETO k = {:.3g} OF THE IMPORTANCE WEIGHTS, ON AVERAGE OVER THE ITEMS, IS ABOVE {}: a few of them "
                                     "carry each sum, which is too small, by how much they cannot show",
@@ -154,7 +154,7 @@ WeightedShare weighted_share(std::vector<double> const& log_weights, std::vector
   WeightedShare out{in.empty() ? unknown : side[1].empty() ? 0. : 1., unknown, {}};
   for (auto const& s : side)
     if (s.empty()) {
-      out.doubt = "all samples lie on one side of the event, and tell nothing of the other";
+      out.doubt = "all samples lie on one side of the event, so that the share of the other is not known";
       return out;
     }
   Weights const without(side[0]), with(side[1]);
@@ -168,7 +168,7 @@ WeightedShare weighted_share(std::vector<double> const& log_weights, std::vector
       return out;
     }
   }
-  // Variance of a ratio of means, sum w^2 (1_in - p)^2 / (sum w)^2, and what either side's tail may lack.
+  // Variance of a ratio of means, sum w^2 (1_in - p)^2 / (sum w)^2, and the possible deficit of either side's tail.
   double const seen = a * a * with.squares * q * q + b * b * without.squares * p * p;
   out.error = std::sqrt(seen + std::pow(a * unseen(with.tail) * q, 2) + std::pow(b * unseen(without.tail) * p, 2)) / sum;
   return out;

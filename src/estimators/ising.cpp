@@ -12,14 +12,14 @@ namespace {
 
 constexpr double most_operations = 1e9;
 
-// Sums over all spins of the sites so far, by the latest spin of each column (bit c: up) and by the number of spins up, which is not told
-// apart unless `counts`. Weights are scaled to at most one.
+// Sums over all spins of the sites so far, for each state of the latest spin of each column (bit c: up) and, if `counts`, for each number
+// of spins up. Weights are scaled to at most one.
 class TransferMatrix {
  public:
   TransferMatrix(IsingLatticeOptions const& lattice, bool counts)
       : o_(lattice), counts_(counts ? lattice.rows * lattice.columns + 1 : 1), z_(size()), energy_(size()) {}
 
-  // Adds the whole lattice; `first_row` are the spins of its first row where bonds lead from the last row to it.
+  // Adds the whole lattice; `first_row` gives the spins of the first row if bonds lead to it from the last row.
   void add_lattice(std::size_t first_row) {
     std::fill(z_.begin(), z_.end(), 0.);
     std::fill(energy_.begin(), energy_.end(), 0.);
@@ -41,7 +41,7 @@ class TransferMatrix {
  private:
   std::size_t size() const { return (std::size_t{1} << o_.columns) * static_cast<std::size_t>(counts_); }
 
-  // Energies of a site's bonds and field, its spin being down or up [now], and that above it [old], and their weights.
+  // Energies of a site's bonds and field for each value of its spin [now] and of the spin above it [old], and their weights.
   struct Site {
     double energy[2][2], weight[2][2];
   };
@@ -57,12 +57,12 @@ class TransferMatrix {
     return s;
   }
 
-  // In place, counts descending: what is read at `count` is written there and one above.
+  // In place, in descending order of the count: what is read at `count` is written there and at count + 1.
   void add_site(Index r, Index c, std::size_t first_row) {
     auto const stride = static_cast<std::size_t>(counts_), bit = std::size_t{1} << c;
     Index const above = counts_ > 1 ? 1 : 0, most = counts_ > 1 ? r * o_.columns + c : 0;
     bool const to_left = c > 0, to_right = o_.periodic && c == o_.columns - 1, to_below = o_.periodic && r == o_.rows - 1;
-    std::array<Site, 7> sites;  // by the sum of up to three neighbours
+    std::array<Site, 7> sites;  // indexed by the sum of up to three neighbouring spins
     for (int sum = -3; sum <= 3; sum++)
       sites[static_cast<std::size_t>(sum + 3)] = site(r > 0, sum, (r > 0) + to_left + to_right + to_below);
     if (o_.periodic && r == 0)  // the first row is given
@@ -165,7 +165,7 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
 }  // namespace
 
 EstimatorEntry magnetisation_estimator() {
-  return {{"magnetisation", "energy and magnetisation a spin of an ising_lattice, beside their exact values on small lattices", {}},
+  return {{"magnetisation", "energy and magnetisation for each spin of an ising_lattice, beside their exact values on small lattices", {}},
           magnetisation,
           LooksAt::samples,
           {{}, {}, {"ising_lattice"}},

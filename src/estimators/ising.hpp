@@ -9,12 +9,12 @@ namespace partita {
 
 struct IsingAverages {
   double log_z;                             // sum over spins of exp(-E(s))
-  double energy;                            // <E> a spin
-  std::optional<double> magnetisation_abs;  // <|sum s|> a spin; none where it would take too long
+  double energy;                            // <E> per spin
+  std::optional<double> magnetisation_abs;  // <|sum s|> per spin; none where it would take too long
 };
 
-// None where it would take more than some seconds: beyond 16 columns of a square lattice without bonds across its edges, 12 of one with
-// them, or 11 in a field; |m| beyond 15 and 9.
+// None where it would take more than some seconds: for more than 16 columns of a square lattice without periodic bonds, or more than 12
+// with them (11 in a field); magnetisation_abs is none beyond 15 and 9 columns.
 std::optional<IsingAverages> exact_ising(IsingLatticeOptions const&);
 
 }  // namespace partita

@@ -12,16 +12,16 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-constexpr Index width = 256;  // items a tile
+constexpr Index width = 256;  // items per tile
 
-// A tile of items: x with its hidden units, if any, behind the visible ones, and a number for each lane.
+// A tile of items: x with its hidden units, if any, after the visible ones, and a number for each lane.
 struct Tile {
   Tiles x;
   LogWeights value;
   Index lanes;
 };
 
-// Mean and standard error of value over all items, as evaluate(Tile) finds it.
+// Mean and standard error over all items of the value that evaluate(Tile) computes.
 template <class Evaluate>
 Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator const& ranks, Evaluate const& evaluate) {
   Tiling const tiling{items.count, std::min(width, round_up(items.count, lane_quantum))};
@@ -43,7 +43,8 @@ Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator
   auto const total = sum_over_tiles(ranks, mine, tiling.tiles(), sums, 2);
   auto const n = static_cast<double>(items.count);
   double const mean = total[0] / n;
-  require_all(std::isfinite(mean), ExitCode::numerical, "the mean energy of the items is not finite; are the model's parameters?");
+  require_all(std::isfinite(mean), ExitCode::numerical,
+              "the mean energy of the items is not finite; check that the model's parameters are");
   return {mean, std::sqrt(std::max(total[1] / n - mean * mean, 0.) / (n - 1)), n - 1};
 }
 
@@ -136,7 +137,7 @@ void rbm_pseudo_likelihood(Rbm const& rbm, Tiles field, Tiles softplus, Tile con
 void require_free_energies(GibbsModel const& model) {
   Index const hidden = model.dimension() - model.visible_dimension();
   require_all(hidden == 0 || (model.binary() && hidden <= most_hidden_enumerated), ExitCode::usage,
-              "the likelihood of an item is a sum over the states of {} hidden units that depend on one another (up to {} binary ones are "
+              "the likelihood of an item is a sum over the states of {} coupled hidden units (at most {} binary ones are "
               "enumerated); use an rbm, whose hidden units are summed out in closed form",
               hidden, most_hidden_enumerated);
 }
@@ -148,7 +149,7 @@ Estimate mean_free_energy(GibbsModel& model, ItemTiles const& items, Communicato
 
 Estimate mean_pseudo_likelihood(GibbsModel& model, ItemTiles const& items, Communicator const& ranks) {
   require_all(model.binary(), ExitCode::usage,
-              "pseudo-likelihoods are of binary units, and this model has others; use estimator.type = \"free_energy_gap\" or \"ais\"");
+              "pseudo-likelihoods need binary units, and this model has others; use estimator.type = \"free_energy_gap\" or \"ais\"");
   if (auto const* rbm = dynamic_cast<Rbm const*>(&model)) {
     TileStorage const field("hidden fields", 1, rbm->hidden(), width), softplus("softplus of hidden fields", 1, rbm->hidden(), width);
     auto const seen = [](TileStorage const& s, Index lanes) {

@@ -1,4 +1,4 @@
-// Averages over items, under models of units: free energies and pseudo-likelihoods. Items come in tiles, which the ranks share; the same
+// Averages over items under models of units: free energies and pseudo-likelihoods. Items are in tiles, which the ranks share; the same
 // bits on any number of ranks. Collective.
 #pragma once
 #include <functional>
@@ -9,13 +9,13 @@
 
 namespace partita {
 
-// Some items: `count` of them, the visible units of chain c of the tiling being those of item c.
+// `count` items; chain c of the tiling has the visible units of item c.
 struct ItemTiles {
   Index count = 0;
   std::function<void(TileStorage to, Tiling const&, TileRange)> fill;
 };
 
-// F(v) = -log sum_h exp(-E(v, h)): hidden units that the model does not sum out are enumerated, up to so many.
+// F(v) = -log sum_h exp(-E(v, h)); hidden units that the model does not sum out are enumerated, up to this number.
 constexpr Index most_hidden_enumerated = 16;
 // Failure(usage) for models with more such hidden units.
 void require_free_energies(GibbsModel const&);

@@ -1,4 +1,4 @@
-// Estimators of models of units: log Z, likelihoods of the items of [data], and what stands in for them.
+// Estimators of models of units: log Z, likelihoods of the items of [data], and substitutes for these.
 #include <array>
 #include <cmath>
 
@@ -19,7 +19,7 @@ struct AnnealingOptions {
   Index temperatures = 0;
   std::vector<double> schedule_ends = {0.5, 0.9, 1}, schedule_steps = {1e-3, 1e-4, 1e-5};
   Index rungs = 16;
-  Index burn_in = 1000;
+  Index warmup = 1000;
 
   Schedule schedule() const {
     return temperatures > 0 ? uniform_schedule(temperatures) : piecewise_schedule(schedule_ends, schedule_steps);
@@ -49,7 +49,7 @@ ItemTiles items(data::Dataset const& data, data::Split split, Index most = 0) {
           }};
 }
 
-// average(ItemTiles) of every split that has items; nothing without data.
+// average(ItemTiles) for every split that has items; empty without data.
 struct OfSplit {
   std::string split;
   Estimate value;
@@ -80,7 +80,7 @@ void add_free_energies(std::vector<OfSplit> const& found, Metrics& out) {
                        fmt::format("mean F(train) - mean F({}); falls where a model learns its training items by heart", held_out.split)));
 }
 
-// log_likelihood_<split><kind> for a log Z.
+// Adds log_likelihood_<split><kind> for this log Z.
 void add_likelihoods(std::vector<OfSplit> const& free_energy, double log_z, std::string const& kind, std::string const& how, Metrics& out) {
   for (auto const& f : free_energy)
     out.push_back(metric("log_likelihood_" + f.split + kind, {-f.value.value - log_z, f.value.error, f.value.degrees_of_freedom},
@@ -134,7 +134,7 @@ Metric converged(LogZ const& z) {
   else if (std::isnan(m.value))
     m.warning =
         "it is UNKNOWN whether log Z has converged: without [data], and with too many units to enumerate, both directions follow one path "
-        "from the reference and can miss the same mode, whatever agrees; give [data], from whose items the way back can start";
+        "from the reference and can miss the same mode, whatever agrees; give [data], from whose items reverse annealing can start";
   else if (m.value == 0) {
     auto const with_error = [](Estimate const& e) {
       return std::isnan(e.error) ? fmt::format("{:.2f} (error unknown)", e.value) : fmt::format("{:.2f} +- {:.2f}", e.value, e.error);
@@ -145,9 +145,9 @@ Metric converged(LogZ const& z) {
       m.warning += fmt::format(", and {} from {}: a mode that the others miss", with_error(z.down(*z.from_random)), z.from_random->starts);
     if (z.exact) m.warning += fmt::format(", and {:.2f} exactly", *z.exact);
     m.warning += fmt::format(
-        ". They do not agree as far as their errors tell, and no likelihood can rest on any of them. Use more estimator.temperatures or "
+        ". They do not agree within their errors, so that no likelihood can be based on any of them. Use more estimator.temperatures or "
         "chains{}",
-        z.exact ? "" : "; where the starts disagree, a longer estimator.burn_in with more estimator.rungs");
+        z.exact ? "" : "; where the starts disagree, a longer estimator.warmup with more estimator.rungs");
   }
   return m;
 }
@@ -159,39 +159,45 @@ std::string wide_bracket(LogZ const& z) {
                      width);
 }
 
-// Training items from which the way back starts, one a chain, evenly spread.
+// Training items from which reverse annealing starts, one for each chain, evenly spread.
 ItemTiles spread_over(data::Dataset const& data, Index chains) {
   return {chains, [&data, chains, count = data.size(data::Split::train)](TileStorage to, Tiling const& tiling, TileRange tiles) {
             data.fill(to, tiling, tiles, [&](Index chain) { return data.item(data::Split::train, chain * count / chains); });
           }};
 }
 
-// By forward and reverse annealing, from `starts` where they are given, and what is to be said of it.
+// Metrics and warnings of forward and reverse annealing, which starts from `starts` where they are given.
 struct Annealed {
   LogZ z;
   Metrics metrics;
 };
 Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o, std::optional<ItemTiles> const& starts) {
-  LogZOptions const options{.betas = o.schedule(), .chains = o.chains, .rungs = o.rungs, .burn_in = o.burn_in};
+  LogZOptions const options{.betas = o.schedule(), .chains = o.chains, .rungs = o.rungs, .warmup = o.warmup};
   LogZ z = estimate_log_z(model, options, starts, ranks_of(s), s.key);
   write_weights(s, z, options.betas);
   std::string const advice = "use more estimator.temperatures or chains";
   auto const &reverse = z.back.front(), &last = z.back.back();
-  Metrics out{metric("log_z_forward", z.up(), "log Z by annealed importance sampling; too low on average", doubt(z.forward_mean, advice)),
-              metric("log_z_reverse", z.down(reverse),
-                     "log Z by annealing from the model to the reference, started from " + reverse.starts +
-                         "; too high on average where the starts are exact",
-                     doubt(reverse.mean, advice))};
+  Metrics out{
+      metric("log_z_forward", z.up(), "log Z by forward annealed importance sampling, from the reference to the model; too low on average",
+             doubt(z.forward_mean, advice)),
+      metric("log_z_reverse", z.down(reverse),
+             "log Z by reverse annealed importance sampling, from the model to the reference, started from " + reverse.starts +
+                 "; too high on average where the starts are exact",
+             doubt(reverse.mean, advice))};
   if (z.back.size() > 1)
-    out.push_back(metric("log_z_reverse_tempered", z.down(last), "the same from starts that are " + last.starts, doubt(last.mean, advice)));
+    out.push_back(metric("log_z_reverse_tempered", z.down(last), "log Z by reverse annealing from starts that are " + last.starts,
+                         doubt(last.mean, advice)));
   if (z.from_random)
     out.push_back(metric("log_z_reverse_random", z.down(*z.from_random),
-                         "the same from " + z.from_random->starts + "; too low where they stay in modes of little mass"));
-  out.insert(out.end(),
-             {metric("log_z_bar", z.ratio(), "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"),
-              {"log_z_lower", z.lower(), {}, "lower end of the bracket of log Z: log_z_forward less two standard errors"},
-              {"log_z_upper", z.upper(), {}, "upper end: the highest log Z by reverse annealing, and two standard errors", wide_bracket(z)},
-              converged(z)});
+                         "log Z by reverse annealing from " + z.from_random->starts + "; too low where they stay in modes of little mass"));
+  out.insert(out.end(), {metric("log_z_bar", z.ratio(), "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"),
+                         {"log_z_lower", z.lower(), {}, "lower end of the bracket of log Z: log_z_forward less two standard errors"},
+                         {"log_z_upper",
+                          z.upper(),
+                          {},
+                          "upper end of the bracket of log Z: the highest of reverse annealing plus two standard errors",
+                          wide_bracket(z)},
+                         converged(z)});
   add_weights(z.forward_mean, "forward", out);
   add_weights(reverse.mean, "reverse", out);
   if (z.back.size() > 1) add_weights(last.mean, "reverse_tempered", out);
@@ -215,7 +221,7 @@ Metrics annealed_log_z(Subject const& s, deck::Block const& block) {
 
 // ---- Belief networks ----
 
-// The items as the top machine sees them: each with a draw of the layers in between.
+// The items as visible layer of the top machine: each by one draw of the layers in between.
 ItemTiles below_top(DeepBeliefNetwork const& model, ItemTiles const& bottom, random::Key key) {
   return {bottom.count, [&model, bottom, key](TileStorage to, Tiling const& tiling, TileRange tiles) {
             auto const whole = [](TileStorage const& x) {
@@ -250,8 +256,8 @@ UnitMoments unit_moments(ItemTiles const& items, Index units, Communicator const
   return out;
 }
 
-// The importance estimate lies below log p(v) on average, as log_z_lower does below log Z: with that one it is no end of a bracket, and not
-// called optimistic. With log_z_upper both err to one side.
+// The importance estimate is too low on average, and log_z_lower is below log Z, so that their difference is neither a lower nor an upper
+// bound and is not called optimistic. With log_z_upper both errors have the same sign.
 Metrics belief_network(Subject const& s, deck::Block const& block) {
   auto const& model = as<DeepBeliefNetwork const>(*s.model);
   auto const& data = *s.data;
@@ -289,7 +295,7 @@ Metrics belief_network(Subject const& s, deck::Block const& block) {
   return out;
 }
 
-// ---- What stands in for a likelihood ----
+// ---- Substitutes for a likelihood ----
 
 Metrics free_energy_gap(Subject const& s, deck::Block const&) {
   Metrics out;
@@ -309,25 +315,31 @@ Metrics pseudo_likelihood(Subject const& s, deck::Block const& block) {
 std::vector<deck::Key> annealing_keys() {
   using A = AnnealingOptions;
   return {
-      deck::key("chains", &A::chains, "of each direction, and of each set of starts of the way back").at_least(2),
-      deck::key("temperatures", &A::temperatures, "so many steps of beta, equally spaced; 0: the schedule of ends and steps")
+      deck::key("chains", &A::chains, "number of chains of forward AIS, and of reverse AIS from each set of starting points").at_least(2),
+      deck::key("temperatures", &A::temperatures,
+                "number of equal steps of beta from 0 to 1; 0: the steps of schedule_ends and schedule_steps")
           .at_least(0)
           .excludes({"schedule_ends", "schedule_steps"}),
-      deck::key("schedule_ends", &A::schedule_ends, "stretches of the way from beta = 0 to 1 end here, the last at 1").above(0).at_most(1),
-      deck::key("schedule_steps", &A::schedule_steps, "step of beta on each of them").above(0),
-      deck::key("rungs", &A::rungs, "temperatures of the tempered chains from which a way back starts, where nothing is enumerated")
+      deck::key("schedule_ends", &A::schedule_ends, "values of beta at which the parts of the schedule from 0 to 1 end, the last one 1")
+          .above(0)
+          .at_most(1),
+      deck::key("schedule_steps", &A::schedule_steps, "step of beta in each part of the schedule").above(0),
+      deck::key("rungs", &A::rungs,
+                "number of temperatures of the replica exchange whose chains reverse AIS starts from, where the model cannot be enumerated")
           .at_least(2),
-      deck::key("burn_in", &A::burn_in,
-                "sweeps of each of them, and of the chains that start from items of [data], before a way back starts")
-          .at_least(1)};
+      deck::key("warmup", &A::warmup,
+                "sweeps that the chains make before reverse AIS starts from them, those of replica exchange and those from items of [data]")
+          .at_least(1)
+          .formerly("burn_in")};
 }
 
 deck::Schema belief_schema() {
   using B = BeliefOptions;
-  auto schema =
-      deck::schema<B>("dbn_likelihood", "lower bound and importance estimate of log p(v) of the items of [data] under a belief network",
-                      {deck::key("items", &B::items, "the first so many of each split; 0: all").at_least(0),
-                       deck::key("draws", &B::draws, "of the hidden layers for each item").at_least(1)});
+  auto schema = deck::schema<B>(
+      "dbn_likelihood",
+      "lower bound of log p(v), and its estimate by importance sampling, for the items of [data] under a deep_belief_network",
+      {deck::key("items", &B::items, "number of items of each split, from the first on; 0: all").at_least(0),
+       deck::key("draws", &B::draws, "number of draws of the hidden layers for each item").at_least(1)});
   for (deck::Key& k : annealing_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
@@ -353,10 +365,11 @@ void can_be_enumerated(Fit const& fit) {
   bool const by_visible = restricted && !fit.can.has<GaussianRbm>() && fit.sizes->visible <= most;
   if (units > most && !by_visible)
     fit.refuse(
-        "", fmt::format(
-                "estimator.type = \"exact_log_z\" sums over all states of {} units (possible are up to {} binary ones, of an rbm in either "
-                "layer); use estimator.type = \"ais\"",
-                units, most));
+        "",
+        fmt::format(
+            "estimator.type = \"exact_log_z\" sums over all states of {} units (at most {} binary units are possible, of an rbm in either "
+            "layer); use estimator.type = \"ais\"",
+            units, most));
 }
 
 Needs of_units() { return {Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm>()}; }
@@ -395,8 +408,10 @@ EstimatorEntry exact_log_z_estimator() {
 }
 EstimatorEntry pseudo_likelihood_estimator() {
   using P = PseudoLikelihoodOptions;
-  return {deck::schema<P>("pseudo_likelihood", "mean of sum_k log p(v_k | rest) of the items of [data] under a machine of binary units",
-                          {deck::key("items", &P::items, "the first so many of each split; 0: all").at_least(0)}),
+  return {deck::schema<P>(
+              "pseudo_likelihood",
+              "mean log pseudo-likelihood sum_k log p(v_k | all other units) of the items of [data] under a machine of binary units",
+              {deck::key("items", &P::items, "number of items of each split, from the first on; 0: all").at_least(0)}),
           pseudo_likelihood,
           LooksAt::model_or_data,
           of_binary_units(),
@@ -404,13 +419,12 @@ EstimatorEntry pseudo_likelihood_estimator() {
           shows_items};
 }
 EstimatorEntry free_energy_gap_estimator() {
-  return {
-      {"free_energy_gap", "mean free energies of the items of [data], and how far those of the training items lie from held-out ones", {}},
-      free_energy_gap,
-      LooksAt::model_or_data,
-      of_units(),
-      true,
-      has_free_energies};
+  return {{"free_energy_gap", "mean free energies of the items of [data], and the difference between training and held-out items", {}},
+          free_energy_gap,
+          LooksAt::model_or_data,
+          of_units(),
+          true,
+          has_free_energies};
 }
 
 }  // namespace partita

@@ -14,29 +14,29 @@ namespace partita {
 namespace {
 
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
-// Which of the estimate's random numbers: keys derived from that of the run. 3: the draws of a belief network's layers.
+// The parts of the estimate, each with its own key derived from that of the run. 3 is used for the draws of a belief network's layers.
 enum Part : std::uint64_t { forth, back, starts, back_from_others = 4, other_starts = 5, back_from_random = 6, random_starts = 7 };
 
-// Narrow tiles: there are few chains, and all ranks shall have some.
+// Narrow tiles: there are few chains, and all ranks should have some.
 Tiling annealing_tiling(Index chains) { return {chains, std::min(pitch_quantum, round_up(chains, lane_quantum))}; }
 
-// Chains of the reference at beta = 0 that have swapped with others at all temperatures; the first half of the burn-in adapts the ladder.
+// Sets the chains to the coldest rung, beta = 1, of replica exchange from the reference; the first half of the burn-in adapts the ladder.
 std::string temper(GibbsModel& model, LogZOptions const& o, Chains& chains, Communicator const& ranks, random::Key key, LogZ& out) {
-  constexpr Index interval = 10;  // steps between two looks at the ladder
+  constexpr Index interval = 10;  // steps between two adaptations of the ladder
   ReplicaExchange sampler({.moves = "gibbs", .rungs = o.rungs, .lowest_beta = 0}, {}, ranks);
   start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
   sampler.prepare(model, chains, key);
-  for (Index step = 0; step < o.burn_in; step += interval) {
-    sampler.advance(model, chains, key, step, std::min(interval, o.burn_in - step));
-    if (2 * step < o.burn_in) sampler.adapt(1);
+  for (Index step = 0; step < o.warmup; step += interval) {
+    sampler.advance(model, chains, key, step, std::min(interval, o.warmup - step));
+    if (2 * step < o.warmup) sampler.adapt(1);
   }
   out.tempering = sampler.results();
   return fmt::format(
       "approximate: replica exchange over {} temperatures from beta = 0 to 1, started at independent units, {} sweeps of each", o.rungs,
-      o.burn_in);
+      o.warmup);
 }
 
-// Chains at items of data, hidden units drawn given them, that then move freely.
+// Starts the chains at items of data, with hidden units drawn given them, and lets them move freely.
 std::string start_at(ItemTiles const& items, GibbsModel& model, LogZOptions const& o, Chains& chains, random::Key key) {
   Index const seen = model.visible_dimension(), hidden = model.dimension() - seen, settling = hidden > 0 ? 10 : 0;
   start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
@@ -51,11 +51,11 @@ std::string start_at(ItemTiles const& items, GibbsModel& model, LogZOptions cons
     sampler.advance(model, chains, key, 0, settling);
     chains.held = {};
   }
-  sampler.advance(model, chains, key, settling, o.burn_in);
-  return fmt::format("items of [data], {} sweeps on", o.burn_in);
+  sampler.advance(model, chains, key, settling, o.warmup);
+  return fmt::format("items of [data], {} sweeps on", o.warmup);
 }
 
-// Chains at units of either value with probability 1/2, which then move freely.
+// Starts the chains at random units, either value with probability 1/2, and lets them move freely.
 std::string start_at_random(GibbsModel& model, LogZOptions const& o, Chains& chains, random::Key key) {
   auto const values = model.unit_values();
   auto const x = Kokkos::create_mirror_view(chains.x);
@@ -67,8 +67,8 @@ std::string start_at_random(GibbsModel& model, LogZOptions const& o, Chains& cha
         x(t, i, l) = static_cast<Real>(values[w.w[0] >> 31]);
       }
   Kokkos::deep_copy(chains.x, x);
-  Gibbs().advance(model, chains, key, 0, o.burn_in);
-  return fmt::format("units of either value at random, {} sweeps on", o.burn_in);
+  Gibbs().advance(model, chains, key, 0, o.warmup);
+  return fmt::format("units of either value at random, {} sweeps on", o.warmup);
 }
 
 }  // namespace
@@ -119,7 +119,7 @@ LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemT
   out.forward_mean = log_mean_exp(out.forward);
   out.reference = model.log_z_reference();
   auto const way_back = [&](std::string const& made_by, Part with) {
-    log::info("and back, from starts at the model ({})", made_by);
+    log::info("reverse annealing, from starts at the model ({})", made_by);
     WayBack way{made_by, reverse_log_weights(model, o.betas, chains, ranks, part(with)), {}};
     way.mean = log_mean_exp(way.log_weights);
     return way;

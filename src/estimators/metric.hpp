@@ -12,33 +12,33 @@ namespace partita {
 struct Estimate {
   double value = 0;
   double error = 0;  // standard error; NaN where it is not known
-  // Of the error: (value - truth) / error follows about Student's law with so many.
+  // Of the error: (value - truth) / error approximately follows Student's t distribution with this number.
   double degrees_of_freedom = std::numeric_limits<double>::infinity();
 };
 
-// What is not known is NaN, null in summary.json, and `warning` says why.
+// An unknown value or error is NaN, null in summary.json, and `warning` says why.
 struct Metric {
   std::string name;
   double value = 0;
   std::optional<double> error = {};  // standard error, where the value is an estimate
   std::string definition = {};       // one line
-  std::string warning = {};          // what is wrong with this number, and what to do; a sentence without its full stop; empty: nothing
-  double degrees_of_freedom = std::numeric_limits<double>::infinity();  // of the error, whose quantiles are Student's
+  std::string warning = {};          // what is wrong with this number, and what to do; a sentence without a full stop; empty: nothing
+  double degrees_of_freedom = std::numeric_limits<double>::infinity();  // of the error, as in Estimate
 };
 
-// A value that is not known has no error either.
+// The error is left out where the value is not known.
 inline Metric metric(std::string name, Estimate const& e, std::string definition, std::string warning = {}) {
   return {std::move(name),     e.value, std::isnan(e.value) ? e.value : e.error, std::move(definition), std::move(warning),
           e.degrees_of_freedom};
 }
 
-// What a run ends with.
+// The results of a run.
 struct Results {
   std::vector<Metric> metrics;
-  std::vector<std::string> warnings;      // about the whole, in the form of Metric::warning
-  std::vector<std::string> not_examined;  // what could be wrong and nothing here would show, in the same form
+  std::vector<std::string> warnings;      // about the run as a whole, in the form of Metric::warning
+  std::vector<std::string> not_examined;  // what could be wrong without being noticed here, in the same form
 
-  // What a sampler or generator says of itself comes before the estimators' numbers.
+  // Puts the results of a sampler or generator before the estimators' metrics.
   template <class Result>
   void put_first(std::vector<Result> const& results) {
     std::vector<Metric> first;

@@ -61,14 +61,14 @@ void has_the_coordinate(Fit const& fit) {
 EstimatorEntry moments_estimator() {
   using O = MomentsOptions;
   return {deck::schema<O>("moments", "mean and variance of coordinates, mean energy, with standard errors from independent chains",
-                          {deck::key("coordinates", &O::coordinates, "how many of the first coordinates").at_least(0)}),
+                          {deck::key("coordinates", &O::coordinates, "number of coordinates, from the first on").at_least(0)}),
           moments};
 }
 EstimatorEntry probability_estimator() {
   using O = ProbabilityOptions;
   return {deck::schema<O>("probability", "P(x_i < threshold)",
-                          {deck::key("coordinate", &O::coordinate, "i, counted from 0").at_least(0),
-                           deck::key("below", &O::below, "the threshold").required()}),
+                          {deck::key("coordinate", &O::coordinate, "coordinate i, counted from 0").at_least(0),
+                           deck::key("below", &O::below, "threshold of x_i").required()}),
           probability,
           LooksAt::samples,
           {},

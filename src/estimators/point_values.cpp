@@ -33,7 +33,7 @@ struct Grid {
         for (double b : axes[1]) points.insert(points.end(), {a, b});
     }
   }
-  // The axes, and what was found at the points: one number each, or `components`.
+  // Writes the axes, and the values at the points: one number for each, or `components` numbers.
   void write(hdf5::File const& file, std::string const& name, std::vector<double> const& values, Index components = 0) const {
     hdf5::Extents extents;
     for (std::size_t k = 0; k < axes.size(); k++) {
@@ -74,13 +74,14 @@ void has_a_grid(Fit const& fit) {
   auto const d = static_cast<std::size_t>(fit.sizes->dimension);
   if (d > 2)
     return fit.refuse(
-        "", fmt::format("estimator.type = \"{}\" draws one or two dimensions, and this model has {}; remove it", fit.own.type, d));
+        "", fmt::format("estimator.type = \"{}\" is for one or two dimensions, but this model has {}; remove it", fit.own.type, d));
   auto const o = fit.own.as<GridOptions>();
   auto const one_or_each = [d](std::vector<double> const& ends) { return ends.size() == 1 || ends.size() == d; };
   if (!one_or_each(o.lowest) || !one_or_each(o.highest))
     return fit.refuse(
-        "lowest", fmt::format("estimator.lowest has {} numbers and estimator.highest {}; give one, or one for each of the {} coordinates",
-                              o.lowest.size(), o.highest.size(), d));
+        "lowest",
+        fmt::format("estimator.lowest has {} numbers and estimator.highest {}; give one number, or one for each of the {} coordinates",
+                    o.lowest.size(), o.highest.size(), d));
   for (std::size_t k = 0; k < d; k++)
     if (double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)]; low >= high)
       fit.refuse("lowest",
@@ -128,8 +129,9 @@ Metrics observed_data(Subject const& s, deck::Block const& block) {
 
 std::vector<deck::Key> grid_keys() {
   using G = GridOptions;
-  return {deck::key("lowest", &G::lowest, "lower ends, one or one a coordinate"), deck::key("highest", &G::highest, "upper ends"),
-          deck::key("points", &G::points, "grid points along a coordinate").at_least(2)};
+  return {deck::key("lowest", &G::lowest, "lower ends of the grid: one for all coordinates, or one for each"),
+          deck::key("highest", &G::highest, "upper ends of the grid: one for all coordinates, or one for each"),
+          deck::key("points", &G::points, "number of grid points along each coordinate").at_least(2)};
 }
 
 }  // namespace
@@ -167,8 +169,8 @@ EstimatorEntry score_grid_estimator() {
 }
 EstimatorEntry observed_data_estimator() {
   using O = ObservedOptions;
-  return {deck::schema<O>("observed_data", "training items beside the samples, for pictures: estimates/observed_data.h5",
-                          {deck::key("points", &O::points, "items kept").at_least(1)}),
+  return {deck::schema<O>("observed_data", "training items, to be drawn beside the samples: estimates/observed_data.h5",
+                          {deck::key("points", &O::points, "number of items").at_least(1)}),
           observed_data,
           LooksAt::model_or_data,
           {},

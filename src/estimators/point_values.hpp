@@ -1,4 +1,4 @@
-// What a model says at points: of a grid, or of samples.
+// Values of a model at points of a grid or of samples.
 #pragma once
 #include <vector>
 

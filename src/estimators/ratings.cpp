@@ -17,7 +17,7 @@ namespace {
 
 std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-// mean of f over the ratings, and the standard error that sums over users give it.
+// The mean of f over the ratings, with the standard error from sums over users.
 template <class Function>
 Estimate mean_over_users(std::vector<Rating> const& truth, Function const& f) {
   auto const n = static_cast<double>(truth.size());
@@ -60,7 +60,7 @@ PredictionErrors prediction_errors(std::vector<Rating> const& truth, std::vector
 Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> const& a, std::vector<double> const& b) {
   auto const root = [&](std::vector<double> const& p) { return prediction_errors(truth, p).root_mean_square.value; };
   double const root_a = root(a), root_b = root(b);
-  // sqrt(mean e^2) moves by the mean of e^2 / (2 sqrt(mean e^2)).
+  // Linearisation: the derivative of sqrt(mean e^2) in mean e^2 is 1 / (2 sqrt(mean e^2)).
   auto const slope = [&](std::vector<double> const& p, double whole, std::size_t k) {
     double const e = p[k] - truth[k].value;
     return whole > 0 ? e * e / (2 * whole) : 0;
@@ -71,7 +71,7 @@ Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> 
 
 ListQuality list_quality(std::vector<double> const& scores, std::vector<bool> const& relevant, Index cutoff) {
   auto const all = std::count(relevant.begin(), relevant.end(), true);
-  require(all > 0, ExitCode::internal, "a list of candidates without a relevant one");
+  require(all > 0, ExitCode::internal, "a list of candidates of which none is relevant");
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   auto const shown = order.begin() + std::min<std::ptrdiff_t>(cutoff, std::ssize(order));
@@ -307,21 +307,25 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
 
 EstimatorEntry ratings_estimator() {
   using O = RatingsOptions;
-  return {deck::schema<O>(
-              "ratings",
-              "predictions of held-out ratings and how well they rank, beside those by means of items and users: "
-              "estimates/ratings.h5",
-              {deck::key("regularisation", &O::regularisation, "ratings of offset 0 added to each item's and each user's").at_least(0),
-               deck::key("relevant_from", &O::relevant_from, "items with this rating or a higher one should rank first"),
-               deck::key("cutoff", &O::cutoff, "places of the ranking that count").at_least(1),
-               deck::key("candidates", &O::candidates,
-                         "what is ranked: held_out (the user's held-out items) or all (that the user has not rated in training)")
-                   .one_of({"held_out", "all"})}),
-          ratings,
-          LooksAt::model_or_data,
-          needs<SoftmaxRbm>(),
-          true,
-          has_held_out_ratings};
+  return {
+      deck::schema<O>(
+          "ratings",
+          "predictions of held-out ratings and how well they rank, beside those by means of items and users: "
+          "estimates/ratings.h5",
+          {deck::key(
+               "regularisation", &O::regularisation,
+               "number of ratings without offset from the mean that are added to each item's and each user's in the regularised baseline")
+               .at_least(0),
+           deck::key("relevant_from", &O::relevant_from, "lowest rating of the items that should rank first"),
+           deck::key("cutoff", &O::cutoff, "number of places of the ranking that count").at_least(1),
+           deck::key("candidates", &O::candidates,
+                     "what is ranked: held_out (the user's held-out items) or all (that the user has not rated in training)")
+               .one_of({"held_out", "all"})}),
+      ratings,
+      LooksAt::model_or_data,
+      needs<SoftmaxRbm>(),
+      true,
+      has_held_out_ratings};
 }
 
 }  // namespace partita

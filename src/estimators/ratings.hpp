@@ -1,4 +1,4 @@
-// How well ratings are predicted, and what simple predictions reach.
+// How well ratings are predicted, and simple predictions for comparison.
 #pragma once
 #include <vector>
 
@@ -21,13 +21,13 @@ struct RatingOffsets {
 };
 RatingOffsets rating_offsets(std::vector<Rating> const& train, Index users, Index items, double lambda);
 
-// Of predictions of these ratings, which are in order of users. Errors of one user go together: the standard errors are those of a ratio
-// of sums over users, by linearisation.
+// Errors of predictions of these ratings, which are sorted by user. Errors for one user are correlated: the standard errors are those of a
+// ratio of sums over users, by linearisation.
 struct PredictionErrors {
   Estimate root_mean_square, mean_absolute;
 };
 PredictionErrors prediction_errors(std::vector<Rating> const& truth, std::vector<double> const& predictions);
-// Root mean square error of `a` less that of `b`, with the standard error of this difference: both are about the same ratings.
+// Root mean square error of `a` minus that of `b`, with the standard error of this difference: both predict the same ratings.
 Estimate error_difference(std::vector<Rating> const& truth, std::vector<double> const& a, std::vector<double> const& b);
 
 // A user's candidates in the order of their scores, of which the first `cutoff` are shown; equal scores keep the candidates' order.

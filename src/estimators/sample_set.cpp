@@ -21,12 +21,12 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-// Rounding of the mean of equal numbers is no spread.
+// A spread no larger than the rounding error of the mean of equal numbers is no spread: the error is then not known.
 Estimate with_error(double mean, double error, double degrees_of_freedom) {
   return {mean, error > 1e-13 * std::abs(mean) ? error : nan, degrees_of_freedom};
 }
 
-// Of the mean of one chain's values: their spread over the root of the number of independent draws they are worth.
+// Error of the mean of one chain's values: their standard deviation over the square root of the effective sample size.
 Estimate from_one_chain(double mean, std::vector<double> const& values) {
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
@@ -35,7 +35,7 @@ Estimate from_one_chain(double mean, std::vector<double> const& values) {
   return with_error(mean, std::sqrt(squares / static_cast<double>(draws - 1) / worth), std::max(1., worth - 1));
 }
 
-// The only chain's values of each function, on every rank.
+// Expectations where there is a single chain, from its values of each function; the same on every rank.
 std::vector<Estimate> expectations_of_one_chain(SampleSet const& s, std::vector<double> const& means, Functions const& f,
                                                 Communicator::Place at) {
   auto const width = means.size();
@@ -76,7 +76,7 @@ std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const&
   auto const width = static_cast<std::size_t>(n);
   Index const here = s.chains_here();
   std::vector<double> chain_means(static_cast<std::size_t>(here) * width), values(width), first(width);
-  std::vector<Index> moves(width, s.draws == 1);  // in any chain; single draws are independent
+  std::vector<Index> moves(width, s.draws == 1);  // whether a function varies in any chain; single draws are independent
   for (Index c = 0; c < here; c++)
     for (Index d = 0; d < s.draws; d++) {
       f(s.point(c, d), s.energy_of(c, d), values.data());

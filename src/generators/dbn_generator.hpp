@@ -2,9 +2,9 @@
 #pragma once
 #include "comm/communicator.hpp"
 #include "deck/schema.hpp"
+#include "generators/generator.hpp"
 #include "models/deep_belief_network.hpp"
 #include "samplers/chains.hpp"
-#include "generators/generator.hpp"
 
 namespace partita {
 
@@ -25,6 +25,8 @@ class DbnGenerator : public Generator {
   TileRange mine() const override { return chains_.mine; }
   std::vector<Variable> variables() const override { return {{"x", model_.dimension()}, {"x_mean", model_.dimension()}}; }
   std::vector<TileStorage> samples() override;
+  // Lists the arrays of a rank, the network's work memory among them, and those that are made when the samples are ready.
+  static void list(Arrays held, Arrays at_end, DeepBeliefNetwork const&, Share const&);
 
  private:
   DeepBeliefNetwork const& model_;

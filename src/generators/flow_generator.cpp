@@ -17,9 +17,16 @@ namespace {
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 
-// Rows first, first + 1, ... of every tile, in storage of their own.
+TileScalarStorage make_statistic(Arrays const& arrays, Index tiles, Index pitch) {
+  return arrays.make<TileScalarStorage>("statistic of samples", tiles, pitch);
+}
+TileStorage make_samples(Arrays const& arrays, Index tiles, Index rows, Index pitch) {
+  return arrays.make<TileStorage>("samples of a flow", tiles, rows, pitch);
+}
+
+// A copy of rows first, first + 1, ... of every tile.
 TileStorage copy_rows(TileStorage const& from, Index first, Index count) {
-  TileStorage const to("samples of a flow", from.extent(0), static_cast<std::size_t>(count), from.extent(2));
+  TileStorage const to = make_samples({}, extent(from, 0), count, extent(from, 2));
   Kokkos::deep_copy(to, Kokkos::subview(from, Kokkos::ALL, std::pair(first, first + count), Kokkos::ALL));
   return to;
 }
@@ -30,12 +37,12 @@ TileRange share(Tiling const& tiling, Communicator const& ranks) { return share_
 
 Index flow_width(Index asked, Index samples) { return asked > 0 ? asked : std::min(flow_tile_width, round_up(samples, lane_quantum)); }
 
-FlowDraws::FlowDraws(Nice& flow, Tiling const& tiling, TileRange mine)
-    : latents("latents", tiling, mine, flow.latent_dimension()),
-      xy("flow values", mine.count, flow.latent_dimension(), tiling.pitch()),
-      energy("target energy", mine.count, tiling.pitch()),
-      log_weight("log weights", mine.count, tiling.pitch()) {
-  flow.reserve(tiles_in_flight(mine.count), tiling.width);
+FlowDraws::FlowDraws(Nice const& flow, Tiling const& tiling, TileRange mine, Arrays arrays)
+    : latents("latents", tiling, mine, flow.latent_dimension(), arrays),
+      xy(arrays.make<TileStorage>("flow values", mine.count, flow.latent_dimension(), tiling.pitch())),
+      energy(arrays.make<TileScalarStorage>("target energy", mine.count, tiling.pitch())),
+      log_weight(arrays.make<TileScalarStorage>("log weights", mine.count, tiling.pitch())) {
+  flow.work(arrays, tiles_in_flight(mine.count), tiling.width);
 }
 
 void FlowDraws::draw(Nice& flow, DifferentiableModel& target, random::Key key, Index step) {
@@ -74,6 +81,12 @@ FlowGenerator::FlowGenerator(Nice& flow, std::unique_ptr<DifferentiableModel> ta
   target_->reserve(1, tiling.width);
 }
 
+void FlowGenerator::list(Arrays held, Arrays at_end, Nice const& flow, Model const& target, Share const& share) {
+  FlowDraws(flow, share.tiling, share.mine(), held);
+  target.work(held.in("target"), 1, share.tiling.width);
+  make_samples(at_end, share.mine().count, flow.latent_dimension(), share.tiling.pitch());
+}
+
 std::vector<Generator::Variable> FlowGenerator::variables() const {
   std::vector<Variable> out{{"x", flow_.dimension()}};
   if (flow_.latent_dimension() > flow_.dimension()) out.push_back({"y", flow_.latent_dimension() - flow_.dimension()});
@@ -102,8 +115,8 @@ deck::Schema flow_metropolis_schema() {
   using O = FlowMetropolisOptions;
   return deck::schema<O>(
       "flow_metropolis", "chains of the [target] whose proposals are samples of a nice flow, then steps of the [sampler], if there is one",
-      {deck::key("steps", &O::steps, "proposals of each chain").at_least(1),
-       deck::key("sampler_steps", &O::sampler_steps, "steps of the [sampler] from where they leave the chains, at its step_size as given")
+      {deck::key("steps", &O::steps, "number of proposals of each chain").at_least(1),
+       deck::key("sampler_steps", &O::sampler_steps, "number of steps of the [sampler] after the proposals, at its step_size as given")
            .at_least(0)});
 }
 
@@ -116,25 +129,35 @@ FlowMetropolis::FlowMetropolis(Nice& flow, std::unique_ptr<DifferentiableModel> 
       communicator_(communicator),
       key_(key),
       flow_key_(random::derived_key(key, random::Stream::flow_latents, 2)),
-      proposals_(flow, tiling, share(tiling, communicator)),
-      chains_("flow chains", tiling, share(tiling, communicator), flow.dimension()),
-      log_weight_("log weights of chains", chains_.mine.count, tiling.pitch()),
-      accepted_("accepted flow proposals", chains_.mine.count, tiling.pitch()) {
-  target_->reserve(tiles_in_flight(chains_.mine.count), tiling.width);
-  if (sampler_) sampler_->prepare(*target_, chains_, key);
-  Kokkos::deep_copy(log_weight_, -std::numeric_limits<Real>::infinity());  // the first proposal becomes the state
+      memory_({}, flow, *target_, {tiling, communicator.rank(), communicator.ranks()}) {
+  if (sampler_) sampler_->prepare(*target_, memory_.chains, key);
+  Kokkos::deep_copy(memory_.log_weight, -std::numeric_limits<Real>::infinity());  // the first proposal becomes the state
+}
+
+FlowMetropolis::Memory::Memory(Arrays arrays, Nice const& flow, Model const& target, Share const& share)
+    : proposals(flow, share.tiling, share.mine(), arrays),
+      chains("flow chains", share.tiling, share.mine(), flow.dimension(), arrays),
+      log_weight(arrays.make<TileScalarStorage>("log weights of chains", share.mine().count, share.tiling.pitch())),
+      accepted(arrays.make<TileScalarStorage>("accepted flow proposals", share.mine().count, share.tiling.pitch())) {
+  target.work(arrays.in("target"), tiles_in_flight(share.mine().count), share.tiling.width);
+}
+
+void FlowMetropolis::list(Arrays held, Arrays at_end, Nice const& flow, Model const& target, Sampler const* sampler, Share const& share) {
+  Memory(held, flow, target, share);
+  if (sampler) sampler->list(held.in("sampler"), target, share);
+  for (int values = 0; values < 2; values++) make_statistic(at_end, share.mine().count, share.tiling.pitch());
 }
 
 void FlowMetropolis::propose(Index step) {
-  proposals_.draw(flow_, *target_, flow_key_, step);
-  auto const x = chains_.x, from = proposals_.xy;
-  auto const log_weight = log_weight_, proposed = proposals_.log_weight, accepted = accepted_;
+  memory_.proposals.draw(flow_, *target_, flow_key_, step);
+  auto const x = memory_.chains.x, from = memory_.proposals.xy;
+  auto const log_weight = memory_.log_weight, proposed = memory_.proposals.log_weight, accepted = memory_.accepted;
   auto const key = flow_key_;
   Index const d = flow_.dimension(), pitch = tiling().pitch();
-  ChainNumbers const number = chains_.numbers();
+  ChainNumbers const number = memory_.chains.numbers();
   bool const first = step == 0;
   Kokkos::parallel_for(
-      "partita::flow_metropolis", Range(0, chains_.mine.count * pitch), KOKKOS_LAMBDA(Index n) {
+      "partita::flow_metropolis", Range(0, memory_.chains.mine.count * pitch), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / pitch, l = n % pitch;
         Real const u =
             random::uniform(random::words(key, number.of(tile, l), random::Stream::metropolis, static_cast<std::uint64_t>(step), 0).w[0]);
@@ -151,15 +174,15 @@ void FlowMetropolis::advance(Index step, Index steps) {
     propose(s + 1);
   }
   Index const first = std::max(step, options_.steps), count = step + steps - first;
-  if (count > 0) sampler_->advance(*target_, chains_, key_, first, count);
+  if (count > 0) sampler_->advance(*target_, memory_.chains, key_, first, count);
 }
 
-void FlowMetropolis::require_finite(Index step) const { require_finite_chains(communicator_, {chains_}, step, unknown); }
+void FlowMetropolis::require_finite(Index step) const { require_finite_chains(communicator_, {memory_.chains}, step, unknown); }
 
 void FlowMetropolis::describe_state(State& state) {
-  chains_.describe_state(state, "chains");
-  state.add_by_tile("generator/log_weight", log_weight_, chains_.mine, tiling().tiles());
-  state.add_by_tile("generator/accepted", accepted_, chains_.mine, tiling().tiles());
+  memory_.chains.describe_state(state, "chains");
+  state.add_by_tile("generator/log_weight", memory_.log_weight, memory_.chains.mine, tiling().tiles());
+  state.add_by_tile("generator/accepted", memory_.accepted, memory_.chains.mine, tiling().tiles());
 }
 
 std::vector<Generator::Statistic> FlowMetropolis::statistics() const {
@@ -167,13 +190,13 @@ std::vector<Generator::Statistic> FlowMetropolis::statistics() const {
 }
 
 std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
-  TileScalarStorage const energy("energies of samples", accepted_.extent(0), accepted_.extent(1)),
-      rate("acceptance", accepted_.extent(0), accepted_.extent(1));
+  TileScalarStorage const energy = make_statistic({}, extent(memory_.accepted, 0), extent(memory_.accepted, 1)),
+                          rate = make_statistic({}, extent(memory_.accepted, 0), extent(memory_.accepted, 1));
   for (Index tile = 0; tile < mine().count; tile++) {
     Index const lanes = tiling().lanes(mine().first + tile);
-    target_->energy(chains_.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));
+    target_->energy(memory_.chains.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));
   }
-  auto const accepted = accepted_;
+  auto const accepted = memory_.accepted;
   Real const per_step = 1 / static_cast<Real>(options_.steps);
   Index const pitch = tiling().pitch();
   Kokkos::parallel_for(
@@ -183,8 +206,8 @@ std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
 }
 
 std::vector<Generator::Result> FlowMetropolis::results() const {
-  auto const accepted = accepted_;
-  double here = 0, stuck_here = 0;  // whole numbers, so that the sums are exact in any order
+  auto const accepted = memory_.accepted;
+  double here = 0, stuck_here = 0;  // integers, so that the sums are exact in any order
   for (Index tile = 0; tile < mine().count; tile++) {
     double sum = 0, stuck = 0;
     Kokkos::parallel_reduce(
@@ -200,20 +223,21 @@ std::vector<Generator::Result> FlowMetropolis::results() const {
   double const rate = communicator_.all_reduce(here, Reduction::sum) / proposals,
                stuck = communicator_.all_reduce(stuck_here, Reduction::sum);
   std::vector<Result> out{{"flow_acceptance", rate, "share of the flow's proposals that were accepted", {}}};
-  constexpr double fewest = 10;  // accepted proposals of a chain, to forget where it started
+  constexpr double fewest = 10;  // accepted proposals of a chain, before it is independent of where it started
   if (stuck == 0 && rate * static_cast<double>(options_.steps) < fewest)
     out.front().warning = fmt::format(
-        "chains accepted {:.2g} proposals each, fewer than the {} that let them forget that they started at the flow's samples; use more "
+        "chains accepted {:.2g} proposals each, fewer than the {} needed to become independent of their starts, the flow's samples; use "
+        "more "
         "generator.steps, or train the flow until it covers its target",
         rate * static_cast<double>(options_.steps), fewest);
   if (stuck > 0)
     out.front().warning = fmt::format(
-        "{} of {} chains accepted none of {} proposals and are the flow's samples still, not the target's; use more generator.steps, or "
+        "{} of {} chains accepted none of {} proposals and are still samples of the flow, not of the target; use more generator.steps, or "
         "train "
         "the flow until it covers its target",
         stuck, chains, options_.steps);
   if (sampler_ && sampler_->adjusted() && options_.sampler_steps > 0) {
-    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(chains_), Reduction::sum));
+    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(memory_.chains), Reduction::sum));
     out.push_back({"sampler_acceptance", moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),
                    "share of the sampler's proposals that were accepted"});
   }
@@ -240,6 +264,15 @@ GeneratorEntry flow_generator() {
              auto& model = as<Nice>(c.model);
              return std::make_unique<FlowGenerator>(model, c.make_target(), flow_tiling(c.deck), c.ranks, c.key);
            }},
+          [](GeneratorListing const& l) {
+            auto const& model = as<Nice const>(l.model);
+            Tiling const tiling = flow_tiling(l.deck);
+            FlowGenerator::list(l.held, l.at_end, model, *l.list_target(l.held.in("target")), l.share(tiling));
+            Index const extra = model.latent_dimension() - model.dimension();
+            std::vector<Generator::Variable> variables{{"x", model.dimension()}};
+            if (extra > 0) variables.push_back({"y", extra});
+            return GeneratorEntry::Laid{tiling, variables, 2};
+          },
           needs<Nice>(),
           false};
 }
@@ -254,6 +287,13 @@ GeneratorEntry flow_metropolis_generator() {
              return std::make_unique<FlowMetropolis>(model, c.make_target(), has_sampler ? c.make_sampler() : nullptr, options,
                                                      flow_tiling(c.deck), c.ranks, c.key);
            }},
+          [](GeneratorListing const& l) {
+            auto const& model = as<Nice const>(l.model);
+            Tiling const tiling = flow_tiling(l.deck);
+            auto const sampler = given(l.deck, "sampler") ? l.make_sampler() : nullptr;
+            FlowMetropolis::list(l.held, l.at_end, model, *l.list_target(l.held.in("target")), sampler.get(), l.share(tiling));
+            return GeneratorEntry::Laid{tiling, {{"x", model.dimension()}}, 2};
+          },
           needs<Nice>(),
           false,
           has_its_sampler};

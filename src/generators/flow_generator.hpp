@@ -1,4 +1,4 @@
-// Samples of a flow with their importance weights for a target, and chains of the target that take them as proposals.
+// Samples of a flow with their importance weights for a target, and chains of the target that use such samples as proposals.
 #pragma once
 #include <memory>
 
@@ -9,9 +9,9 @@
 
 namespace partita {
 
-// Lanes of a tile of a flow, whose products want wide tiles whatever its dimension.
+// Lanes of a tile of a flow: its matrix products need wide tiles whatever its dimension.
 constexpr Index flow_tile_width = 256;
-// As many as the deck asks for; 0: a default for so many samples.
+// Lanes of a tile of a flow: `asked`, or for 0 a default.
 Index flow_width(Index asked, Index samples);
 
 // Independent samples (x, y) of a flow on this rank's tiles, with U(x) and log w (models/nice.hpp).
@@ -20,7 +20,8 @@ struct FlowDraws {
   TileStorage xy;                        // the same
   TileScalarStorage energy, log_weight;  // (tile, pitch)
 
-  FlowDraws(Nice&, Tiling const&, TileRange mine);
+  // With the flow's work memory.
+  FlowDraws(Nice const&, Tiling const&, TileRange mine, Arrays = {});
   // A pure function of (key, chain, step).
   void draw(Nice&, DifferentiableModel& target, random::Key, Index step);
 };
@@ -38,6 +39,8 @@ class FlowGenerator : public Generator {
   std::vector<Statistic> statistics() const override;
   std::vector<TileScalarStorage> statistic_values() const override { return {draws_.energy, draws_.log_weight}; }
   void require_finite(Index step) const override;
+  // Lists the arrays of a rank, the work memory of flow and target among them, and those that are made when the samples are ready.
+  static void list(Arrays held, Arrays at_end, Nice const&, Model const& target, Share const&);
 
  private:
   Nice& flow_;
@@ -56,7 +59,7 @@ deck::Schema flow_metropolis_schema();
 // independence sampler): exact for the target wherever the flow's samples cover it. Then each makes sampler_steps steps of a sampler.
 class FlowMetropolis : public Generator {
  public:
-  // The flow must outlive the generator. Without a sampler: null.
+  // The flow must outlive the generator. The sampler may be null.
   FlowMetropolis(Nice&, std::unique_ptr<DifferentiableModel> target, std::unique_ptr<Sampler>, FlowMetropolisOptions const&, Tiling const&,
                  Communicator, random::Key);
   Index steps() const override { return options_.steps + (sampler_ ? options_.sampler_steps : 0); }
@@ -65,15 +68,23 @@ class FlowMetropolis : public Generator {
   void require_finite(Index step) const override;
   double chain_steps_per_step() const override { return static_cast<double>(tiling().chains); }
   void describe_state(State&) override;
-  Tiling const& tiling() const override { return chains_.tiling; }
-  TileRange mine() const override { return chains_.mine; }
+  Tiling const& tiling() const override { return memory_.chains.tiling; }
+  TileRange mine() const override { return memory_.chains.mine; }
   std::vector<Variable> variables() const override { return {{"x", flow_.dimension()}}; }
-  std::vector<TileStorage> samples() override { return {chains_.x}; }
+  std::vector<TileStorage> samples() override { return {memory_.chains.x}; }
   std::vector<Statistic> statistics() const override;
   std::vector<TileScalarStorage> statistic_values() const override;
   std::vector<Result> results() const override;
+  // As above; without a sampler: null.
+  static void list(Arrays held, Arrays at_end, Nice const&, Model const& target, Sampler const*, Share const&);
 
  private:
+  struct Memory {
+    FlowDraws proposals;
+    Chains chains;                           // x; its counts of accepted proposals are the sampler's
+    TileScalarStorage log_weight, accepted;  // of the chains' states; number of the flow's proposals
+    Memory(Arrays, Nice const&, Model const& target, Share const&);
+  };
   void propose(Index step);
 
   Nice& flow_;
@@ -81,11 +92,8 @@ class FlowMetropolis : public Generator {
   std::unique_ptr<Sampler> sampler_;
   FlowMetropolisOptions options_;
   Communicator communicator_;
-  random::Key key_, flow_key_;  // of the sampler, and of proposals and their acceptance
-  FlowDraws proposals_;
-  Chains chains_;                 // x; its counts of accepted proposals are the sampler's
-  TileScalarStorage log_weight_;  // of the chains' states
-  TileScalarStorage accepted_;    // number of the flow's proposals
+  random::Key key_, flow_key_;  // of the sampler; of the proposals and their acceptance
+  Memory memory_;
 };
 
 }  // namespace partita

@@ -1,4 +1,4 @@
-// A generator: independent samples of a model by the model's own means, rather than by chains that are followed in time.
+// A generator: independent samples of a model, drawn in the model's own way rather than taken along chains.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,8 +11,8 @@ namespace partita {
 class Generator {
  public:
   virtual ~Generator() = default;
-  virtual Index steps() const { return 0; }  // until the samples are ready; 0: they are drawn in one go
-  // The first step after this one where it must be called anew: averages, say. Blocks do not reach beyond it.
+  virtual Index steps() const { return 0; }  // until the samples are ready; 0: they are drawn all at once
+  // The next step after this one at which a block of steps must end, for example to add to an average.
   virtual Index next_boundary(Index /*step*/) const { return steps(); }
   virtual void advance(Index /*step*/, Index /*steps*/) {}
   // Failure(numerical) for the first chain that is not finite. Collective.
@@ -22,13 +22,13 @@ class Generator {
 
   virtual Tiling const& tiling() const = 0;
   virtual TileRange mine() const = 0;
-  // What a sample consists of: "x", then latent layers by name.
+  // The variables of a sample: "x", then latent layers by name.
   struct Variable {
     std::string name;
     Index size;
   };
   virtual std::vector<Variable> variables() const = 0;
-  // After all steps: (tile, size, pitch) of each variable.
+  // After all steps: the values of each variable, (tile, size, pitch).
   virtual std::vector<TileStorage> samples() = 0;
   // Further numbers of each sample, and, after samples(), their values: (tile, pitch) each.
   struct Statistic {
@@ -41,7 +41,7 @@ class Generator {
     std::string name;
     double value;
     std::string definition;
-    std::string warning = {};  // as of a Metric
+    std::string warning = {};  // as in Metric
   };
   virtual std::vector<Result> results() const { return {}; }
 };

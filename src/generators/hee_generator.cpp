@@ -17,20 +17,27 @@ template <class O>
 std::vector<deck::Key> duration_keys() {
   return {
       deck::key("duration", &O::duration, "time that the chains run").above(0).in("tau"),
-      deck::key("average_over", &O::average_over, "output = average: the last part of it, over which x is averaged").above(0).in("tau"),
+      deck::key("average_over", &O::average_over, "output = \"average\": last part of the duration, over which x is averaged")
+          .above(0)
+          .in("tau"),
       deck::key(
           "output", &O::output,
           "average: each chain's mean over the end of the run (near the mean of the model where that is unimodal); last: its last state")
           .one_of({"average", "last"})};
 }
 
-std::vector<Generator::Variable> layers_of(Hee const& model) {
-  std::vector<Generator::Variable> out{{"x", model.dimension()}};
-  for (Index l = 1; l <= model.layers(); l++) out.push_back({fmt::format("layer{}", l), model.width(l)});
+// Storage of all layers, (tile, n_l, pitch).
+std::vector<TileStorage> make_layers(Arrays const& arrays, char const* name, Hee const& model, TileRange mine, Index pitch) {
+  std::vector<TileStorage> out;
+  for (Index l = 0; l <= model.layers(); l++) out.push_back(arrays.make<TileStorage>(name, mine.count, model.width(l), pitch));
   return out;
 }
+constexpr char samples_name[] = "samples of a layer", sums_name[] = "sums of a layer";
 
-// to(tile, i, s) = scale * from(tile, i, s * group), or added to what is there.
+// Of chains of which `group` share a sample.
+Tiling tiling_of_chains(Tiling const& samples, Index group) { return {samples.chains * group, samples.width * group}; }
+
+// to(tile, i, s) = scale * from(tile, i, s * group), or += where `add`.
 void gather(TileStorage const& to, TileStorage const& from, Index group, Real scale, bool add) {
   auto const n = [](std::size_t e) { return static_cast<std::int64_t>(e); };
   std::int64_t const lanes = std::min(n(to.extent(2)), n(from.extent(2)) / group);
@@ -43,6 +50,12 @@ void gather(TileStorage const& to, TileStorage const& from, Index group, Real sc
 
 }  // namespace
 
+std::vector<Generator::Variable> layers_of(Hee const& model) {
+  std::vector<Generator::Variable> out{{"x", model.dimension()}};
+  for (Index l = 1; l <= model.layers(); l++) out.push_back({fmt::format("layer{}", l), model.width(l)});
+  return out;
+}
+
 deck::Schema hee_joint_schema() {
   return deck::schema<HeeJointOptions>("hee_joint", "all layers of an hee move together: samples of p(x_0:L)",
                                        duration_keys<HeeJointOptions>());
@@ -52,8 +65,8 @@ deck::Schema hee_marginal_schema() {
   using O = HeeMarginalOptions;
   auto keys = duration_keys<O>();
   keys.push_back(deck::key("latent_chains", &O::latent_chains,
-                           "latent chains that share an image, which moves in the mean of their eta_0: 1, 2, 4, 8 or 16; more than one "
-                           "narrow p(x_0) by O(tau / tau_0) unless sampler.tau_0 is far above tau")
+                           "number of latent chains for each image, which moves by the mean of their eta_0: 1, 2, 4, 8 or 16; with more "
+                           "than one p(x_0) is too narrow by O(tau / tau_0), unless sampler.tau_0 is far above tau")
                      .at_least(1)
                      .at_most(lane_quantum));
   return deck::schema<O>("hee_marginal", "Langevin dynamics of an hee's p(x_0), its gradient averaged over latent chains", std::move(keys));
@@ -79,10 +92,9 @@ Index steps_in(double duration, double step_size) {
 }
 
 void HeeDynamicsGenerator::require_fit(HeeRun const& run, double step_size) {
-  require_all(
-      lane_quantum % run.group == 0, ExitCode::usage,
-      "generator.latent_chains = {} does not divide {} (chains that share an image are neighbours in a vector); use 1, 2, 4, 8 or 16",
-      run.group, lane_quantum);
+  require_all(lane_quantum % run.group == 0, ExitCode::usage,
+              "generator.latent_chains = {} does not divide {} (chains that share an image are neighbouring lanes); use 1, 2, 4, 8 or 16",
+              run.group, lane_quantum);
   if (!run.keeps_average) return;
   require_all(run.average_over <= run.duration, ExitCode::usage,
               "generator.average_over = {} is longer than generator.duration = {}; shorten it", run.average_over, run.duration);
@@ -99,13 +111,22 @@ HeeDynamicsGenerator::HeeDynamicsGenerator(Hee const& model, HeeLangevinOptions 
       samples_(samples),
       communicator_(communicator),
       key_(key),
-      chains_(dynamics_.make_chains({samples.chains * run.group, samples.width * run.group},
+      chains_(dynamics_.make_chains(tiling_of_chains(samples, run.group),
                                     share_of_tiles(samples.tiles(), communicator.rank(), communicator.ranks()))),
       steps_(steps_in(run.duration, dynamics.step_size)) {
   require_fit(run, dynamics.step_size);
-  if (run.keeps_average)
-    for (Index l = 0; l <= model.layers(); l++) sums_.emplace_back("sums of a layer", chains_.mine.count, model.width(l), samples.pitch());
+  if (run.keeps_average) sums_ = make_layers({}, sums_name, model, chains_.mine, samples.pitch());
   dynamics_.initialise(chains_, key, 0, initial, run.visible, run.group);
+}
+
+void HeeDynamicsGenerator::list(Arrays held, Arrays at_end, Hee const& model, HeeLangevinOptions const& options, HeeRun const& run,
+                                Share const& samples) {
+  HeeLangevin const dynamics(options, model);
+  Tiling const chains = tiling_of_chains(samples.tiling, run.group);
+  dynamics.make_chains(chains, samples.mine(), held);
+  dynamics.list_work(held, samples.mine().count, chains.width, false);
+  if (run.keeps_average) make_layers(held, sums_name, model, samples.mine(), samples.tiling.pitch());
+  make_layers(at_end, samples_name, model, samples.mine(), samples.tiling.pitch());
 }
 
 Index HeeDynamicsGenerator::first_averaged() const {
@@ -139,13 +160,10 @@ void HeeDynamicsGenerator::describe_state(State& state) {
 std::vector<Generator::Variable> HeeDynamicsGenerator::variables() const { return layers_of(dynamics_.model()); }
 
 std::vector<TileStorage> HeeDynamicsGenerator::samples() {
-  std::vector<TileStorage> out;
-  for (Index l = 0; l <= dynamics_.model().layers(); l++) {
-    out.emplace_back("samples of a layer", chains_.mine.count, dynamics_.model().width(l), samples_.pitch());
-    auto const k = static_cast<std::size_t>(l);
-    if (run_.keeps_average) gather(out.back(), sums_[k], 1, Real(1) / static_cast<Real>(summed_), false);
-    else gather(out.back(), chains_.x[k], run_.group, 1, false);
-  }
+  auto out = make_layers({}, samples_name, dynamics_.model(), chains_.mine, samples_.pitch());
+  for (std::size_t l = 0; l < out.size(); l++)
+    if (run_.keeps_average) gather(out[l], sums_[l], 1, Real(1) / static_cast<Real>(summed_), false);
+    else gather(out[l], chains_.x[l], run_.group, 1, false);
   return out;
 }
 
@@ -154,9 +172,13 @@ HeeAncestralGenerator::HeeAncestralGenerator(Hee const& model, Tiling const& sam
 
 std::vector<Generator::Variable> HeeAncestralGenerator::variables() const { return layers_of(model_); }
 
+void HeeAncestralGenerator::list(Arrays at_end, Hee const& model, Share const& share) {
+  make_layers(at_end, samples_name, model, share.mine(), share.tiling.pitch());
+  list_inverse_couplings(at_end, model);
+}
+
 std::vector<TileStorage> HeeAncestralGenerator::samples() {
-  std::vector<TileStorage> out;
-  for (Index l = 0; l <= model_.layers(); l++) out.emplace_back("samples of a layer", mine_.count, model_.width(l), samples_.pitch());
+  auto out = make_layers({}, samples_name, model_, mine_, samples_.pitch());
   sample_ancestral(model_, key_, samples_, mine_, out, 0);
   return out;
 }
@@ -171,15 +193,9 @@ void show_items(data::Dataset const& data, HeeChains const& chains) {
   data.fill(chains.x[0], chains.tiling, chains.mine, [&](Index chain) { return data.item(split, chain % data.size(split)); });
 }
 
-Share share_of(GeneratorListing const& l, Tiling const& tiling) { return {tiling, l.rank, l.ranks}; }
-
 Tiling hee_tiling(deck::Document const& deck) {
   auto const common = deck.at("generator").as<GeneratorOptions>();
   return {common.samples, hee_width(common.tile_width, common.samples)};
-}
-Tiling dbn_tiling(deck::Document const& deck, DeepBeliefNetwork const& model) {
-  auto const common = deck.at("generator").as<GeneratorOptions>();
-  return {common.samples, ChainOptions{.tile_width = common.tile_width}.width(common.samples, model.top().unit_count(), 2)};
 }
 
 template <class Options>
@@ -188,15 +204,21 @@ GeneratorEntry hee_dynamics(deck::Schema schema, HeeRun (*run)(Options const&)) 
            [run](GeneratorContext const& c) {
              auto const& sampler_block = c.deck.at("sampler");
              auto const& block = c.deck.at("generator");
-             auto const common = block.as<GeneratorOptions>();
              HeeRun const wanted = run(block.as<Options>());
-             Tiling const tiling = hee_tiling(c.run.deck);
+             Tiling const tiling = hee_tiling(c.deck);
              auto generator =
                  std::make_unique<HeeDynamicsGenerator>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(), wanted, tiling, c.ranks,
                                                         c.key, sampler_block.as<ChainOptions>().distribution());
              if (wanted.visible == Visible::clamped) show_items(*c.data, generator->chains());
              return generator;
            }},
+          [run](GeneratorListing const& l) {
+            auto const& model = as<Hee const>(l.model);
+            Tiling const tiling = hee_tiling(l.deck);
+            HeeDynamicsGenerator::list(l.held, l.at_end, model, l.deck.at("sampler").as<HeeLangevinOptions>(),
+                                       run(l.deck.at("generator").as<Options>()), l.share(tiling));
+            return GeneratorEntry::Laid{tiling, layers_of(model)};
+          },
           needs<Hee>(),
           true,
           [run](Fit const& fit) {
@@ -222,10 +244,14 @@ GeneratorEntry hee_posterior_generator() { return hee_dynamics(hee_posterior_sch
 GeneratorEntry hee_ancestral_generator() {
   return {{hee_ancestral_schema(),
            [](GeneratorContext const& c) {
-             auto const common = c.deck.at("generator").as<GeneratorOptions>();
-             return std::make_unique<HeeAncestralGenerator>(
-                 as<Hee>(c.model), Tiling{common.samples, hee_width(common.tile_width, common.samples)}, c.ranks, c.key);
+             return std::make_unique<HeeAncestralGenerator>(as<Hee>(c.model), hee_tiling(c.deck), c.ranks, c.key);
            }},
+          [](GeneratorListing const& l) {
+            auto const& model = as<Hee const>(l.model);
+            Tiling const tiling = hee_tiling(l.deck);
+            HeeAncestralGenerator::list(l.at_end, model, l.share(tiling));
+            return GeneratorEntry::Laid{tiling, layers_of(model)};
+          },
           needs<Hee>(),
           false};
 }

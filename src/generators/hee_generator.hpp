@@ -13,8 +13,8 @@ struct HeeJointOptions {
   std::string output = "average";
 };
 // One latent chain is joint generation. The mean of many has less noise but still lags behind the image, which narrows p(x_0): an error
-// O(tau_l / tau_0) that more chains do not remove. On the reference model with tau_l = tau_0 and 16 chains 56 % of the variance above 1/2
-// is left, with tau_0 = 30 tau_l 97 %.
+// O(tau_l / tau_0) that more chains do not remove. On the reference model with 16 chains, 56 % of the variance above 1/2 is left at
+// tau_l = tau_0, and 97 % at tau_0 = 30 tau_l.
 struct HeeMarginalOptions {
   double duration = 100;
   double average_over = 50;
@@ -31,7 +31,10 @@ deck::Schema hee_marginal_schema();
 deck::Schema hee_ancestral_schema();
 deck::Schema hee_posterior_schema();
 
-// How long the dynamics runs, and what is kept of it.
+// x and the latent layers: what a sample consists of.
+std::vector<Generator::Variable> layers_of(Hee const&);
+
+// How long the dynamics runs, and which part of it is used.
 struct HeeRun {
   Visible visible;
   Index group;  // chains that share one x_0
@@ -41,23 +44,23 @@ struct HeeRun {
 HeeRun joint_run(HeeJointOptions const&);
 HeeRun marginal_run(HeeMarginalOptions const&);
 HeeRun posterior_run(HeePosteriorOptions const&);
-// The nearest number of steps to a duration; the largest number for durations beyond any number of steps.
+// The number of steps nearest to a duration; the largest Index for durations beyond that.
 Index steps_in(double duration, double step_size);
 
-// Chains from a random state (with clamped x_0: from `data`, (tile, n_0, pitch)), run for a while; the sample is each chain's last state,
-// or its average over the end of the run, taken every average_every steps.
+// Chains from a random state (with clamped x_0: from `data`, (tile, n_0, pitch)), run for `duration`; the sample is each chain's last
+// state, or its average over the end of the run, taken every average_every steps.
 class HeeDynamicsGenerator : public Generator {
  public:
   static constexpr Index average_every = 10;  // steps; a tenth of tau at the usual dt = 0.01
 
-  // Failure(usage) where the run is shorter than what is averaged, that is shorter than average_every steps of this size, or `group` does
-  // not divide lane_quantum.
+  // Failure(usage) where the run is shorter than the time of averaging, that time is shorter than average_every steps of this size, or
+  // `group` does not divide lane_quantum.
   static void require_fit(HeeRun const&, double step_size);
-  // For a run that fits. `tiling` counts samples; with shared x_0 there are `group` times as many chains. The model must outlive the
-  // generator.
+  // For a run that passed require_fit. `samples` is the tiling of the samples; with shared x_0 there are `group` times as many chains. The
+  // model must outlive the generator.
   HeeDynamicsGenerator(Hee const&, HeeLangevinOptions const&, HeeRun const&, Tiling const& samples, Communicator, random::Key,
                        InitialDistribution const&);
-  HeeChains const& chains() const { return chains_; }  // x[0] is where clamped data go, before the first step
+  HeeChains const& chains() const { return chains_; }  // clamped data are to be written to x[0] before the first step
 
   Index steps() const override { return steps_; }
   Index next_boundary(Index step) const override;
@@ -69,9 +72,11 @@ class HeeDynamicsGenerator : public Generator {
   TileRange mine() const override { return chains_.mine; }
   std::vector<Variable> variables() const override;
   std::vector<TileStorage> samples() override;
+  // Lists the arrays of a rank with this share of the samples, and those that are made when they are ready.
+  static void list(Arrays held, Arrays at_end, Hee const&, HeeLangevinOptions const&, HeeRun const&, Share const& samples);
 
  private:
-  Index first_averaged() const;  // averages are taken after this step
+  Index first_averaged() const;  // averaging begins after this step
 
   HeeLangevin dynamics_;
   HeeRun run_;
@@ -80,7 +85,7 @@ class HeeDynamicsGenerator : public Generator {
   random::Key key_;
   HeeChains chains_;
   Index steps_;
-  std::vector<TileStorage> sums_;  // of x[l], where an average is kept
+  std::vector<TileStorage> sums_;  // of x[l], where averages are taken
   Index summed_ = 0;
 };
 
@@ -92,6 +97,7 @@ class HeeAncestralGenerator : public Generator {
   TileRange mine() const override { return mine_; }
   std::vector<Variable> variables() const override;
   std::vector<TileStorage> samples() override;
+  static void list(Arrays at_end, Hee const&, Share const&);
 
  private:
   Hee const& model_;

@@ -12,7 +12,7 @@ namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-// The root's view, for all ranks.
+// The steps as the root sees them, on all ranks.
 std::vector<Index> steps_on_root(RunDirectory const& run, Communicator const& ranks) {
   std::vector<Index> mine;
   on_root(ranks, [&] { mine = run.checkpoint_steps(); });
@@ -24,12 +24,17 @@ hdf5::Extents global_extents(StateField const& f) {
   if (f.by_tile) e[0] = f.global_rows;
   return e;
 }
-TileRange rows_of(StateField const& f) { return f.by_tile ? f.rows : TileRange{0, f.extents.empty() ? 1 : f.extents[0]}; }
 
-std::vector<std::byte> host_copy(StateField const& f) {
-  std::vector<std::byte> values(static_cast<std::size_t>(f.size()) * bytes_of(f.element));
-  f.save(values.data());
-  return values;
+// What this rank writes of a field: its tiles, or its share of what all ranks have.
+TileRange written_rows(StateField const& f, Communicator const& ranks) {
+  return f.by_tile ? f.rows : share_of_tiles(f.length(), ranks.rank(), ranks.ranks());
+}
+// visit(bytes, first row, rows) for all rows of a field, some at a time.
+template <class Visit>
+void by_stripes(StateField const& f, Visit const& visit) {
+  Index const most = rows_of_stripe(f.length(), f.bytes_of_row());
+  std::vector<std::byte> bytes(static_cast<std::size_t>(most * f.bytes_of_row()));
+  for (Index row = 0; row < f.length(); row += most) visit(bytes.data(), row, std::min(most, f.length() - row));
 }
 
 // "[3, 0, 17]" of an element's position in the row-major global array.
@@ -40,22 +45,26 @@ std::string index_in(StateField const& f, Index position) {
   return fmt::format("[{}]", fmt::join(index, ", "));
 }
 template <class T>
-void require_finite(StateField const& f, std::vector<std::byte> const& bytes, Index step) {
-  auto const* const values = reinterpret_cast<T const*>(bytes.data());
-  auto const* const bad = std::find_if(values, values + f.size(), [](T x) { return !std::isfinite(x); });
-  if (bad == values + f.size()) return;
-  fail(ExitCode::numerical,
-       fmt::format("step {}: {} {} is {}, so no checkpoint is written (the last good one stays): reduce the step size or the learning rate",
-                   step, f.name, index_in(f, bad - values), *bad));
+void require_finite(StateField const& f, Index step) {
+  by_stripes(f, [&](std::byte* bytes, Index row, Index rows) {
+    f.save_rows(bytes, row, rows);
+    auto const *const values = reinterpret_cast<T const*>(bytes), *const end = values + rows * f.elements_of_row();
+    auto const* const bad = std::find_if(values, end, [](T x) { return !std::isfinite(x); });
+    if (bad == end) return;
+    fail(ExitCode::numerical,
+         fmt::format(
+             "step {}: {} {} is {}, so no checkpoint is written (the last good one stays): reduce the step size or the learning rate", step,
+             f.name, index_in(f, row * f.elements_of_row() + (bad - values)), *bad));
+  });
 }
 void require_finite(State const& state, Index step) {
   for (StateField const& f : state.fields()) {
-    if (f.element == Element::real32) require_finite<float>(f, host_copy(f), step);
-    if (f.element == Element::real64) require_finite<double>(f, host_copy(f), step);
+    if (f.element == Element::real32) require_finite<float>(f, step);
+    if (f.element == Element::real64) require_finite<double>(f, step);
   }
 }
 
-// By the root: everything but the values by tile.
+// Called by the root: writes everything but the arrays' values.
 void write_frame(hdf5::File const& file, State const& state, CheckpointInfo const& info) {
   file.set_attribute("step", info.step);
   file.set_attribute("deck", info.deck);
@@ -67,7 +76,10 @@ void write_frame(hdf5::File const& file, State const& state, CheckpointInfo cons
   file.set_attribute("inputs", info.inputs);
   for (StateField const& f : state.fields()) {
     auto const dataset = file.create_dataset(f.name, hdf5::native_type(f.element), global_extents(f));
-    if (!f.by_tile) dataset.write_rows(0, rows_of(f).count, hdf5::native_type(f.element), host_copy(f).data());
+    if (!f.extents.empty()) continue;
+    std::byte value[sizeof(double)];
+    f.save(value);
+    dataset.write_rows(0, 1, hdf5::native_type(f.element), value);
   }
 }
 
@@ -77,7 +89,7 @@ void remove_checkpoint(RunDirectory const& run, Index step) {
   fs::remove(manifest_of(file));
 }
 
-// The newest whole checkpoint of a run and the number of damaged ones passed over.
+// The newest intact checkpoint of a run, and the number of damaged ones that were skipped.
 std::pair<std::optional<CheckpointFile>, Index> newest_valid(RunDirectory const& run, Communicator const& ranks) {
   Index damaged = 0;
   for (Index step : steps_on_root(run, ranks)) try {
@@ -86,7 +98,7 @@ std::pair<std::optional<CheckpointFile>, Index> newest_valid(RunDirectory const&
       return {CheckpointFile{path, step}, damaged};
     } catch (Failure const& failure) {
       if (failure.code() != ExitCode::data) throw;
-      log::warning("passing over checkpoint of step {}: {}", step, failure.what());
+      log::warning("skipping the checkpoint of step {}: {}", step, failure.what());
       damaged++;
     }
   return {std::nullopt, damaged};
@@ -107,23 +119,28 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
     }
 
   std::vector<Block> blocks;
-  for (StateField const& f : state.fields())
-    if (f.by_tile) blocks.push_back({f.name, f.rows.first, f.rows.count, hdf5::native_type(f.element), [&f] { return host_copy(f); }});
+  for (StateField const& f : state.fields()) {
+    if (f.extents.empty()) continue;
+    TileRange const rows = written_rows(f, ranks);
+    Index const offset = f.by_tile ? 0 : rows.first;  // of the rows that are here
+    blocks.push_back({f.name, rows.first, rows.count, hdf5::native_type(f.element), f.bytes_of_row(),
+                      [&f, offset](void* to, Index row, Index count) { f.save_rows(to, offset + row, count); }});
+  }
   try {
     write_collectively(
         path, ranks, [&](hdf5::File const& file) { write_frame(file, state, info); }, blocks,
         with_manifest(path, ranks, {.step = info.step, .deck_hash = info.deck_hash, .code_version = info.code_version}));
   } catch (Failure const& failure) {
     fail(failure.code(),
-         fmt::format(
-             "checkpoint of step {} failed, those before it stay: {}; make room, or mend the storage, and continue with --restart auto",
-             info.step, failure.what()),
+         fmt::format("cannot write the checkpoint of step {}, earlier ones stay: {}; free space, or repair the storage, then continue with "
+                     "--restart auto",
+                     info.step, failure.what()),
          failure.where(), failure.location(), failure.leave());
   }
   on_root(ranks, [&] {
     std::vector<Index> const steps = run.checkpoint_steps();
     for (std::size_t i = static_cast<std::size_t>(std::max(keep, 2)); i < steps.size(); i++) remove_checkpoint(run, steps[i]);
-    for (Index step : run.checkpoint_steps(".manifest"))  // of a run that was killed between the two
+    for (Index step : run.checkpoint_steps(".manifest"))  // a run may have been killed between the two removals
       if (Path const file = run.checkpoint(step); !fs::exists(file)) fs::remove(manifest_of(file));
   });
 }
@@ -163,10 +180,12 @@ void read_fields(hdf5::File const& file, std::vector<StateField> const& fields) 
     require(dataset.holds(f.element, global_extents(f)), ExitCode::data,
             "{}: found {}, wanted {} (the checkpoint is of another run or deck)", dataset.where(), dataset.description(),
             hdf5::description(f.element, global_extents(f)));
-    std::vector<std::byte> values(static_cast<std::size_t>(f.size()) * bytes_of(f.element));
-    TileRange const rows = rows_of(f);
-    dataset.read_rows(rows.first, rows.count, hdf5::native_type(f.element), values.data());
-    f.restore(values.data());
+    Index const before = f.by_tile ? f.rows.first : 0;
+    by_stripes(f, [&](std::byte* bytes, Index row, Index rows) {
+      dataset.read_rows(before + row, rows, hdf5::native_type(f.element), bytes);
+      f.restore_rows(bytes, row, rows);
+    });
+    if (f.restored) f.restored();
   }
 }
 

@@ -16,7 +16,7 @@ namespace partita {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr char temporary_mark[] = ".writing-";  // and as many hexadecimal digits:
+constexpr char temporary_mark[] = ".writing-";  // followed by this number of hexadecimal digits:
 constexpr int temporary_digits = 8;
 
 class Descriptor {
@@ -106,12 +106,12 @@ void write_atomically(Path const& path, std::string_view text) {
 
 void keep_as(Path const& file, Path const& second) {
   std::error_code error;
-  // Renaming one name of a file to another of its names does nothing, and would leave the temporary one.
+  // If both names are links to one file, rename() does nothing and would leave the temporary name.
   if (!fs::is_regular_file(file, error) || fs::equivalent(file, second, error)) return;
   Path const temporary = temporary_name(second);
   fs::create_hard_link(file, temporary, error);
   if (error) write_atomically(second, read_text(file));  // a file system without links
-  else fs::rename(temporary, second);  // on disk at the latest with what replaces the first
+  else fs::rename(temporary, second);                    // reaches the disk no later than the file that replaces the first
 }
 
 std::string read_text(Path const& path) {

@@ -1,5 +1,5 @@
-// Files that are either whole or absent after a crash: written under a temporary name, synchronised to disk, renamed. No file is created or
-// written through a symbolic link: whoever puts one in place of a file of ours gets nothing of his overwritten.
+// Files that are either complete or absent after a crash: written under a temporary name, synchronised to disk, renamed. No file is created
+// or written through a symbolic link, so that a link in place of one of our files cannot make us overwrite its target.
 #pragma once
 #include <filesystem>
 #include <optional>
@@ -12,23 +12,23 @@ namespace partita {
 
 using Path = std::filesystem::path;
 
-// A name in the same folder that no other process uses, and the name that a file with such a name was to get; none for any other name.
+// A name in the same folder that no other process uses; and the final name of a file with such a temporary name, none for any other name.
 Path temporary_name(Path const&);
 std::optional<std::string> name_of_temporary(std::string const& file_name);
-// Of the checksums of a file: beside it, with another extension.
+// Path of the manifest (size and checksums) of a file: beside it, with another extension.
 Path manifest_of(Path const& file);
 // Failure(storage) where this process cannot open an existing file for writing.
 void require_writable(Path const&);
 // Forces the data of a file, or the names in a folder, to disk.
 void synchronise(Path const&);
-// Gives a synchronised temporary its name, replacing what had it.
+// Renames a synchronised temporary file to its final name, replacing any file of that name.
 void publish(Path const& temporary, Path const& name);
-// Creates a file, where none may be; checked, but neither synchronised nor atomic.
+// Creates a file, which must not exist; checks for errors, but is neither synchronised nor atomic.
 void write_file(Path const&, std::string_view text);
-// Takes disk space for a file that will grow to this size, where the file system can: Failure(storage) if there is too little.
+// Reserves disk space for a file that will grow to this size, where the file system can: Failure(storage) if there is too little.
 void reserve(Path const&, Index bytes);
 void write_atomically(Path const&, std::string_view text);
-// Keeps a whole file under a second name, replacing what had that, when the first is about to be replaced; nothing where there is no file.
+// Keeps a complete file under a second name, replacing any file of that name, before the first is replaced. Does nothing if there is none.
 void keep_as(Path const& file, Path const& second);
 
 std::string read_text(Path const&);   // of a regular file: Failure(data)

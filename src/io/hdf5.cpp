@@ -21,7 +21,7 @@ constexpr auto visit_objects = H5Ovisit3;
 constexpr auto visit_objects = H5Ovisit2;
 #endif
 
-// HDF5's most specific message; where it quotes the operating system, only that.
+// HDF5's most specific message; where that quotes the operating system's, only the quoted part.
 std::string reason() {
   std::string text;
   auto const innermost = [](unsigned n, H5E_error2_t const* e, void* to) -> herr_t {
@@ -86,7 +86,7 @@ std::string type_name(hid_t stored) {
     case H5T_STRING:
       return "text";
     case H5T_ENUM:
-      return fmt::format("enumeration of {} names", H5Tget_nmembers(stored));  // two: truth values, say
+      return fmt::format("enumeration of {} names", H5Tget_nmembers(stored));  // with two names often truth values
     case H5T_COMPOUND:
       return fmt::format("record of {} fields", H5Tget_nmembers(stored));
     default:
@@ -169,7 +169,7 @@ std::string Object::text_attribute(std::string const& name) const {
   Handle const attribute(H5Aopen(id(), name.c_str(), H5P_DEFAULT), H5Aclose);
   checked(hid_t{attribute}, "open attribute '" + name + "'");
   Handle const stored(H5Aget_type(attribute), H5Tclose);
-  require(H5Tget_class(stored) == H5T_STRING, code_, "{}: attribute '{}' is no text", where(), name);
+  require(H5Tget_class(stored) == H5T_STRING, code_, "{}: attribute '{}' is not text", where(), name);
   require_one(name, attribute_size(name));
   if (H5Tis_variable_str(stored) > 0) {
     char* characters = nullptr;
@@ -199,7 +199,7 @@ Index Dataset::storage_bytes() const {
   Handle const properties(H5Dget_create_plist(id()), H5Pclose), stored(H5Dget_type(id()), H5Tclose);
   Index const value = static_cast<Index>(H5Tget_size(stored));
   if (H5Pget_layout(properties) != H5D_CHUNKED) return size() * value;
-  constexpr Index about_each_chunk = 128;  // generous for its entry in the index and its checksum
+  constexpr Index about_each_chunk = 128;  // bytes; a generous bound for its entry in the index and its checksum
   Extents const whole = extents();
   std::vector<hsize_t> chunk(whole.size());
   checked(H5Pget_chunk(properties, static_cast<int>(chunk.size()), chunk.data()), "read its chunk shape");
@@ -246,7 +246,7 @@ void Dataset::write_rows(Index first, Index count, hid_t type, void const* value
   auto const [stored, memory] = select_rows(first, count);
   Handle const properties = property_list(H5P_DATASET_XFER);
   if (transfer == Transfer::collective) checked(H5Pset_dxpl_mpio(properties, H5FD_MPIO_COLLECTIVE), "ask for a collective transfer");
-  double const nothing = 0;  // HDF5 refuses a null pointer even for no rows
+  double const nothing = 0;  // HDF5 refuses a null pointer even where no rows are written
   checked(H5Dwrite(id(), type, memory, stored, properties, values ? values : &nothing), "write");
 }
 void Dataset::read_rows(Index first, Index count, hid_t type, void* values) const {
@@ -359,7 +359,7 @@ Dataset Group::create_virtual(std::string const& path, hid_t type, Extents const
 }
 
 // MPI libraries keep a file's name in arrays of 256 bytes, together with what they add to it, and abort where it does not fit (Open MPI 4.1
-// from 193 on). A longer one is given as a name in the folder that this process has open; for as long as the file is being opened.
+// from 193 on). While a file with a longer name is being opened, it is named relative to a folder that this process keeps open.
 class ShortName {
  public:
   explicit ShortName(Path const& path) : name_(path) {
@@ -395,7 +395,7 @@ File File::open(Path const& path, ExitCode code) {
   return File(std::move(handle), path.string(), "", code, Leave::in_order);
 }
 File File::open_together(Path const& path, Communicator const& ranks) {
-  // Open MPI 4.1 waits for ever in MPI_File_open where one rank cannot open the file: found here, where all can be told.
+  // Open MPI 4.1 waits for ever in MPI_File_open if one rank cannot open the file. That is found out here, where all ranks learn of it.
   together(ranks, [&] {
     int const file = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     require(file >= 0, ExitCode::storage, "{} cannot be opened on this rank ({})", path.string(), std::generic_category().message(errno));
@@ -409,11 +409,11 @@ File File::open_together(Path const& path, Communicator const& ranks) {
   if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks", Leave::at_once);
   return File(std::move(handle), path.string(), "", ExitCode::storage, Leave::at_once);
 }
-std::string File::image() const {
+std::string_view File::image() const {
   flush();
-  std::string bytes(static_cast<std::size_t>(checked(H5Fget_file_image(id(), nullptr, 0), "measure it")), '\0');
-  checked(H5Fget_file_image(id(), bytes.data(), bytes.size()), "copy it");
-  return bytes;
+  void* memory = nullptr;  // of the core driver: a pointer to where it has the file
+  checked(H5Fget_vfd_handle(id(), H5P_DEFAULT, &memory), "find it in memory");
+  return {*static_cast<char const**>(memory), static_cast<std::size_t>(checked(H5Fget_file_image(id(), nullptr, 0), "measure it"))};
 }
 void File::flush() const { checked(H5Fflush(id(), H5F_SCOPE_GLOBAL), "write it to disk"); }
 void File::close() {

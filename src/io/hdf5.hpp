@@ -4,6 +4,7 @@
 #include <hdf5.h>
 
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -26,8 +27,8 @@ hid_t native_type() {
 // "float32 (10, 3)": for messages.
 std::string description(Element, Extents const&);
 
-// Of a file that ranks write together HDF5 closes nothing in order once a rank could not write: closing waits for all ranks and writes what
-// is left. After this call nothing of this process is closed any more, and the process has to leave at once.
+// Once one rank has failed to write to a shared file, HDF5 cannot close it in order: closing waits for all ranks and writes what is left.
+// After this call no HDF5 object of this process is closed any more, and the process has to leave at once.
 void abandon_files();
 
 // An identifier and the call that closes it.
@@ -115,7 +116,7 @@ class Dataset : public Object {
   bool fits_single_precision() const;         // by its type: floats of 4 bytes or less, integers of 2 or less
 
   // Rows first ... first + count of axis 0 (a scalar is one row). HDF5 converts between number types. In a collective transfer every rank
-  // calls, with no rows if it has none; the caller holds the Scope.
+  // makes the call, with count = 0 if it has no rows; the caller holds the Scope.
   void write_rows(Index first, Index count, hid_t type, void const* values, Transfer = Transfer::independent) const;
   void read_rows(Index first, Index count, hid_t type, void* values) const;
   template <class T>
@@ -132,7 +133,7 @@ class Dataset : public Object {
   void make_scale(std::string const& name) const;                       // names a dimension
   void attach_scales(std::vector<Dataset const*> const& scales) const;  // one for each axis
 
-  // Virtual datasets: the files whose parts it shows, as stored.
+  // For a virtual dataset: the names of the files whose parts it shows, as stored.
   std::vector<std::string> sources() const;
 
  private:
@@ -152,15 +153,15 @@ struct VirtualPart {
 class Group : public Object {
  public:
   bool has(std::string const& path) const;  // "posterior/x"
-  std::vector<std::string> names() const;   // links of this group, by name
-  // Paths of the datasets below it, each once whatever its links form, at most so many; links into other files are not followed.
+  std::vector<std::string> names() const;   // of the links in this group, in alphabetical order
+  // Paths of at most `most` datasets below it, each once even if it has several links; links into other files are not followed.
   std::vector<std::string> datasets(std::size_t most) const;
   bool is_dataset(std::string const& path) const;
   Group group(std::string const& path) const;
   Dataset dataset(std::string const& path) const;
   Group create_group(std::string const& path) const;
-  // Missing groups of the path are created too. Without a chunk shape values lie contiguously; chunks are shuffled and carry Fletcher-32
-  // checksums. What is never written is undefined.
+  // Missing groups of the path are created too. Without a chunk shape the values are contiguous; chunks are shuffled and carry Fletcher-32
+  // checksums. Values that are never written are undefined.
   Dataset create_dataset(std::string const& path, hid_t type, Extents const&, Extents const& chunk = {}) const;
   // Parts one after the other along an axis; where a part is missing, real numbers read as NaN.
   Dataset create_virtual(std::string const& path, hid_t type, Extents const&, int axis, std::vector<VirtualPart> const&) const;
@@ -180,12 +181,12 @@ class Group : public Object {
 
 class File : public Group {
  public:
-  static File in_memory(Path const& name);                   // by one process, to be written out as its image()
+  static File in_memory(Path const& name);                   // by one process; image() gives the bytes to write to disk
   static File open(Path const&, ExitCode = ExitCode::data);  // to read, by any process
-  // Collective, to write. What fails from here on fails in the middle of what all ranks do: Leave::at_once.
+  // Collective, for writing. A failure from here on is in the middle of a collective operation: Leave::at_once.
   static File open_together(Path const&, Communicator const&);
-  std::string image() const;  // the bytes of a file in memory
-  // Report what the destructor cannot; collective for a file that ranks have opened together, whose caller holds the Scope.
+  std::string_view image() const;  // the bytes of a file in memory, where they are; until it changes
+  // Report errors that the destructor cannot; collective for a file that ranks have opened together, and the caller holds the Scope.
   void flush() const;
   void close();  // flushes first
 

@@ -17,12 +17,13 @@ constexpr char step_name[] = "step";
 History::History(RunDirectory run, Communicator ranks, Provenance provenance)
     : run_(std::move(run)), ranks_(std::move(ranks)), provenance_(std::move(provenance)) {}
 
-void History::define(std::string const& name, std::string const& doc, SeriesKind kind) {
+void History::define(std::string const& name, std::string const& doc, SeriesKind kind, std::string const& former_name) {
   if (!ranks_.is_root()) return;
-  require(name != step_name && name.find('/') == std::string::npos, ExitCode::internal, "'{}' is no name for a series of the history",
-          name);
+  require(name != step_name && name.find('/') == std::string::npos, ExitCode::internal,
+          "'{}' is not allowed as the name of a history series", name);
   series_[name].doc = doc;
   series_[name].kind = kind;
+  series_[name].former_name = former_name;
 }
 
 void History::record(Index step, std::vector<std::pair<std::string, double>> const& values) {
@@ -69,14 +70,20 @@ void History::flush() const {
       });
 }
 
+std::string History::present_name(std::string const& in_file) const {
+  auto const renamed = std::find_if(series_.begin(), series_.end(), [&](auto const& s) { return s.second.former_name == in_file; });
+  return renamed == series_.end() ? in_file : renamed->first;
+}
+
 void History::read(Path const& path, Index last_step) {
   auto const file = hdf5::File::open(path);
   steps_ = file.dataset(step_name).read<Index>();
   auto const rows = std::upper_bound(steps_.begin(), steps_.end(), last_step) - steps_.begin();
   steps_.resize(static_cast<std::size_t>(rows));
-  for (std::string const& name : file.names()) {
-    if (name == step_name) continue;
-    auto const dataset = file.dataset(name);
+  for (std::string const& in_file : file.names()) {
+    if (in_file == step_name) continue;
+    auto const dataset = file.dataset(in_file);
+    std::string const name = present_name(in_file);
     if (!series_.contains(name))
       define(name, dataset.text_attribute("doc"), dataset.attribute<std::int32_t>("timing") ? SeriesKind::timing : SeriesKind::result);
     auto values = dataset.read<double>();
@@ -89,13 +96,13 @@ void History::restore(Index last_step) {
   for (Path const& path : {run_.history(), run_.earlier_history()}) try {
       verify(path, ranks_);
       on_root(ranks_, [&] { read(path, last_step); });
-      if (path != run_.history()) log::warning("rows of the history are taken from {}: those of later steps are lost", path.string());
+      if (path != run_.history()) log::warning("the history is restored from {}: rows of later steps are lost", path.string());
       return;
     } catch (Failure const& failure) {
       if (failure.code() != ExitCode::data) throw;
-      log::warning("passing over the history: {}", failure.what());
+      log::warning("skipping a history that cannot be read: {}", failure.what());
     }
-  log::warning("{} has no rows before step {}: they are lost, and nothing else is", run_.history().string(), last_step);
+  log::warning("the rows of {} before step {} are lost; nothing else is", run_.history().string(), last_step);
   steps_.clear();
   for (auto& [name, series] : series_) series.values.clear();
 }

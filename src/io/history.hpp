@@ -20,16 +20,17 @@ class History {
  public:
   History(RunDirectory, Communicator, Provenance);
 
-  // What a series means, with unit and source: its attribute `doc`.
-  void define(std::string const& name, std::string const& doc, SeriesKind = SeriesKind::result);
-  // Adds to the row of this step, the last one or a new one. Names that were not defined are results without `doc`.
+  // Defines a series; `doc`, stored as its attribute, tells what it means, with unit and source. `former_name`: its name in the histories
+  // of earlier versions, if it had another.
+  void define(std::string const& name, std::string const& doc, SeriesKind = SeriesKind::result, std::string const& former_name = {});
+  // Adds values to the row of this step, which is the last row or a new one. Names that were not defined become results without `doc`.
   void record(Index step, std::vector<std::pair<std::string, double>> const& values);
 
-  // Collective. Replaces history.h5 by all rows so far; before a checkpoint, so that none is lost. The file before stays as
-  // history.earlier.h5, each with its manifest: a kill at any moment leaves one of them whole.
+  // Collective. Replaces history.h5 by all rows so far; called before each checkpoint, so that no row is lost. The previous file stays as
+  // history.earlier.h5. Both have a manifest: a kill at any moment leaves one of them intact.
   void flush() const;
-  // Collective; on restart, after the definitions: reads the rows up to this step back and drops later ones. Where history.h5 is lost or
-  // damaged the one before is taken, or none: rows are lost and a warning says so.
+  // Collective; on restart, after the definitions: reads the rows up to this step and drops later ones. Where history.h5 is lost or
+  // damaged, history.earlier.h5 is read, or nothing where that is damaged too; a warning tells which rows are lost.
   void restore(Index last_step);
 
   // On the root; empty elsewhere.
@@ -39,8 +40,9 @@ class History {
  private:
   void write(hdf5::File const&) const;
   void read(Path const&, Index last_step);
+  std::string present_name(std::string const& in_file) const;
   struct Series {
-    std::string doc;
+    std::string doc, former_name;
     SeriesKind kind = SeriesKind::result;
     std::vector<double> values;  // one a row
   };

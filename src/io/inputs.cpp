@@ -16,7 +16,7 @@ constexpr char none[] = "nothing";
 void Inputs::add(std::string const& role, std::string const& source, std::uint64_t hash) {
   std::string one_line = source;
   std::replace(one_line.begin(), one_line.end(), '\n', ' ');
-  std::erase_if(inputs_, [&](Input const& earlier) { return earlier.role == role; });  // a run that went back reads them again
+  std::erase_if(inputs_, [&](Input const& earlier) { return earlier.role == role; });  // after a rollback they are read again
   inputs_.push_back({role, one_line, fmt::format("{:016x}", hash)});
 }
 
@@ -59,14 +59,13 @@ void Inputs::require_same(std::string const& before, std::string const& checkpoi
   for (std::string const& role : roles) {
     Input const was = of(earlier, role), is = of(inputs_, role);
     if (was.hash != is.hash)
-      changes += fmt::format("\n  {}: {} (contents {}), and it was {} (contents {})", role, is.source, is.hash, was.source, was.hash);
+      changes += fmt::format("\n  {}: now {} (contents {}), before {} (contents {})", role, is.source, is.hash, was.source, was.hash);
   }
-  require_all(
-      changes.empty(), ExitCode::data,
-      "what this run reads is not what it read when it began, as {} tells:{}\nA run goes on with the inputs that it began with, under "
-      "any name: put these back. To go on with others, start a new run in another run.output; its model.from may name what this one "
-      "has learnt",
-      checkpoint, changes);
+  require_all(changes.empty(), ExitCode::data,
+              "the inputs of this run are not those with which it began, according to {}:{}\nA run continues with the inputs with which it "
+              "began, under any name: restore these. To use others, start a new run in another run.output; its model.from may name the "
+              "parameters that this one has learnt",
+              checkpoint, changes);
 }
 
 }  // namespace partita

@@ -1,4 +1,4 @@
-// What a run has read from files that are not its own. Their names may change before a restart, what they hold may not.
+// The files of others that a run has read. Their names may change before a restart, but not their contents.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -8,14 +8,14 @@ namespace partita {
 
 class Inputs {
  public:
-  // What the deck's key `role` names: the file, for messages, and a hash of what was read from it.
+  // Adds what the deck's key `role` names: the file, for messages, and a hash of what was read from it.
   void add(std::string const& role, std::string const& source, std::uint64_t hash);
   // "model.from: runs/first/checkpoints/step-...h5" for each, for people.
   std::vector<std::string> sources() const;
-  // A line for each, for a checkpoint.
+  // One line for each, for a checkpoint.
   std::string text() const;
-  // Failure(data) on all ranks, with file and both hashes, unless a run that goes on from `checkpoint`, whose `text` was `before`, has read
-  // the same as when it began.
+  // Called when a run continues from `checkpoint`, which contains the text `before`: Failure(data) on all ranks, with files and both
+  // hashes, unless the run has read the same as when it began.
   void require_same(std::string const& before, std::string const& checkpoint) const;
 
  private:

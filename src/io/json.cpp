@@ -8,7 +8,7 @@
 namespace partita {
 namespace {
 
-// Bytes that are no UTF-8, which paths and quoted input may hold, become U+FFFD.
+// Bytes that are not UTF-8, which paths and quoted input may contain, become U+FFFD.
 std::string quoted(std::string const& text) { return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace); }
 
 }  // namespace

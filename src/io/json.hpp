@@ -24,7 +24,7 @@ class Json {
   Json(Array values) : value_(std::move(values)) {}
   Json(Object members) : value_(std::move(members)) {}
 
-  // The member of that name, added where it is missing; a null becomes an object.
+  // The member of that name, added where it is missing; a null value becomes an object first.
   Json& operator[](std::string const& name);
 
   // Indented text, numbers with all their digits. JSON has no NaN and no infinity: they become null, with a warning that names them.

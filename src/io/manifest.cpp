@@ -31,7 +31,7 @@ Manifest Manifest::parse(std::string const& text, Path const& from) {
   auto const number = [&](std::string const& digits, int base) {
     std::uint64_t n = 0;
     auto const [last, error] = std::from_chars(digits.data(), digits.data() + digits.size(), n, base);
-    require(error == std::errc{} && last == digits.data() + digits.size(), ExitCode::data, "{} is damaged ('{}' is no number)",
+    require(error == std::errc{} && last == digits.data() + digits.size(), ExitCode::data, "{} is damaged ('{}' is not a number)",
             from.string(), digits);
     return n;
   };

@@ -1,5 +1,5 @@
-// What a file must look like, kept beside it: size, checksums of its stripes and where it comes from. Tells a whole file from a damaged one
-// before HDF5 reads it.
+// The manifest of a file, kept beside it: size, checksums of its stripes and where it comes from. It tells an intact file from a damaged
+// one before HDF5 reads it.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -21,9 +21,9 @@ struct Manifest {
   static Manifest parse(std::string const& text, Path const& from);  // Failure(data)
 };
 
-// Collective: of a file as it is now.
+// Collective: the manifest of a file as it is now.
 Manifest make_manifest(Path const& file, Communicator const&);
-// For write_collectively: writes the manifest of a file just before that gets its name; `about` tells step, deck and version.
+// A seal for write_collectively: writes the manifest just before the file gets its name; `about` has step, deck and version.
 std::function<void(Path const& temporary)> with_manifest(Path const& name, Communicator const&, Manifest about);
 // Collective: Failure(data) on all ranks unless the file is what its manifest says.
 Manifest verify(Path const& file, Communicator const&);

@@ -1,4 +1,4 @@
-// What every file of a run says about where it comes from.
+// The attributes by which every file of a run tells where it comes from.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -17,17 +17,17 @@ constexpr char mark_text[] =
     "partita run directory 1\nThis directory belongs to a run of Partita, which replaces and removes the files in it that have names of "
     "its own.\n";
 
-// What estimators leave in estimates/, without extension.
+// Names of the files that estimators write to estimates/, without extension.
 constexpr std::array estimate_names{"energies",          "energy_grid",     "flow_histogram",   "hessian",
                                     "hopfield_capacity", "log_likelihood",  "modern_retrieval", "observed_data",
                                     "ratings",           "reconstructions", "relaxation",       "score_grid"};
 
-// Files that are numbered in their order: "step-0000000000400.h5".
+// Names of files that are numbered: "step-0000000000400.h5".
 struct Numbered {
   std::string_view prefix;
   int digits;
   std::string name(Index n, std::string_view extension) const { return fmt::format("{}{:0{}}{}", prefix, n, digits, extension); }
-  // The number in a name that this format would give; none in any other, whatever it looks like.
+  // The number in a name of exactly this format; none for any other name.
   std::optional<Index> number(std::string const& name_of_file, std::string_view extension) const {
     if (!name_of_file.starts_with(prefix) || !name_of_file.ends_with(extension)) return {};
     Index n = -1;
@@ -46,24 +46,24 @@ struct Numbered {
 };
 constexpr Numbered checkpoint_files{"step-", 13}, part_files{"part-", 6};
 
-// Where a longest name of ours no longer fits, the first checkpoint would fail; found before the run begins.
+// If our longest file name did not fit, the first checkpoint would fail; this finds it before the run begins.
 void require_short(Path const& root) {
   constexpr std::size_t longest_own_name = 64;  // "checkpoints/step-0000000000000.manifest.writing-00000000", with a margin
   std::error_code unknown;
   std::size_t const length = fs::absolute(root, unknown).native().size();
   require(length + longest_own_name < PATH_MAX, ExitCode::usage,
-          "the path of the run directory has {} characters, and the system takes {}; choose a shorter run.output", length,
+          "the path of the run directory has {} characters, but the system allows only {}; choose a shorter run.output", length,
           PATH_MAX - longest_own_name);
   for (Path const& part : root)
     require(part.native().size() <= NAME_MAX, ExitCode::usage,
-            "a name in the path of the run directory has {} characters, and file systems take {}; choose a shorter run.output ({})",
+            "a name in the path of the run directory has {} characters, but file systems allow only {}; choose a shorter run.output ({})",
             part.native().size(), NAME_MAX, root.string());
 }
 
 void make_folder(Path const& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  // create_directories says nothing of a file in the way of the last component.
+  // create_directories reports no error where the last component is an existing file.
   if (!error && !fs::is_directory(folder)) error = std::make_error_code(std::errc::not_a_directory);
   require(!error, ExitCode::storage, "cannot make the run directory {} ({}), choose another run.output", folder.string(),
           storage_reason(folder, error.value()));
@@ -126,19 +126,19 @@ void RunDirectory::create(Communicator const& ranks) const {
     std::vector<Path> others;
     for (Path const& folder : {root_, checkpoints(), samples(), estimates()})
       for (Path const& file : own_files(folder)) others.push_back(file);
-    // Asked after the listing: whoever starts here at the same time has written the mark before anything else.
+    // Checked after the listing: another run that starts here at the same time writes the mark before any other file.
     if (!marked()) {
       require(
           others.empty(), ExitCode::usage,
-          "{} is no run directory ({} does not say so), and a run would replace {}{}; choose another run.output, or move {} away (if they "
-          "are a run's that has lost its mark, put the line \"{}\" there)",
+          "{} is not a run directory ({} is missing), and a run would replace {}{}; choose another run.output, or move {} away (if this is "
+          "a run's directory that has lost its mark, write the line \"{}\" to that file)",
           root_.string(), mark().string(), others.empty() ? "" : others.front().string(),
           others.size() > 1 ? fmt::format(" and {} more", others.size() - 1) : "", others.size() > 1 ? "them" : "it", mark_title);
       write_atomically(mark(), mark_text);
     }
     for (Path const& file : others)
       require(!fs::is_directory(file), ExitCode::usage,
-              "{} is a directory where a run writes a file; move it away, or choose another run.output", file.string());
+              "{} is a directory, but a run writes a file of that name; move it away, or choose another run.output", file.string());
     for (Path const& folder : {checkpoints(), samples(), estimates()}) make_folder(folder);
   });
 }

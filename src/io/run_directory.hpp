@@ -1,5 +1,5 @@
-// The files of a run: the one place that names them. A directory is a run's by its mark; only files with names of ours are replaced or
-// removed.
+// The files of a run; their names are defined here alone. A directory belongs to a run if it contains the mark; only files with Partita's
+// own names are replaced or removed.
 #pragma once
 #include <optional>
 
@@ -32,32 +32,32 @@ class RunDirectory {
   Path checkpoint(Index step) const;
   Path part(Index number) const;
   Path estimate(std::string const& name) const;  // Failure(internal) for a name that the list in the source file lacks
-  // Numbers of the checkpoints or parts that are there, or of their manifests, descending. By one process.
+  // Numbers of the checkpoints or parts that exist, or of their manifests, descending. Not collective.
   std::vector<Index> checkpoint_steps(std::string const& extension = ".h5") const;
   std::vector<Index> part_numbers(std::string const& extension = ".h5") const;
 
-  // Collective. Makes the directory with its parents, its mark and its folders, or takes one that has the mark. Failure(usage) on all ranks
-  // where files without the mark have names of ours, which would be replaced, or the path is too long; Failure(storage) says why it cannot.
+  // Collective. Makes the directory with its parents, its mark and its folders, or uses one that has the mark. Failure(usage) on all ranks
+  // if there is no mark but files that would be replaced, or the path is too long; Failure(storage) with the reason if it cannot be made.
   void create(Communicator const&) const;
-  // Collective: whether a run has begun here: the mark is there, and more than what every start leaves.
+  // Collective: whether a run has begun here: there is the mark, and more than the files that every start leaves.
   bool has_run(Communicator const&) const;
-  // Collective: whether it has left anything that took work: a checkpoint, samples, history, estimates, a summary.
+  // Collective: whether it has left any results: a checkpoint, samples, history, estimates, a summary.
   bool has_results(Communicator const&) const;
   // Collective; by the holder of the run lock. Removes what killed writers left unfinished.
   void remove_unfinished(Communicator const&) const;
-  // Collective; by the holder of the run lock, whose status no longer says that there are results. Removes every file of a run but mark,
-  // lock and status, the deck last; files of others stay.
+  // Collective; by the holder of the run lock, after the status has ceased to claim results. Removes every file of the run but mark,
+  // lock and status, the deck last; files that are not a run's stay.
   void remove_run(Communicator const&) const;
 
-  // By the root.
+  // Called by the root.
   void write_deck(std::string const& text) const { write_atomically(deck(), text); }
   void write_summary(Json const& values) const { write_atomically(summary(), values.text()); }
 
  private:
   bool marked() const;
-  // Everything of ours but mark and lock.
+  // All files of a run but mark and lock.
   std::vector<Path> files_of_run() const;
-  // Files in one of our folders, or in the root, whose names are ours.
+  // Files in one of the run's folders, or in the root, whose names are those of a run's files.
   std::vector<Path> own_files(Path const& folder) const;
   bool is_own_name(Path const& folder, std::string const& name) const;
   Path root_;

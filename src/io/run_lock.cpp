@@ -35,7 +35,7 @@ struct flock whole_file() {
   return whole;
 }
 
-// None where it cannot be told, as in a moment without the file server.
+// None where it cannot be read, for example while the file server does not answer.
 std::optional<std::string> content(Path const& path) {
   try {
     return read_text(path);
@@ -53,7 +53,7 @@ std::optional<std::string> content(Path const& path) {
 
 }  // namespace
 
-// The lock file's descriptor, and the thread that beats.
+// The lock file's descriptor, and the heartbeat thread.
 class RunLock::Holding {
  public:
   Holding(RunDirectory const& run, LockKind kind, milliseconds heartbeat) : run_(run), heartbeat_(heartbeat) {
@@ -91,34 +91,35 @@ class RunLock::Holding {
     if (!lost && !by_system_) lost = others(run_.alive());
     if (!lost) return;
     std::string const now = lost->substr(0, lost->find('\n'));
-    // Not by way of the log, whose file is the other run's.
+    // Not through the log: run.log now belongs to the other run.
     std::fprintf(stderr,
-                 "error: this process lost the lock of %s (%s), as one that was suspended does: it ends at once and writes nothing more\n",
+                 "error: this process lost the lock of %s (%s), as after a long suspension: it ends at once and writes nothing more\n",
                  run_.root().c_str(), now.empty() ? "the lock file is gone" : ("now " + now).c_str());
     std::_Exit(static_cast<int>(ExitCode::locked));
   }
 
  private:
   void open_lock_file() {
-    // A pipe in its place must not keep us waiting.
+    // Without blocking should there be a pipe in its place.
     file_ = ::open(run_.lock().c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
     require(file_ >= 0, ExitCode::storage, "cannot open {} ({})", run_.lock().string(),
             errno == ELOOP ? "it is a symbolic link" : storage_reason(run_.lock(), errno));
     struct stat s {};
     if (::fstat(file_, &s) == 0 && S_ISREG(s.st_mode)) return;
     ::close(file_);
-    fail(ExitCode::storage, fmt::format("cannot use {} (it is no regular file)", run_.lock().string()));
+    fail(ExitCode::storage, fmt::format("cannot use {} (it is not a regular file)", run_.lock().string()));
   }
   // False where the file system has no locks.
   bool lock() {
-    // A lock of the open file: unlike one of the process, it is not lost when some other part of the program opens and closes the file.
+    // An open-file-description lock: unlike a process lock, it is not lost when another part of the program opens and closes the file.
     struct flock whole = whole_file();
     if (::fcntl(file_, F_OFD_SETLK, &whole) == 0) return true;
     int const error = errno;
     if (error == EACCES || error == EAGAIN) refuse(run_, read_text(run_.lock()));
     require(error == ENOLCK || error == ENOSYS || error == EOPNOTSUPP || error == EINVAL, ExitCode::storage, "cannot lock {} ({})",
             run_.lock().string(), std::strerror(error));
-    log::warning("{} has no file locks ({}): the run directory is held by a heartbeat", run_.root().string(), std::strerror(error));
+    log::warning("{} is on a file system without locks ({}): a heartbeat file protects the run directory instead", run_.root().string(),
+                 std::strerror(error));
     return false;
   }
   void write_lock_file() const {
@@ -141,8 +142,8 @@ class RunLock::Holding {
     if (beats() != before) refuse(run_, holder);
     log::warning("taking over {} from a dead run ({})", run_.root().string(), holder.substr(0, holder.find('\n')));
     ::unlink(alive.c_str());
-    // Of several that saw the same death, the last to create the file has it. The wait also lets a holder that wakes up see that it is
-    // none.
+    // If several runs found the holder dead, the last one to create the file gets the lock. The wait also lets a suspended holder that
+    // wakes up see that it has lost the lock.
     bool const created = create_alive();
     std::this_thread::sleep_for(2 * heartbeat_);
     if (!created || content(alive) != this_process_) refuse(run_, content(alive).value_or(""));

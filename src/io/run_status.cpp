@@ -22,7 +22,7 @@ std::string host_name() {
   return host;
 }
 
-// Field 22 of /proc/PID/stat; the second one, in parentheses, may hold anything. 0: no such process, or no /proc.
+// Field 22 of /proc/PID/stat; field 2, in parentheses, may contain any character. 0: no such process, or no /proc.
 Index start_of(Index process) {
   std::string text;
   try {
@@ -37,7 +37,7 @@ Index start_of(Index process) {
 
 // Whether the lock file, which its holder touches at every heartbeat, was touched lately.
 bool beats(RunDirectory const& run) {
-  constexpr auto longest_silence = std::chrono::minutes(2);  // many heartbeats: clocks of hosts differ, and file systems keep times back
+  constexpr auto longest_silence = std::chrono::minutes(2);  // many heartbeats: clocks differ, and file systems may show times late
   for (Path const& file : {run.lock(), run.alive()}) {
     std::error_code absent;
     auto const touched = fs::last_write_time(file, absent);
@@ -91,7 +91,7 @@ std::optional<RunStatus> read_status(RunDirectory const& run) {
     s.process = {json.value("host", ""), json.value("process", Index{0}), json.value("process_start", Index{0}), json.value("started", "")};
     return s;
   } catch (nlohmann::json::exception const& e) {
-    log::warning("{} holds no status of a run ({}): how that run ended is unknown", run.status().string(), e.what());
+    log::warning("{} is not a run's status ({}): how that run ended is unknown", run.status().string(), e.what());
   } catch (Failure const& e) {
     log::warning("{}: how that run ended is unknown", e.what());
   }
@@ -104,7 +104,7 @@ std::optional<RunStatus> true_status(RunDirectory const& run) {
     s->status = "died";
     s->exit_code = {};
     s->reason =
-        fmt::format("process {} on host {} is gone without a word; continue with --restart auto", s->process.process, s->process.host);
+        fmt::format("process {} on host {} ended without recording why; continue with --restart auto", s->process.process, s->process.host);
   }
   return s;
 }

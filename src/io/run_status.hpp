@@ -1,4 +1,4 @@
-// run.status.json: how a run stands, by whom it is computed, and whether that process still lives.
+// run.status.json: the status of a run, the process that computes it, and whether that process is still alive.
 #pragma once
 #include <optional>
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace partita {
 
-// A process that can be told from a later one of the same number.
+// Identifies a process, so that a later one of the same number is not mistaken for it.
 struct ProcessIdentity {
   std::string host;
   Index process = 0;
@@ -19,22 +19,22 @@ struct ProcessIdentity {
 
 struct RunStatus {
   std::string status;            // "running", "done", "stopped early", "failed", "died"
-  std::optional<int> exit_code;  // null while the run goes on, and where it died
+  std::optional<int> exit_code;  // null while the run goes on, and if it died
   std::string reason;
-  std::optional<Index> step;  // the last that is known: of a run that goes on, its newest checkpoint
+  std::optional<Index> step;  // the last known step; while the run goes on, that of its newest checkpoint
   ProcessIdentity process;    // rank 0
-  std::string deck_hash;      // of the resolved deck that this is about
-  std::string fork_of = {};   // the other run's checkpoint that it began from; empty: none
+  std::string deck_hash;      // of the run's resolved deck
+  std::string fork_of = {};   // the other run's checkpoint from which it began; empty: none
 
   Json json() const;
 };
 
-// Of a resolved deck's text, hexadecimal.
+// Hash of a resolved deck's text, hexadecimal.
 std::string hash_of_deck(std::string const& text);
 
-// As it was written; none where there is none, or what is there is no status (with a warning).
+// The status as it was written; none where there is no such file, or it is not a status (with a warning).
 std::optional<RunStatus> read_status(RunDirectory const&);
-// As it is: a run that says that it is running has died where its process, or on another host its heartbeat, is no longer there.
+// The true status: a run whose file says "running" has died if its process or, on another host, its heartbeat is gone.
 std::optional<RunStatus> true_status(RunDirectory const&);
 void write_status(RunDirectory const&, RunStatus const&);
 

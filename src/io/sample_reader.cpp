@@ -12,8 +12,8 @@ Path sample_file(Path const& path) {
   std::error_code absent;
   if (!fs::is_directory(path, absent)) return path;
   Path const file = RunDirectory(path).all_samples();
-  require(fs::exists(file, absent), ExitCode::data, "{} holds no samples.h5 (no part has been written yet, or it is no run)",
-          path.string());
+  require(fs::exists(file, absent), ExitCode::data,
+          "{} holds no samples.h5 (no samples have been written yet, or it is not a run directory)", path.string());
   return file;
 }
 hdf5::Dataset choose(hdf5::File const& file, std::string const& name) {
@@ -22,8 +22,8 @@ hdf5::Dataset choose(hdf5::File const& file, std::string const& name) {
   std::vector<std::string> datasets;
   for (std::string const& n : file.names())
     if (file.is_dataset(n)) datasets.push_back(n);
-  require(datasets.size() == 1, ExitCode::data, "{}: no posterior/x and {} other datasets ({}): name one", file.where(), datasets.size(),
-          fmt::join(datasets, ", "));
+  require(datasets.size() == 1, ExitCode::data, "{}: no posterior/x, but {} other datasets ({}): name one of them", file.where(),
+          datasets.size(), fmt::join(datasets, ", "));
   return file.dataset(datasets[0]);
 }
 
@@ -48,7 +48,7 @@ SampleReader::SampleReader(Path const& path, std::string const& name)
 void SampleReader::refuse(Index number, double value) const {
   Index const point = number / dimension_;
   fail(ExitCode::data,
-       fmt::format("{}: {}, entry {} is {} when it is read; points are finite numbers within single precision", dataset_.where(),
+       fmt::format("{}: {}, entry {} is {} when read; points must be finite in single precision", dataset_.where(),
                    draws_ == 1 ? fmt::format("point {}", point) : fmt::format("chain {}, draw {}", point / draws_, point % draws_),
                    number % dimension_, value));
 }

@@ -23,7 +23,7 @@ class SampleReader {
   std::string where() const { return dataset_.where(); }
   bool fits_single_precision() const { return dataset_.fits_single_precision(); }
 
-  // (chain, draw, dimension), of `count` chains from `first` on; T is float or double.
+  // Values (chain, draw, dimension) of `count` chains from `first` on; T is float or double.
   template <class T>
   std::vector<T> read(Index first, Index count) const {
     std::vector<T> values(static_cast<std::size_t>(count * draws_ * dimension_));
@@ -33,11 +33,11 @@ class SampleReader {
     return values;
   }
   bool has_statistic(std::string const& name) const;
-  // (chain, draw) of a run's statistic, "energy".
+  // Values (chain, draw) of a run's statistic, such as "energy".
   std::vector<double> read_statistic(std::string const& name, Index first, Index count) const;
 
  private:
-  [[noreturn]] void refuse(Index number, double value) const;  // one that is not finite
+  [[noreturn]] void refuse(Index number, double value) const;  // a value that is not finite
   hdf5::File file_;
   hdf5::Dataset dataset_;
   Index chains_ = 0, draws_ = 1, dimension_ = 1;

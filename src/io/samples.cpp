@@ -40,15 +40,25 @@ Index default_draws_per_part(Tiling const& tiling, std::vector<SampleVariable> c
 }
 
 SampleWriter::SampleWriter(RunDirectory run, Communicator ranks, SampleFormat format, Provenance provenance)
-    : run_(std::move(run)), ranks_(std::move(ranks)), format_(std::move(format)), provenance_(std::move(provenance)) {
+    : run_(std::move(run)),
+      ranks_(std::move(ranks)),
+      format_(std::move(format)),
+      provenance_(std::move(provenance)),
+      columns_(make_columns({}, format_)),
+      pending_steps_(static_cast<std::size_t>(format_.draws_per_part)) {}
+
+std::vector<SampleWriter::Column> SampleWriter::make_columns(Arrays const& arrays, SampleFormat const& f) {
+  std::vector<Column> columns;
   auto const add = [&](std::string const& group, std::string const& name, Index size, StoredAs type) {
-    Index const numbers = format_.mine.count * format_.tiling.width * format_.draws_per_part * size;
-    columns_.push_back({group, name, size, type, std::vector<Real>(static_cast<std::size_t>(numbers))});
+    columns.push_back(
+        {group, name, size, type, arrays.vector<Real>("draws of the present part", f.mine.count, f.tiling.width, f.draws_per_part, size)});
   };
-  for (SampleVariable const& v : format_.posterior) add(posterior_group, v.name, v.size, stored_as_real);
-  for (SampleStatistic const& s : format_.statistics) add(statistics_group, s.name, 1, s.type);
-  pending_steps_.resize(static_cast<std::size_t>(format_.draws_per_part));
+  for (SampleVariable const& v : f.posterior) add(posterior_group, v.name, v.size, stored_as_real);
+  for (SampleStatistic const& s : f.statistics) add(statistics_group, s.name, 1, s.type);
+  return columns;
 }
+
+void SampleWriter::list(Arrays arrays, SampleFormat const& f) { make_columns(arrays, f); }
 
 void SampleWriter::append(Index step, std::vector<TileStorage> const& posterior, std::vector<TileScalarStorage> const& statistics) {
   require(posterior.size() == format_.posterior.size() && statistics.size() == format_.statistics.size(), ExitCode::internal,
@@ -88,25 +98,20 @@ void SampleWriter::keep(Column& column, Index draw, Real const* source, Index pi
   }
 }
 
-// (chain, draw, size) of this rank's chains, converted here: HDF5 cannot in a collective transfer.
+// (chain, draw, size) of `count` of this rank's chains, converted here: HDF5 cannot in a collective transfer.
 template <class T>
-std::vector<std::byte> SampleWriter::chain_major(Column const& column, Index draws) const {
+void SampleWriter::convert(Column const& column, Index draws, Index first, Index count, T* to) const {
   Index const row = format_.draws_per_part * column.size, kept = draws * column.size;
-  std::vector<std::byte> bytes(static_cast<std::size_t>(chains() * kept) * sizeof(T));
-  T* to = reinterpret_cast<T*>(bytes.data());
-  for (Index tile = 0; tile < format_.mine.count; tile++)
-    for (Index lane = 0; lane < format_.tiling.chains_in(format_.mine.first + tile); lane++)
-      to = std::copy_n(column.values.data() + (tile * format_.tiling.width + lane) * row, kept, to);
-  return bytes;
+  for (Index chain = first; chain < first + count; chain++) to = std::copy_n(column.values.data() + chain * row, kept, to);
 }
-std::vector<std::byte> SampleWriter::stored(Column const& column, Index draws) const {
+void SampleWriter::copy(Column const& column, Index draws, Index first, Index count, void* to) const {
   switch (column.type) {
     case StoredAs::real32:
-      return chain_major<float>(column, draws);
+      return convert(column, draws, first, count, static_cast<float*>(to));
     case StoredAs::real64:
-      return chain_major<double>(column, draws);
+      return convert(column, draws, first, count, static_cast<double*>(to));
     case StoredAs::flag:
-      return chain_major<std::int8_t>(column, draws);
+      return convert(column, draws, first, count, static_cast<std::int8_t*>(to));
   }
   fail(ExitCode::internal, "column without a stored type");
 }
@@ -154,8 +159,12 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
   }
 }
 
-// Of the draws of a part and of nothing else, dates say, so that it is the same in every run of a deck on any number of ranks: the sum of
-// its chains' checksums, each with its place. Collective.
+Index SampleWriter::bytes_of_chain(Column const& c, Index draws) {
+  return draws * c.size * static_cast<Index>(H5Tget_size(stored_type(c.type)));
+}
+
+// A checksum of the draws of a part alone, not of dates for example, so that it is the same in every run of a deck on any number of ranks:
+// the sum of the checksums of its chains, each combined with the chain's number. Collective.
 Index SampleWriter::content_check(Index draws) const {
   Index sum = 0;
   auto const add = [&sum](void const* bytes, std::size_t count, Index place) {
@@ -163,27 +172,29 @@ Index SampleWriter::content_check(Index draws) const {
   };
   if (ranks_.is_root()) add(pending_steps_.data(), static_cast<std::size_t>(draws) * sizeof(Index), -1);
   Index const first = format_.tiling.first_chain(format_.mine.first), here = chains();
-  for (std::size_t c = 0; c < columns_.size() && here > 0; c++) {
-    auto const bytes = stored(columns_[c], draws);
-    std::size_t const of_chain = bytes.size() / static_cast<std::size_t>(here);
-    for (Index chain = 0; chain < here; chain++)
-      add(bytes.data() + static_cast<std::size_t>(chain) * of_chain, of_chain,
-          (first + chain) * static_cast<Index>(columns_.size()) + static_cast<Index>(c));
+  for (std::size_t c = 0; c < columns_.size(); c++) {
+    std::vector<std::byte> of_chain(static_cast<std::size_t>(bytes_of_chain(columns_[c], draws)));
+    for (Index chain = 0; chain < here; chain++) {
+      copy(columns_[c], draws, chain, 1, of_chain.data());
+      add(of_chain.data(), of_chain.size(), (first + chain) * static_cast<Index>(columns_.size()) + static_cast<Index>(c));
+    }
   }
   return ranks_.all_reduce(sum, Reduction::sum) & 0xffffffff;
 }
 
 Index SampleWriter::write_part(Index part, Index draws) {
-  if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, which samples.h5 knows with fewer draws
+  if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, of which samples.h5 shows fewer draws
+  Index const chunk_of_chains = std::min(format_.tiling.width, format_.tiling.chains);
   auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
     hdf5::Extents chunk = extents;
-    chunk[0] = std::min(format_.tiling.width, format_.tiling.chains);
+    chunk[0] = chunk_of_chains;
     return group.create_dataset(name, type, extents, chunk);
   };
   Index const first = format_.tiling.first_chain(format_.mine.first);
   std::vector<Block> blocks;
   for (Column const& c : columns_)
-    blocks.push_back({c.group + "/" + c.name, first, chains(), stored_type(c.type), [this, &c, draws] { return stored(c, draws); }});
+    blocks.push_back({c.group + "/" + c.name, first, chains(), stored_type(c.type), bytes_of_chain(c, draws),
+                      [this, &c, draws](void* to, Index chain, Index count) { copy(c, draws, chain, count, to); }, chunk_of_chains});
   Index const check = content_check(draws);
   auto const write_head = [&](hdf5::File const& file) {
     write_groups(file, pending_steps_.data(), draws, create);
@@ -247,16 +258,20 @@ void SampleWriter::describe_state(State& state) {
   state.add_scalar(draws_field, draws_);
   if (!part_checks_.empty()) {
     StateField checks{checks_field, element_of<Index>(), {static_cast<Index>(part_checks_.size())}, false, {}, 0, {}, {}};
-    checks.save = [this](void* to) { std::copy(part_checks_.begin(), part_checks_.end(), static_cast<Index*>(to)); };
-    checks.restore = [this](void const* from) { std::copy_n(static_cast<Index const*>(from), part_checks_.size(), part_checks_.begin()); };
+    checks.save_rows = [this](void* to, Index first, Index count) {
+      std::copy_n(part_checks_.data() + first, count, static_cast<Index*>(to));
+    };
+    checks.restore_rows = [this](void const* from, Index first, Index count) {
+      std::copy_n(static_cast<Index const*>(from), count, part_checks_.data() + first);
+    };
     state.add_field(std::move(checks));
   }
   Index const pending = draws_ % format_.draws_per_part;
   if (pending == 0) return;
   TileRange const mine = format_.mine;
   for (Column& c : columns_) {
-    // Of each chain the draws that are pending, which stand at the beginning of its place.
-    Index const chains = mine.count * format_.tiling.width, place = format_.draws_per_part * c.size, kept = pending * c.size;
+    // The pending draws of each chain, which are at the beginning of its block.
+    Index const width = format_.tiling.width, place = format_.draws_per_part * c.size, kept = pending * c.size;
     StateField field{"samples/pending/" + c.name,
                      element_of<Real>(),
                      {mine.count, format_.tiling.width, pending, c.size},
@@ -265,19 +280,24 @@ void SampleWriter::describe_state(State& state) {
                      format_.tiling.tiles(),
                      {},
                      {}};
-    field.save = [&c, chains, place, kept](void* to) {
-      for (Index chain = 0; chain < chains; chain++)
-        std::copy_n(c.values.data() + chain * place, kept, static_cast<Real*>(to) + chain * kept);
+    field.save_rows = [&c, width, place, kept](void* to, Index tile, Index count) {
+      Real const* const from = c.values.data() + tile * width * place;
+      for (Index chain = 0; chain < count * width; chain++) std::copy_n(from + chain * place, kept, static_cast<Real*>(to) + chain * kept);
     };
-    field.restore = [&c, chains, place, kept](void const* from) {
-      for (Index chain = 0; chain < chains; chain++)
-        std::copy_n(static_cast<Real const*>(from) + chain * kept, kept, c.values.data() + chain * place);
+    field.restore_rows = [&c, width, place, kept](void const* from, Index tile, Index count) {
+      Real* const to = c.values.data() + tile * width * place;
+      for (Index chain = 0; chain < count * width; chain++)
+        std::copy_n(static_cast<Real const*>(from) + chain * kept, kept, to + chain * place);
     };
     state.add_field(std::move(field));
   }
   StateField steps{"samples/pending_steps", element_of<Index>(), {pending}, false, {}, 0, {}, {}};
-  steps.save = [this, pending](void* to) { std::copy_n(pending_steps_.data(), pending, static_cast<Index*>(to)); };
-  steps.restore = [this, pending](void const* from) { std::copy_n(static_cast<Index const*>(from), pending, pending_steps_.data()); };
+  steps.save_rows = [this](void* to, Index first, Index count) {
+    std::copy_n(pending_steps_.data() + first, count, static_cast<Index*>(to));
+  };
+  steps.restore_rows = [this](void const* from, Index first, Index count) {
+    std::copy_n(static_cast<Index const*>(from), count, pending_steps_.data() + first);
+  };
   state.add_field(std::move(steps));
 }
 
@@ -286,7 +306,7 @@ void SampleWriter::verify() const {
       partita::verify(run_.part(part), ranks_);
       on_root(ranks_, [&] {
         require(hdf5::File::open(run_.part(part)).attribute<Index>(check_attribute) == part_checks_[static_cast<std::size_t>(part)],
-                ExitCode::data, "{} is whole, and not the part that this run wrote (of another run, or another part of this one)",
+                ExitCode::data, "{} is intact, but not the part that this run wrote (it is of another run, or another part of this run)",
                 run_.part(part).string());
       });
     } catch (Failure const& failure) {
@@ -297,7 +317,7 @@ void SampleWriter::verify() const {
     }
 }
 
-// Whether samples.h5 and a last, shorter part hold the draws of the state and no more, as a run leaves them that ends or stops.
+// Whether samples.h5 and a last, shorter part hold exactly the draws of the state, as after a run that has ended or stopped.
 bool SampleWriter::shows_all_draws() const {
   Index const pending = draws_ % format_.draws_per_part;
   auto const parts = static_cast<std::size_t>(full_parts() + (pending > 0));
@@ -306,7 +326,7 @@ bool SampleWriter::shows_all_draws() const {
       shows = run_.part_numbers().size() == parts && run_.part_numbers(".manifest").size() == parts && fs::exists(run_.all_samples()) &&
               SampleReader(run_.all_samples()).draws() == draws_ &&
               (pending == 0 || SampleReader(run_.part(full_parts())).draws() == pending);
-    } catch (Failure const&) {  // they are written again
+    } catch (Failure const&) {  // damaged files are written again
     }
   return ranks_.any(shows);
 }

@@ -1,4 +1,4 @@
-// A run's own record of how it stands, run.status.json, while it goes on.
+// A run's own record of its status, run.status.json, while it goes on.
 #pragma once
 #include "core/require.hpp"
 #include "io/run_lock.hpp"
@@ -6,7 +6,7 @@
 
 namespace partita {
 
-// One for all ranks, about rank 0.
+// One record for all ranks; it names the process of rank 0.
 class StatusRecord {
  public:
   // Collective.
@@ -17,25 +17,25 @@ class StatusRecord {
     ranks.broadcast(&process_.process, sizeof process_.process);
     ranks.broadcast(&process_.start, sizeof process_.start);
   }
-  // Ends the process where the directory is another run's by now.
+  // Ends the process if the directory now belongs to another run.
   void confirm() const { lock_.confirm(); }
-  // By the root.
+  // Called by the root.
   void write(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
     if (!ranks_.is_root()) return;
     lock_.confirm();
     put(status, code, reason, step);
   }
-  // By the root, of a run that goes on and has this checkpoint now.
+  // Called by the root of a run that goes on, after it has written this checkpoint.
   void write_saved(Index step) const { write("running", {}, "", step); }
-  // By any rank: the one that knows of an end may be another than the root. Another run's record stays, and without a code, which tells
-  // nothing of the reason, this run's own last word.
+  // Called by any rank: the one that knows of the end need not be the root. Does not replace another run's record nor, without a code, a
+  // final record of this run.
   void write_end(std::string const& status, std::optional<ExitCode> code, std::string const& reason) const {
     lock_.confirm();
     auto const now = read_status(directory_);
     if (now && (now->process != process_ || (!code && now->status != "running"))) return;
     put(status, code, reason, now ? now->step : std::nullopt);
   }
-  // The same of a run that was asked to stop where it had nothing to save.
+  // The same for a run that was asked to stop while it had nothing to save.
   void write_early_stop(std::string const& reason, Index step) const {
     lock_.confirm();
     auto const now = read_status(directory_);

@@ -8,12 +8,12 @@
 
 namespace partita {
 
-// Collective: throws on every rank, with the message of the first rank that failed, if any rank brings a failure. `at` is the caller's
+// Collective: if any rank passes a failure, throws on every rank, with the message of the first rank that failed. `at` is the caller's
 // place.
 void agree(Communicator const&, std::optional<Failure> const& mine, Communicator::Place at = Communicator::Place::current());
 
-// Runs `part` on every rank and lets all ranks fail where one does. `part` calls nothing collective: a rank that fails before such a call
-// would leave the others in it. A failure that leaves at once passes.
+// Runs `part` on every rank; if it fails on one, all ranks fail. `part` makes no collective call: a rank that fails before such a call
+// would leave the others in it. A failure with Leave::at_once is rethrown as it is.
 template <class Part>
 void together(Communicator const& ranks, Part&& part, Communicator::Place at = Communicator::Place::current()) {
   std::optional<Failure> mine;

@@ -13,9 +13,7 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-Index extent(ConstTiles const& x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
-
-// sum over the lanes of all tiles of term(tile, lane), in whole vectors of lanes.
+// The sum of term(tile, lane) over the lanes of all tiles, in whole vectors of lanes.
 template <class Term>
 KOKKOS_FORCEINLINE_FUNCTION Real lane_sum(Index tiles, Index lanes, Term const& term) {
   Real partial[lane_quantum] = {};
@@ -38,7 +36,7 @@ void add_unit_sums(ConstTiles y, Vector sum) {
       });
 }
 
-// sum_ij += sum_b y_i(b) x_j(b), or where both are wanted y_i x_j + y_j x_i, for each edge ij.
+// sum_ij += sum_b y_i(b) x_j(b), or for Products::both y_i x_j + y_j x_i, for each edge ij.
 enum class Products { first_with_second, both };
 void add_edge_sums(CouplingGraph const& graph, Products products, ConstTiles y, ConstTiles x, Vector sum) {
   Index const tiles = extent(x, 0), lanes = extent(x, 2);
@@ -65,14 +63,14 @@ std::string wrong_connections(deck::Value const& v) {
 
 deck::Schema boltzmann_machine_schema() {
   using O = BoltzmannMachineOptions;
-  return deck::schema<O>("boltzmann_machine",
-                         "binary units v and h, E = -1/2 v'R v - v'W h - 1/2 h'S h - a'v - b'h; samples and chains hold both",
-                         {deck::key("visible", &O::visible, "visible units, 0 or 1").required().at_least(1),
-                          deck::key("hidden", &O::hidden, "hidden units, 0 or 1; none: a fully visible machine").at_least(0),
-                          deck::key("connections", &O::connections,
-                                    "which pairs of units are coupled: any of \"visible\" (R), \"between\" (W) and \"hidden\" (S)")
-                              .checked_by(wrong_connections),
-                          deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0)});
+  return deck::schema<O>(
+      "boltzmann_machine", "binary units v and h, E = -1/2 v'R v - v'W h - 1/2 h'S h - a'v - b'h; samples and chains hold both",
+      {deck::key("visible", &O::visible, "number of visible units, each 0 or 1").required().at_least(1),
+       deck::key("hidden", &O::hidden, "number of hidden units, each 0 or 1; 0: a fully visible machine").at_least(0),
+       deck::key("connections", &O::connections,
+                 "which pairs of units are coupled: any of \"visible\" (R), \"between\" (W) and \"hidden\" (S)")
+           .checked_by(wrong_connections),
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
 }
 
 Connections layers(BoltzmannMachineOptions const& o) {
@@ -98,12 +96,12 @@ Connections layers(BoltzmannMachineOptions const& o) {
   return all;
 }
 
-BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections const& connections)
+BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections const& connections, Arrays arrays)
     : visible_(visible),
-      graph_(visible + hidden, connections.edges),
+      graph_(visible + hidden, connections.edges, arrays),
       blocks_(connections.blocks),
-      parameters_("boltzmann machine parameters", graph_.edges() + visible + hidden),
-      reference_("boltzmann machine reference", visible + hidden) {
+      parameters_(arrays.make<Vector>("boltzmann machine parameters", graph_.edges() + visible + hidden)),
+      reference_(arrays.make<Vector>("boltzmann machine reference", visible + hidden)) {
   blocks_.push_back({"visible_bias", {visible}, graph_.edges()});
   if (hidden > 0) blocks_.push_back({"hidden_bias", {hidden}, graph_.edges() + visible});
 }
@@ -111,13 +109,14 @@ BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections cons
 Sizes BoltzmannMachine::sizes(BoltzmannMachineOptions const& o) {
   bool const between = std::find(o.connections.begin(), o.connections.end(), "between") != o.connections.end();
   require_all(o.hidden == 0 || between, ExitCode::usage,
-              "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, and they would learn "
+              "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, so they would learn "
               "nothing); add it, or set model.hidden = 0",
               o.hidden);
   return {o.visible, o.visible + o.hidden};
 }
 
-BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o) : BoltzmannMachine(o.visible, o.hidden, layers(o)) {
+BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o, Arrays arrays)
+    : BoltzmannMachine(o.visible, o.hidden, layers(o), arrays) {
   sizes(o);
   initial_scale_ = o.initial_scale;
 }
@@ -128,18 +127,14 @@ void BoltzmannMachine::initialise(std::function<double(Index)> const& normal) {
   assign(weight(), w);
 }
 
-void BoltzmannMachine::reserve(Index tiles, Index lanes) {
-  Index const pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(work_.extent(0)) < tiles || static_cast<Index>(work_.extent(2)) < pitch)
-    work_ = TileStorage("boltzmann machine units", tiles, dimension(), pitch);
+void BoltzmannMachine::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  arrays.grow(units_work_, "boltzmann machine units", tiles, dimension(), pitch_of(lanes));
 }
 
-std::size_t BoltzmannMachine::work_bytes(Index tiles, Index lanes) const {
-  return sizeof(Real) * static_cast<std::size_t>(tiles * dimension() * round_up(lanes, pitch_quantum));
-}
-
-Tiles BoltzmannMachine::work(ConstTiles like) const {
-  return Kokkos::subview(work_, std::pair(Index{0}, extent(like, 0)), Kokkos::ALL, std::pair(Index{0}, extent(like, 2)));
+Tiles BoltzmannMachine::units_work(ConstTiles like) const {
+  reserve_for(like);
+  return leading(units_work_, extent(like, 0), dimension(), extent(like, 2));
 }
 
 ConstVector BoltzmannMachine::reference() const {
@@ -156,7 +151,7 @@ void BoltzmannMachine::set_reference_rates(std::vector<double> const& log_odds) 
 
 double BoltzmannMachine::log_z_reference() const {
   double sum = 0;
-  for (double a : to_host(reference())) sum += math::softplus(a);  // ln 2 for a hidden unit
+  for (double a : to_host(reference())) sum += math::softplus(a);  // ln 2 for each hidden unit
   return sum;
 }
 
@@ -195,7 +190,7 @@ void BoltzmannMachine::anneal(Tiles x, double beta_before, Sweep const& to, LogW
 }
 
 Tiles BoltzmannMachine::weigh(ConstTiles from, ConstTileScalars weight, Real scale) const {
-  Tiles const to = work(from);
+  Tiles const to = units_work(from);
   Index const units = dimension(), lanes = extent(from, 2);
   Kokkos::parallel_for(
       "partita::weigh_units", Range(0, extent(from, 0) * units), KOKKOS_LAMBDA(Index n) {
@@ -237,7 +232,7 @@ void BoltzmannMachine::centre(Vector gradient, ConstVector offsets) const {
 
 void BoltzmannMachine::pseudo_likelihood_forward(ConstTiles x, TileScalars value) {
   Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1)), units = dimension();
-  Tiles const residual = work(x);
+  Tiles const residual = units_work(x);
   ConstVector const c = bias(), w = weight();
   auto const neighbours = graph_.neighbours;
   // With f_k = c_k + sum_j w_kj x_j: log p(x_k | rest) = x_k f_k - softplus(f_k), whose derivative in f_k is x_k - sigmoid(f_k).
@@ -265,7 +260,7 @@ void BoltzmannMachine::pseudo_likelihood_forward(ConstTiles x, TileScalars value
 }
 
 void BoltzmannMachine::pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) {
-  Tiles const weighed = weigh(work(x), weight, 1);
+  Tiles const weighed = weigh(units_work(x), weight, 1);
   add_edge_sums(graph_, Products::both, weighed, x, sum);
   add_unit_sums(weighed, Kokkos::subview(sum, std::pair(graph_.edges(), graph_.edges() + dimension())));
 }
@@ -277,25 +272,27 @@ deck::Schema ising_lattice_schema() {
       "spins s = 2x - 1 on a square lattice, E = -J sum_bonds s_i s_j - theta sum_i s_i less the same of all spins down (so that log Z is "
       "that "
       "of the lattice less J bonds - theta sites); x is 0 or 1; chains and annealing start from independent spins in the field",
-      {deck::key("rows", &O::rows, "rows of sites").required().at_least(1),
-       deck::key("columns", &O::columns, "columns of sites").required().at_least(1),
-       deck::key("coupling", &O::coupling, "J / kT; infinite lattices order at ln(1 + sqrt 2) / 2 = 0.4407"),
-       deck::key("field", &O::field, "theta / kT"), deck::key("periodic", &O::periodic, "bonds across the edges")});
+      {deck::key("rows", &O::rows, "number of rows of sites").required().at_least(1),
+       deck::key("columns", &O::columns, "number of columns of sites").required().at_least(1),
+       deck::key("coupling", &O::coupling,
+                 "coupling J / kT; without a field infinite lattices are ordered above ln(1 + sqrt 2) / 2 = 0.4407"),
+       deck::key("field", &O::field, "field theta / kT"), deck::key("periodic", &O::periodic, "whether bonds join opposite edges")});
 }
 
 Sizes sizes(IsingLatticeOptions const& o) {
   require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
-              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would be there twice); use at least 3, or "
+              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would occur twice); use at least 3, or "
               "periodic = false",
               o.rows, o.columns);
   return {o.rows * o.columns, o.rows * o.columns};
 }
 
-std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o) {
+std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o, Arrays arrays) {
   sizes(o);
   auto const edges = lattice_edges(o.rows, o.columns, o.periodic);
   auto const count = static_cast<Index>(edges.size());
-  auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}});
+  auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}}, arrays);
+  if (!arrays.makes()) return machine;
   std::vector<double> bias(static_cast<std::size_t>(o.rows * o.columns), 2 * o.field);
   for (Edge const& e : edges)
     for (Index i : {e.first, e.second}) bias[static_cast<std::size_t>(i)] -= 2 * o.coupling;

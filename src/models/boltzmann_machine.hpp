@@ -21,7 +21,7 @@ struct BoltzmannMachineOptions {
 };
 deck::Schema boltzmann_machine_schema();
 
-// The coupled pairs with how their weights are laid out: blocks of the parameters, in the order of the edges.
+// The coupled pairs, and the parameter blocks of their weights, in the order of the edges.
 struct Connections {
   std::vector<Edge> edges;
   std::vector<ParameterBlock> blocks;
@@ -32,9 +32,9 @@ Connections layers(BoltzmannMachineOptions const&);
 // Parameters: the weights as the connections have them, then "visible_bias" a and "hidden_bias" b.
 class BoltzmannMachine : public BoltzmannModel {
  public:
-  BoltzmannMachine(Index visible, Index hidden, Connections const&);
+  BoltzmannMachine(Index visible, Index hidden, Connections const&, Arrays = {});
   // Failure(usage) where hidden units are not connected with visible ones.
-  explicit BoltzmannMachine(BoltzmannMachineOptions const&);
+  explicit BoltzmannMachine(BoltzmannMachineOptions const&, Arrays = {});
   static Sizes sizes(BoltzmannMachineOptions const&);
   // Weights from independent standard normals, normal(i) for number i, times initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);
@@ -47,20 +47,17 @@ class BoltzmannMachine : public BoltzmannModel {
   Vector weight() const { return part(0, graph_.edges()); }
   Vector bias() const { return part(graph_.edges(), dimension()); }  // c = (a, b)
 
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;
   std::vector<double> unit_values() const override { return {0, 1}; }
   void set_reference(UnitMoments const&) override;
-  // The same by log(p / (1 - p)) of each visible unit.
+  // Sets the same reference from log(p / (1 - p)) of each visible unit.
   void set_reference_rates(std::vector<double> const& log_odds);
   double log_z_reference() const override;
 
-  void energy_forward(ConstTiles x, TileScalars energy) override { path_energy(x, 1, energy); }
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Index unit_count() const override { return dimension(); }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
   void centre(Vector gradient, ConstVector offsets) const override;
@@ -68,20 +65,22 @@ class BoltzmannMachine : public BoltzmannModel {
   ParameterRange hidden_biases() const override { return {graph_.edges() + visible_, dimension() - visible_}; }
   void start_from(UnitMoments const&) override;
 
-  // sum_k log p(x_k | rest) (Besag 1975), (tile, lane), over all units. Keeps what its reverse needs in the work memory.
+  // sum_k log p(x_k | rest) (Besag 1975), (tile, lane), over all units. Keeps in the work memory what the reverse pass needs.
   void pseudo_likelihood_forward(ConstTiles x, TileScalars value);
   // sum += d/dtheta sum_b weight_b sum_k log p(x_k | rest) for the last forward.
   void pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars weight, Vector sum);
 
  private:
+  void energy_forward(ConstTiles x, TileScalars energy) override { path_energy(x, 1, energy); }
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
-  // store(tile, lane, c0 E_0(x) + c1 E(x)).
+  // Calls store(tile, lane, c0 E_0(x) + c1 E(x)).
   template <class Store>
   void path_energies(ConstTiles x, double c0, double c1, Store const&) const;
   // (dimension): a0 and zeros.
   ConstVector reference() const;
-  Tiles work(ConstTiles like) const;
-  // rows of the work memory = scale weight_b x_i(b) of `from`, which may be they themselves.
+  Tiles units_work(ConstTiles like) const;
+  // Work memory = scale weight_b x_i(b) with x = `from`, which may be the work memory itself.
   Tiles weigh(ConstTiles from, ConstTileScalars weight, Real scale) const;
 
   Index visible_;
@@ -90,7 +89,7 @@ class BoltzmannMachine : public BoltzmannModel {
   double initial_scale_ = 0;
   Vector parameters_, reference_;
   bool has_reference_ = false;
-  mutable TileStorage work_;  // (tile, dimension, pitch) of the tiles in flight
+  mutable TileStorage units_work_;  // (tile, dimension, pitch) of the tiles that are being processed
 };
 
 struct IsingLatticeOptions {
@@ -102,6 +101,6 @@ deck::Schema ising_lattice_schema();
 // Spins on a square lattice, E(s) = -J sum_bonds s_i s_j - theta sum_i s_i with s = 2x - 1, as a fully visible machine. Failure(usage) for
 // fewer than 3 periodic rows or columns.
 Sizes sizes(IsingLatticeOptions const&);  // Failure(usage) for options that make no model
-std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const&);
+std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const&, Arrays = {});
 
 }  // namespace partita

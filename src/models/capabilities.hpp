@@ -33,7 +33,7 @@ class Capabilities {
   static Capabilities of() {
     return select<Class>([]<class Interface>() { return std::derived_from<Class, Interface>; });
   }
-  // These ones themselves.
+  // The set of exactly these interfaces.
   template <class... Wanted>
   static Capabilities only() {
     static_assert((Capabilities::listed<Wanted>() && ...), "an interface that the list of Interfaces leaves out");
@@ -66,7 +66,7 @@ class Capabilities {
   std::bitset<count> bits_;
 };
 
-// The model as what it can do; null where it cannot.
+// The model as this interface; null where it does not implement it.
 template <class Interface>
 Interface* if_can(Model* model) {
   return dynamic_cast<Interface*>(model);
@@ -75,11 +75,12 @@ template <class Interface>
 Interface const* if_can(Model const* model) {
   return dynamic_cast<Interface const*>(model);
 }
-// The same where the deck's check has made sure of it.
+// The same where the deck's check has ensured that the model implements it.
 template <class Interface, class M>
 auto& as(M& model) {
   auto* const found = if_can<Interface>(&model);
-  require_all(found != nullptr, ExitCode::internal, "a model has come to something that it cannot do, past the check of the deck");
+  require_all(found != nullptr, ExitCode::internal,
+              "a model does not implement the interface that is needed, which the check of the deck should have found");
   return *found;
 }
 

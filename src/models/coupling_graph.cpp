@@ -7,9 +7,11 @@
 namespace partita {
 namespace {
 
-DeviceVector<Index const> on_device(std::string const& name, std::vector<Index> const& from) {
-  DeviceVector<Index> const to(name, from.size());
-  Kokkos::deep_copy(to, Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(from.data(), from.size()));
+// Of `count` numbers; with those of `from` where it is made.
+DeviceVector<Index const> on_device(Arrays const& arrays, char const* name, Index count, std::vector<Index> const& from) {
+  auto const to = arrays.make<DeviceVector<Index>>(name, count);
+  if (arrays.makes())
+    Kokkos::deep_copy(to, Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(from.data(), from.size()));
   return to;
 }
 
@@ -27,7 +29,7 @@ std::vector<std::vector<Neighbour>> neighbour_lists(Index units, std::vector<Edg
   for (auto& list : of) {
     std::sort(list.begin(), list.end(), [](Neighbour a, Neighbour b) { return a.unit < b.unit; });
     auto const twice = std::adjacent_find(list.begin(), list.end(), [](Neighbour a, Neighbour b) { return a.unit == b.unit; });
-    require(twice == list.end(), ExitCode::internal, "an edge is there twice, as numbers {} and {}", twice->edge, (twice + 1)->edge);
+    require(twice == list.end(), ExitCode::internal, "an edge occurs twice, as numbers {} and {}", twice->edge, (twice + 1)->edge);
   }
   return of;
 }
@@ -48,21 +50,25 @@ std::vector<std::vector<Index>> colour_classes(std::vector<std::vector<Neighbour
 
 }  // namespace
 
-CouplingGraph::CouplingGraph(Index units, std::vector<Edge> const& edges) : units_(units) {
-  auto const of = neighbour_lists(units, edges);
+CouplingGraph::CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays arrays)
+    : units_(units), edges_(static_cast<Index>(edges.size())) {
   std::vector<Index> start{0}, unit, edge, listed, one, two;
-  for (auto const& list : of) {
-    for (Neighbour const& n : list) unit.push_back(n.unit), edge.push_back(n.edge);
-    start.push_back(static_cast<Index>(unit.size()));
+  if (arrays.makes()) {
+    auto const of = neighbour_lists(units, edges);
+    for (auto const& list : of) {
+      for (Neighbour const& n : list) unit.push_back(n.unit), edge.push_back(n.edge);
+      start.push_back(static_cast<Index>(unit.size()));
+    }
+    for (Edge const& e : edges) one.push_back(e.first), two.push_back(e.second);
+    for (auto const& members : colour_classes(of)) {
+      classes.push_back({static_cast<Index>(listed.size()), static_cast<Index>(members.size())});
+      listed.insert(listed.end(), members.begin(), members.end());
+    }
   }
-  for (Edge const& e : edges) one.push_back(e.first), two.push_back(e.second);
-  for (auto const& members : colour_classes(of)) {
-    classes.push_back({static_cast<Index>(listed.size()), static_cast<Index>(members.size())});
-    listed.insert(listed.end(), members.begin(), members.end());
-  }
-  neighbours = {on_device("start of neighbours", start), on_device("neighbours", unit), on_device("edges of neighbours", edge)};
-  first = on_device("first ends of edges", one), second = on_device("second ends of edges", two),
-  order = on_device("units by class", listed);
+  neighbours = {on_device(arrays, "start of neighbours", units + 1, start), on_device(arrays, "neighbours", 2 * edges_, unit),
+                on_device(arrays, "edges of neighbours", 2 * edges_, edge)};
+  first = on_device(arrays, "first ends of edges", edges_, one), second = on_device(arrays, "second ends of edges", edges_, two),
+  order = on_device(arrays, "units by class", units, listed);
 }
 
 std::vector<Edge> lattice_edges(Index rows, Index columns, bool periodic) {

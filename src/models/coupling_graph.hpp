@@ -1,5 +1,5 @@
-// Units coupled in pairs, each pair with a weight, and what machines of such units share: sums over neighbours, sweeps in which only units
-// that are not coupled move at once, and energies. Lists of neighbours serve sparse and dense couplings alike.
+// Units coupled in pairs, each pair with a weight, and what machines of such units share: sums over neighbours, sweeps that update only
+// uncoupled units at the same time, and energies. Lists of neighbours serve sparse and dense couplings alike.
 #pragma once
 #include <type_traits>
 #include <vector>
@@ -15,12 +15,11 @@ struct Edge {
 
 class CouplingGraph {
  public:
-  // Edge e is number e of all weights. Failure(internal) for an edge that is there twice, or whose ends are not 0 <= first < second <
-  // units.
-  CouplingGraph(Index units, std::vector<Edge> const& edges);
+  // Edge e has weight number e. Failure(internal) for an edge that occurs twice, or whose ends are not 0 <= first < second < units.
+  CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays = {});
 
   Index units() const { return units_; }
-  Index edges() const { return static_cast<Index>(first.extent(0)); }
+  Index edges() const { return edges_; }
 
   // The neighbours of unit i, in ascending order, are unit(n) by edge(n) for start(i) <= n < start(i + 1).
   struct Neighbours {
@@ -40,7 +39,7 @@ class CouplingGraph {
   Neighbours neighbours;
   DeviceVector<Index const> first, second;  // (edges)
 
-  // Colour classes: units that are not coupled with one another, each unit with the first colour that no neighbour before it has. `order`
+  // Colour classes of mutually uncoupled units, by greedy colouring: each unit gets the first colour that no earlier neighbour has. `order`
   // lists the units class after class.
   struct Class {
     Index first = 0, count = 0;  // in `order`
@@ -49,22 +48,22 @@ class CouplingGraph {
   DeviceVector<Index const> order;  // (units)
 
  private:
-  Index units_;
+  Index units_, edges_;
 };
 
-// Bonds of a lattice whose sites are numbered row by row: of each site the one to the right, then the one below. Periodic: with those
-// across the edges, of at least 3 rows and columns, or a bond would be there twice.
+// Bonds of a lattice whose sites are numbered row by row: for each site the one to the right, then the one below. Periodic: with those
+// across the edges; it needs at least 3 rows and columns, or a bond would occur twice.
 std::vector<Edge> lattice_edges(Index rows, Index columns, bool periodic);
 
-// body(lanes) with the number of lanes of a strip known to the compiler where it is whole: loops over them need no remainder.
+// Calls body(lanes) with a compile-time number of lanes where the strip is whole, so that loops over them need no remainder.
 template <class Body>
 KOKKOS_FORCEINLINE_FUNCTION void with_lanes(Index lanes, Body const& body) {
   if (lanes >= strip_lanes) body(std::integral_constant<Index, strip_lanes>());
   else body(lanes);
 }
 
-// Units number first .. end - 1 of `order` that are among `group`, four that share random numbers, for the lanes of a strip. See
-// sweep_classes.
+// Updates, for the lanes of a strip, units number first .. end - 1 of `order` that are in `group`, four units that share random numbers.
+// See sweep_classes.
 template <class Value>
 struct UnitDraw {
   Tiles x;
@@ -103,9 +102,9 @@ struct UnitDraw {
   }
 };
 
-// A sweep, class after class. value(i, k) gives next(field, own, other) for unit i, number k of four that share random numbers: the unit's
-// new value from field = sum_j weight_ij x_j, its own random word and that of number k ^ 1. On a CPU each strip of lanes takes all units in
-// turn, in its cache; on a GPU the units of a class are drawn at once, too.
+// A sweep, class after class. value(i, k) returns a function next(field, own, other) for unit i, number k of four that share random
+// numbers: the unit's new value from field = sum_j weight_ij x_j, its own random word and that of number k ^ 1. On a CPU each strip of
+// lanes goes through all units in its cache; on a GPU the units of a class are also drawn in parallel.
 template <class Value>
 void sweep_classes(char const* name, CouplingGraph const& graph, ConstVector weight, Tiles x, Sweep const& sweep, Value const& value) {
   using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
@@ -141,7 +140,7 @@ void sweep_classes(char const* name, CouplingGraph const& graph, ConstVector wei
   }
 }
 
-// store(tile, lane, energy) with energy = sum_i own(i)(x_i) + scale sum_{j<i} weight_ij x_i x_j; units are added in double.
+// Calls store(tile, lane, energy) with energy = sum_i own(i)(x_i) + scale sum_{j<i} weight_ij x_i x_j, summed over units in double.
 template <class Own, class Store>
 void pair_energies(char const* name, CouplingGraph const& graph, ConstVector weight, Real scale, ConstTiles x, Own const& own,
                    Store const& store) {

@@ -16,7 +16,7 @@ deck::Schema dbn_schema();
 class DeepBeliefNetwork : public Model {
  public:
   // Failure(usage) unless there are three layers or more, of at least one unit.
-  explicit DeepBeliefNetwork(DbnOptions const&);
+  explicit DeepBeliefNetwork(DbnOptions const&, Arrays = {});
   static Sizes sizes(DbnOptions const&);
   void initialise(std::function<double(Index)> const& normal);
 
@@ -24,14 +24,15 @@ class DeepBeliefNetwork : public Model {
   Vector parameters() const override { return parameters_; }
   std::vector<ParameterBlock> parameter_blocks() const override;
   void parameters_changed() override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   Index machines() const { return static_cast<Index>(machines_.size()); }
   Rbm& machine(Index k) const { return *machines_[static_cast<std::size_t>(k)]; }
   Rbm& top() const { return *machines_.back(); }
   Index first_parameter(Index machine) const { return first_[static_cast<std::size_t>(machine)]; }
 
-  // Draws keyed by `sweep` and by the layer, at beta = 1: layer k given layer k - 1, up to layers.back() = layer n for n entries, each
-  // (tile, units, lane); and layer k given layer k + 1, down to the visible one.
+  // Draws at beta = 1, keyed by `sweep` and the layer. Upwards: layer k given layer k - 1, for k = 1 .. layers.size(), each (tile, units,
+  // lane). Downwards: layer k given layer k + 1, down to the visible layer.
   void draw_upwards(ConstTiles visible, std::vector<Tiles> const& layers, Sweep const&) const;
   void draw_below(Index layer, ConstTiles above, Tiles to, Sweep const&) const;
 

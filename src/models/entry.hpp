@@ -2,15 +2,16 @@
 #pragma once
 #include <memory>
 
+#include "core/arrays.hpp"
 #include "deck/entry.hpp"
 #include "models/fit.hpp"
 
 namespace partita {
 
-struct ModelEntry : deck::Entry<std::unique_ptr<Model>(deck::Block const&, random::Key)> {
-  Capabilities can;                                               // with any of its keys
-  std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that make no model
-  std::function<Capabilities(deck::Block const&)> can_with = {};  // where they depend on the block's keys
+struct ModelEntry : deck::Entry<std::unique_ptr<Model>(deck::Block const&, random::Key, Arrays)> {
+  Capabilities can;                                               // interfaces, for some values of its keys
+  std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that do not make a model
+  std::function<Capabilities(deck::Block const&)> can_with = {};  // interfaces, where they depend on the block's keys
   bool learns = can.meets(Capabilities::only<LearnableEnergy, TrainableScore, DeepBeliefNetwork, Hee, Nice>());
   Rule rule = {};
 };
@@ -20,13 +21,18 @@ Sizes sizes_by_options(deck::Block const& b) {
   return Class::sizes(b.as<Options>());
 }
 
-// Models that cost nothing to make.
-template <class Options>
-ModelEntry analytic_entry(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*make)(Options const&)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key) { return make(b.as<Options>()); }},
+// Analytic energies; those with arrays of their own take an Arrays, too.
+template <class Options, class... More>
+ModelEntry analytic_entry(deck::Schema schema, std::unique_ptr<DifferentiableModel> (*make)(Options const&, More...)) {
+  auto const with = [make](deck::Block const& b, Arrays const& arrays) {
+    if constexpr (sizeof...(More) > 0) return make(b.as<Options>(), arrays);
+    else return make(b.as<Options>());
+  };
+  return {{std::move(schema), [with](deck::Block const& b, random::Key, Arrays arrays) { return with(b, arrays); }},
           Capabilities::of<DifferentiableModel>(),
-          [make](deck::Block const& b) {
-            auto const model = make(b.as<Options>());
+          [with](deck::Block const& b) {
+            ArrayList unused;
+            auto const model = with(b, Arrays(unused));
             return Sizes{model->visible_dimension(), model->dimension()};
           }};
 }
@@ -34,7 +40,7 @@ ModelEntry analytic_entry(deck::Schema schema, std::unique_ptr<DifferentiableMod
 // The standard normals from which a model's parameters are initialised.
 std::function<double(Index)> normals(random::Key);
 
-// Models whose parameters start from them.
+// Models whose parameters are initialised from them.
 template <class Network, class Options>
 ModelEntry network_entry(deck::Schema schema) {
   return {{std::move(schema),
@@ -61,8 +67,8 @@ void has_patterns(Fit const& fit) {
 
 // Networks that store patterns.
 template <class Network, class Options>
-ModelEntry memory_entry(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key)) {
-  return {{std::move(schema), [make](deck::Block const& b, random::Key key) { return make(b.as<Options>(), key); }},
+ModelEntry memory_entry(deck::Schema schema, std::unique_ptr<Network> (*make)(Options const&, random::Key, Arrays)) {
+  return {{std::move(schema), [make](deck::Block const& b, random::Key key, Arrays arrays) { return make(b.as<Options>(), key, arrays); }},
           Capabilities::of<Network>(),
           sizes_by_options<Network, Options>,
           {},

@@ -7,7 +7,7 @@ namespace {
 
 bool is_letter(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
 
-// Where a message names the key as a word of its own.
+// The position in a message where the key occurs as a separate word.
 std::size_t place_in(std::string const& message, std::string const& key) {
   for (std::size_t at = message.find(key); at != message.npos; at = message.find(key, at + 1)) {
     std::size_t const end = at + key.size();

@@ -1,5 +1,5 @@
-// A block of a deck beside the others that it has to work with, as the rules of the registry's entries see it: what cannot work is found
-// before anything is allocated.
+// A block of a deck together with the others that it has to work with, for the rules of the registry's entries: combinations that cannot
+// work are found before anything is allocated.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -27,10 +27,10 @@ struct PointsInFile {
   Index points, dimension;
 };
 
-// What the deck names beside itself, loaded as a run does it. Models are there wherever their keys make one; files only where they are
-// looked at, and could be read.
+// Everything that the deck names, loaded as by a run. Models are present wherever their keys make one; files only where they are examined,
+// and could be read.
 struct Loaded {
-  bool files = false;                                                // looked at
+  bool files = false;                                                // whether files are examined
   std::unique_ptr<Model> model, target;                              // with the parameters of model.from and target.from
   std::unique_ptr<data::Dataset> data;                               // [data]
   std::optional<PointsInFile> input;                                 // [input]
@@ -38,22 +38,22 @@ struct Loaded {
   std::optional<std::vector<std::vector<Real>>> earlier_parameters;  // of sampler.trajectory
 };
 
-// What a deck's model can do and how large it is, from its block.
+// Interfaces and sizes of a deck's model, from its block.
 struct ModelTraits {
   Capabilities can = {};
   std::optional<Sizes> sizes = {};
 };
 
-// Of a key where it is given, else of the block's type.
+// The position of a key if it is given, else of the block's type.
 inline deck::Position place_of(deck::Block const& block, std::string const& key = "") {
   auto const* const entry = key.empty() ? nullptr : block.find(key);
   return entry && entry->given_at ? *entry->given_at : block.type_given_at.value_or(block.at);
 }
-// Where a message names one of the deck's keys, "section.key", that is given: the first of them in the message. Of repeated sections `own`
-// alone counts; the place of its type, or of `otherwise` among its keys, where no key is named.
+// The position of the first given key, "section.key", that the message names. Of repeated sections only `own` is considered. If no key is
+// named, the position of its key `otherwise`, or of its type.
 deck::Position place_named_in(std::string const& message, deck::Document const&, deck::Block const& own, std::string const& otherwise = "");
 
-// What the run's own code refuses when it is called so: a Failure of usage or of data becomes a problem at the first key that it names.
+// Calls code of the run itself; a Failure of usage or of data becomes a problem at the first key that it names.
 template <class Call>
 void attempt(deck::Document const& deck, deck::Block const& own, std::string const& key, std::vector<deck::Problem>& problems,
              Call&& call) {
@@ -78,31 +78,31 @@ class Fit {
         problems_(problems) {}
 
   deck::Document const& deck;
-  deck::Block const& own;            // of the entry whose rule looks
+  deck::Block const& own;            // the block of the entry whose rule is applied
   Capabilities const can;            // of the model, with its keys; empty where there is none
-  std::optional<Sizes> const sizes;  // of the model; none where there is none, or its keys make none
-  Model* const model;                // itself; null where nothing is loaded yet, or there is none
-  Loaded const* const loaded;        // null at the first look, at the deck alone
+  std::optional<Sizes> const sizes;  // of the model; none where there is no model, or its keys do not make one
+  Model* const model;                // the model itself; null where nothing is loaded yet, or there is none
+  Loaded const* const loaded;        // null in the first check, that of the deck alone
 
-  // The items of [data]; null where there are none, or they are not looked at.
+  // The items of [data]; null where there are none, or they are not examined.
   data::Dataset const* data() const { return loaded ? loaded->data.get() : nullptr; }
 
-  // Of the points that estimators look at, where it is known: those of [input], else of the run's own chains.
+  // Dimension of the points that estimators examine, where it is known: those of [input], else of the run's own chains.
   std::optional<Index> points_dimension() const {
     if (deck.task == "estimate") return loaded && loaded->input ? std::optional(loaded->input->dimension) : std::nullopt;
     return sizes ? std::optional(sizes->dimension) : std::nullopt;
   }
-  // What the own block's `reference` names; null where it names nothing, or it is not looked at.
+  // The points that the own block's `reference` names; null where it names none, or they are not examined.
   PointsInFile const* reference() const;
 
-  // A problem at the own block's `key`, or at its type where that is empty.
+  // Adds a problem at the own block's `key`, or at its type if `key` is empty.
   void refuse(std::string const& key, std::string const& text) const { problems_.push_back({place_of(own, key), text}); }
-  // Problems that the run's own code finds.
+  // Adds the problems that code of the run itself finds.
   template <class Call>
   void attempt(Call&& call) const {
     partita::attempt(deck, own, "", problems_, call);
   }
-  // The same with the model, where it is loaded.
+  // The same with the model, if it is loaded and has the interface.
   template <class Interface, class Call>
   void attempt_on(Call&& call) const {
     if (auto* const able = if_can<Interface>(model)) attempt([&] { call(*able); });
@@ -114,7 +114,7 @@ class Fit {
 
 using Rule = std::function<void(Fit const&)>;
 
-// The models that an entry works with: those that implement one of some interfaces and none of others, or that are of certain types.
+// The models that an entry works with: those that implement one of the interfaces `any` and none of `none`, or that have one of the types.
 struct Needs {
   Capabilities any = {}, none = {};
   std::vector<std::string> types = {};

@@ -14,7 +14,7 @@ namespace {
 SparsePrecision from_matrix(std::vector<double> const& entries) {
   auto const d = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(entries.size()))));
   require_all(d * d == static_cast<Index>(entries.size()), ExitCode::usage,
-              "model.precision has {} entries (no square number); give the d x d entries of J, row by row", entries.size());
+              "model.precision has {} entries (not a square number); give the d x d entries of J, row by row", entries.size());
   Matrix j(d, d);
   j.values = entries;
   SparsePrecision p;
@@ -28,7 +28,7 @@ SparsePrecision from_matrix(std::vector<double> const& entries) {
     }
   }
   require_all(is_positive_definite(j), ExitCode::usage,
-              "model.precision is not positive definite (exp(-x'J x / 2) has no finite integral: some direction is not held back); make "
+              "model.precision is not positive definite (exp(-x'J x / 2) has no finite integral: some direction is not confined); make "
               "its diagonal larger or its couplings weaker, or check its eigenvalues");
   return p;
 }
@@ -36,9 +36,10 @@ SparsePrecision from_matrix(std::vector<double> const& entries) {
 // J = stiffness times the lattice's Laplacian + mass^2: E = sum_bonds stiffness (x_i - x_j)^2 / 2 + sum_i mass^2 x_i^2 / 2.
 SparsePrecision from_lattice(GaussianMrfOptions const& o) {
   require_all(o.rows > 0 && o.columns > 0, ExitCode::usage,
-              "model.precision is empty, and model.rows = {} and model.columns = {} make no lattice; give either", o.rows, o.columns);
+              "model.precision is empty, and model.rows = {} and model.columns = {} do not make a lattice; give one or the other", o.rows,
+              o.columns);
   require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
-              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would be there twice); use at least 3, or "
+              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would occur twice); use at least 3, or "
               "periodic = false",
               o.rows, o.columns);
   SparsePrecision p{lattice_edges(o.rows, o.columns, o.periodic), {}, {}};
@@ -51,7 +52,7 @@ SparsePrecision from_lattice(GaussianMrfOptions const& o) {
 
 std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
   require_all(o.potential.size() == 1 || o.potential.size() == units, ExitCode::usage,
-              "model.potential has {} values and there are {} units; give one, or one a unit", o.potential.size(), units);
+              "model.potential has {} values, but there are {} units; give one value, or one for each unit", o.potential.size(), units);
   return o.potential.size() == units ? o.potential : std::vector<double>(units, o.potential.front());
 }
 
@@ -59,26 +60,28 @@ std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
 
 deck::Schema gaussian_mrf_schema() {
   using O = GaussianMrfOptions;
-  return deck::schema<O>("gaussian_mrf", "E(x) = x'J x / 2 - g'x, for Gibbs and for Langevin samplers",
-                         {deck::key("precision", &O::precision, "the d x d entries of J, row by row; without: a lattice")
-                              .excludes({"rows", "columns", "stiffness", "mass", "periodic"}),
-                          deck::key("rows", &O::rows, "lattice: rows of sites").at_least(1),
-                          deck::key("columns", &O::columns, "lattice: columns of sites").at_least(1),
-                          deck::key("stiffness", &O::stiffness, "lattice: of a bond, stiffness (x_i - x_j)^2 / 2").at_least(0),
-                          deck::key("mass", &O::mass, "lattice: mass^2 x_i^2 / 2 for each site").above(0),
-                          deck::key("periodic", &O::periodic, "lattice: bonds across the edges"),
-                          deck::key("potential", &O::potential, "g: one value, or d")});
+  return deck::schema<O>(
+      "gaussian_mrf", "E(x) = x'J x / 2 - g'x, for Gibbs and for Langevin samplers",
+      {deck::key("precision", &O::precision, "the d x d entries of J, row by row; left out: the lattice of the other keys")
+           .excludes({"rows", "columns", "stiffness", "mass", "periodic"}),
+       deck::key("rows", &O::rows, "lattice: number of rows of sites").at_least(1),
+       deck::key("columns", &O::columns, "lattice: number of columns of sites").at_least(1),
+       deck::key("stiffness", &O::stiffness, "lattice: stiffness k of the bonds between neighbours, k (x_i - x_j)^2 / 2").at_least(0),
+       deck::key("mass", &O::mass, "lattice: mass m of each site, m^2 x_i^2 / 2").above(0),
+       deck::key("periodic", &O::periodic, "lattice: whether bonds join opposite edges"),
+       deck::key("potential", &O::potential, "linear term g: one value for all coordinates, or d values")});
 }
 
-GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential)
+GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential, Arrays arrays)
     : precision_(std::move(precision)),
       potential_host_(std::move(potential)),
-      graph_(static_cast<Index>(precision_.diagonal.size()), precision_.edges),
-      coupling_(to_device(precision_.couplings, "couplings")),
-      diagonal_(to_device(precision_.diagonal, "diagonal of J")),
-      potential_(to_device(potential_host_, "potential")),
-      reference_mean_("reference mean", diagonal_.extent(0)),
-      reference_precision_("reference precision", diagonal_.extent(0)) {
+      graph_(static_cast<Index>(precision_.diagonal.size()), precision_.edges, arrays),
+      coupling_(to_device(precision_.couplings, "couplings", arrays)),
+      diagonal_(to_device(precision_.diagonal, "diagonal of J", arrays)),
+      potential_(to_device(potential_host_, "potential", arrays)),
+      reference_mean_(arrays.make<Vector>("reference mean", graph_.units())),
+      reference_precision_(arrays.make<Vector>("reference precision", graph_.units())) {
+  if (!arrays.makes()) return;
   std::vector<double> mean;
   for (std::size_t k = 0; k < potential_host_.size(); k++) mean.push_back(potential_host_[k] / precision_.diagonal[k]);
   assign(reference_mean_, mean);
@@ -95,8 +98,10 @@ Sizes GaussianMrf::sizes(GaussianMrfOptions const& o) {
   return {static_cast<Index>(units), static_cast<Index>(units)};
 }
 
-GaussianMrf::GaussianMrf(GaussianMrfOptions const& o)
-    : GaussianMrf(precision_of(o), partita::potential(o, static_cast<std::size_t>(sizes(o).dimension))) {}
+GaussianMrf::GaussianMrf(GaussianMrfOptions const& o, Arrays arrays)
+    : GaussianMrf(precision_of(o), partita::potential(o, static_cast<std::size_t>(sizes(o).dimension)), arrays) {}
+
+void GaussianMrf::work(Arrays arrays, Index tiles, Index lanes) const { DifferentiableModel::work(arrays, tiles, lanes); }
 
 std::vector<GaussianMoments> GaussianMrf::gaussian() const {
   Index const d = dimension();

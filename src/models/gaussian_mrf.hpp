@@ -1,6 +1,6 @@
 // Gaussian Markov random fields: p(x) ~ exp(-1/2 x'J x + g'x), mean J^-1 g, drawn unit by unit from
 //   x_k | rest ~ N((g_k - sum_{j != k} J_kj x_j) / J_kk, 1 / J_kk)   (Rue and Held, Gaussian Markov Random Fields, 2005, theorem 2.3),
-// those that J does not couple at once. Langevin samplers follow dE/dx = J x - g.
+// units that J does not couple at the same time. Langevin samplers use dE/dx = J x - g.
 //
 // The path to the reference, independent units N(m_k, 1 / t_k): -log p*_beta = beta E + (1 - beta) sum_k t_k (x_k - m_k)^2 / 2. Until it is
 // set, the reference is the field without its couplings, m_k = g_k / J_kk and t_k = J_kk.
@@ -19,7 +19,7 @@ struct GaussianMrfOptions {
 };
 deck::Schema gaussian_mrf_schema();
 
-// J by its entries J_ij of the coupled pairs, one an edge, and its diagonal.
+// J by its entries J_ij of the coupled pairs, one per edge, and its diagonal.
 struct SparsePrecision {
   std::vector<Edge> edges;
   std::vector<double> couplings, diagonal;
@@ -28,13 +28,13 @@ struct SparsePrecision {
 class GaussianMrf : public GibbsModel, public DifferentiableModel {
  public:
   // J must be positive definite.
-  GaussianMrf(SparsePrecision, std::vector<double> potential);
-  // Failure(usage) where the deck's J is no precision matrix.
-  explicit GaussianMrf(GaussianMrfOptions const&);
+  GaussianMrf(SparsePrecision, std::vector<double> potential, Arrays = {});
+  // Failure(usage) where the deck's J is not a precision matrix.
+  explicit GaussianMrf(GaussianMrfOptions const&, Arrays = {});
   static Sizes sizes(GaussianMrfOptions const&);
 
   Index dimension() const override { return graph_.units(); }
-  // Up to `dense_limit` units: they are dense matrices.
+  // For up to `dense_limit` units, since they need dense matrices.
   static constexpr Index dense_limit = 1024;
   std::vector<GaussianMoments> gaussian() const override;
 
@@ -45,6 +45,7 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
   bool sums_in_double() const override { return true; }
   double flops_per_evaluation() const override { return 4. * static_cast<double>(dimension() + graph_.edges()); }
 
+  void work(Arrays arrays, Index tiles, Index lanes) const override;
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   // Failure(data) for a unit without variance.

@@ -12,9 +12,7 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
-
-// row(tile, i) gives lane(l) for every row of tiles like x; it is called for every lane.
+// row(tile, i) returns a function lane(l) for every row of tiles like x, which is called for every lane.
 template <class Row>
 void for_each_row(char const* name, ConstTiles x, Row const& row) {
   Index const rows = extent(x, 1), lanes = extent(x, 2);
@@ -28,15 +26,16 @@ void for_each_row(char const* name, ConstTiles x, Row const& row) {
 
 }  // namespace
 
-GaussianRbm::GaussianRbm(RbmOptions const& o)
-    : Rbm(o, Vector("gaussian rbm parameters", Rbm::parameter_count(o.visible, o.hidden) + o.visible)),
+GaussianRbm::GaussianRbm(RbmOptions const& o, Arrays arrays)
+    : Rbm(o, arrays.make<Vector>("gaussian rbm parameters", Rbm::parameter_count(o.visible, o.hidden) + o.visible), arrays),
       per_deviation_(o.parametrisation == "A"),
       learn_variance_(o.learn_variance),
       standard_deviation_(o.standard_deviation),
       least_deviation_(o.least_deviation),
-      precision_("precisions", o.visible),
-      scale_("scales", o.visible),
-      shift_("shifts", o.visible) {
+      precision_(arrays.make<Vector>("precisions", o.visible)),
+      scale_(arrays.make<Vector>("scales", o.visible)),
+      shift_(arrays.make<Vector>("shifts", o.visible)) {
+  if (!arrays.makes()) return;
   Kokkos::deep_copy(log_variance(), static_cast<Real>(2 * std::log(o.standard_deviation)));
   GaussianRbm::parameters_changed();
 }
@@ -189,7 +188,7 @@ void GaussianRbm::start_from(UnitMoments const& moments) {
   parameters_changed();
 }
 
-// What is centred are c v and h, so that a = a~ - c s^2 W lambda and b = b~ - W'(c mu); z keeps its gradient.
+// The centred variables are c v and h, so that a = a~ - c s^2 W lambda and b = b~ - W'(c mu); z keeps its gradient.
 void GaussianRbm::centre(Vector gradient, ConstVector offsets) const {
   Index const first = visible_ * hidden_;
   Vector const slope = Kokkos::subview(gradient, std::pair(first, first + visible_));

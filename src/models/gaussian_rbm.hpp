@@ -10,12 +10,12 @@
 
 namespace partita {
 
-// Parameter blocks "weight_A" or "weight_B", "visible_bias", "hidden_bias", "log_variance": z, which stays as it is unless it is learnt.
+// Parameter blocks "weight_A" or "weight_B", "visible_bias", "hidden_bias", "log_variance": z, which stays fixed unless it is learnt.
 class GaussianRbm : public Rbm, public DifferentiableModel {
  public:
-  explicit GaussianRbm(RbmOptions const&);
+  explicit GaussianRbm(RbmOptions const&, Arrays = {});
   std::vector<ParameterBlock> parameter_blocks() const override;
-  // Puts z back to where s is allowed.
+  // Restores the lower bound on s: raises z where s has become smaller.
   void parameters_changed() override;
   Vector log_variance() const { return part(Rbm::parameter_count(visible_, hidden_), visible_); }
 
@@ -26,8 +26,9 @@ class GaussianRbm : public Rbm, public DifferentiableModel {
   // Means of v given h, (tile, hidden units, lane).
   void visible_means(ConstTiles hidden, Tiles mean) const;
 
+  void work(Arrays arrays, Index tiles, Index lanes) const override { Rbm::work(arrays, tiles, lanes); }
   std::vector<double> unit_values() const override { return {}; }
-  void set_reference(UnitMoments const&) override;  // the means alone
+  void set_reference(UnitMoments const&) override;  // uses the means only
   double log_z_reference() const override;
   void centre(Vector gradient, ConstVector offsets) const override;
   void start_from(UnitMoments const&) override;  // s from the data where it is learnt
@@ -40,7 +41,7 @@ class GaussianRbm : public Rbm, public DifferentiableModel {
   void visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles hidden, Vector sum) const override;
 
  private:
-  // dE/dv from p(h_j = 1 | v).
+  // dE/dv from `means` = p(h_j = 1 | v).
   void gradient_from(ConstTiles v, ConstTiles means, Tiles gradient) const;
 
   bool per_deviation_;  // parametrisation A

@@ -1,6 +1,6 @@
-// Models of units that can be drawn block by block given all others: what Gibbs samplers, tempering, annealing and learning by contrastive
-// divergence see of them. State of a chain: x (tile, dimension, lane), visible units first; where the hidden units are independent given
-// the visible ones (a restricted machine) they are summed out, x is the visible units alone and energies are free energies.
+// Models whose units can be drawn block by block given all others: their interface for Gibbs samplers, tempering, annealing and learning by
+// contrastive divergence. State of a chain: x (tile, dimension, lane), visible units first. Where the hidden units are independent given
+// the visible ones (a restricted machine) they are summed out: x is the visible units alone and energies are free energies.
 //
 // Every model comes with the path of laws p_beta(x) ~ exp(-beta E(x) - (1 - beta) E_0(x)) from a reference E_0 of independent units at
 // beta = 0, whose normalisation is known, to the model at beta = 1 (Salakhutdinov and Murray, ICML 2008).
@@ -11,18 +11,18 @@
 
 namespace partita {
 
-// Where on the path a sweep is, with what it draws, and what it leaves alone.
+// The parameters of a sweep: its place on the path, its random numbers, and the units that it leaves unchanged.
 struct Sweep {
   random::Key key;
-  ChainNumbers chains;  // of the tiles at hand
-  Index step = 0;       // counter of the draws: one for each sweep of a chain
+  ChainNumbers chains;  // of the tiles that are swept
+  Index step = 0;       // counter of the random numbers: one for each sweep of a chain
   double beta = 1;
   Held held = {};  // units that keep their values
   random::Stream stream = random::Stream::gibbs_units;
-  bool reversed = false;  // blocks in the opposite order: the time reversal of the sweep, where that is another one
+  bool reversed = false;  // blocks in the opposite order, which gives the time reversal of the sweep
 };
 
-// What is known of data, unit by unit, (visible_dimension()) each.
+// Moments of data for each visible unit, (visible_dimension()) each.
 struct UnitMoments {
   std::vector<double> mean, variance;
   Index items = 0;
@@ -42,7 +42,7 @@ class GibbsModel : public virtual EnergyModel {
   // -log p_beta(x) up to its constant, (tile, lane); hidden units that are not in x are summed out at this beta.
   virtual void path_energy(ConstTiles x, double beta, TileScalars energy) const = 0;
   void energy(ConstTiles x, TileScalars out) const override { path_energy(x, 1, out); }
-  // The values of all units of x, the lower first, where they have two; empty where they are real numbers or of several kinds.
+  // The two values that all units of x take, the lower first; empty where units are real numbers or of several kinds.
   virtual std::vector<double> unit_values() const { return {}; }
   bool binary() const { return unit_values() == std::vector<double>{0, 1}; }
 
@@ -50,11 +50,11 @@ class GibbsModel : public virtual EnergyModel {
   // unnormalised, at the present x; then the sweep.
   virtual void anneal(Tiles x, double beta_before, Sweep const&, LogWeights log_weight) const;
 
-  // A model of the same kind with the same parameters in memory of its own, and its own visible biases for reference: what tempering along
-  // the trajectory of learning keeps. Failure(usage) where a kind has none.
-  virtual std::unique_ptr<GibbsModel> copy() const;
+  // A copy with its own memory for the parameters, and with the reference of its own visible biases, as tempering along the trajectory of
+  // learning keeps it. Failure(usage) for models that cannot be copied.
+  virtual std::unique_ptr<GibbsModel> copy(Arrays = {}) const;
 
-  // The reference: independent visible units with these moments. Until it is set, with the model's own visible biases.
+  // Sets the reference to independent visible units with these moments. Until then it is given by the model's own visible biases.
   virtual void set_reference(UnitMoments const&) = 0;
   virtual double log_z_reference() const = 0;  // log sum_x exp(-E_0(x)), summed-out hidden units included
 
@@ -62,18 +62,17 @@ class GibbsModel : public virtual EnergyModel {
   mutable TileScalarStorage before_, after_;
 };
 
-// A machine that learns by contrastive divergence: parameters are weights and biases, energies are linear in them but for what is summed
-// out.
+// A machine that learns by contrastive divergence: its parameters are weights and biases, and the energy with all units is linear in them.
 class BoltzmannModel : public GibbsModel, public LearnableEnergy {
  public:
-  // Means of units, visible ones first, then hidden ones, that centring and sparsity work with: sum += sum_b weight_b (v_b, <h>_b) for the
-  // x of the last energy_forward. (unit_count())
+  // Sums of unit means for centring and sparsity, visible units first, then hidden ones: sum (unit_count()) += sum_b weight_b (v_b, <h>_b)
+  // for the x of the last energies; `weigh` of add_energy_gradient may call it.
   virtual Index unit_count() const = 0;
   virtual void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const = 0;
   // Changes a gradient to that of the centred machine with these offsets (Melchior, Fischer, Wiskott, JMLR 17, 2016):
   // gW = <(v - mu)(h - lambda)'>_data - same_model, ga = d<v> - gW lambda, gb = d<h> - gW' mu.
   virtual void centre(Vector gradient, ConstVector offsets) const = 0;
-  // Rescales a gradient by the data's unit means of its minibatch, where entries are missing from the data.
+  // Rescales a gradient by the unit means of its minibatch, for models of data with missing entries.
   virtual void rescale(Vector /*gradient*/, ConstVector /*unit_means*/) const {}
 
   // Ranges of the flat parameters: the weights, which weight decay shrinks, and the hidden units' biases, which sparsity moves.

@@ -40,7 +40,7 @@ Choice named(char const* key, std::string const& name, Names<Choice, n> const& t
 using Flags = DeviceVector<std::uint8_t>;
 Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>> range(Index n) { return {0, n}; }
 
-// Each of `count` connections exists with probability `density`, keyed by its place in block number `block`.
+// Each of `count` connections exists with probability `density`, drawn by a random number keyed by its place in block number `block`.
 void draw_connections(Flags const& learnt, Index first, Index count, random::Key key, Index block, double density) {
   Kokkos::parallel_for(
       "partita::hee_connections", range(divide_up(count, 4)), KOKKOS_LAMBDA(Index n) {
@@ -90,49 +90,59 @@ deck::Schema hee_schema() {
   };
   return deck::schema<O>(
       "hee", "hierarchical exponential family: p(x_l | x_l+1) = exp(eta_l . phi(x_l) + g(x_l) - A(eta_l)), eta_l = W_l f(x_l+1) + b_l",
-      {deck::key("widths", &O::widths, "n_0 (the dimension of the data), n_1 .. n_L (latent layers)")
+      {deck::key("widths", &O::widths, "numbers of units: n_0, the dimension of the data, then n_1 .. n_L of the latent layers")
            .required()
            .at_least(1)
            .checked_by(two_layers),
-       deck::key("f", &O::f, "what a layer passes down; with the identity p(x_0) is one Gaussian").one_of(names(transfers)),
-       deck::key("phi", &O::phi, "sufficient statistic").one_of(names(statistics)),
-       deck::key("g", &O::g, "base measure: -sum x^2, -sum x^4, or -x'Qx with learnt lateral connections Q = S'S + delta I")
-           .one_of(names(base_measures)),
-       deck::key("top_bias", &O::top_bias, "b_L, the natural parameter of the top layer").one_of({"learnt", "zero"}),
-       deck::key("density", &O::density, "share of the connections W_l that exist, chosen at random once").above(0).at_most(1),
-       deck::key("lateral_density", &O::lateral_density, "g = lateral: the same for S off its diagonal").at_least(0).at_most(1),
-       deck::key("lateral_floor", &O::lateral_floor, "g = lateral: delta").above(0),
-       deck::key("initial_scale", &O::initial_scale, "s of W_l ~ N(0, s^2 / (n_l+1 density)) at the start").at_least(0)});
+       deck::key("activation", &O::f,
+                 "f, function of a layer that the layer below sees; with f and statistic the identity p(x_0) is one Gaussian")
+           .one_of(names(transfers))
+           .formerly("f"),
+       deck::key("statistic", &O::phi, "sufficient statistic phi").one_of(names(statistics)).formerly("phi"),
+       deck::key("base_measure", &O::g,
+                 "log base measure g(x): -sum x^2, -sum x^4, or -x'Qx with learnt lateral connections Q = S'S + delta I")
+           .one_of(names(base_measures))
+           .formerly("g"),
+       deck::key("top_bias", &O::top_bias, "whether b_L, the natural parameter of the top layer, is learnt or stays zero")
+           .one_of({"learnt", "zero"}),
+       deck::key("density", &O::density, "fraction of the entries of W_l that exist, chosen at random once").above(0).at_most(1),
+       deck::key("lateral_density", &O::lateral_density,
+                 "base_measure = \"lateral\": fraction of the entries of S off its diagonal that exist, chosen at random once")
+           .at_least(0)
+           .at_most(1),
+       deck::key("lateral_floor", &O::lateral_floor, "base_measure = \"lateral\": delta, below which no eigenvalue of Q lies").above(0),
+       deck::key("initial_scale", &O::initial_scale, "s of the random weights W_l ~ N(0, s^2 / (n_l+1 density)) at the start")
+           .at_least(0)});
 }
 
 Sizes Hee::sizes(HeeOptions const& o) {
   require_all(o.widths.size() >= 2, ExitCode::usage,
-              "model.widths has {} entries; give n_0, the dimension of the data, and n_1 .. n_L of at least one latent layer",
+              "model.widths has {} entries; give n_0, the dimension of the data, and the widths n_1 .. n_L of at least one latent layer",
               o.widths.size());
-  for (Index n : o.widths) require_all(n >= 1, ExitCode::usage, "model.widths holds {}; a layer has at least one unit", n);
-  require_all(
-      o.phi == "identity" || o.g != "lateral", ExitCode::usage,
-      "model.phi = \"{}\" does not go with model.g = \"lateral\" (A(eta) has no form that can be computed); use phi = \"identity\" or "
-      "another g",
-      o.phi);
+  for (Index n : o.widths) require_all(n >= 1, ExitCode::usage, "model.widths contains {}; every layer needs at least one unit", n);
+  require_all(o.phi == "identity" || o.g != "lateral", ExitCode::usage,
+              "model.statistic = \"{}\" cannot be combined with model.base_measure = \"lateral\" (A(eta) cannot be computed); use "
+              "statistic = \"identity\" or "
+              "another base_measure",
+              o.phi);
   return {o.widths.front(), o.widths.front()};
 }
 
-Hee::Hee(HeeOptions const& o, random::Key key)
+Hee::Hee(HeeOptions const& o, random::Key key, Arrays arrays)
     : widths_((sizes(o), o.widths)),
-      f_(named("f", o.f, transfers)),
-      phi_(named("phi", o.phi, statistics)),
-      g_(named("g", o.g, base_measures)),
+      f_(named("activation", o.f, transfers)),
+      phi_(named("statistic", o.phi, statistics)),
+      g_(named("base_measure", o.g, base_measures)),
       lateral_floor_(o.lateral_floor) {
   bool const fixed_top = named("top_bias", o.top_bias, Names<bool, 2>{{{"learnt", false}, {"zero", true}}});
   Index const top = layers();
   auto const size = static_cast<std::size_t>(lateral() ? lateral_offset(top + 1) : bias_offset(top) + width(top));
-  parameters_ = Vector("hee parameters", size);
+  parameters_ = arrays.make<Vector>("hee parameters", size);
   bool const sparse = o.density < 1, sparse_lateral = lateral() && o.lateral_density < 1;
-  if (sparse || sparse_lateral || fixed_top) {
-    learnt_ = Flags(Kokkos::view_alloc("hee learnt parameters", Kokkos::WithoutInitializing), size);
-    Kokkos::deep_copy(learnt_, std::uint8_t{1});
-  }
+  if (sparse || sparse_lateral || fixed_top) learnt_ = arrays.make_unset<Flags>("hee learnt parameters", size);
+  if (lateral()) coupling_ = arrays.make<Vector>("hee couplings", coupling_offset(top + 1));
+  if (!arrays.makes()) return;
+  if (learnt_.extent(0) > 0) Kokkos::deep_copy(learnt_, std::uint8_t{1});
   for (Index l = 0; l < top; l++) {
     Index const count = width(l) * width(l + 1);
     draw_weights(parameters_, weight_offset(l), count, key, l, o.initial_scale / std::sqrt(static_cast<double>(width(l + 1)) * o.density));
@@ -149,7 +159,6 @@ Hee::Hee(HeeOptions const& o, random::Key key)
     draw_connections(learnt_, first, n * n, key, 2 * l + 1, o.lateral_density);
     fill_diagonal(learnt_.data() + first, n, std::uint8_t{1});
   }
-  coupling_ = Vector("hee couplings", static_cast<std::size_t>(coupling_offset(top + 1)));
   parameters_changed();
 }
 
@@ -200,16 +209,21 @@ void Hee::keep_learnable(Vector gradient) const {
       });
 }
 
+Matrix Hee::host_coupling(Index l) const {
+  auto const q = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(),
+                                                     Kokkos::subview(coupling_, std::pair(coupling_offset(l), coupling_offset(l + 1))));
+  return host_matrix(q.data(), width(l), width(l));
+}
+
 std::vector<Hee::Layer> Hee::host_layers() const {
   auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), parameters_);
-  auto const q = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), coupling_);
   std::vector<Layer> out;
   for (Index l = 0; l <= layers(); l++) {
     Index const n = width(l);
     Layer layer;
     if (l < layers()) layer.weight = host_matrix(theta.data() + weight_offset(l), n, width(l + 1));
     layer.bias.assign(theta.data() + bias_offset(l), theta.data() + bias_offset(l) + n);
-    if (lateral()) layer.coupling = host_matrix(q.data() + coupling_offset(l), n, n);
+    if (lateral()) layer.coupling = host_coupling(l);
     else if (g_ == BaseMeasure::quadratic) layer.coupling = identity(n);
     out.push_back(std::move(layer));
   }

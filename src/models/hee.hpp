@@ -15,9 +15,9 @@ namespace partita {
 
 struct HeeOptions {
   std::vector<Index> widths;        // n_0 .. n_L
-  std::string f = "identity";       // identity, tanh, softplus, relu
-  std::string phi = "identity";     // identity, tanh
-  std::string g = "quadratic";      // quadratic -x.x, quartic -sum x^4, lateral -x'Qx
+  std::string f = "identity";       // "activation" in decks: identity, tanh, softplus, relu
+  std::string phi = "identity";     // "statistic": identity, tanh
+  std::string g = "quadratic";      // "base_measure": quadratic -x.x, quartic -sum x^4, lateral -x'Qx
   std::string top_bias = "learnt";  // b_L: learnt or zero
   double density = 1;               // share of the entries of W_l that exist
   double lateral_density = 0.2;     // of S off its diagonal
@@ -30,15 +30,16 @@ deck::Schema hee_schema();
 // "layer<l>/lateral" S_l (n_l, n_l) for l <= L. Missing connections are zeros of the dense arrays and stay zero.
 class Hee : public Model {
  public:
-  // Failure(usage) for fewer than two widths, or phi = tanh with g = lateral. Parameters at their start: W as above, b = 0, S = I.
-  Hee(HeeOptions const&, random::Key);
+  // Failure(usage) for fewer than two widths, or statistic = tanh with base_measure = lateral. Initial parameters: W as above, b = 0,
+  // S = I.
+  Hee(HeeOptions const&, random::Key, Arrays = {});
   static Sizes sizes(HeeOptions const&);
 
   Index layers() const { return static_cast<Index>(widths_.size()) - 1; }  // L
   Index width(Index l) const { return widths_[static_cast<std::size_t>(l)]; }
   Index dimension() const override { return width(0); }
   Index units() const;                                  // n_1 + .. + n_L
-  Index weight_count() const { return weight_count_; }  // entries of all W_l that exist, for figures of speed
+  Index weight_count() const { return weight_count_; }  // number of existing entries of all W_l, for performance figures
 
   Transfer f() const { return f_; }
   Statistic phi() const { return phi_; }
@@ -51,7 +52,7 @@ class Hee : public Model {
 
   Vector parameters() const override { return parameters_; }
   std::vector<ParameterBlock> parameter_blocks() const override;
-  void parameters_changed() override;  // renews Q_l
+  void parameters_changed() override;  // recomputes Q_l
   Index weight_offset(Index l) const;
   Index bias_offset(Index l) const;
   Index lateral_offset(Index l) const;
@@ -60,7 +61,7 @@ class Hee : public Model {
   Real const* lateral(Index l) const { return parameters_.data() + lateral_offset(l); }
   Real const* coupling(Index l) const { return coupling_.data() + coupling_offset(l); }  // Q_l (n_l, n_l)
   double lateral_floor() const { return lateral_floor_; }                                // delta
-  // Zeroes what must not be learnt: the entries of missing connections, and b_L where it is fixed.
+  // Sets to zero what must not be learnt: the entries of missing connections, and b_L where it is fixed.
   void keep_learnable(Vector gradient) const;
 
   // Parameters on the host, in double.
@@ -70,6 +71,7 @@ class Hee : public Model {
     Matrix coupling;  // Q_l: the identity where g is quadratic, empty where it is quartic
   };
   std::vector<Layer> host_layers() const;
+  Matrix host_coupling(Index l) const;  // Q_l alone, with lateral connections
 
  private:
   Index coupling_offset(Index l) const;
@@ -82,7 +84,7 @@ class Hee : public Model {
   Index weight_count_ = 0;
   Vector parameters_;
   Vector coupling_;                    // Q_0 .. Q_L, empty unless lateral
-  DeviceVector<std::uint8_t> learnt_;  // one flag a parameter; empty where all are learnt
+  DeviceVector<std::uint8_t> learnt_;  // one flag per parameter; empty where all are learnt
 };
 
 }  // namespace partita

@@ -1,5 +1,5 @@
-// The functions an HEE is made of, for kernels: f, phi and g of the strip of a row, chosen at run time once per row of lanes, and the
-// law exp(eta phi(x) + g(x) - A(eta)) of one unit given its natural parameter eta.
+// The functions that define an HEE, for kernels: f, phi and g of a strip of lanes, selected at run time once per row of lanes, and the
+// distribution exp(eta phi(x) + g(x) - A(eta)) of one unit given its natural parameter eta.
 #pragma once
 #include "core/math.hpp"
 #include "core/random.hpp"
@@ -34,7 +34,7 @@ KOKKOS_INLINE_FUNCTION void apply(Transfer f, Real const* x, Real* value, Real* 
       }
       return;
     case Transfer::relu:
-      // NaN stays NaN: it compares false both ways.
+      // NaN stays NaN: both comparisons with it are false.
 #pragma GCC ivdep
       for (Index l = 0; l < strip_lanes; l++) value[l] = x[l] <= 0 ? Real(0) : x[l], slope[l] = x[l] <= 0 ? Real(0) : Real(1);
       return;
@@ -63,9 +63,9 @@ KOKKOS_INLINE_FUNCTION void base_slope(BaseMeasure g, Real const* x, Real* slope
   }
 }
 
-// The law of one unit, p(x) = exp(eta phi(x) + g(x) - A(eta)), for phi and g that act on each unit alone (g not lateral). phi is odd and g
-// even: p(x; -eta) = p(-x; eta), and what follows looks at eta >= 0. There the density has one maximum, at x >= 0, and is log-concave
-// for x >= 0.
+// The distribution of one unit, p(x) = exp(eta phi(x) + g(x) - A(eta)), for phi and g that act on each unit alone (g not lateral). phi is
+// odd and g even: p(x; -eta) = p(-x; eta), so the functions below take eta >= 0. Then the density has one maximum, at x >= 0, and is
+// log-concave for x >= 0.
 template <class T>
 struct UnitExponent {  // h(x) = eta phi(x) + g(x)
   Statistic phi;
@@ -77,7 +77,7 @@ struct UnitExponent {  // h(x) = eta phi(x) + g(x)
   KOKKOS_FORCEINLINE_FUNCTION T base(T x) const { return g == BaseMeasure::quartic ? -x * x * x * x : -x * x; }
   KOKKOS_FORCEINLINE_FUNCTION T value(T x) const { return eta * statistic(x).value + base(x); }
   KOKKOS_FORCEINLINE_FUNCTION T slope(T x) const { return eta * statistic(x).slope - (g == BaseMeasure::quartic ? 4 * x * x * x : 2 * x); }
-  // What follows is for eta >= 0. By halving: where `inside`, true at `from` and false at `to`, changes; 1e-6 of their distance.
+  // From here on eta >= 0. boundary: where `inside`, true at `from` and false at `to`, changes, by bisection to 1e-6 of their distance.
   template <class Inside>
   KOKKOS_FORCEINLINE_FUNCTION static T boundary(T from, T to, Inside const& inside) {
     for (int halving = 0; halving < 20; halving++) {
@@ -99,7 +99,7 @@ struct LogPartition {
 
 // phi the identity and g quadratic: eta^2/4 + log(pi)/2 and eta/2. Others by the trapezoidal rule over the window where the integrand
 // is above e^-16 (float) or e^-28 (double) of its maximum; the rule converges exponentially for such integrands. For |eta| <= 1000 the
-// error of either, over the larger of 1 and itself, is below 2e-6 in float, most of it rounding, and below 1e-11 in double.
+// error of either, relative to max(1, |value|), is below 2e-6 in float, most of it rounding, and below 1e-11 in double.
 template <class T>
 KOKKOS_INLINE_FUNCTION LogPartition<T> log_partition(Statistic phi, BaseMeasure g, T eta) {
   if (phi == Statistic::identity && g == BaseMeasure::quadratic) return {eta * eta / 4 + T(0.57236494292470008707), eta / 2};
@@ -107,7 +107,7 @@ KOKKOS_INLINE_FUNCTION LogPartition<T> log_partition(Statistic phi, BaseMeasure 
   constexpr bool in_float = sizeof(T) == 4;
   constexpr int intervals = in_float ? 24 : 48;
   T const drop = in_float ? 16 : 28, mode = h.mode(), top = h.value(mode);
-  T const reach = g == BaseMeasure::quartic ? std::sqrt(std::sqrt(drop)) : std::sqrt(drop);  // g alone takes e^h down by the drop
+  T const reach = g == BaseMeasure::quartic ? std::sqrt(std::sqrt(drop)) : std::sqrt(drop);  // there g alone reduces h by the drop
   auto const inside = [&](T x) { return h.value(x) > top - drop; };
   T const first = h.boundary(mode, -reach, inside), width = (h.boundary(mode, mode + reach, inside) - first) / intervals;
   T sum = 0, moment = 0;

@@ -1,5 +1,6 @@
 #include "models/hee_joint.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/matrix_product.hpp"
@@ -17,7 +18,7 @@ Index units_of(TileStorage const& x) { return static_cast<Index>(x.extent(1)); }
 Index pitch_of(TileStorage const& x) { return static_cast<Index>(x.extent(2)); }
 TileStorage like(TileStorage const& x) { return TileStorage("hee work", x.extent(0), x.extent(1), x.extent(2)); }
 
-// body(tile, row, first, count) for every tile, row and span of lanes: all lanes of a row on a CPU, one a thread on a GPU.
+// Calls body(tile, row, first, count) for every tile, row and span of lanes: all lanes of a row on a CPU, one per thread on a GPU.
 template <class Body>
 void each_row(char const* name, Index tiles, Index rows, Index lanes, Body const& body) {
   Index const span = runs_on_host ? lanes : 1, spans = lanes / span;
@@ -25,7 +26,7 @@ void each_row(char const* name, Index tiles, Index rows, Index lanes, Body const
       name, Range(0, tiles * rows * spans), KOKKOS_LAMBDA(Index n) { body(n / spans / rows, n / spans % rows, n % spans * span, span); });
 }
 
-// out = alpha op(A) in + beta out on every tile. All lanes of a full tile, also in the last one: the shape decides the bits.
+// out = alpha op(A) in + beta out on every tile, always with all lanes of a full tile, since the bits depend on the shape.
 void multiply(Real const* a, Form form, TileStorage const& in, TileStorage const& out, Index lanes, Real alpha = 1, Real beta = 0) {
   Index const rows = units_of(out), inner = units_of(in);
   matrix_product({rows, lanes, inner}, {a, form == Form::plain ? inner : rows, form},
@@ -57,7 +58,7 @@ void natural_parameters(Hee const& model, Index l, std::vector<TileStorage> cons
       });
 }
 
-// The random words of a layer: unit i of a chain has the blocks first + i a_unit, ..
+// The random words of a layer: unit i of a chain has the blocks from first + i a_unit on.
 struct LayerWords {
   random::Key key;
   std::uint64_t first_chain, width, step;
@@ -68,7 +69,7 @@ struct LayerWords {
   }
 };
 
-// x holds eta, then a draw given eta.
+// Replaces eta in x by a draw given eta.
 void draw_units(Hee const& model, LayerWords const& words, TileStorage const& x, Index lanes) {
   auto const phi = model.phi();
   auto const g = model.g();
@@ -136,16 +137,41 @@ void add_log_density_of_coupled(Hee const& model, Index l, InverseCoupling const
 
 }  // namespace
 
+namespace {
+Index widest(Hee const& model) {
+  Index n = 0;
+  for (Index l = 0; l <= model.layers(); l++) n = std::max(n, model.width(l));
+  return n;
+}
+Vector make_inverse(Arrays const& arrays, Hee const& model, Index l) {
+  return arrays.make<Vector>("inverse couplings of a layer", model.width(l) * model.width(l));
+}
+}  // namespace
+
+void list_inverse_couplings(Arrays arrays, Hee const& model) {
+  if (!model.lateral()) return;
+  for (Index l = 0; l <= model.layers(); l++) make_inverse(arrays, model, l);
+  // The matrix, its factor and their copies, the identity, the inverse (dense.cpp).
+  arrays.count<double>("while one is found", 6, widest(model), widest(model));
+}
+
+void list_log_joint(Arrays arrays, Hee const& model, Share const& share) {
+  // eta, f(x) and, with lateral connections, the residual of the widest layer; and a sum a chain.
+  arrays.count<Real>("eta and f(x) of a layer", model.lateral() ? 3 : 2, share.mine().count, widest(model), share.tiling.pitch());
+  arrays.count<double>("log densities", share.mine().count, share.tiling.pitch());
+  list_inverse_couplings(arrays, model);
+}
+
 std::vector<InverseCoupling> inverse_couplings(Hee const& model) {
   std::vector<InverseCoupling> out;
   if (!model.lateral()) return out;
-  for (auto const& layer : model.host_layers()) {
-    Matrix const exact = inverse(layer.coupling);
-    Vector const matrix("hee inverse coupling", exact.values.size());
+  for (Index l = 0; l <= model.layers(); l++) {
+    Matrix const coupling = model.host_coupling(l), exact = inverse(coupling);
+    Vector const matrix = make_inverse({}, model, l);
     auto const host = Kokkos::create_mirror_view(matrix);
     for (std::size_t i = 0; i < exact.values.size(); i++) host(i) = static_cast<Real>(exact.values[i]);
     Kokkos::deep_copy(matrix, host);
-    out.push_back({matrix, log_determinant(layer.coupling)});
+    out.push_back({matrix, log_determinant(coupling)});
   }
   return out;
 }

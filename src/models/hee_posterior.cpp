@@ -23,12 +23,12 @@ struct LayerEnergy {
   Transfer f;
   Statistic phi;
   BaseMeasure g;
-  bool gaussian;  // its conditionals
+  bool gaussian;  // the conditionals are Gaussian
   Index rows;
-  double constant;             // of every lane
+  double constant;             // added to every lane
   Real weight;                 // of the layer in the sum and in the residual
   ConstRows x, coupled, back;  // coupled: Q r, with lateral connections; back: W_l-1' times the residual below
-  MutableRows eta;             // eta_l, or r = x - Q^-1 eta/2 with lateral connections; becomes the residual, weight (phi(x) - A'(eta))
+  MutableRows eta;             // eta_l, or r = x - Q^-1 eta/2 with lateral connections; becomes the residual weight (phi(x) - A'(eta))
   MutableRows gradient;        // of x_l; none for x_0
   double* sum;
 
@@ -91,7 +91,7 @@ Index widest(Hee const& model) {
   return n;
 }
 
-// One call: the rows it works on, and its steps.
+// One evaluation: the rows that it works on, and its steps.
 struct Pass {
   Hee const& model;
   std::vector<InverseCoupling> const& inverse;
@@ -200,15 +200,10 @@ Index HeePosterior::work_rows() const {
   return widest(model_) * (model_.lateral() ? 3 : 2) + (model_.f() == Transfer::identity ? 0 : model_.units());
 }
 
-void HeePosterior::reserve(Index, Index lanes) {
-  Index const pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(work_.extent(2)) >= pitch) return;
-  work_ = TileStorage("hee posterior work", 1, static_cast<std::size_t>(work_rows()), static_cast<std::size_t>(pitch));
-  sums_ = DeviceVector<double>("hee posterior energies", static_cast<std::size_t>(pitch));
-}
-
-std::size_t HeePosterior::work_bytes(Index, Index lanes) const {
-  return static_cast<std::size_t>(round_up(lanes, pitch_quantum)) * (static_cast<std::size_t>(work_rows()) * sizeof(Real) + sizeof(double));
+void HeePosterior::work(Arrays arrays, Index tiles, Index lanes) const {
+  DifferentiableModel::work(arrays, tiles, lanes);
+  arrays.grow(work_, "hee posterior work", 1, work_rows(), pitch_of(lanes));
+  arrays.grow(sums_, "hee posterior energies", pitch_of(lanes));
 }
 
 double HeePosterior::flops_per_evaluation() const {

@@ -2,7 +2,7 @@
 //
 //     E(z) = -log p(x_1:L) - beta log p(x_0 | x_1),   z = x_1 .. x_L, one after the other.
 //
-// Both laws are normalised: exp(-E) integrates to 1 at beta = 0 and to p(x_0) at beta = 1.
+// Both conditionals are normalised: exp(-E) integrates to 1 at beta = 0 and to p(x_0) at beta = 1.
 #pragma once
 #include "models/hee.hpp"
 #include "models/hee_joint.hpp"
@@ -14,7 +14,7 @@ class HeePosterior : public DifferentiableModel {
   // The model must outlive it and keep its parameters.
   explicit HeePosterior(Hee const&);
 
-  // x_0 of the calls that follow, (1, n_0, pitch); they are about states of this one tile.
+  // Sets x_0, (1, n_0, pitch), for the calls that follow, which are about states of this one tile.
   void show(TileStorage const& x0) { x0_ = x0; }
   void set_beta(double beta) { beta_ = static_cast<Real>(beta); }
 
@@ -23,11 +23,10 @@ class HeePosterior : public DifferentiableModel {
   double flops_per_evaluation() const override;
   // log p(x_0 | x_1) of each lane.
   std::vector<double> log_conditional(ConstTiles z) const;
-  // The layers x_0 (as shown) .. x_L inside z (1, units, pitch).
+  // The layers x_0 (as set by show) .. x_L, the latent ones as parts of z (1, units, pitch).
   std::vector<TileStorage> layers(TileStorage const& z) const;
 
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
  private:
   Index work_rows() const;
@@ -36,8 +35,8 @@ class HeePosterior : public DifferentiableModel {
   std::vector<InverseCoupling> inverse_;  // [l], with lateral connections
   TileStorage x0_;
   Real beta_ = 1;
-  TileStorage work_;           // (1, work_rows, pitch)
-  DeviceVector<double> sums_;  // (pitch)
+  mutable TileStorage work_;           // (1, work_rows, pitch)
+  mutable DeviceVector<double> sums_;  // (pitch)
 };
 
 }  // namespace partita

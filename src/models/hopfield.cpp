@@ -12,23 +12,14 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// Units whose fields one product finds. Those that change one by one see the changes of others in their block through its couplings.
+// Units whose fields one product computes. In sequential updates a unit sees earlier changes in its block through the block's couplings.
 constexpr Index block_of_one_by_one = 64, block_of_together = 256;
 Index block_of(Order order) { return order == Order::one_by_one ? block_of_one_by_one : block_of_together; }
 
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 Factor factor(ConstTiles x) { return {x.data(), static_cast<Index>(x.stride(1)), Form::plain, static_cast<Index>(x.stride(0))}; }
 Product product(Tiles x, Real beta = 0) { return {x.data(), static_cast<Index>(x.stride(1)), 1, beta, static_cast<Index>(x.stride(0))}; }
 
-// Rows of work memory for tiles like x, grown where it is too small.
-Tiles work(TileStorage& storage, Index rows, Index tiles, Index lanes) {
-  Index const pitch = round_up(lanes, pitch_quantum);
-  auto const has = [&](unsigned axis) { return static_cast<Index>(storage.extent(axis)); };
-  if (has(0) < tiles || has(1) < rows || has(2) < pitch) storage = TileStorage("fields of a network", tiles, rows, pitch);
-  return Kokkos::subview(storage, std::pair(Index{0}, tiles), std::pair(Index{0}, rows), std::pair(Index{0}, lanes));
-}
-
-// What a unit becomes, from N h, what it is, and a random word.
+// The new value of a unit, from N h, its present value and a random word.
 struct Sign {
   static constexpr bool draws = false;
   KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real field, Real unit, std::uint32_t) const {
@@ -43,10 +34,10 @@ struct HeatBath {
   }
 };
 
-// The units of one block in a strip of lanes.
+// Updates the units of one block in a strip of lanes.
 template <class Rule>
 struct BlockUpdate {
-  Tiles x, fields;        // fields: X m before; what units have changed by, after
+  Tiles x, fields;        // fields: X m before the update, the changes of the units after it
   ConstVector couplings;  // N W inside the block; empty: units change together
   Index first, count;
   Real patterns;
@@ -91,18 +82,17 @@ struct BlockUpdate {
 
 deck::Schema hopfield_schema() {
   using O = HopfieldOptions;
-  return deck::schema<O>(
-      "hopfield", "binary Hopfield network, E = -1/2 s'W s with W = (1/N) sum xi xi' over its patterns, s_i = -1 or 1",
-      {deck::key("units", &O::units, "N").required().at_least(2),
-       deck::key(
-           "patterns", &O::patterns,
-           "P random ones, keyed by the seed; 0: the training items of [data], of -1 and 1, or of 0 and 1, which are shown as -1 and 1")
-           .at_least(0),
-       deck::key("beta", &O::beta, "inverse temperature: samples exp(-beta E)").above(0)});
+  return deck::schema<O>("hopfield", "binary Hopfield network, E = -1/2 s'W s with W = (1/N) sum xi xi' over its patterns, s_i = -1 or 1",
+                         {deck::key("units", &O::units, "number N of units").required().at_least(2),
+                          deck::key("patterns", &O::patterns,
+                                    "number P of random patterns, set by the run's seed; 0: the training items of [data], of values -1 and "
+                                    "1, or of 0 and 1, which are taken as -1 and 1")
+                              .at_least(0),
+                          deck::key("beta", &O::beta, "inverse temperature beta: samples exp(-beta E)").above(0)});
 }
 
 Vector random_patterns(Index units, Index patterns, random::Key key, Index which) {
-  constexpr Index signs = 128;  // of one call of the generator
+  constexpr Index signs = 128;  // from one call of the random number generator
   Vector const out("patterns", units * patterns);
   Kokkos::parallel_for(
       "partita::random_patterns", Range(0, divide_up(units, signs) * patterns), KOKKOS_LAMBDA(Index n) {
@@ -115,16 +105,25 @@ Vector random_patterns(Index units, Index patterns, random::Key key, Index which
   return out;
 }
 
-std::unique_ptr<Hopfield> make_hopfield(HopfieldOptions const& o, random::Key key) {
+std::unique_ptr<Hopfield> make_hopfield(HopfieldOptions const& o, random::Key key, Arrays arrays) {
   auto network = std::make_unique<Hopfield>(o.units, o.beta);
-  if (o.patterns > 0) network->remember(random_patterns(o.units, o.patterns, key));
+  if (!arrays.makes()) network->expect(o.patterns, arrays);
+  else if (o.patterns > 0) network->remember(random_patterns(o.units, o.patterns, key));
   return network;
 }
 
+void Hopfield::expect(Index patterns, Arrays arrays) {
+  patterns_ = patterns;
+  memory_ = arrays.make<Vector>("patterns", units_ * patterns);
+  make_couplings(arrays);
+}
+
+void Hopfield::make_couplings(Arrays arrays) { couplings_ = arrays.make<Vector>("couplings inside blocks", units_ * block_of_one_by_one); }
+
 void Hopfield::remember(Vector patterns) {
   memory_ = patterns;
-  patterns_ = static_cast<Index>(patterns.extent(0)) / units_;
-  couplings_ = Vector("couplings inside blocks", units_ * block_of_one_by_one);
+  patterns_ = extent(patterns, 0) / units_;
+  make_couplings({});
   for (Index first = 0; first < units_; first += block_of_one_by_one) {
     Index const count = std::min(block_of_one_by_one, units_ - first);
     Real const* const rows = memory_.data() + first * patterns_;
@@ -136,7 +135,7 @@ void Hopfield::remember(Vector patterns) {
 void Hopfield::remember(std::vector<double> const& points) {
   Index const count = static_cast<Index>(points.size()) / units_;
   require_all(count > 0 && count * units_ == static_cast<Index>(points.size()), ExitCode::usage,
-              "a network of {} units was shown patterns of {} numbers in all; set model.units to the dimension of the data", units_,
+              "a network of {} units was given patterns of {} numbers in all; set model.units to the dimension of the data", units_,
               points.size());
   Vector const patterns("patterns", units_ * count);
   auto const host = Kokkos::create_mirror_view(patterns);
@@ -146,19 +145,18 @@ void Hopfield::remember(std::vector<double> const& points) {
   remember(patterns);
 }
 
-void Hopfield::reserve(Index tiles, Index lanes) {
+void Hopfield::work(Arrays arrays, Index tiles, Index lanes) const {
   require_all(patterns_ > 0, ExitCode::usage,
               "model.patterns = 0 is for the training items of [data], and the deck has none; add it, or a "
               "number of random patterns");
-  work(overlaps_, patterns_, tiles, lanes), work(fields_, block_of_together, tiles, lanes);
-}
-
-std::size_t Hopfield::work_bytes(Index tiles, Index lanes) const {
-  return sizeof(Real) * static_cast<std::size_t>(tiles * (patterns_ + block_of_together) * round_up(lanes, pitch_quantum));
+  EnergyModel::work(arrays, tiles, lanes);
+  arrays.grow(overlaps_, "overlaps with patterns", tiles, patterns_, pitch_of(lanes));
+  arrays.grow(fields_, "fields of a network", tiles, block_of_together, pitch_of(lanes));
 }
 
 Tiles Hopfield::overlaps(ConstTiles x) const {
-  Tiles const m = work(overlaps_, patterns_, extent(x, 0), extent(x, 2));
+  reserve_for(x);
+  Tiles const m = leading(overlaps_, extent(x, 0), patterns_, extent(x, 2));
   matrix_product({patterns_, extent(x, 2), units_}, {memory_.data(), patterns_, Form::transposed}, factor(x), product(m), extent(x, 0));
   return m;
 }
@@ -168,7 +166,7 @@ void Hopfield::update(Tiles x, Order order, Rule const& rule, Sweep const& sweep
   Index const tiles = extent(x, 0), lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes);
   Index const block = block_of(order), blocks = divide_up(units_, block);
   bool const one_by_one = order == Order::one_by_one;
-  Tiles const m = overlaps(x), fields = work(fields_, block_of_together, tiles, lanes);
+  Tiles const m = overlaps(x), fields = leading(fields_, tiles, block_of_together, lanes);
   for (Index n = 0; n < blocks; n++) {
     Index const first = (sweep.reversed ? blocks - 1 - n : n) * block, count = std::min(block, units_ - first);
     Real const* const rows = memory_.data() + first * patterns_;

@@ -22,7 +22,7 @@ Vector random_patterns(Index units, Index patterns, random::Key, Index which = 0
 
 enum class Order { one_by_one, together };
 
-// Its reference is the law of independent, unbiased units.
+// Its reference distribution is that of independent, unbiased units.
 class Hopfield : public GibbsModel, public AssociativeMemory {
  public:
   explicit Hopfield(Index units, double beta = 1) : units_(units), beta_(beta) {}
@@ -31,15 +31,15 @@ class Hopfield : public GibbsModel, public AssociativeMemory {
   Index dimension() const override { return units_; }
   std::vector<double> unit_values() const override { return {-1, 1}; }
   Index patterns() const override { return patterns_; }
-  void remember(Vector patterns);                             // X (unit, pattern)
-  void remember(std::vector<double> const& points) override;  // entries above 1/2 as 1, others as -1
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void expect(Index patterns, Arrays) override;
+  void remember(Vector patterns);                              // X (unit, pattern)
+  void remember(std::vector<double> const& points) override;   // entries above 1/2 as 1, others as -1
+  void work(Arrays, Index tiles, Index lanes) const override;  // Failure(usage) without patterns
 
-  // One after the other, each from p(s_i = 1 | rest) = sigmoid(2 beta h_i).
+  // Draws one unit after the other, each from p(s_i = 1 | rest) = sigmoid(2 beta h_i).
   void sweep(Tiles x, Sweep const&) const override;
-  // One sweep at T = 0, s_i <- sign(h_i), where a unit without field stays: one by one, by which the energy never rises, or all together,
-  // by which the network may end in a cycle of two states.
+  // One sweep at T = 0, s_i <- sign(h_i); a unit with zero field does not change. One by one, so that the energy never rises, or all
+  // together, when the network may end in a cycle of two states.
   void recall(Tiles x, Order) const;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   void set_reference(UnitMoments const&) override {}
@@ -49,13 +49,14 @@ class Hopfield : public GibbsModel, public AssociativeMemory {
   template <class Rule>
   void update(Tiles x, Order, Rule const&, Sweep const&) const;
   Tiles overlaps(ConstTiles x) const;  // m, (tile, pattern, lane)
+  void make_couplings(Arrays);
 
   Index units_, patterns_ = 0;
   double beta_;
-  Vector memory_, couplings_;  // X; N W between the units of a block, (unit, block)
+  Vector memory_, couplings_;  // X; N W between the units of each block, (unit, block)
   mutable TileStorage overlaps_, fields_;
 };
 
-std::unique_ptr<Hopfield> make_hopfield(HopfieldOptions const&, random::Key);
+std::unique_ptr<Hopfield> make_hopfield(HopfieldOptions const&, random::Key, Arrays = {});
 
 }  // namespace partita

@@ -1,9 +1,9 @@
-// Device vectors from and to numbers in double on the host.
+// Converts between device vectors and vectors of double on the host.
 #pragma once
 #include <string>
 #include <vector>
 
-#include "core/types.hpp"
+#include "core/arrays.hpp"
 
 namespace partita {
 
@@ -13,9 +13,9 @@ inline void assign(Vector to, std::vector<double> const& from) {
   Kokkos::deep_copy(to, host);
 }
 
-inline Vector to_device(std::vector<double> const& from, std::string const& name) {
-  Vector const v(name, from.size());
-  assign(v, from);
+inline Vector to_device(std::vector<double> const& from, char const* name, Arrays const& arrays = {}) {
+  auto const v = arrays.make<Vector>(name, from.size());
+  if (arrays.makes()) assign(v, from);
   return v;
 }
 

@@ -15,10 +15,10 @@ UnitMoments moments(data::Dataset const& data) {
 
 void require_levels(data::Dataset const& data, Index levels) {
   require_all(data.ratings() != nullptr, ExitCode::usage,
-              "model.type = \"softmax_rbm\" is a model of ratings, and {} has none; use data.type = \"ratings\"", data.source());
+              "model.type = \"softmax_rbm\" is a model of ratings, but {} has none; use data.type = \"ratings\"", data.source());
   auto const there = static_cast<Index>(data.ratings()->levels.size());
-  require_all(there <= levels, ExitCode::usage, "the data have {} levels of ratings ({}) and the model {}; set model.levels = {}", there,
-              data.source(), levels, there);
+  require_all(there <= levels, ExitCode::usage, "the data have {} levels of ratings ({}), but the model has {}; set model.levels = {}",
+              there, data.source(), levels, there);
 }
 
 using Outliers = data::Dataset::Outliers;
@@ -27,10 +27,11 @@ using Pair = std::vector<double>;
 std::string advice(Outliers const& o, Pair const& units) {
   bool const zero_one = units == Pair{0, 1};
   if (o.lowest >= 0 && o.highest <= 1)
-    return "greys are probabilities: set data.binarize = \"stochastic\", which draws units anew each epoch, or \"threshold\"";
+    return "values between 0 and 1 are probabilities: set data.binarize = \"stochastic\", which draws units anew each epoch, or "
+           "\"threshold\"";
   if (zero_one && o.whole && o.lowest == -1 && o.highest == 1)
-    return "for data of -1 and 1 set data.scaling = \"affine\", scale = 0.5 and offset = 0.5; for numbers between, data.binarize, too";
-  if (o.count * 100 < o.of) return "so few are rather mistakes in the data: correct or remove these rows";
+    return "for data of -1 and 1 set data.scaling = \"affine\", scale = 0.5 and offset = 0.5; for values between, also data.binarize";
+  if (o.count * 100 < o.of) return "so few are probably mistakes in the data: correct or remove these rows";
   return "set data.scaling = \"unit\", and for values between the two, data.binarize = \"threshold\" or \"stochastic\"";
 }
 
@@ -55,7 +56,7 @@ std::vector<double> unit_values(Model const& model) {
 
 void require_width(data::Dataset const& data, Model const& model) {
   require_all(data.dimension() == model.visible_dimension(), ExitCode::usage,
-              "the data have {} numbers an item ({}) and the model takes {}; set the widths or visible units of [model] accordingly",
+              "the data have {} numbers per item ({}), but the model takes {}; set the widths or visible units of [model] accordingly",
               data.dimension(), data.source(), model.visible_dimension());
 }
 
@@ -68,7 +69,7 @@ void fit_to_units(data::Dataset& data, Model const& model) {
   auto const found = data.outliers({0, 1});
   if (found && !(signs && !data.outliers(units)))
     fail(ExitCode::data,
-         fmt::format("{} ({} of {} entries are neither 0 nor 1), and the visible units of this model are {} or 1; {}", found->first,
+         fmt::format("{} ({} of {} entries are neither 0 nor 1), but the visible units of this model are {} or 1; {}", found->first,
                      found->count, found->of, units.front(), advice(*found, units)),
          FailedOn::all_ranks);
   if (signs) data.show_signs();
@@ -81,14 +82,15 @@ void require_points_of_units(std::vector<float> const& points, Index dimension, 
                                   [&](float v) { return std::find(units.begin(), units.end(), static_cast<double>(v)) == units.end(); });
   if (wrong == points.end()) return;
   Index const at = wrong - points.begin();
-  fail(ExitCode::data, fmt::format("{}: point {}, entry {} is {:.9g}, and the units of this model are {} or {}; name points of such units",
-                                   where, at / dimension, at % dimension, *wrong, units.front(), units.back()));
+  fail(ExitCode::data,
+       fmt::format("{}: point {}, entry {} is {:.9g}, but the units of this model are {} or {}; give points with such values", where,
+                   at / dimension, at % dimension, *wrong, units.front(), units.back()));
 }
 
 void take_reference(Model& model, data::Dataset const& data) {
   if (auto* const memory = if_can<AssociativeMemory>(&model); memory && memory->patterns() == 0) {
     require_all(data.dimension() == model.dimension(), ExitCode::usage,
-                "items of [data] have dimension {}, and the model that is to remember them {}; set that to {}", data.dimension(),
+                "items of [data] have dimension {}, but the model that is to store them has {}; set its dimension to {}", data.dimension(),
                 model.dimension(), data.dimension());
     memory->remember(data.points(data::Split::train));
   }

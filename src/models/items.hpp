@@ -1,4 +1,4 @@
-// What models of units learn from data before anything is sampled or trained.
+// How models of units are prepared for data before anything is sampled or trained.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,21 +11,21 @@ namespace partita {
 // The values that each unit of a model takes, the lower first, where they are two; empty for real numbers and for levels of ratings.
 std::vector<double> unit_values(Model const&);
 
-// Items that a model learns from have a number for each of its visible units; Failure(usage).
+// Failure(usage) unless the items have a number for each visible unit of the model that learns from them.
 void require_width(data::Dataset const&, Model const&);
 
-// A model's precondition on its data, for every task: items show 0 and 1 to units of 0 and 1, 0 and 1 or -1 and 1 to units of -1 and 1, as
-// which they are shown from then on, and ratings of no more levels than the model has. Greys are probabilities of a unit, not values: they
-// are drawn by data.binarize. Failure(data) names the first entry that no unit can show. Items of another dimension than the model's
-// visible units are left to those who compare with them.
+// A model's precondition on its data, for every task: entries are 0 and 1 for units of 0 and 1; 0 and 1 or -1 and 1 for units of -1 and 1,
+// and are then given as -1 and 1; ratings have no more levels than the model. Values between are probabilities of a unit, which
+// data.binarize draws. Failure(data) names the first entry that no unit can have. Items of another dimension than the model's
+// visible units are not checked here, but where they are compared with.
 void fit_to_units(data::Dataset&, Model const&);
-// The same of points (point, dimension) of a file.
+// The same for points (point, dimension) of a file.
 void require_points_of_units(std::vector<float> const& points, Index dimension, std::string const& where, Model const&);
 
-// Gives a model of units the moments of the training items for its reference (see gibbs_model.hpp), a memory without patterns the items
-// themselves; nothing for other models.
+// Gives a model of units the moments of the training items for its reference (see gibbs_model.hpp), and a memory without patterns the items
+// themselves; does nothing for other models.
 void take_reference(Model&, data::Dataset const&);
-// And for its visible biases, where a machine starts to learn.
+// Likewise for the visible biases of a machine that starts to learn.
 void take_biases(Model&, data::Dataset const&);
 
 }  // namespace partita

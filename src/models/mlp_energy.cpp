@@ -8,7 +8,7 @@ namespace {
 
 using mlp::some_tiles, mlp::extent_of;
 
-// Tiles first, first + 1, ... of an energy, seen as the only component of a network's output; empty stays empty.
+// Tiles first, first + 1, ... of an energy, as the only component of a network's output; an empty View stays empty.
 template <class Rows, class View>
 Rows output_rows(View const& v, Index first, Index count) {
   if (v.data() == nullptr) return {};
@@ -17,7 +17,7 @@ Rows output_rows(View const& v, Index first, Index count) {
               Kokkos::LayoutStride(static_cast<std::size_t>(count), stride, 1, stride, v.extent(1), 1));
 }
 
-// sum += share lambda(tile, lane) a b over the components, one number a lane, unless sum is empty.
+// sum += share lambda(tile, lane) a b over the components, one number per lane, unless sum is empty.
 template <class Lambda>
 void add_inner_product(Real share, Lambda const& lambda, ConstTiles const& a, ConstTiles const& b, TileScalars const& sum) {
   if (lambda.lambda == 0 || sum.data() == nullptr) return;
@@ -58,7 +58,7 @@ void multiply_rows(ConstTiles const& from, Factor const& factor, Index first_til
           for (Index l = first; l < first + lanes; l++) to(tile, i, l) = from(tile, i, l) * factor(first_tile + tile, l);
       });
 }
-// 1 / sigma, of the network's output; and of its gradient in x from that in what enters the network.
+// Factors: 1 / sigma for the network's output; and the one that turns its gradient in the network's input into the energy's in x.
 template <class Noise>
 struct OverNoise {
   Noise noise;
@@ -85,14 +85,36 @@ void MlpEnergy::over_noise(TileScalars const& values) const {
 
 ConstTileScalars MlpEnergy::weights_over_noise(ConstTileScalars const& c, std::size_t part) {
   if (!conditioned() || c.data() == nullptr) return c;
-  auto& storage = weights_[part];
-  if (storage.extent(0) < c.extent(0) || storage.extent(1) < c.extent(1))
-    storage = TileScalarStorage("mlp weights", c.extent(0), c.extent(1));
-  TileScalars const scaled =
-      Kokkos::subview(storage, std::make_pair(std::size_t{0}, c.extent(0)), std::make_pair(std::size_t{0}, c.extent(1)));
+  work_beside_passes({}, extent(c, 0), extent(c, 1), false);
+  TileScalars const scaled = leading(weights_[part], extent(c, 0), extent(c, 1));
   Kokkos::deep_copy(scaled, c);
   over_noise(scaled);
   return scaled;
+}
+
+void MlpEnergy::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  MlpModel::work(arrays, tiles, lanes);
+  work_beside_passes(arrays, tiles, lanes, false);
+}
+
+void MlpEnergy::jet_work(Arrays arrays, Index tiles, Index lanes, int order, bool gradients) const {
+  pass_work(arrays, tiles, lanes, gradients ? 2 : order);
+  work_beside_passes(arrays, tiles, lanes, gradients);
+}
+
+void MlpEnergy::work_beside_passes(Arrays arrays, Index tiles, Index lanes, bool gradients) const {
+  if (conditioned())
+    for (auto& weights : weights_) arrays.grow(weights, "mlp weights", tiles, pitch_of(lanes));
+  if (conditioned() || gradients)
+    arrays.grow(input_gradient_, "mlp input gradient", tiles_at_once(tiles), network_.inputs(0), pitch_of(lanes));
+}
+
+// Where the network's gradient in its input goes: that in x, or one with log sigma's.
+Tiles MlpEnergy::gradient_of_input(Tiles gradient) const {
+  if (!conditioned()) return gradient;
+  work_beside_passes({}, extent(gradient, 0), extent(gradient, 2), false);
+  return leading(input_gradient_, extent(gradient, 0), dimension_ + 1, extent(gradient, 2));
 }
 
 void MlpEnergy::energy(ConstTiles x, TileScalars energy) const {
@@ -110,7 +132,7 @@ void MlpEnergy::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles grad
   for (Index first = 0; first < tiles; first += flight) {
     network_.forward(parameters_, input(x, first, flight), {}, {output_rows<Tiles>(energy, first, flight)}, t);
     Tiles const here = some_tiles(gradient, first, flight);
-    Tiles const of_input = conditioned() ? mlp::reserved(input_gradient_, "mlp input gradient", flight, dimension_ + 1, lanes) : here;
+    Tiles const of_input = gradient_of_input(here);
     network_.input_gradient(parameters_, t, of_input);
     if (conditioned()) multiply_rows(of_input, OfGradient<Noise>{noise_}, first, here);
   }
@@ -154,7 +176,7 @@ void MlpEnergy::gradient_forward(ConstTiles x, Tiles gradient) {
   MlpTape const t = tape(tiles, lanes, 2);
   for (Index first = 0; first < tiles; first += flight) {
     Tiles const here = some_tiles(gradient, first, flight);
-    Tiles const of_input = conditioned() ? mlp::reserved(input_gradient_, "mlp input gradient", flight, dimension_ + 1, lanes) : here;
+    Tiles const of_input = gradient_of_input(here);
     network_.gradient_forward(parameters_, input(x, first, flight), t, of_input);
     taped_first_ = first;
     if (conditioned()) multiply_rows(of_input, OfGradient<Noise>{noise_}, first, here);
@@ -166,7 +188,8 @@ void MlpEnergy::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
   Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles),
               taped = taped_first_;
   MlpTape const t = tape(tiles, lanes, 2);
-  Tiles const scratch = mlp::reserved(input_gradient_, "mlp input gradient", flight, network_.inputs(0), lanes);
+  jet_work({}, tiles, lanes, 2, true);
+  Tiles const scratch = leading(input_gradient_, flight, network_.inputs(0), lanes);
   for (Index first = tiles - flight; first >= 0; first -= flight) {  // the last first: the tape still holds it
     ConstTiles const here = input(x, first, flight);
     if (first != taped) network_.gradient_forward(parameters_, here, t, scratch);

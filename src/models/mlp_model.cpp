@@ -33,7 +33,7 @@ std::vector<double> geometric_levels(MlpOptions const& o) {
   return sigma;
 }
 
-// to = x as it enters the network, and one more row.
+// to = x scaled as the network's input, with one more row.
 template <class Noise, class Row>
 void add_row(ConstTiles const& x, Noise const& noise, Index first_tile, Tiles const& to, Row const& row) {
   Index const dimension = static_cast<Index>(x.extent(1));
@@ -54,17 +54,20 @@ void add_row(ConstTiles const& x, Noise const& noise, Index first_tile, Tiles co
 
 std::vector<deck::Key> mlp_keys() {
   using O = MlpOptions;
-  return {deck::key("layers", &O::layers, "widths of input (the dimension of x), hidden layers and output").required().at_least(1),
-          deck::key("activation", &O::activation, "between the layers; gelu is the erf form").one_of({"silu", "softplus", "tanh", "gelu"}),
-          deck::key("quadratic", &O::quadratic,
-                    "lambda of lambda/2 |x|^2 in E; above 0 it confines x. With noise_levels lambda / (1 + lambda sigma^2)")
-              .at_least(0),
-          deck::key("noise_levels", &O::noise_levels,
-                    "L; above 0 the network is conditioned on noise sigma, learnt at a geometric ladder of L of them; N then counts in "
-                    "units of 1/sigma")
-              .at_least(0),
-          deck::key("noise_highest", &O::noise_highest, "sigma_1 of the ladder: as wide as the data").above(0),
-          deck::key("noise_lowest", &O::noise_lowest, "sigma_L of the ladder, which plain samplers use").above(0)};
+  return {
+      deck::key("layers", &O::layers, "widths of input (the dimension of x), hidden layers and output").required().at_least(1),
+      deck::key("activation", &O::activation, "activation function of the hidden layers; gelu is the exact form, with the error function")
+          .one_of({"silu", "softplus", "tanh", "gelu"}),
+      deck::key("quadratic", &O::quadratic,
+                "lambda of the term lambda/2 |x|^2 of E, which confines x; with noise_levels it is lambda / (1 + lambda sigma^2)")
+          .at_least(0),
+      deck::key("noise_levels", &O::noise_levels,
+                "number L of noise levels; above 0 the network is conditioned on the noise sigma and learnt at sigma_1 .. sigma_L, a "
+                "geometric sequence, with N in units of 1/sigma; 0: without noise")
+          .at_least(0),
+      deck::key("noise_highest", &O::noise_highest, "highest noise level sigma_1: as wide as the data").above(0),
+      deck::key("noise_lowest", &O::noise_lowest, "lowest noise level sigma_L, that of the model for samplers other than annealed_langevin")
+          .above(0)};
 }
 
 Sizes MlpModel::sizes(MlpOptions const& o, Index outputs) {
@@ -73,12 +76,12 @@ Sizes MlpModel::sizes(MlpOptions const& o, Index outputs) {
   return {o.layers.front(), o.layers.front()};
 }
 
-MlpModel::MlpModel(MlpOptions const& o, Index outputs)
+MlpModel::MlpModel(MlpOptions const& o, Index outputs, Arrays arrays)
     : dimension_(o.layers.empty() ? 0 : o.layers.front()),
       noise_levels_(geometric_levels(o)),
       network_(widths(o, outputs), activation_named(o.activation)),
       quadratic_(static_cast<Real>(o.quadratic)),
-      parameters_("mlp parameters", static_cast<std::size_t>(network_.parameter_count())) {
+      parameters_(arrays.make<Vector>("mlp parameters", network_.parameter_count())) {
   if (conditioned()) noise_.all = static_cast<Real>(noise_levels_.back());
 }
 
@@ -106,27 +109,24 @@ double MlpModel::products() const {
   return sum;
 }
 
-Index MlpModel::work_elements(Index tiles, Index lanes, int order) const {
-  return tiles_at_once(tiles) * network_.tape_elements(lanes, order);
-}
-
-std::size_t MlpModel::work_bytes(Index tiles, Index lanes) const {
-  Index const noise = conditioned() ? 2 * tiles_at_once(tiles) * (dimension_ + 1) * round_up(lanes, pitch_quantum) : 0;
-  return static_cast<std::size_t>(work_elements(tiles, lanes, highest_taped_) + noise) * sizeof(Real);
+void MlpModel::pass_work(Arrays arrays, Index tiles, Index lanes, int order) const {
+  Index const flight = tiles_at_once(tiles);
+  arrays.grow_unset(tapes_, "mlp activations", flight * network_.tape_elements(lanes, order));
+  if (!conditioned()) return;
+  arrays.grow(input_, "mlp input", flight, dimension_ + 1, pitch_of(lanes));
+  if (order > 0) arrays.grow(with_direction_, "mlp direction", flight, dimension_ + 1, pitch_of(lanes));
 }
 
 MlpTape MlpModel::tape(Index tiles, Index lanes, int order) const {
-  auto const wanted = static_cast<std::size_t>(work_elements(tiles, lanes, order));
-  if (work_.size() < wanted) work_ = Vector(Kokkos::view_alloc("mlp activations", Kokkos::WithoutInitializing), wanted);
-  highest_taped_ = std::max(highest_taped_, order);
+  pass_work({}, tiles, lanes, order);
   taped_first_ = -1;
-  return {work_.data(), order};
+  return {tapes_.data(), order};
 }
 
 ConstTiles MlpModel::input(ConstTiles const& x, Index first, Index count) const {
   ConstTiles const here = mlp::some_tiles(x, first, count);
   if (!conditioned()) return here;
-  Tiles const with_noise = mlp::reserved(input_[0], "mlp input", count, dimension_ + 1, static_cast<Index>(x.extent(2)));
+  Tiles const with_noise = leading(input_, count, dimension_ + 1, extent(x, 2));
   auto const noise = noise_;
   add_row(
       here, noise, first, with_noise, KOKKOS_LAMBDA(Index tile, Index lane) { return math::log(noise(tile, lane)); });
@@ -136,20 +136,10 @@ ConstTiles MlpModel::input(ConstTiles const& x, Index first, Index count) const 
 ConstTiles MlpModel::direction(ConstTiles const& v, Index first, Index count) const {
   ConstTiles const here = mlp::some_tiles(v, first, count);
   if (!conditioned() || v.data() == nullptr) return here;
-  Tiles const with_noise = mlp::reserved(input_[1], "mlp direction", count, dimension_ + 1, static_cast<Index>(v.extent(2)));
+  Tiles const with_noise = leading(with_direction_, count, dimension_ + 1, extent(v, 2));
   add_row(
       here, noise_, first, with_noise, KOKKOS_LAMBDA(Index, Index) { return Real(0); });
   return with_noise;
 }
 
-namespace mlp {
-
-Tiles reserved(TileStorage& storage, std::string const& name, Index tiles, Index rows, Index lanes) {
-  if (static_cast<Index>(storage.extent(0)) < tiles || static_cast<Index>(storage.extent(1)) < rows ||
-      static_cast<Index>(storage.extent(2)) < lanes)
-    storage = TileStorage(name, tiles, rows, round_up(lanes, pitch_quantum));
-  return Kokkos::subview(storage, std::make_pair(Index{0}, tiles), std::make_pair(Index{0}, rows), std::make_pair(Index{0}, lanes));
-}
-
-}  // namespace mlp
 }  // namespace partita

@@ -1,10 +1,10 @@
-// What energies and scores of fully connected networks N share: parameters, work memory, and how N is conditioned on noise.
+// Common base of the energies and scores of fully connected networks N: parameters, work memory, and how N is conditioned on noise.
 //
-// Conditioned on the standard deviation sigma of noise, N takes x / sqrt(1 + sigma^2) and log sigma and its output counts in units of
-// 1 / sigma: what goes in and out is of order one at every noise, for data of order one (Song and Ermon 2020, "Improved techniques", eq. 6;
-// Karras et al. 2022, table 1). The quadratic term, the energy of a Gaussian of variance 1/lambda, is then that of this Gaussian with the
-// noise, lambda_sigma = lambda / (1 + lambda sigma^2). Not conditioned, the model is one function of x, with the output N(x) as it is and
-// with lambda: set_noise changes nothing.
+// Conditioned on the standard deviation sigma of noise, N takes x / sqrt(1 + sigma^2) and log sigma, and its output is divided by sigma:
+// input and output are then of order one at every noise level, for data of order one (Song and Ermon 2020, "Improved techniques", eq. 6;
+// Karras et al. 2022, table 1). The quadratic term, the energy of a Gaussian of variance 1/lambda, becomes that of this Gaussian with noise
+// added, lambda_sigma = lambda / (1 + lambda sigma^2). Without conditioning the model is one function of x, with output N(x) and
+// lambda, and set_noise has no effect.
 #pragma once
 #include <cmath>
 #include <functional>
@@ -26,16 +26,15 @@ struct MlpOptions {
 std::vector<deck::Key> mlp_keys();
 
 // Parameter blocks "layerK/weight" (out, in) and "layerK/bias" (out), K from 0.
-// Work memory holds the pass of one tile on a CPU, of all tiles on a GPU: where a jet's forward pass saw several tiles on a CPU, the
-// reverse pass computes the overwritten ones again, so x and v must stay as they were. It grows at the first jet of a higher order.
+// Work memory holds the pass of one tile on a CPU, of all tiles on a GPU: where a jet's forward pass had several tiles on a CPU, the
+// reverse pass recomputes the overwritten ones, so x and v must not have changed. It grows at the first jet of a higher order.
 class MlpModel : public virtual ScoreModel {
  public:
   // Weights from independent standard normals, normal(i) for entry i of the flat vector, scaled as in Mlp::initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);
 
   Index dimension() const override { return dimension_; }
-  void reserve(Index tiles, Index lanes) override { tape(tiles, lanes, highest_taped_); }
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays arrays, Index tiles, Index lanes) const override { pass_work(arrays, tiles, lanes, 0); }
   Vector parameters() const override { return parameters_; }
   std::vector<ParameterBlock> parameter_blocks() const override;
 
@@ -44,14 +43,14 @@ class MlpModel : public virtual ScoreModel {
   void set_noise(ConstTileScalars sigma) const override { take_noise({0, sigma}); }
 
  protected:
-  MlpModel(MlpOptions const&, Index outputs);
+  MlpModel(MlpOptions const&, Index outputs, Arrays);
   static Sizes sizes(MlpOptions const&, Index outputs);
 
   struct Noise {
-    Real all = 1;             // of a network that is not conditioned on noise: its output counts as it is
+    Real all = 1;             // 1 for a network that is not conditioned on noise: its output is not scaled
     ConstTileScalars each{};  // (tile, lane); empty: `all`
     KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index tile, Index lane) const { return each.data() == nullptr ? all : each(tile, lane); }
-    // Of x where it enters the network.
+    // The factor of x in the network's input.
     KOKKOS_FORCEINLINE_FUNCTION Real input_scale(Index tile, Index lane) const {
       Real const sigma = (*this)(tile, lane);
       return 1 / std::sqrt(1 + sigma * sigma);
@@ -68,13 +67,15 @@ class MlpModel : public virtual ScoreModel {
     }
   };
   Quadratic quadratic() const { return {quadratic_, conditioned(), noise_}; }
-  // Tiles that are evaluated together: one through the caches of a CPU, all of them on a GPU.
+  // Number of tiles that are evaluated together: one on a CPU, for its caches, all of them on a GPU.
   static Index tiles_at_once(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
   bool conditioned() const { return !noise_levels_.empty(); }
   double products() const;  // multiplications of one forward pass of a chain
-  // Work memory for passes of this order; what it held is gone.
+  // Work memory for passes of this order.
+  void pass_work(Arrays, Index tiles, Index lanes, int order) const;
+  // It; its former contents are lost.
   MlpTape tape(Index tiles, Index lanes, int order) const;
-  // Tiles first, first + 1, ... of x as the network takes them, and of a direction v, along which sigma stays as it is; empty stays empty.
+  // Tiles first, first + 1, ... of x as network input, and of a direction v, along which sigma is constant; an empty View stays empty.
   ConstTiles input(ConstTiles const& x, Index first, Index count) const;
   ConstTiles direction(ConstTiles const& v, Index first, Index count) const;
 
@@ -84,17 +85,15 @@ class MlpModel : public virtual ScoreModel {
   Real quadratic_;
   Vector parameters_;
   mutable Noise noise_;
-  mutable int highest_taped_ = 0;   // order of the passes that the work memory has served
   mutable Index taped_first_ = -1;  // first tile of the pass that the tape holds, -1: none
 
  private:
-  // A network that is not conditioned on noise is one function, whatever the noise of the data that it learns from.
+  // Ignored by a network that is not conditioned on noise: it is one function, whatever noise its training data have.
   void take_noise(Noise const& noise) const {
     if (conditioned()) noise_ = noise;
   }
-  Index work_elements(Index tiles, Index lanes, int order) const;
-  mutable Vector work_;           // tapes of the tiles in flight
-  mutable TileStorage input_[2];  // x and v of the tiles in flight with their row of noise
+  mutable Vector tapes_;                        // of the tiles that are being processed
+  mutable TileStorage input_, with_direction_;  // x and v of these tiles with their row of log sigma
 };
 
 namespace mlp {
@@ -106,10 +105,7 @@ View some_tiles(View const& v, Index first, Index count) {
   return Kokkos::subview(v, std::make_pair(first, first + count), Kokkos::ALL, Kokkos::ALL);
 }
 
-inline layer::Extent extent_of(ConstTiles const& x) { return {static_cast<Index>(x.extent(0)), static_cast<Index>(x.extent(2)), 0}; }
-
-// `storage` seen as (tiles, rows, lanes), enlarged where it is too small; its contents are then gone.
-Tiles reserved(TileStorage& storage, std::string const& name, Index tiles, Index rows, Index lanes);
+inline layer::Extent extent_of(ConstTiles const& x) { return {extent(x, 0), extent(x, 2), 0}; }
 
 }  // namespace mlp
 }  // namespace partita

@@ -1,5 +1,7 @@
 #include "models/mlp_score.hpp"
 
+#include <algorithm>
+
 #include "core/require.hpp"
 
 namespace partita {
@@ -7,7 +9,7 @@ namespace {
 
 using mlp::some_tiles, mlp::extent_of;
 
-// Tiles first, first + 1, ... of one number a lane; empty stays empty.
+// Tiles first, first + 1, ... of one number per lane; an empty View stays empty.
 template <class View>
 View some_scalars(View const& v, Index first, Index count) {
   if (v.data() == nullptr) return {};
@@ -50,8 +52,11 @@ deck::Schema mlp_score_schema() {
       mlp_keys());
 }
 
-Tiles MlpScore::output(std::size_t part, Index tiles, Index lanes) {
-  return mlp::reserved(output_[part], "mlp output", tiles, dimension_, lanes);
+// The network gives the score itself: its jets are of one order less.
+void MlpScore::jet_work(Arrays arrays, Index tiles, Index lanes, int order, bool) const {
+  pass_work(arrays, tiles, lanes, std::max(order - 1, 0));
+  for (std::size_t part = 0; part < (order > 1 ? 2u : 1u); part++)
+    arrays.grow(output_[part], "mlp output", tiles_at_once(tiles), dimension_, pitch_of(lanes));
 }
 
 void MlpScore::gradient(ConstTiles x, Tiles gradient) const {
@@ -72,11 +77,13 @@ void MlpScore::gradient(ConstTiles x, Tiles gradient) const {
 void MlpScore::directional_forward(ConstTiles x, ConstTiles v, int order, TileScalars first, TileScalars second) {
   Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles);
   order_ = order, direction_ = v;
+  jet_work({}, tiles, lanes, order, false);
   MlpTape const t = tape(tiles, lanes, order - 1);
   Jet const jet{output(0, flight, lanes), order > 1 ? output(1, flight, lanes) : Tiles()};
+  ConstTiles const inner = order > 1 ? v : ConstTiles();  // of the network's own jet
   for (Index k = 0; k < tiles; k += flight) {
     ConstTiles const here = some_tiles(x, k, flight), along = some_tiles(v, k, flight);
-    network_.forward(parameters_, input(x, k, flight), direction(v, k, flight), jet, t);
+    network_.forward(parameters_, input(x, k, flight), direction(inner, k, flight), jet, t);
     taped_first_ = k;
     project(along, here, jet[0], quadratic(), k, some_scalars(first, k, flight));
     if (order > 1) project(along, along, jet[1], quadratic(), k, some_scalars(second, k, flight));
@@ -88,7 +95,8 @@ void MlpScore::directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileS
               taped = taped_first_;
   MlpTape const t = tape(tiles, lanes, order_ - 1);
   for (Index k = tiles - flight; k >= 0; k -= flight) {  // the last first: the tape still holds it
-    ConstTiles const here = input(x, k, flight), along = direction(direction_, k, flight), v = some_tiles(direction_, k, flight);
+    ConstTiles const here = input(x, k, flight), along = direction(order_ > 1 ? direction_ : ConstTiles(), k, flight),
+                     v = some_tiles(direction_, k, flight);
     if (k != taped) network_.forward(parameters_, here, along, {}, t);
     auto const cotangent = [&](ConstTileScalars const& c, std::size_t part) -> ConstTiles {
       if (c.data() == nullptr) return {};
@@ -109,6 +117,7 @@ void MlpScore::gradient_forward(ConstTiles x, Tiles gradient) {
 void MlpScore::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
   Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles),
               taped = taped_first_;
+  jet_work({}, tiles, lanes, 0, true);
   MlpTape const t = tape(tiles, lanes, 0);
   for (Index k = tiles - flight; k >= 0; k -= flight) {  // the last first: the tape still holds it
     ConstTiles const here = input(x, k, flight);

@@ -5,6 +5,16 @@
 
 namespace partita {
 
+Index parameter_count(Model const& model) {
+  Index end = 0;
+  for (ParameterBlock const& block : model.parameter_blocks()) {
+    Index size = 1;
+    for (Index e : block.extents) size *= e;
+    end = std::max(end, block.offset + size);
+  }
+  return end;
+}
+
 ScoreModel const& score_of(Model const& model) {
   auto const* score = dynamic_cast<ScoreModel const*>(&model);
   require_all(
@@ -24,11 +34,13 @@ void widen(ConstTileScalars from, TileEnergies to) {
 
 }  // namespace
 
+void EnergyModel::work(Arrays arrays, Index tiles, Index lanes) const {
+  arrays.grow(narrow_energies_, "energies to be widened", tiles, pitch_of(lanes));
+}
+
 TileScalars EnergyModel::narrow_energies(ConstTiles x) const {
-  auto const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(narrow_energies_.extent(0)) < tiles || static_cast<Index>(narrow_energies_.extent(1)) < pitch)
-    narrow_energies_ = TileScalarStorage("energies to be widened", tiles, pitch);
-  return Kokkos::subview(narrow_energies_, std::pair(Index{0}, tiles), std::pair(Index{0}, lanes));
+  EnergyModel::work({}, extent(x, 0), extent(x, 2));
+  return leading(narrow_energies_, extent(x, 0), extent(x, 2));
 }
 
 void EnergyModel::precise_energy(ConstTiles x, TileEnergies energies) const {
@@ -43,11 +55,19 @@ void DifferentiableModel::precise_energy_and_gradient(ConstTiles x, TileEnergies
   widen(narrow, energies);
 }
 
+// Who wants energies alone has them tile by tile.
+void DifferentiableModel::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  gradient_work(arrays, 1, lanes);
+}
+
+void DifferentiableModel::gradient_work(Arrays arrays, Index tiles, Index lanes) const {
+  arrays.grow(unused_gradient_, "gradient beside energies", tiles, dimension(), pitch_of(lanes));
+}
+
 Tiles DifferentiableModel::unused_gradient(ConstTiles x) const {
-  auto const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(unused_gradient_.extent(0)) < tiles || static_cast<Index>(unused_gradient_.extent(2)) < pitch)
-    unused_gradient_ = TileStorage("gradient of energies", tiles, dimension(), pitch);
-  return Kokkos::subview(unused_gradient_, std::pair(Index{0}, tiles), Kokkos::ALL, std::pair(Index{0}, lanes));
+  gradient_work({}, extent(x, 0), extent(x, 2));
+  return leading(unused_gradient_, extent(x, 0), dimension(), extent(x, 2));
 }
 
 void DifferentiableModel::energy(ConstTiles x, TileScalars energy) const { energy_and_gradient(x, energy, unused_gradient(x)); }
@@ -55,12 +75,10 @@ void DifferentiableModel::energy(ConstTiles x, TileScalars energy) const { energ
 void DifferentiableModel::gradient(ConstTiles x, Tiles gradient) const { energy_and_gradient(x, narrow_energies(x), gradient); }
 
 void TrainableModel::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
-  if (ones_.extent(0) < x.extent(0) || ones_.extent(1) < x.extent(2)) {
-    ones_ = TileScalarStorage("weights of one", x.extent(0), x.extent(2));
-    Kokkos::deep_copy(ones_, Real(1));
-  }
+  Arrays().grow(ones_, "weights of one", extent(x, 0), extent(x, 2));
+  Kokkos::deep_copy(ones_, Real(1));
   jet_forward(x, v, 1, {}, {}, {});
-  jet_reverse(x, {}, Kokkos::subview(ones_, std::pair(std::size_t{0}, x.extent(0)), std::pair(std::size_t{0}, x.extent(2))), {}, sum);
+  jet_reverse(x, {}, leading(ones_, extent(x, 0), extent(x, 2)), {}, sum);
 }
 
 }  // namespace partita

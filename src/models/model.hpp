@@ -1,9 +1,10 @@
-// The interfaces of energies: what samplers and objectives see of a model.
+// The interfaces through which samplers and objectives use a model.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/arrays.hpp"
 #include "core/dense.hpp"
 #include "core/state.hpp"
 #include "core/types.hpp"
@@ -23,12 +24,14 @@ struct ParameterBlock {
   Index offset;
 };
 
-// How many coordinates an item of data shows, and how many a chain has: sizes(options) of a class tells them, and whether the options make
-// a model at all, before one is made.
+// The number of coordinates of a data item and of a chain. sizes(options) of a model class returns them without making a model, or fails as
+// its construction would.
 struct Sizes {
   Index visible, dimension;
 };
 
+// A model makes its arrays through the Arrays that its constructor is given; where these only list, it tells of itself what its options say
+// (dimensions, parameter blocks, work memory) and can do no more.
 class Model {
  public:
   virtual ~Model() = default;
@@ -36,16 +39,24 @@ class Model {
   virtual Index visible_dimension() const { return dimension(); }       // its first coordinates, which data show; the rest are hidden units
   virtual std::vector<GaussianMoments> gaussian() const { return {}; }  // one entry where the target is Gaussian
 
-  // Learnt numbers theta as one flat vector, empty where there are none; samplers and objectives read what it holds now.
+  // Learnt parameters theta as one flat vector, empty where there are none; samplers and objectives read its present values.
   virtual Vector parameters() const { return {}; }
   virtual std::vector<ParameterBlock> parameter_blocks() const { return {}; }
-  // Tells the model that parameters() were written: derived copies (transposes, packed weights) are renewed.
+  // Tells the model that parameters() were written: derived copies (transposes, packed weights) are updated.
   virtual void parameters_changed() {}
 
-  // Work memory for calls with up to this many tiles of up to this many lanes; called before the first evaluation.
-  virtual void reserve(Index /*tiles*/, Index /*lanes*/) {}
-  virtual std::size_t work_bytes(Index /*tiles*/, Index /*lanes*/) const { return 0; }
+  // Work memory for calls with up to this many tiles of up to this many lanes.
+  virtual void work(Arrays, Index /*tiles*/, Index /*lanes*/) const {}
+  // Makes it; called before the first evaluation.
+  void reserve(Index tiles, Index lanes) const { work({}, tiles, lanes); }
+
+ protected:
+  // Work memory for tiles like these, (tile, ., lane).
+  void reserve_for(ConstTiles x) const { reserve(extent(x, 0), extent(x, 2)); }
 };
+
+// The length of parameters(), known from the options alone.
+Index parameter_count(Model const&);
 
 // Energies of lanes in double, (tile, lane), lane fastest.
 using TileEnergies = Kokkos::View<double**, Kokkos::LayoutStride, DeviceMemory>;
@@ -56,13 +67,15 @@ class EnergyModel : public virtual Model {
  public:
   // (tile, lane); each lane is independent of every other.
   virtual void energy(ConstTiles x, TileScalars energy) const = 0;
-  // The same for differences of energies that may be large. Exact to the rounding of single terms where sums_in_double(); of other models
-  // these are the numbers of energy(), which know E to about |E| 2^-24 in single precision.
+  // The same, for differences of energies that may be large. Where sums_in_double() only single terms are rounded to Real; for other models
+  // these are the values of energy(), which have an error of about |E| 2^-24 in single precision.
   virtual void precise_energy(ConstTiles x, TileEnergies energy) const;
   virtual bool sums_in_double() const { return sizeof(Real) == sizeof(double); }
 
+  void work(Arrays, Index tiles, Index lanes) const override;
+
  protected:
-  // Room for energies of tiles like x, kept between calls.
+  // Work memory for energies of tiles like x.
   TileScalars narrow_energies(ConstTiles x) const;
 
  private:
@@ -72,9 +85,17 @@ class EnergyModel : public virtual Model {
 // An energy whose parameters learn from weighted sums of dE/dtheta over data and chains.
 class LearnableEnergy : public virtual EnergyModel {
  public:
-  // E(x), (tile, lane). Keeps what energy_reverse needs in the model's work memory.
+  // energy = E(x), (tile, lane), then sum += d/dtheta sum_b w_b E_b with the weights w (tile, lane) that `weigh()` returns, which is called
+  // in between and may look at the energies. `sum` has the length of parameters().
+  template <class Weigh>
+  void add_energy_gradient(ConstTiles x, TileScalars energy, Weigh const& weigh, Vector sum) {
+    energy_forward(x, energy);
+    energy_reverse(x, weigh(), sum);
+  }
+
+ protected:
+  // E(x); keeps in the model's work memory what energy_reverse needs, which may use it up.
   virtual void energy_forward(ConstTiles x, TileScalars energy) = 0;
-  // sum += d/dtheta sum_b weight_b E_b for the last energy_forward. `sum` has the length of parameters().
   virtual void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) = 0;
 };
 
@@ -84,15 +105,15 @@ class ScoreModel : public virtual Model {
   // gradient = -s(x), for an energy dE/dx; (tile, dimension, lane). Each lane is independent of every other.
   virtual void gradient(ConstTiles x, Tiles gradient) const = 0;
 
-  // sigma_1 > ... > sigma_L: a model conditioned on noise is of the density of x + sigma z, z ~ N(0, I), at each of them. Empty: it is not.
+  // sigma_1 > ... > sigma_L of a model conditioned on noise, which has the density of x + sigma z, z ~ N(0, I), at each. Empty: it is not.
   virtual std::vector<double> noise_levels() const { return {}; }
-  // The noise at which all evaluations are made from now on, like work memory no part of the model's value: one sigma, sigma_L at the
-  // start, or (tile, lane), one for each lane of tiles like these. Models that are not conditioned on noise have no use for it.
+  // Sets the noise level of all evaluations from now on; it is not part of the model's value. One sigma, initially sigma_L, or
+  // (tile, lane), one for each lane of tiles like these. Models that are not conditioned on noise ignore it.
   virtual void set_noise(double /*sigma*/) const {}
   virtual void set_noise(ConstTileScalars /*sigma*/) const {}
 };
 
-// The model as one whose score can be followed; Failure(usage) where it has none.
+// The model as a ScoreModel; Failure(usage) where it is none.
 ScoreModel const& score_of(Model const&);
 
 // An energy E(x) with its gradient, on tiles (tile, dimension, lane).
@@ -107,11 +128,14 @@ class DifferentiableModel : public virtual EnergyModel, public virtual ScoreMode
   // Floating-point operations of one energy_and_gradient per chain, for the summary.
   virtual double flops_per_evaluation() const { return 0; }
 
+  void work(Arrays, Index tiles, Index lanes) const override;
+
  protected:
-  // Room for a gradient that nobody wants, kept between calls.
+  // Work memory for a gradient that is not used.
   Tiles unused_gradient(ConstTiles x) const;
 
  private:
+  void gradient_work(Arrays, Index tiles, Index lanes) const;
   mutable TileStorage unused_gradient_;
 };
 
@@ -121,13 +145,15 @@ class TrainableScore : public virtual ScoreModel {
   // v . g, which is D_v E of an energy, and for order 2 v' (dg/dx) v = D_v^2 E, each (tile, lane). Keeps what directional_reverse needs.
   virtual void directional_forward(ConstTiles x, ConstTiles v, int order, TileScalars first, TileScalars second) = 0;
   // sum += d/dtheta sum_b c1_b (v . g)_b + c2_b (v' (dg/dx) v)_b for the last directional_forward. `sum` has the length of parameters().
-  // Empty Views are left out of the results and count as zero among the weights.
+  // Empty Views are not computed among the results and count as zero among the weights.
   virtual void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) = 0;
-  // gradient() that keeps what gradient_reverse needs: sum += d/dtheta sum_b (v . g)_b with v (like x) held fixed. What the first-order
-  // derivatives along v would give, too, at the price of computing g again.
+  // gradient() that keeps what gradient_reverse needs: sum += d/dtheta sum_b (v . g)_b with v (like x) held fixed. First-order directional
+  // derivatives along v would give the same, but compute g again.
   virtual void gradient_forward(ConstTiles x, Tiles gradient) = 0;
   virtual void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) = 0;
-  virtual int highest_jet_order() const { return 0; }  // 0: it cannot be learnt so
+  virtual int highest_jet_order() const { return 0; }  // 0: it cannot be learnt by score matching
+  // Work memory for derivatives up to this order, and those of gradient_forward where `gradients`.
+  virtual void jet_work(Arrays, Index /*tiles*/, Index /*lanes*/, int /*order*/, bool /*gradients*/) const {}
 };
 
 // An energy whose parameters are learnt through jets along a direction v (docs/theory/score_matching.md).
@@ -145,10 +171,10 @@ class TrainableModel : public DifferentiableModel, public TrainableScore, public
   void directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) override { jet_reverse(x, {}, c1, c2, sum); }
   void gradient_forward(ConstTiles x, Tiles gradient) override { this->gradient(x, gradient); }
   void gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) override;
-  void energy_forward(ConstTiles x, TileScalars energy) override { jet_forward(x, {}, 0, energy, {}, {}); }
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override { jet_reverse(x, weight, {}, {}, sum); }
 
  private:
+  void energy_forward(ConstTiles x, TileScalars energy) override { jet_forward(x, {}, 0, energy, {}, {}); }
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override { jet_reverse(x, weight, {}, {}, sum); }
   TileScalarStorage ones_;
 };
 

@@ -14,9 +14,8 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-constexpr Index block = 1024;  // patterns whose scores are held at once
+constexpr Index block = 1024;  // number of patterns whose scores are in memory at once
 
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 Factor factor(ConstTiles x) { return {x.data(), static_cast<Index>(x.stride(1)), Form::plain, static_cast<Index>(x.stride(0))}; }
 
 template <class Body>
@@ -29,8 +28,8 @@ void for_strips(char const* name, ConstTiles x, Body const& body) {
       });
 }
 
-// A softmax whose terms come in blocks: scores become exp(score - highest), `weight` sums them, and where a block has a higher score than
-// those before, what they gave, y among it, is scaled down (Milakov and Gimelshein 2018).
+// A softmax over blocks of terms: scores become exp(score - highest), and `weight` is their sum. Where a block has a higher score than
+// those before, the earlier sums, y included, are scaled down (Milakov and Gimelshein 2018).
 struct OnlineSoftmax {
   Tiles scores, y;  // (tile, pattern of the block, lane), (tile, coordinate, lane)
   TileScalarStorage highest, weight;
@@ -75,9 +74,10 @@ deck::Schema modern_hopfield_schema() {
   return deck::schema<O>(
       "modern_hopfield", "continuous Hopfield network, E = -(1/beta) log sum_i exp(beta x_i . x) + x'x / 2 over its patterns x_i",
       {deck::key("dimension", &O::dimension, "number of coordinates d").required().at_least(1),
-       deck::key("patterns", &O::patterns, "random ones on a sphere, keyed by the seed; 0: the training items of [data]").at_least(0),
-       deck::key("beta", &O::beta, "how sharply patterns are told apart").above(0),
-       deck::key("radius", &O::radius, "of the sphere of random patterns; unset: sqrt(d - 1), or 1 where d = 1").above(0)});
+       deck::key("patterns", &O::patterns, "number of random patterns on a sphere, set by the run's seed; 0: the training items of [data]")
+           .at_least(0),
+       deck::key("beta", &O::beta, "inverse temperature beta: the larger, the more sharply patterns are told apart").above(0),
+       deck::key("radius", &O::radius, "radius of the sphere of random patterns; left out: sqrt(d - 1), or 1 where d = 1").above(0)});
 }
 
 Vector patterns_on_sphere(Index d, Index patterns, double radius, random::Key key) {
@@ -102,33 +102,37 @@ Vector patterns_on_sphere(Index d, Index patterns, double radius, random::Key ke
   return out;
 }
 
-std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const& o, random::Key key) {
+std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const& o, random::Key key, Arrays arrays) {
   auto network = std::make_unique<ModernHopfield>(o.dimension, o.beta);
   double const natural = o.dimension > 1 ? std::sqrt(static_cast<double>(o.dimension - 1)) : 1;
-  if (o.patterns > 0) network->remember(patterns_on_sphere(o.dimension, o.patterns, o.radius > 0 ? o.radius : natural, key));
+  if (!arrays.makes()) network->expect(o.patterns, arrays);
+  else if (o.patterns > 0) network->remember(patterns_on_sphere(o.dimension, o.patterns, o.radius > 0 ? o.radius : natural, key));
   return network;
+}
+
+void ModernHopfield::expect(Index patterns, Arrays arrays) {
+  patterns_ = patterns;
+  memory_ = arrays.make<Vector>("patterns", patterns * dimension_);
 }
 
 void ModernHopfield::remember(std::vector<double> const& points) {
   require_all(!points.empty() && static_cast<Index>(points.size()) % dimension_ == 0, ExitCode::usage,
-              "a network of dimension {} was shown patterns of {} numbers in all; set model.dimension to that of the data", dimension_,
+              "a network of dimension {} was given patterns of {} numbers in all; set model.dimension to that of the data", dimension_,
               points.size());
   remember(to_device(points, "patterns"));
 }
 
-void ModernHopfield::reserve(Index tiles, Index lanes) {
-  require_all(patterns() > 0, ExitCode::usage,
+void ModernHopfield::work(Arrays arrays, Index tiles, Index lanes) const {
+  require_all(patterns_ > 0, ExitCode::usage,
               "model.patterns = 0 is for the training items of [data], and the deck has none; add it, or a number of random patterns");
-  Index const pitch = round_up(lanes, pitch_quantum);
-  scores_ = TileStorage("scores of patterns", tiles, std::min(block, patterns()), pitch);
-  highest_ = TileScalarStorage("highest scores", tiles, pitch), weight_ = TileScalarStorage("sums of weights", tiles, pitch);
-}
-
-std::size_t ModernHopfield::work_bytes(Index tiles, Index lanes) const {
-  return sizeof(Real) * static_cast<std::size_t>(tiles * (std::min(block, patterns()) + 2) * round_up(lanes, pitch_quantum));
+  DifferentiableModel::work(arrays, tiles, lanes);
+  arrays.grow(scores_, "scores of patterns", tiles, std::min(block, patterns_), pitch_of(lanes));
+  arrays.grow(highest_, "highest scores", tiles, pitch_of(lanes));
+  arrays.grow(weight_, "sums of weights", tiles, pitch_of(lanes));
 }
 
 void ModernHopfield::update(ConstTiles x, double beta, Tiles y) const {
+  reserve_for(x);
   Index const tiles = extent(x, 0), lanes = extent(x, 2), d = dimension_, pitch = static_cast<Index>(y.stride(1));
   auto const tile = std::pair(Index{0}, tiles), lane = std::pair(Index{0}, lanes);
   for (Index first = 0; first < patterns(); first += block) {

@@ -16,7 +16,6 @@ namespace partita {
 namespace {
 
 layer::Extent extent_of(ConstTiles const& t) { return {static_cast<Index>(t.extent(0)), static_cast<Index>(t.extent(2)), 0}; }
-constexpr Index pitch_of(Index lanes) { return round_up(lanes, pitch_quantum); }
 
 // Rows first, first + 1, ... of every tile.
 template <class View>
@@ -37,9 +36,9 @@ Index latent_dimension_of(NiceOptions const& o) {
   return latent;
 }
 
-// Outputs of the network of P^: M, log-diagonal of A, and what lies below it.
+// Number of outputs of the network of P^: M, the log-diagonal of A and, for a full A, the entries below the diagonal.
 Index conditional_outputs(Index y, bool full) { return 2 * y + (full ? y * (y - 1) / 2 : 0); }
-// A_ij, j < i, among these outputs.
+// Index of A_ij, j < i, among these outputs.
 KOKKOS_INLINE_FUNCTION Index below_diagonal(Index y, Index i, Index j) { return 2 * y + i * (i - 1) / 2 + j; }
 
 std::optional<Mlp> conditional_network(NiceOptions const& o) {
@@ -51,7 +50,7 @@ std::optional<Mlp> conditional_network(NiceOptions const& o) {
   return Mlp(widths, activation_named(o.activation));
 }
 
-// L and U of a matrix that holds L below the diagonal, U above it and log|U_ii| on it.
+// L and U from a matrix with L below the diagonal, U above it and log|U_ii| on it.
 Matrix lower_of(Matrix const& packed) {
   Matrix l = identity(packed.rows);
   for (Index i = 0; i < packed.rows; i++)
@@ -77,19 +76,25 @@ deck::Schema nice_schema() {
   using O = NiceOptions;
   return deck::schema<O>(
       "nice", "flow of additive couplings, x = S F(z) with z ~ N(0, I), trained to sample the [target]",
-      {deck::key("dimension", &O::dimension, "d, of x: that of the target").required().at_least(1),
+      {deck::key("dimension", &O::dimension, "number d of coordinates of x, that of the target").required().at_least(1),
        deck::key("latent_dimension", &O::latent_dimension,
-                 "D, of z; beyond d the rest y of (x, y) = S F(z) has a learnt P(y|x) = N(M(x), Sigma(x)); left out: d")
+                 "number D of coordinates of z; with D > d there are D - d auxiliary ones, (x, y) = S F(z), with a learnt law P(y|x) = "
+                 "N(M(x), Sigma(x)); left out: d")
            .at_least(1),
-       deck::key("couplings", &O::couplings, "layers x_B <- x_B + N(x_A)").at_least(0),
-       deck::key("hidden", &O::hidden, "hidden widths of every network").at_least(1),
-       deck::key("activation", &O::activation, "of the networks").one_of({"silu", "softplus", "tanh", "gelu"}),
-       deck::key("masks", &O::masks, "A and B: even and odd coordinates by turns, or a random half and its complement by turns")
+       deck::key("couplings", &O::couplings, "number of coupling layers x_B <- x_B + N(x_A), N a network").at_least(0),
+       deck::key("hidden", &O::hidden, "widths of the hidden layers of every network").at_least(1),
+       deck::key("activation", &O::activation, "activation function of the networks").one_of({"silu", "softplus", "tanh", "gelu"}),
+       deck::key("masks", &O::masks,
+                 "coordinates A and B of the coupling layers: alternating, even and odd ones by turns; random, a random half and its "
+                 "complement by turns")
            .one_of({"alternating", "random"}),
-       deck::key("mask_seed", &O::mask_seed, "of random masks; it belongs to the learnt parameters").at_least(0),
-       deck::key("scale", &O::scale, "S: positive diagonal, lu = L U with positive diagonal, or any matrix")
+       deck::key("mask_seed", &O::mask_seed, "masks = \"random\": their seed; learnt parameters need the seed that they were learnt with")
+           .at_least(0),
+       deck::key("scale", &O::scale,
+                 "form of the matrix S: diagonal, with positive entries; lu, L U with positive diagonals; dense, any matrix")
            .one_of({"diagonal", "lu", "dense"}),
-       deck::key("covariance", &O::covariance, "Sigma(x) of y given x: diagonal, or full by the Cholesky factor of its inverse")
+       deck::key("covariance", &O::covariance,
+                 "form of the covariance Sigma(x) of y given x: diagonal; cholesky, full, by the Cholesky factor of its inverse")
            .one_of({"diagonal", "cholesky"})});
 }
 
@@ -98,19 +103,19 @@ Sizes Nice::sizes(NiceOptions const& o) {
   return {o.dimension, o.dimension};
 }
 
-Nice::Nice(NiceOptions const& o)
+Nice::Nice(NiceOptions const& o, Arrays arrays)
     : dimension_(o.dimension),
       couplings_(latent_dimension_of(o), o.couplings, o.hidden, activation_named(o.activation),
-                 o.masks == "random" ? Masks::random : Masks::alternating, static_cast<std::uint64_t>(o.mask_seed)),
+                 o.masks == "random" ? Masks::random : Masks::alternating, static_cast<std::uint64_t>(o.mask_seed), arrays),
       conditional_(conditional_network(o)),
       full_covariance_(o.covariance == "cholesky"),
       scale_(o.scale == "diagonal" ? Scale::diagonal
              : o.scale == "lu"     ? Scale::lu
                                    : Scale::dense),
-      parameters_("nice parameters", static_cast<std::size_t>(scale_offset() + scale_size())),
-      factor_("S", static_cast<std::size_t>(scale_size())),
-      inverse_factor_("inverse of S", static_cast<std::size_t>(scale_size())) {
-  initialise([](Index) { return 0.; });
+      parameters_(arrays.make<Vector>("nice parameters", scale_offset() + scale_size())),
+      factor_(arrays.make<Vector>("S", scale_size())),
+      inverse_factor_(arrays.make<Vector>("inverse of S", scale_size())) {
+  if (arrays.makes()) initialise([](Index) { return 0.; });
 }
 
 void Nice::initialise(std::function<double(Index)> const& normal) {
@@ -167,8 +172,8 @@ void Nice::parameters_changed() {
   assign(inverse_factor_, inverted.inverse.values);
 }
 
-// For all tiles of a call, in this order: F(z); outputs of the network of P^, then their cotangents; A (y - M); its product with A';
-// dS/dx by the network; the network's tape; the couplings' tape.
+// Work memory for all tiles of a call, in this order: F(z); outputs of the network of P^, then their cotangents; A (y - M); its product
+// with A'; dS/dx by the network; the network's tape; the couplings' tape.
 struct Nice::Work {
   Index tiles, lanes;
   Tiles latent, outputs, whitened, pulled, input_gradient;
@@ -177,7 +182,7 @@ struct Nice::Work {
 
   Work(Nice& m, ConstTiles const& like) : tiles(static_cast<Index>(like.extent(0))), lanes(static_cast<Index>(like.extent(2))) {
     m.reserve(tiles, lanes);
-    next_ = m.work_.data();
+    next_ = m.activations_.data();
     latent = rows(m.latent_dimension());
     if (m.conditional_) {
       outputs = rows(m.conditional_->widths().back());
@@ -208,13 +213,8 @@ Index Nice::work_elements(Index lanes) const {
   return elements;
 }
 
-std::size_t Nice::work_bytes(Index tiles, Index lanes) const {
-  return static_cast<std::size_t>(tiles * work_elements(lanes)) * sizeof(Real);
-}
-
-void Nice::reserve(Index tiles, Index lanes) {
-  auto const wanted = static_cast<std::size_t>(tiles * work_elements(lanes));
-  if (work_.size() < wanted) work_ = Vector(Kokkos::view_alloc("flow activations", Kokkos::WithoutInitializing), wanted);
+void Nice::work(Arrays arrays, Index tiles, Index lanes) const {
+  arrays.grow_unset(activations_, "flow activations", tiles * work_elements(lanes));
 }
 
 // to = the diagonal or full matrix s, or its transpose, times from.

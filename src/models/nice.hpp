@@ -1,5 +1,5 @@
 // A NICE flow as a sampler: x = S F(z), z ~ N(0, I), F a stack of additive couplings, S an invertible matrix. With redundant latents,
-// D > d, (x, y) = S F(z) and a learnt P^(y|x) = N(y; M(x), Sigma(x)), so that
+// D > d, the flow is (x, y) = S F(z) and there is a learnt P^(y|x) = N(y; M(x), Sigma(x)), so that
 //     log w = -U(x) + log N(y; M(x), Sigma(x)) + log|det S| - log N(z; 0, I)
 // is the logarithm of an importance weight for any target exp(-U(x)); P^ is absent where D = d.
 #pragma once
@@ -32,11 +32,11 @@ deck::Schema nice_schema();
 // Tiles are (tile, D, lane), x their first d coordinates. One forward at a time: its work memory serves the reverse calls after it.
 class Nice : public Model {
  public:
-  // Starts as x = z, y ~ N(0, I) on its own. Failure(usage) where there is nothing to couple.
-  explicit Nice(NiceOptions const&);
+  // Initially x = z, and y ~ N(0, I) independently of x. Failure(usage) where there is nothing to couple.
+  explicit Nice(NiceOptions const&, Arrays = {});
   static Sizes sizes(NiceOptions const&);
   // Weights and biases of hidden layers from independent standard normals, normal(i) for entry i of the flat vector, scaled as in
-  // Mlp::initial_scale (few inputs want biases: without them all units bend at the origin); output layers zero, S = I.
+  // Mlp::initial_scale (with few inputs biases are needed: without them all units bend at the origin); output layers zero, S = I.
   void initialise(std::function<double(Index)> const& normal);
 
   Index dimension() const override { return dimension_; }
@@ -44,8 +44,7 @@ class Nice : public Model {
   Vector parameters() const override { return parameters_; }
   std::vector<ParameterBlock> parameter_blocks() const override;
   void parameters_changed() override;
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   double log_determinant() const { return log_determinant_; }  // log|det S|
   void forward(ConstTiles z, Tiles xy);
@@ -55,14 +54,15 @@ class Nice : public Model {
 
   // Derivatives of the sum over tiles and lanes of weight * conditional: in (x, y) added to `gradient`, in the parameters to `sum`.
   void reverse_conditional(ConstTiles xy, ConstTileScalars weight, Tiles gradient, Vector sum);
-  // From `gradient` in (x, y), which it may use up, to that in the parameters, added to `sum`; in S itself in place of "scale".
+  // From `gradient` in (x, y), which may be overwritten, to that in the parameters, added to `sum`; for "scale" the gradient is in S
+  // itself.
   void reverse(Tiles gradient, Vector sum);
-  // From such sums over all tiles to the gradient of what was summed - log|det S|.
+  // From such a sum over all tiles to the gradient of (the function summed) - log|det S|.
   void complete(Vector sum) const;
 
  private:
   enum class Scale { diagonal, lu, dense };
-  struct Work;                                                     // where a call's work memory is
+  struct Work;                                                     // layout of a call's work memory
   Index extra() const { return latent_dimension() - dimension_; }  // coordinates of y
   Index conditional_offset() const { return couplings_.parameter_count(); }
   Index scale_offset() const { return conditional_offset() + (conditional_ ? conditional_->parameter_count() : 0); }
@@ -80,7 +80,7 @@ class Nice : public Model {
   Vector parameters_;
   Vector factor_, inverse_factor_;  // S and S^-1: (D) where it is diagonal, (D, D) otherwise
   double log_determinant_ = 0;
-  Vector work_;
+  mutable Vector activations_;  // work memory
 };
 
 }  // namespace partita

@@ -13,11 +13,10 @@
 namespace partita {
 namespace {
 
-constexpr Index fewest_split_weights = 4096;  // below, splitting costs more than it gains
+constexpr Index fewest_split_weights = 4096;  // with fewer weights splitting costs more than it gains
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 Index stride(ConstTiles x, unsigned axis) { return static_cast<Index>(x.stride(axis)); }
 
 void store(LogWeights total, TileScalars energy, Index tiles, Index lanes) {
@@ -43,9 +42,9 @@ deck::Schema rbm_schema() {
   using O = RbmOptions;
   return deck::schema<O>(
       "rbm", "restricted Boltzmann machine, E = E_v(v) - s(v)'W h - b'h with binary hidden units, which are summed out",
-      {deck::key("visible", &O::visible, "visible units").required().at_least(1),
-       deck::key("hidden", &O::hidden, "hidden units, 0 or 1").required().at_least(1),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0),
+      {deck::key("visible", &O::visible, "number of visible units").required().at_least(1),
+       deck::key("hidden", &O::hidden, "number of hidden units, each 0 or 1").required().at_least(1),
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0),
        deck::key("visible_units", &O::visible_units,
                  "bernoulli: 0 or 1, E_v = -a'v, s(v) = v; gaussian: real numbers, E_v = sum (v_i - a_i)^2 / (2 s_i^2)")
            .one_of({"bernoulli", "gaussian"}),
@@ -53,31 +52,32 @@ deck::Schema rbm_schema() {
                  "gaussian units: \"A\", s(v)_i = v_i / s_i, or \"B\", s(v)_i = v_i / s_i^2; weights of A are those of B / s_i")
            .one_of({"A", "B"}),
        deck::key("standard_deviation", &O::standard_deviation,
-                 "gaussian units: s_i; where they are learnt, s_i at the start over the data's deviation")
+                 "gaussian units: standard deviation s_i; with learn_variance = true that at the start, in units of the data's standard "
+                 "deviation")
            .above(0),
-       deck::key("learn_variance", &O::learn_variance, "gaussian units: log s_i^2 are learnt, not only weights and biases"),
-       deck::key("least_deviation", &O::least_deviation, "gaussian units: learnt s_i stay above this").above(0)});
+       deck::key("learn_variance", &O::learn_variance, "gaussian units: whether the log variances log s_i^2 are learnt, too"),
+       deck::key("least_deviation", &O::least_deviation, "gaussian units: lower bound of learnt s_i").above(0)});
 }
 
 Sizes Rbm::sizes(RbmOptions const& o) {
   bool const of_gaussian = o.learn_variance || o.standard_deviation != RbmOptions{}.standard_deviation;
   require_all(o.visible_units == "gaussian" || !of_gaussian, ExitCode::usage,
-              "model.learn_variance and model.standard_deviation are for visible_units = \"gaussian\"; remove them, or set that");
+              "model.learn_variance and model.standard_deviation are for visible_units = \"gaussian\"; remove them, or set visible_units");
   return {o.visible, o.visible};
 }
 
-std::unique_ptr<Rbm> make_rbm(RbmOptions const& o) {
+std::unique_ptr<Rbm> make_rbm(RbmOptions const& o, Arrays arrays) {
   Rbm::sizes(o);
-  if (o.visible_units == "gaussian") return std::make_unique<GaussianRbm>(o);
-  return std::make_unique<Rbm>(o);
+  if (o.visible_units == "gaussian") return std::make_unique<GaussianRbm>(o, arrays);
+  return std::make_unique<Rbm>(o, arrays);
 }
 
-Rbm::Rbm(RbmOptions const& o, Vector storage)
+Rbm::Rbm(RbmOptions const& o, Vector parameters, Arrays arrays)
     : visible_(o.visible),
       hidden_(o.hidden),
       options_(o),
-      parameters_(storage.data() != nullptr ? storage : Vector("rbm parameters", parameter_count(o.visible, o.hidden))),
-      reference_("rbm reference", o.visible),
+      parameters_(parameters),
+      reference_(arrays.make<Vector>("rbm reference", o.visible)),
       by_unit_products_(unit_products_available() && o.visible * o.hidden >= fewest_split_weights) {}
 
 void Rbm::initialise(std::function<double(Index)> const& normal) {
@@ -93,28 +93,28 @@ std::vector<ParameterBlock> Rbm::parameter_blocks() const {
           {"hidden_bias", {hidden_}, visible_ * hidden_ + visible_}};
 }
 
-Tiles Rbm::work(TileStorage& storage, Index rows, ConstTiles like) {
-  Index const tiles = extent(like, 0), lanes = extent(like, 2), pitch = round_up(lanes, pitch_quantum);
-  if (static_cast<Index>(storage.extent(0)) < tiles || static_cast<Index>(storage.extent(2)) < pitch)
-    storage = TileStorage("units of an rbm", tiles, rows, pitch);
-  return Kokkos::subview(storage, std::pair(Index{0}, tiles), Kokkos::ALL, std::pair(Index{0}, lanes));
+void Rbm::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  arrays.grow(hidden_work_, "hidden units of an rbm", tiles, hidden_, pitch_of(lanes));
+  arrays.grow(visible_work_, "visible units of an rbm", tiles, visible_, pitch_of(lanes));
+  arrays.grow(energy_work_, "energies of an rbm", tiles, pitch_of(lanes));
+  if (!by_unit_products_) return;
+  upwards_.matrix.reserve(arrays, hidden_, visible_);
+  downwards_.matrix.reserve(arrays, visible_, hidden_);
 }
 
+Tiles Rbm::hidden_work(ConstTiles like) const {
+  reserve_for(like);
+  return leading(hidden_work_, extent(like, 0), hidden_, extent(like, 2));
+}
+Tiles Rbm::visible_work(ConstTiles like) const {
+  reserve_for(like);
+  return leading(visible_work_, extent(like, 0), visible_, extent(like, 2));
+}
 LogWeights Rbm::energy_work(ConstTiles like) const {
-  if (energy_work_.extent(0) < like.extent(0) || energy_work_.extent(1) < like.extent(2))
-    energy_work_ = LogWeights("energies of an rbm", like.extent(0), like.extent(2));
+  reserve_for(like);
   Kokkos::deep_copy(energy_work_, 0.);
   return energy_work_;
-}
-
-void Rbm::reserve(Index tiles, Index lanes) {
-  TileStorage const shape("shape", tiles, 1, round_up(lanes, pitch_quantum));
-  hidden_work(shape), visible_work(shape), energy_work(shape);
-}
-
-std::size_t Rbm::work_bytes(Index tiles, Index lanes) const {
-  return static_cast<std::size_t>(tiles * round_up(lanes, pitch_quantum)) *
-         (sizeof(Real) * static_cast<std::size_t>(visible_ + hidden_) + sizeof(double));
 }
 
 void Rbm::multiply(Factor weights, Split& split, Index rows, ConstTiles x, Tiles field) const {
@@ -233,8 +233,9 @@ void Rbm::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_we
   draw_visible(hidden, x, to);
 }
 
-std::unique_ptr<GibbsModel> Rbm::copy() const {
-  auto other = make_rbm(options_);
+std::unique_ptr<GibbsModel> Rbm::copy(Arrays arrays) const {
+  auto other = make_rbm(options_, arrays);
+  if (!arrays.makes()) return other;
   Kokkos::deep_copy(other->parameters(), parameters_);
   other->parameters_changed();
   return other;
@@ -322,7 +323,7 @@ void Rbm::centre(Vector gradient, ConstVector offsets) const {
   auto const mu = offsets;
   Vector const w = Kokkos::subview(g, std::pair(Index{0}, d * f)), a = Kokkos::subview(g, std::pair(d * f, d * f + d)),
                b = Kokkos::subview(g, std::pair(d * f + d, d * f + d + f));
-  // dW - mu db' - da lambda', with the biases' gradients as they are; each row also finds what its visible bias loses.
+  // dW - mu db' - da lambda', with the biases' gradients before centring; each row also computes the correction of its visible bias.
   Vector const visible("centred visible bias", d);
   Kokkos::parallel_for(
       "partita::centre_weights", Range(0, d), KOKKOS_LAMBDA(Index i) {
@@ -342,6 +343,7 @@ void Rbm::centre(Vector gradient, ConstVector offsets) const {
       "partita::centre_hidden_bias", Range(0, f), KOKKOS_LAMBDA(Index j) { b(j) -= lost(j); });
 }
 
+// Restricted machines, for each kind of visible units.
 ModelEntry rbm_model() {
   return {{rbm_schema(),
            [](deck::Block const& b, random::Key key, Arrays arrays) {

@@ -1,8 +1,8 @@
 // Restricted Boltzmann machines: visible units v, binary hidden units h, no connections inside a layer. Chains hold v alone; h is summed
 // out.
 //   E(v, h) = E_v(v) - s(v)'W h - b'h,   p(h_j = 1 | v) = sigmoid(b_j + (W's(v))_j),   F(v) = E_v(v) - sum_j softplus(b_j + (W's(v))_j)
-// Bernoulli: v in {0, 1}^D, E_v = -a'v, s(v) = v, p(v_i = 1 | h) = sigmoid(a_i + (W h)_i) (Smolensky 1986; Hinton 2002). What other visible
-// units change is virtual here: gaussian_rbm.hpp.
+// Bernoulli: v in {0, 1}^D, E_v = -a'v, s(v) = v, p(v_i = 1 | h) = sigmoid(a_i + (W h)_i) (Smolensky 1986; Hinton 2002). Functions that
+// differ for other visible units are virtual: gaussian_rbm.hpp.
 //
 // The path to the reference (Salakhutdinov and Murray 2008): -log p*_beta = (1 - beta) E_0 + beta E_v - sum_j softplus(beta (b_j + ...)).
 #pragma once
@@ -19,7 +19,7 @@ struct RbmOptions {
   Index hidden = 0;
   double initial_scale = 0.01;
   std::string visible_units = "bernoulli";
-  // Of Gaussian units.
+  // For Gaussian units.
   std::string parametrisation = "B";
   double standard_deviation = 1;
   bool learn_variance = false;
@@ -28,11 +28,13 @@ struct RbmOptions {
 deck::Schema rbm_schema();
 
 // Parameter blocks "weight" (visible, hidden), "visible_bias", "hidden_bias", then those of the visible units' kind.
-// Work memory holds the hidden units of the tiles in flight: one tile on a CPU, all of them on a GPU.
+// Work memory holds the hidden units of the tiles that are being processed: one tile on a CPU, all of them on a GPU.
 class Rbm : public BoltzmannModel {
  public:
-  // Parameters live in `storage` where it is given: part of a larger model's, of parameter_count() numbers, or those and more.
-  explicit Rbm(RbmOptions const&, Vector storage = {});
+  explicit Rbm(RbmOptions const& o, Arrays arrays = {})
+      : Rbm(o, arrays.make<Vector>("rbm parameters", parameter_count(o.visible, o.hidden)), arrays) {}
+  // The parameters are stored in at least parameter_count() numbers, for example in part of those of a larger model.
+  Rbm(RbmOptions const&, Vector parameters, Arrays = {});
   static Sizes sizes(RbmOptions const&);  // of both kinds of visible units; Failure(usage) for options that make no model
   static Index parameter_count(Index visible, Index hidden) { return visible * hidden + visible + hidden; }
   // W from independent standard normals, normal(i) for entry i, times initial_scale; biases zero.
@@ -47,19 +49,16 @@ class Rbm : public BoltzmannModel {
   Vector visible_bias() const { return part(visible_ * hidden_, visible_); }
   Vector hidden_bias() const { return part(visible_ * hidden_ + visible_, hidden_); }
 
-  void reserve(Index tiles, Index lanes) override;
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   void sweep(Tiles x, Sweep const&) const override;
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   void anneal(Tiles x, double beta_before, Sweep const&, LogWeights) const override;  // one product for the weights and the sweep
   std::vector<double> unit_values() const override { return {0, 1}; }
-  std::unique_ptr<GibbsModel> copy() const override;
+  std::unique_ptr<GibbsModel> copy(Arrays = {}) const override;
   void set_reference(UnitMoments const&) override;
   double log_z_reference() const override;
 
-  void energy_forward(ConstTiles x, TileScalars energy) override;
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Index unit_count() const override { return visible_ + hidden_; }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
   void centre(Vector gradient, ConstVector offsets) const override;
@@ -70,14 +69,14 @@ class Rbm : public BoltzmannModel {
   // One layer given the other, drawn as a sweep draws it; `hidden` is (tile, hidden units, lane).
   void draw_hidden(ConstTiles visible, Tiles hidden, Sweep const&) const;
   void draw_visible(ConstTiles hidden, Tiles visible, Sweep const&) const;
-  // -log sum_v exp(-E(v, h)), (tile, lane): what the hidden units are left with when the visible ones are summed out.
+  // -log sum_v exp(-E(v, h)), (tile, lane): the free energy of the hidden units, with the visible ones summed out.
   void hidden_energy(ConstTiles hidden, TileScalars energy) const;
   // W's(v) and W h, without biases.
   void hidden_field(ConstTiles visible, Tiles field) const;
   void visible_field(ConstTiles hidden, Tiles field) const;
 
  protected:
-  // s(v) as it enters the products; the visible units themselves where they enter as they are.
+  // s(v); v itself where s is the identity.
   virtual ConstTiles scaled(ConstTiles v) const { return v; }
   // v given W h under p_beta.
   virtual void draw_visible_units(Tiles v, ConstTiles field, Sweep const&) const;
@@ -88,15 +87,14 @@ class Rbm : public BoltzmannModel {
   // sum += d/dtheta sum_b weight_b E(v_b) for the visible units' own parameters; `hidden` is p(h_j = 1 | v_b) times -weight_b.
   virtual void visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles hidden, Vector sum) const;
 
-  // Fields before, p(h_j = 1 | v) after.
+  // Replaces the fields of the hidden units by p(h_j = 1 | v).
   void hidden_means(Tiles hidden) const;
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
   ConstVector reference() const { return has_reference_ ? reference_ : visible_bias(); }
-  // Work memory for tiles like these, grown where it is too small.
-  Tiles hidden_work(ConstTiles like) const { return work(hidden_work_, hidden_, like); }
-  Tiles visible_work(ConstTiles like) const { return work(visible_work_, visible_, like); }
+  // Work memory for tiles like these.
+  Tiles hidden_work(ConstTiles like) const;
+  Tiles visible_work(ConstTiles like) const;
   LogWeights energy_work(ConstTiles like) const;  // zeros
-  static Tiles work(TileStorage& storage, Index rows, ConstTiles like);
 
   Index visible_, hidden_;
   RbmOptions options_;
@@ -104,12 +102,14 @@ class Rbm : public BoltzmannModel {
   bool has_reference_ = false;
 
  private:
-  // hidden: fields before, units after.
+  void energy_forward(ConstTiles x, TileScalars energy) override;
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
+  // Replaces the fields of the hidden units by draws.
   void draw_hidden_units(Tiles hidden, Sweep const&) const;
-  // field = op(weights) x of each tile; units in x are multiplied by the matrix unit, where there is one.
+  // field = op(weights) x of each tile; where x is units, by the processor's matrix unit, if it has one.
   struct Split {
     SplitMatrix matrix;
-    bool current = false;  // it has the weights as they are
+    bool current = false;  // whether it holds the present weights
   };
   void multiply(Factor weights, Split&, Index rows, ConstTiles x, Tiles field) const;
   // sum (visible, hidden) += v h' of a tile.
@@ -121,6 +121,6 @@ class Rbm : public BoltzmannModel {
 };
 
 // The machine with the visible units of the options.
-std::unique_ptr<Rbm> make_rbm(RbmOptions const&);
+std::unique_ptr<Rbm> make_rbm(RbmOptions const&, Arrays = {});
 
 }  // namespace partita

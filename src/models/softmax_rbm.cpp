@@ -14,10 +14,8 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// Hidden units that one kernel instance computes: on a CPU all in vectors, on a GPU one, neighbouring threads neighbouring ones.
+// Hidden units that one kernel instance computes: on a CPU all, in vectors; on a GPU one, with neighbouring units in neighbouring threads.
 constexpr Index hidden_block = runs_on_host ? Index{1} << 20 : 1;
-
-Index extent(ConstTiles x, unsigned axis) { return static_cast<Index>(x.extent(axis)); }
 
 struct Block {
   Index first, end;
@@ -36,7 +34,7 @@ KOKKOS_FORCEINLINE_FUNCTION Real dot(Real const* a, Real const* b, Index n) {
   return sum;
 }
 
-// visit(lane, level) for the rated ones of neighbouring lanes of an item; most groups of lanes have none.
+// Calls visit(lane, level) for the lanes of a group of neighbours that have rated an item; in most groups there are none.
 template <class Visit>
 KOKKOS_FORCEINLINE_FUNCTION void for_rated(Real const* x, Index begin, Index end, Visit const& visit) {
   for (Index first = begin; first < end; first += lane_quantum) {
@@ -49,7 +47,7 @@ KOKKOS_FORCEINLINE_FUNCTION void for_rated(Real const* x, Index begin, Index end
   }
 }
 
-// Where nobody has rated, there is no gradient to divide.
+// 1 / count; 0 where nobody has rated the item, and there is no gradient to divide.
 KOKKOS_FORCEINLINE_FUNCTION Real inverse(Real count) { return count > Real(0) ? 1 / count : Real(0); }
 
 }  // namespace
@@ -57,22 +55,24 @@ KOKKOS_FORCEINLINE_FUNCTION Real inverse(Real count) { return count > Real(0) ? 
 deck::Schema softmax_rbm_schema() {
   using O = SoftmaxRbmOptions;
   return deck::schema<O>(
-      "softmax_rbm", "restricted Boltzmann machine of ratings: softmax visible units, of which those not rated do not enter",
-      {deck::key("items", &O::items, "items that can be rated, the visible units").required().at_least(1),
-       deck::key("levels", &O::levels, "K, levels of a rating").at_least(2).at_most(SoftmaxRbm::most_levels),
-       deck::key("hidden", &O::hidden, "hidden units, 0 or 1").required().at_least(1),
-       deck::key("shared_weights", &O::shared_weights, "weights U_ik = W_ik + S_k with a part S that all items share; false: S = 0"),
+      "softmax_rbm", "restricted Boltzmann machine of ratings: softmax visible units, where items that a user has not rated are left out",
+      {deck::key("items", &O::items, "number of items that can be rated, the visible units").required().at_least(1),
+       deck::key("levels", &O::levels, "number K of levels of a rating").at_least(2).at_most(SoftmaxRbm::most_levels),
+       deck::key("hidden", &O::hidden, "number of hidden units, each 0 or 1").required().at_least(1),
+       deck::key("shared_weights", &O::shared_weights,
+                 "whether the weights U_ik = W_ik + S_k have a part S that all items share; false: S = 0"),
        deck::key("smoothing", &O::smoothing,
-                 "ratings with the frequencies of all items that each item's own are given before its biases start at their logarithms")
+                 "biases start at the logarithms of the frequencies of each item's ratings, to which so many ratings with the frequencies "
+                 "over all items are added")
            .above(0),
        deck::key("count_offset", &O::count_offset,
-                 "an item's gradient is divided by the share of users who rated it plus this; 0: by its own count alone, large: rare items "
-                 "learn slowly")
+                 "an item's gradient is divided by the fraction of users who rated it plus this number; 0: all items learn equally fast; "
+                 "the larger, the more slowly rarely rated items learn")
            .at_least(0),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the weights at the start").at_least(0)});
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
 }
 
-SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o)
+SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o, Arrays arrays)
     : items_(o.items),
       levels_(o.levels),
       hidden_(o.hidden),
@@ -80,7 +80,7 @@ SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o)
       smoothing_(o.smoothing),
       count_offset_(o.count_offset),
       initial_scale_(o.initial_scale),
-      parameters_("softmax_rbm parameters", hidden_at() + o.hidden) {}
+      parameters_(arrays.make<Vector>("softmax_rbm parameters", hidden_at() + o.hidden)) {}
 
 void SoftmaxRbm::initialise(std::function<double(Index)> const& normal) {
   auto const draw = [&](Vector to, Index first) {
@@ -112,21 +112,17 @@ std::vector<ParameterBlock> SoftmaxRbm::parameter_blocks() const {
           {"hidden_bias", {hidden_}, hidden_at()}};
 }
 
-void SoftmaxRbm::grow(Index tiles, Index lanes) const {
-  if (static_cast<Index>(field_.extent(0)) >= tiles && static_cast<Index>(field_.extent(1)) >= lanes) return;
-  field_ = LaneRows("hidden units", tiles, lanes, hidden_);
-  counts_ = LaneRows("levels", tiles, lanes, levels_);
-  bias_ = LogWeights("visible energies", tiles, lanes);
-}
-
-std::size_t SoftmaxRbm::work_bytes(Index tiles, Index lanes) const {
-  return static_cast<std::size_t>(tiles * lanes) * (sizeof(Real) * static_cast<std::size_t>(hidden_ + levels_) + sizeof(double));
+void SoftmaxRbm::work(Arrays arrays, Index tiles, Index lanes) const {
+  EnergyModel::work(arrays, tiles, lanes);
+  arrays.grow(field_, "hidden units of a softmax_rbm", tiles, lanes, hidden_);
+  arrays.grow(counts_, "levels", tiles, lanes, levels_);
+  arrays.grow(bias_, "visible energies", tiles, lanes);
 }
 
 void SoftmaxRbm::gather(ConstTiles x, Collect what) const {
   Index const tiles = extent(x, 0), lanes = extent(x, 2), items = items_, levels = levels_, hidden = hidden_,
               strips = divide_up(lanes, strip_lanes), blocks = divide_up(hidden, hidden_block);
-  grow(tiles, lanes);
+  reserve(tiles, lanes);
   auto const field = field_, counts = counts_;
   auto const bias = bias_;
   ConstVector const w = weight(), s = shared_weight(), a = visible_bias(), b = hidden_bias();
@@ -231,7 +227,7 @@ void SoftmaxRbm::path_energy(ConstTiles x, double at, TileScalars energy) const 
 
 double SoftmaxRbm::log_z_reference() const {
   fail(ExitCode::usage,
-       "the normalisation of model.type = \"softmax_rbm\" is another one for each choice of rated items; compare predictions of held-out "
+       "the normalisation of model.type = \"softmax_rbm\" differs for each choice of rated items; compare predictions of held-out "
        "ratings instead (estimator.type = \"ratings\")",
        FailedOn::all_ranks);
 }
@@ -265,7 +261,7 @@ void SoftmaxRbm::energy_reverse(ConstTiles x, ConstTileScalars weight_of, Vector
             if (block.first == 0) sum(bias + i * levels + k) -= weight;
           });
       });
-  // Level k of S has as many ratings as counts say; the row after them is b, with one for each user.
+  // In the gradient of S a user counts for level k as often as he has rated with it; the row after the levels is b, where each counts once.
   bool const learns = shared_;
   Kokkos::parallel_for(
       "partita::shared_gradient", Range(0, (levels + 1) * blocks), KOKKOS_LAMBDA(Index n) {
@@ -299,7 +295,7 @@ void SoftmaxRbm::add_unit_means(ConstTiles x, ConstTileScalars weight_of, Vector
 
 void SoftmaxRbm::centre(Vector, ConstVector) const {
   fail(ExitCode::usage,
-       "objective.centred needs units that all items of the data show, and model.type = \"softmax_rbm\" is of units that are missing; set "
+       "objective.centred needs data without missing units, and in model.type = \"softmax_rbm\" unrated items are missing; set "
        "it to false",
        FailedOn::all_ranks);
 }
@@ -307,7 +303,7 @@ void SoftmaxRbm::centre(Vector, ConstVector) const {
 void SoftmaxRbm::rescale(Vector gradient, ConstVector unit_means) const {
   Index const items = items_, levels = levels_, hidden = hidden_, shared = shared_at(), bias = bias_at();
   Real const offset = static_cast<Real>(count_offset_);
-  Real ratings = 0;  // of a user
+  Real ratings = 0;  // mean number per user
   Kokkos::parallel_reduce(
       "partita::ratings_a_user", Range(0, items), KOKKOS_LAMBDA(Index i, Real & sum) { sum += unit_means(i); }, ratings);
   Kokkos::parallel_for(

@@ -1,9 +1,9 @@
 // A restricted Boltzmann machine for ratings (Salakhutdinov, Mnih, Hinton, ICML 2007): visible unit i is item i, x its level 1 ... K, or 0
-// where it is not rated. Such items do not enter: each user has a machine of the own rated items, and all of them share weights and biases.
+// where it is not rated. Unrated items do not enter: each user has a machine of the items rated by him, and all share weights and biases.
 //   E(V, h) = -sum_{rated i} (a_{i,k_i} + sum_j U_{i,k_i,j} h_j) - b'h,   U_ikj = W_ikj + S_kj
 //   p(h_j = 1 | V) = sigmoid(b_j + sum_{rated i} U_{i,k_i,j}),   p(v_i = k | h) = softmax_k(a_ik + U_ik h)
-// W (items, K, hidden), a (items, K) and b (hidden) are those of the paper. S (K, hidden) is what all items have in common (a generous
-// user, say), which items with few ratings could not learn each for itself; with it W is what an item differs by, and may be held small.
+// W (items, K, hidden), a (items, K) and b (hidden) are those of the paper. S (K, hidden) is common to all items (for example, how generous
+// a user is), which items with few ratings could not learn separately. W is then the difference of an item, and may be kept small.
 //
 // Chains hold V alone; h is summed out. E_0 of the path is -sum_{rated i} a_{i,k_i}, whatever the reference.
 #pragma once
@@ -27,7 +27,7 @@ deck::Schema softmax_rbm_schema();
 class SoftmaxRbm : public BoltzmannModel {
  public:
   static constexpr Index most_levels = 64;
-  explicit SoftmaxRbm(SoftmaxRbmOptions const&);
+  explicit SoftmaxRbm(SoftmaxRbmOptions const&, Arrays = {});
   static Sizes sizes(SoftmaxRbmOptions const& o) { return {o.items, o.items}; }
   // W and S from independent standard normals, normal(i) for entry i, times initial_scale; biases zero.
   void initialise(std::function<double(Index)> const& normal);
@@ -45,34 +45,32 @@ class SoftmaxRbm : public BoltzmannModel {
   Vector visible_bias() const { return part(bias_at(), items_ * levels_); }
   Vector hidden_bias() const { return part(hidden_at(), hidden_); }
 
-  void reserve(Index tiles, Index lanes) override { grow(tiles, lanes); }
-  std::size_t work_bytes(Index tiles, Index lanes) const override;
+  void work(Arrays, Index tiles, Index lanes) const override;
 
   void sweep(Tiles x, Sweep const&) const override;  // units that are not rated stay so
   void path_energy(ConstTiles x, double beta, TileScalars energy) const override;
   void set_reference(UnitMoments const&) override {}
-  double log_z_reference() const override;  // Failure(usage): it is another one for each choice of rated items
+  double log_z_reference() const override;  // Failure(usage): it differs for each choice of rated items
 
-  void energy_forward(ConstTiles x, TileScalars energy) override;
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
-  // The means of a visible unit: whether it is rated.
+  // The mean of a visible unit is whether its item is rated.
   Index unit_count() const override { return items_ + hidden_; }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
   void centre(Vector gradient, ConstVector offsets) const override;  // Failure(usage): units are missing
-  // Item by item, a gradient for W and a is divided by the share of the minibatch's users who rated the item, plus count_offset; that for S
-  // by the number of ratings a user.
+  // Divides the gradients of W and a, item by item, by the share of the minibatch's users who rated the item plus count_offset, and that of
+  // S by the mean number of ratings per user.
   void rescale(Vector gradient, ConstVector unit_means) const override;
   std::vector<ParameterRange> weights() const override { return {{0, items_ * levels_ * hidden_}}; }
   ParameterRange hidden_biases() const override { return {hidden_at(), hidden_}; }
   void start_from(UnitMoments const&) override {}  // moments of codes do not tell the frequencies of levels: see start_from_counts
 
  private:
+  void energy_forward(ConstTiles x, TileScalars energy) override;
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Index shared_at() const { return items_ * levels_ * hidden_; }
   Index bias_at() const { return shared_at() + levels_ * hidden_; }
   Index hidden_at() const { return bias_at() + items_ * levels_; }
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
-  void grow(Index tiles, Index lanes) const;  // work memory where it is too small
-  // field_ = b_j + sum_rated U, and where wanted bias_ and counts_, of x.
+  // Computes field_ = b_j + sum_rated U of x and, for Collect::all, bias_ and counts_.
   enum class Collect { field, all };
   void gather(ConstTiles x, Collect) const;
   void draw_hidden(Index tiles, Index lanes, Sweep const&) const;
@@ -82,8 +80,8 @@ class SoftmaxRbm : public BoltzmannModel {
   bool shared_;
   double smoothing_, count_offset_, initial_scale_;
   Vector parameters_;
-  // Lane by lane, so that the units of a lane lie side by side: (tile, lane, hidden), fields first, then units or their means; (tile, lane,
-  // level): how many items have it, or S h; (tile, lane): sum of a_{i,k_i}.
+  // Stored lane by lane, so that the units of a lane are contiguous: (tile, lane, hidden), fields, then units or their means; (tile, lane,
+  // level): number of items with this level, or S h; (tile, lane): sum of a_{i,k_i}.
   using LaneRows = Kokkos::View<Real***, Kokkos::LayoutRight, DeviceMemory>;
   mutable LaneRows field_, counts_;
   mutable LogWeights bias_;
@@ -96,7 +94,7 @@ class LevelPredictor {
   explicit LevelPredictor(SoftmaxRbm const&);
   // b_j + sum_rated U of a user's codes (items).
   std::vector<Real> field(std::vector<double> const& codes) const;
-  // (levels), of an item that is not among those rated.
+  // Probabilities (levels) of an item that is not among those rated.
   std::vector<double> probabilities(std::vector<Real> const& field, Index item) const;
 
  private:

@@ -1,17 +1,17 @@
-// Kernels over units: the lanes of a strip for four neighbouring units draw from one call of the generator.
+// Kernels over units: for each lane of a strip, four neighbouring units draw from one call of the random number generator.
 #pragma once
 #include "core/strip.hpp"
 #include "models/gibbs_model.hpp"
 
 namespace partita {
 
-// The value of a unit that is held where keep = 1, a new one where it is 0: as a number, for with a condition a loop over lanes is no
-// vector code.
+// `value` where keep = 1 (the unit is held), `drawn` where keep = 0. Computed without a condition, since a branch would stop vectorisation
+// over lanes.
 KOKKOS_FORCEINLINE_FUNCTION Real kept_or_drawn(Real keep, Real value, Real drawn) { return std::fma(keep, value, (1 - keep) * drawn); }
 
-// draw(tile, first, count, lanes, words) for each four neighbouring units first .. first + count - 1 and each strip of lanes
-// [lanes.begin, lanes.end), with their random words. The draws are numbered from first_unit, a multiple of 4, so that several calls of a
-// sweep share none.
+// Calls draw(tile, first, count, lanes, words) for each group of up to four units first .. first + count - 1 and each strip of lanes
+// [lanes.begin, lanes.end), with their random words. The draws are numbered from first_unit, a multiple of 4, so that several calls in one
+// sweep use different random numbers.
 struct LaneRange {
   Index begin, end;
 };
@@ -33,7 +33,7 @@ void draw_by_fours(char const* name, Index tiles, Index units, Index lanes, Swee
       });
 }
 
-// row(tile, i) gives lane(l, word) for each unit i of `units`; it is called with a random word for each of the lanes.
+// row(tile, i) returns a function lane(l, word) for each unit i of `units`, which is called with a random word for each of the lanes.
 template <class Row>
 void draw_units(char const* name, Index tiles, Index units, Index lanes, Sweep const& sweep, Index first_unit, Row const& row) {
   draw_by_fours(
@@ -73,8 +73,8 @@ void draw_normal_units(char const* name, Index tiles, Index units, Index lanes, 
       });
 }
 
-// energy(tile, lane) += sum_i term(i, x_i of the lane): row(i) gives term(x) for each row of x. Terms are added as Reals by eights, then in
-// double.
+// energy(tile, lane) += sum_i term(i, x_i of the lane): row(i) returns term(x) for each row of x. Eight terms at a time are added as Reals,
+// and their sums in double.
 template <class Row>
 void add_over_rows(char const* name, ConstTiles x, LogWeights energy, Row const& row) {
   Index const rows = static_cast<Index>(x.extent(1)), lanes = static_cast<Index>(x.extent(2)), strips = divide_up(lanes, strip_lanes);
@@ -97,7 +97,7 @@ void add_over_rows(char const* name, ConstTiles x, LogWeights energy, Row const&
       });
 }
 
-// sum(i) += sum of term(l) over the lanes of all tiles: row(tile, i) gives term. Lanes come in whole vectors.
+// sum(i) += sum of term(l) over the lanes of all tiles, where row(tile, i) returns term. Lanes are whole vectors.
 template <class Row>
 void add_row_sums(char const* name, Index tiles, Index rows, Index lanes, Vector sum, Row const& row) {
   Kokkos::parallel_for(

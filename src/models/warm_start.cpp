@@ -19,18 +19,18 @@ using Values = std::vector<Real>;
 
 void require_finite(Values const& values, std::string const& where) {
   auto const bad = std::find_if(values.begin(), values.end(), [](Real v) { return !std::isfinite(v); });
-  require(bad == values.end(), ExitCode::data, "{}: entry {} is {}; parameters are finite numbers of single precision", where,
+  require(bad == values.end(), ExitCode::data, "{}: entry {} is {}; parameters must be finite in single precision", where,
           bad - values.begin(), bad == values.end() ? 0 : *bad);
 }
 
-// Gaussian visible units: the name of the weights tells how they are scaled, and so does the run's own deck, which its checkpoint holds.
+// Gaussian visible units: the scaling of the weights follows from their name, and from the run's own deck, which its checkpoint contains.
 void require_same_parametrisation(CheckpointFile const& file, Model const& model) {
   auto const blocks = model.parameter_blocks();
   std::string const prefix = "weight_";
   if (blocks.empty() || !blocks.front().name.starts_with(prefix)) return;
   std::string const key = fmt::format("parametrisation = \"{}\"", blocks.front().name.substr(prefix.size()));
   require(read_checkpoint_info(file).deck.find(key) != std::string::npos, ExitCode::data,
-          "{}: its weights are scaled otherwise than those of model.{}; set that key as in the run that learnt them", file.path.string(),
+          "{}: its weights are scaled differently from those of model.{}; set that key as in the run that learnt them", file.path.string(),
           key);
 }
 
@@ -38,14 +38,14 @@ Values of_checkpoint(CheckpointFile const& file, Model const& model, deck::Block
   FieldValues field = read_field(file, "estimate/parameters");
   auto const wanted = model.parameters().extent(0);
   require(field.values.size() == wanted, ExitCode::data,
-          "{}: {} parameters, and the {} of this deck has {}; use the same [{}] as that run's [model]", file.path.string(),
+          "{}: {} parameters, but the {} of this deck has {}; use the same [{}] as that run's [model]", file.path.string(),
           field.values.size(), block.type, wanted, block.section);
   require_same_parametrisation(file, model);
   require_finite(field.values, file.path.string() + ": estimate/parameters");
   return std::move(field.values);
 }
 
-// What the literature calls blocks of parameters.
+// Names of parameter blocks in the literature.
 std::map<std::string, std::string> const literature{{"weight", "W"}, {"visible_bias", "a"}, {"hidden_bias", "b"}};
 
 Values of_arrays(Path const& path, Model const& model, deck::Block const& block) {
@@ -55,12 +55,12 @@ Values of_arrays(Path const& path, Model const& model, deck::Block const& block)
     auto const other = literature.find(b.name);
     std::string const name = file.has(b.name) || other == literature.end() ? b.name : other->second;
     require(file.has(name), ExitCode::data,
-            "{}: no dataset \"{}\"{}, one of the parameters of a {} (and no checkpoint: no manifest lies beside it); name a run, a "
+            "{}: no dataset \"{}\"{}, one of the parameters of a {} (nor is it a checkpoint: it has no manifest); name a run, a "
             "checkpoint, or a file with a dataset for each of them",
             path.string(), b.name, name == b.name ? "" : " or \"" + name + "\"", block.type);
     auto const dataset = file.dataset(name);
     require(dataset.extents() == b.extents, ExitCode::data,
-            "{}: found {}, and the {} of this deck takes {}; set the sizes of [{}] to the file's", dataset.where(), dataset.description(),
+            "{}: found {}, but the {} of this deck takes {}; set the sizes of [{}] to the file's", dataset.where(), dataset.description(),
             block.type, hdf5::description(element_of<Real>(), b.extents), block.section);
     auto const values = dataset.read<Real>();
     require_finite(values, dataset.where());
@@ -69,7 +69,7 @@ Values of_arrays(Path const& path, Model const& model, deck::Block const& block)
   return all;
 }
 
-// A file that no checkpoint's manifest stands for.
+// Whether a file is one of arrays, not a checkpoint, which has a manifest.
 bool holds_arrays(Path const& path) {
   std::error_code absent;
   return std::filesystem::is_regular_file(path, absent) && !std::filesystem::exists(manifest_of(path), absent);

@@ -1,4 +1,4 @@
-// Parameters that another run has learnt.
+// Reads parameters that another run has learnt.
 #pragma once
 #include <string>
 #include <vector>

@@ -37,10 +37,11 @@ std::vector<Index> complement(std::vector<Index> const& of, Index dimension) {
   return rest;
 }
 
-DeviceVector<Index> on_device(std::vector<Index> const& values) {
-  DeviceVector<Index> const out("coordinates of a coupling", values.size());
-  Kokkos::deep_copy(out,
-                    Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(values.data(), values.size()));
+DeviceVector<Index> on_device(Arrays const& arrays, std::vector<Index> const& values) {
+  auto const out = arrays.make<DeviceVector<Index>>("coordinates of a coupling", values.size());
+  if (arrays.makes())
+    Kokkos::deep_copy(out,
+                      Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(values.data(), values.size()));
   return out;
 }
 
@@ -84,12 +85,10 @@ void scatter_add(Real factor, Tiles const& from, DeviceVector<Index> const& rows
       });
 }
 
-constexpr Index pitch_of(Index lanes) { return round_up(lanes, pitch_quantum); }
-
 }  // namespace
 
-// Of one tile, in this order: a network's output, its cotangent's way back to the input, then for each coupling the network's input and
-// its tape. Tiles lie one after the other inside each of these.
+// Work memory of one tile, in this order: a network's output, the cotangent of its input, then for each coupling the network's input and
+// its tape. Tiles are contiguous inside each of these.
 struct Couplings::Pass {
   Index tiles, lanes, widest;
   Real* data;
@@ -119,16 +118,16 @@ struct Couplings::Pass {
 };
 
 Couplings::Couplings(Index dimension, Index count, std::vector<Index> const& hidden, Activation activation, Masks masks,
-                     std::uint64_t mask_seed)
+                     std::uint64_t mask_seed, Arrays arrays)
     : dimension_(dimension) {
   require_all(dimension >= 2, ExitCode::usage,
-              "couplings of {} coordinate (one half of the coordinates moves the other, so there must be two); use model.latent_dimension "
+              "couplings of {} coordinate (one half of the coordinates shifts the other, so there must be two); use model.latent_dimension "
               "of at least 2",
               dimension);
   for (Index k = 0; k < count; k++) {
     auto const kept = half(dimension, k, masks, mask_seed), shifted = complement(kept, dimension);
     Mlp const network(widths(static_cast<Index>(kept.size()), hidden, static_cast<Index>(shifted.size())), activation);
-    layers_.push_back({on_device(kept), on_device(shifted), network, parameter_count_});
+    layers_.push_back({on_device(arrays, kept), on_device(arrays, shifted), network, parameter_count_});
     parameter_count_ += network.parameter_count();
   }
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/arrays.hpp"
 #include "networks/mlp.hpp"
 
 namespace partita {
@@ -12,12 +13,12 @@ namespace partita {
 // The halves A: even and odd coordinates by turns, or a random half and its complement by turns.
 enum class Masks { alternating, random };
 
-// Holds no numbers but the masks: parameters theta are one flat vector, the networks one after the other. States are tiles (tile,
-// dimension, lane), changed in place; each lane is treated on its own.
+// Stores only the masks: the caller holds the parameters theta, one flat vector with the networks one after the other. States are tiles
+// (tile, dimension, lane), changed in place; each lane is independent of the others.
 class Couplings {
  public:
   // Networks with these hidden widths. Random halves depend on the seed alone. Failure(usage) below two coordinates.
-  Couplings(Index dimension, Index count, std::vector<Index> const& hidden, Activation, Masks, std::uint64_t mask_seed);
+  Couplings(Index dimension, Index count, std::vector<Index> const& hidden, Activation, Masks, std::uint64_t mask_seed, Arrays = {});
 
   Index dimension() const { return dimension_; }
   Index count() const { return static_cast<Index>(layers_.size()); }
@@ -26,11 +27,11 @@ class Couplings {
   std::vector<Index> kept(Index k) const;                                              // A of coupling k, ascending
   Index parameter_count() const { return parameter_count_; }
 
-  // Memory of the caller for one tile; forward fills it with what reverse needs, inverse uses it.
+  // Number of elements of the tape, the caller's work memory, for one tile; forward stores there what reverse needs, inverse uses it.
   Index tape_elements(Index lanes) const;
   void forward(ConstVector theta, Tiles state, Real* tape) const;
   void inverse(ConstVector theta, Tiles state, Real* tape) const;
-  // After forward, which it uses up: from `gradient` = dS/dF to dS/dz, and sum += dS/dtheta.
+  // After forward, whose tape it overwrites: turns `gradient` = dS/dF into dS/dz, and sum += dS/dtheta.
   void reverse(ConstVector theta, Tiles gradient, Real* tape, Vector sum) const;
 
  private:
@@ -39,7 +40,7 @@ class Couplings {
     Mlp network;
     Index offset;
   };
-  struct Pass;  // where a call's work memory is
+  struct Pass;  // layout of a call's work memory
   void add_shift(Index k, Real sign, ConstVector theta, Tiles state, Pass const&) const;
 
   Index dimension_;

@@ -74,7 +74,7 @@ struct ActivateRows {
     }
   }
 
-  // Rows past the order are not touched.
+  // Parts beyond the order of the jet are not accessed.
   KOKKOS_FORCEINLINE_FUNCTION void activate_row(Real b, Index lanes, Real* __restrict h, Real* __restrict h1, Real* __restrict h2,
                                                 Real* __restrict d, Real* __restrict d1, Real* __restrict d2) const {
     for (Index l = 0; l < lanes; l++) {
@@ -119,7 +119,7 @@ struct ChainRule {
     }
   }
 
-  // Rows past the order are not touched.
+  // Parts beyond the order of the jet are not accessed.
   KOKKOS_FORCEINLINE_FUNCTION static void row(Index lanes, Real* __restrict d, Real* __restrict d1, Real* __restrict d2,
                                               Real const* __restrict g, Real const* __restrict g1, Real const* __restrict g2) {
     for (Index l = 0; l < lanes; l++) {

@@ -1,4 +1,4 @@
-// What a network computes between its matrix products, on rows of the tiles in flight.
+// The kernels of a network between its matrix products, on rows of the tiles that are being processed.
 //
 // A jet of order n along a direction v is a number a with its derivatives D_v a, ..., D_v^n a, n <= 2. The parts of a row's jets lie side
 // by side, `lanes` numbers each, so that one matrix product takes all of them. A linear layer acts on each part, an activation f as
@@ -22,7 +22,7 @@ struct TileRows {
 };
 inline TileRows<Real const> read(TileRows<Real> r) { return {r.data, r.tile_stride, r.pitch}; }
 
-// Rows for each part of a jet, in different places; without data: a part that is not there.
+// Rows of each part of a jet, in separate arrays; a null pointer stands for an absent part.
 template <class T>
 struct PartRows {
   TileRows<T> part[highest_order + 1];
@@ -49,15 +49,15 @@ struct Units {
   Index count;
 };
 
-// The preactivations: what h holds, or W times the jet (x, v, 0) of the network's input, W (count, inputs), computed row by row.
+// Source of the preactivations: already in h, or W times the jet (x, v, 0) of the network's input, W (count, inputs), computed row by row.
 struct Source {
-  bool input = false;  // the network's: its second derivative is zero, whatever h holds
-  Index narrow = 0;    // inputs of W; 0: h holds the matrix product already
+  bool input = false;  // the network's input layer: the second derivative is zero, and that part of h is not read
+  Index narrow = 0;    // number of inputs of W; 0: h already holds the matrix product
   Real const* weight = nullptr;
   TileRows<Real const> x{}, v{};
 };
 
-// A single output w h + b, added up while the rows of h are in cache; without weight: none.
+// A single output w h + b, summed while the rows of h are in cache; a null weight: none.
 struct Readout {
   Real const* weight = nullptr;
   Real const* bias = nullptr;
@@ -67,10 +67,11 @@ struct Readout {
 // h = f(preactivations + bias) with its slopes d; below a readout d carries its weights, d = w f'(a).
 void activate(Activation, Extent, Units, Real const* bias, Source, Readout);
 
-// The gradient of a single output and what its own derivatives need. activate_curved: h = f(preactivations + bias) with f' and f'' in the
-// first and the last part of d. gradient_rule: with the output's derivatives g by h in `above`, or one number a unit in `weight`, d holds
-// f', f' g = cotangents of the preactivations, and f'' g. Along a direction, tangent_rule: from preactivations a' in the second part of h
-// to f' a', and f'' g a' in d's last part; curvature_rule: d's first part = f' G + f'' g a' with cotangents G of h in `above`, or G = 0.
+// The gradient of a single output and what the derivatives of that gradient need. activate_curved: h = f(preactivations + bias), f' in the
+// first and f'' in the last part of d. gradient_rule: with the output's derivatives g in h from `above`, or one number per unit from
+// `weight`, the parts of d become f', f' g = cotangents of the preactivations, and f'' g. Along a direction, tangent_rule: the second part
+// of h goes from a' to f' a', and d's last part becomes f'' g a'; curvature_rule: d's first part = f' G + f'' g a' with cotangents G of h
+// in `above`, or G = 0.
 void activate_curved(Activation, Extent, Units, Real const* bias, Source);
 void gradient_rule(Extent, Units, TileRows<Real const> above, Real const* weight);
 void tangent_rule(Extent, Units, Source);
@@ -85,11 +86,12 @@ void chain_rule(Extent, TileRows<Real> d, TileRows<Real const> above, Index coun
 // gradient = W' d of value parts, W (count, inputs).
 void narrow_gradient(Extent, Real const* weight, Index inputs, TileRows<Real const> d, Index count, TileRows<Real> gradient);
 
-// weight (count, inputs) += sum over `columns` of d x', bias (count) += sum of d; inputs = 0 or bias = nullptr: without that part.
+// weight (count, inputs) += sum over `columns` of d x', bias (count) += sum of d; inputs = 0 or bias = nullptr leaves that sum out.
 void add_row_sums(Index tiles, Index columns, TileRows<Real const> d, Index count, TileRows<Real const> x, Index inputs, Real* weight,
                   Real* bias);
 
-// Jets side by side to rows for each part, bias (count) added to the value unless nullptr; and back, zero for parts that are not there.
+// Copies jets, whose parts lie side by side, to separate rows for each part, adding bias (count) to the value unless nullptr; and back,
+// with zeros for absent parts.
 void split_parts(Extent, TileRows<Real const> jets, Index count, Real const* bias, PartRows<Real> parts);
 void join_parts(Extent, PartRows<Real const> parts, Index count, TileRows<Real> jets);
 

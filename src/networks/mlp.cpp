@@ -12,10 +12,10 @@ namespace {
 
 using layer::Extent, layer::PartRows, layer::TileRows, layer::Units;
 
-// Inputs up to which a first layer is computed row by row: too few for a matrix product to pay.
+// A first layer with at most this many inputs is computed row by row: a matrix product would not pay.
 constexpr Index narrow_inputs = 4;
 
-// Rows pad past a power of two, so that the rows that a matrix product packs together do not share cache sets.
+// Rows are padded so that their pitch is not a power of two: the rows that a matrix product packs together then do not share cache sets.
 constexpr Index tape_pitch(Index lanes, int order) { return round_up((order + 1) * lanes, pitch_quantum) + lane_quantum; }
 
 template <class T, class... P>
@@ -31,7 +31,7 @@ auto part_rows(std::array<View, 3> const& jet) {
 
 Extent extent_of(ConstTiles const& v, int order) { return {static_cast<Index>(v.extent(0)), static_cast<Index>(v.extent(2)), order}; }
 
-// A layer's rows on the tape: jets of activations and slopes; of the output one block, its jets forward and their cotangents in reverse.
+// A layer's rows on the tape: jets of activations and of slopes. The output has one block: its jets, in the reverse pass their cotangents.
 Units units(Mlp const& m, MlpTape tape, Index lanes, Index k) {
   Index const pitch = tape_pitch(lanes, tape.order), stride = m.tape_elements(lanes, tape.order), count = m.outputs(k);
   Index row = 0;
@@ -41,7 +41,7 @@ Units units(Mlp const& m, MlpTape tape, Index lanes, Index k) {
 }
 
 bool starts_narrow(Mlp const& m) { return m.inputs(0) <= narrow_inputs; }
-// One output is added up in the pass of the last hidden layer, whose slopes then carry the output's weights.
+// A single output is summed in the pass of the last hidden layer, whose slopes are then multiplied by the output's weights.
 bool reads_out(Mlp const& m) { return m.outputs(m.layers() - 1) == 1; }
 
 // One part of jets whose parts lie side by side.
@@ -76,7 +76,7 @@ void descend_to_input(Mlp const& m, Extent e, Real const* theta, Units const& fi
   else pull_back(m, e, 0, theta, first.d, e.lanes, gradient);
 }
 
-// sum (outputs, inputs) += d x' of layer k over `columns` and all tiles, which add one after the other.
+// sum (outputs, inputs) += d x' of layer k over `columns` and all tiles, in the order of the tiles.
 void add_products(Mlp const& m, Extent e, Index k, TileRows<Real> d, TileRows<Real const> x, Index columns, Real* sum) {
   for (Index t = 0; t < e.tiles; t++)
     matrix_product({m.outputs(k), m.inputs(k), columns}, {d(t, 0), d.pitch}, {x(t, 0), x.pitch, Form::transposed},
@@ -109,7 +109,7 @@ Mlp::Mlp(std::vector<Index> widths, Activation activation) : widths_(std::move(w
   require_all(widths_.size() >= 3, ExitCode::usage,
               "layers: {} widths (a network has an input, at least one hidden layer and an output), give e.g. [2, 128, 128, 1]",
               widths_.size());
-  for (Index w : widths_) require_all(w > 0, ExitCode::usage, "layers: width {} (no unit to compute), give widths of at least 1", w);
+  for (Index w : widths_) require_all(w > 0, ExitCode::usage, "layers: width {} (a layer without units), give widths of at least 1", w);
 }
 
 Index Mlp::weight_offset(Index layer) const {
@@ -159,7 +159,7 @@ void Mlp::forward(ConstVector parameters, ConstTiles x, ConstTiles v, Jet output
 void Mlp::input_gradient(ConstVector parameters, MlpTape tape, Tiles gradient) const {
   Real const* const theta = parameters.data();
   Extent const e = extent_of(gradient, tape.order);
-  Units here = units(*this, tape, e.lanes, layers() - 2);  // its slopes carry the output's weights: they are cotangents already
+  Units here = units(*this, tape, e.lanes, layers() - 2);  // its slopes contain the output's weights, so they already are cotangents
   for (Index k = layers() - 2; k > 0; k--) {
     Units const below = units(*this, tape, e.lanes, k - 1);
     descend(*this, e, k, theta, here.d, below);

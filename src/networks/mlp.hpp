@@ -8,19 +8,19 @@
 
 namespace partita {
 
-// The jet of order n <= 2 along a direction v of every component of something: its value, D_v and D_v^2, (tile, component, lane) each.
-// Parts past the order are empty.
+// The jet of order n <= 2 of a vector along a direction v: its value, D_v and D_v^2, each (tile, component, lane). Parts beyond the order
+// are empty.
 using Jet = std::array<Tiles, 3>;
 using ConstJet = std::array<ConstTiles, 3>;
 
-// The pass of the tiles in flight, of one order, in memory that the caller owns: Mlp::tape_elements(lanes, order) a tile.
+// What a forward pass of one order stores for the reverse pass, in memory of the caller: Mlp::tape_elements(lanes, order) per tile.
 struct MlpTape {
   Real* data = nullptr;
   int order = 0;
 };
 
-// The network itself holds no numbers: parameters theta are one flat vector, layer after layer, weight (out, in) row-major, then bias
-// (out). Every function takes tiles of one width, (tile, dimension, lane), and treats each lane on its own; all matrix products have the
+// The caller holds the parameters theta, one flat vector: layer after layer, weight (out, in) row-major, then bias (out). Every function
+// takes tiles of one width, (tile, dimension, lane), and each lane is independent of the others; all matrix products have the
 // shape of one tile, so a lane's bits do not depend on the number of tiles.
 class Mlp {
  public:
@@ -40,18 +40,18 @@ class Mlp {
   // sqrt(1 / inputs) below tanh and the output (LeCun et al. 1998). Biases start at zero.
   double initial_scale(Index layer) const;
 
-  // The output's jet at x along v (like x; not read at order 0), to the parts that are not empty; fills the tape.
+  // Writes the output's jet at x along v (like x; not read at order 0) to the parts that are not empty, and fills the tape.
   void forward(ConstVector theta, ConstTiles x, ConstTiles v, Jet output, MlpTape) const;
-  // d output / dx of a network with one output, of the forward pass of order 0 on the tape, which it uses up.
+  // d output / dx of a network with one output, from the forward pass of order 0 on the tape, which is overwritten.
   void input_gradient(ConstVector theta, MlpTape, Tiles gradient) const;
   // For S = sum over tiles, lanes, components and parts of cotangent * output, empty parts being zero: sum += dS/dtheta and gradient =
-  // dS/dx, each unless empty, of the forward pass at (x, v) on the tape, which it uses up.
+  // dS/dx, each unless empty, from the forward pass at (x, v) on the tape, which is overwritten.
   void reverse(ConstVector theta, ConstTiles x, ConstTiles v, ConstJet cotangent, MlpTape, Vector sum, Tiles gradient) const;
 
   // The same gradient with a tape of order 2 that keeps what gradient_reverse needs of it.
   void gradient_forward(ConstVector theta, ConstTiles x, MlpTape, Tiles gradient) const;
-  // For S = sum over tiles, lanes and inputs of v d output / dx: sum += dS/dtheta, v held fixed, of the gradient_forward pass at x on the
-  // tape, which it uses up. A jet of order 1 along v would go the same way once more: six matrix products a layer in all instead of eight.
+  // For S = sum over tiles, lanes and inputs of v d output / dx: sum += dS/dtheta, v held fixed, from the gradient_forward pass at x on the
+  // tape, which is overwritten. Six matrix products per layer in all, where a jet of order 1 along v, which repeats the pass, takes eight.
   void gradient_reverse(ConstVector theta, ConstTiles x, ConstTiles v, MlpTape, Vector sum) const;
 
  private:

@@ -14,16 +14,16 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// The order of generations: a new random one for each pass over the buffer would be no better than a keyed draw, which needs no state.
+// The first generation that an update advances: a keyed draw, which needs no state. A random order for each pass would be no better.
 std::size_t generation(random::Key key, Index update, std::size_t generations) {
   auto const w = random::words(key, 0, random::Stream::replay_choice, static_cast<std::uint64_t>(update), 0);
   return random::below(w.w[0], static_cast<std::uint32_t>(generations));
 }
 
-constexpr Index updates_between_checks = 10;  // of the step size: a check evaluates dE/dx once, an update sampler_steps times
+constexpr Index updates_between_checks = 10;  // of the step size: a check evaluates dE/dx once, an update does so sampler_steps times
 
-// What is far, and a drift, of the energy gap in standard deviations of the chains' energies. A gap of half a deviation between data and
-// chains is seen by the eye in histograms of their energies.
+// Limits for the energy gap and for its drift, in standard deviations of the chains' energies. A gap of half a deviation between data and
+// chains is visible in histograms of their energies.
 constexpr double far_gap = 0.5, drift_of_gap = 0.25;
 
 enum Reported : std::size_t { gap, data, chains, spread };  // places of series()
@@ -41,24 +41,42 @@ double squared_error_of_mean(std::vector<std::vector<double>> const& rows, std::
   return sum / (n * (n - 1));
 }
 
+Index generations_of(ChainStart start, PersistentOptions const& o, Index batch) {
+  return start == ChainStart::persistent ? divide_up(o.chains, batch) : 1;
+}
+// Of a machine, 0 of another energy.
+Index unit_count(LearnableEnergy const& model) {
+  auto const* machine = dynamic_cast<BoltzmannModel const*>(&model);
+  return machine ? machine->unit_count() : 0;
+}
+// Parameters, and behind them the means of a machine's units.
+Index length_of_sums(LearnableEnergy const& model) { return parameter_count(model) + unit_count(model); }
+
 // Keys of both objectives.
 std::vector<deck::Key> contrastive_keys() {
   using O = ContrastiveOptions;
   return {
-      deck::key("sampler_steps", &O::sampler_steps, "k, sampler steps of the chains in each update").at_least(1),
+      deck::key("sampler_steps", &O::sampler_steps, "number k of sampler steps that chains make in each update").at_least(1),
       deck::key("data_noise", &O::data_noise, "standard deviation of Gaussian noise added to the data").at_least(0),
       deck::key("energy_penalty", &O::energy_penalty, "alpha of the penalty alpha (mean E(data)^2 + mean E(chains)^2)").at_least(0),
       deck::key("positive_steps", &O::positive_steps,
-                "sweeps of hidden units given the data in each update, for machines whose hidden units depend on one another")
+                "Gibbs sweeps of the hidden units given the data in each update, for machines whose hidden units depend on one another")
           .at_least(1),
-      deck::key("centred", &O::centred, "Boltzmann machines: gradient with units' running means as offsets"),
-      deck::key("offset_rate", &O::offset_rate, "share of an update's data in those running means").above(0).at_most(1),
+      deck::key("centred", &O::centred, "Boltzmann machines: whether the gradient is centred, with running means of the units as offsets"),
+      deck::key("offset_rate", &O::offset_rate, "centred = true: weight of each update's data in the running means of the units")
+          .above(0)
+          .at_most(1),
       deck::key("weight_decay", &O::weight_decay, "Boltzmann machines: lambda of the penalty lambda/2 |W|^2, on weights only").at_least(0),
-      deck::key("sparsity_target", &O::sparsity_target, "Boltzmann machines: mean that hidden units are drawn to").at_least(0).at_most(1),
-      deck::key("sparsity_cost", &O::sparsity_cost, "and how strongly: cost times (mean - target) is added to their biases' gradient")
+      deck::key("sparsity_target", &O::sparsity_target, "Boltzmann machines: mean value towards which sparsity_cost moves the hidden units")
+          .at_least(0)
+          .at_most(1),
+      deck::key("sparsity_cost", &O::sparsity_cost,
+                "Boltzmann machines: factor of (mean value - sparsity_target), which is added to the gradient of the hidden units' biases; "
+                "0: none")
           .at_least(0),
       deck::key("divergence_bound", &O::divergence_bound,
-                "largest |d_s|, the energy gap of data and chains; beyond it the run stops with exit code 5")
+                "largest |energy_gap|, mean energy of the data less that of the chains; beyond it the training has diverged "
+                "(train.on_divergence)")
           .above(0)};
 }
 
@@ -72,10 +90,11 @@ deck::Schema persistent_cd_schema() {
   using O = PersistentOptions;
   auto schema = deck::schema<O>(
       "persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances some by k steps",
-      {deck::key("chains", &O::chains, "chains in the replay buffer, a multiple of train.batch").at_least(1),
-       deck::key("chains_per_update", &O::chains_per_update, "chains that an update advances, a multiple of train.batch; 0: one batch")
+      {deck::key("chains", &O::chains, "number of chains in the replay buffer, a multiple of train.batch").at_least(1),
+       deck::key("chains_per_update", &O::chains_per_update,
+                 "number of chains that an update advances, a multiple of train.batch; 0: one batch")
            .at_least(0),
-       deck::key("restart_fraction", &O::restart_fraction, "share of the chains of an update that start anew").at_least(0).at_most(1)});
+       deck::key("restart_fraction", &O::restart_fraction, "fraction of the chains of an update that start anew").at_least(0).at_most(1)});
   for (deck::Key& k : contrastive_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
@@ -87,12 +106,32 @@ void ContrastiveDivergence::require_fit(bool is_machine, Index batch, ChainStart
               "weight_decay of its own)");
   if (start == ChainStart::at_data) return;
   require_all(persistent.chains % batch == 0, ExitCode::usage,
-              "objective.chains = {} is no multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
+              "objective.chains = {} is not a multiple of train.batch = {} (each update advances one batch of the replay buffer); use {}",
               persistent.chains, batch, round_up(persistent.chains, batch));
   Index const per_update = std::max(persistent.chains_per_update, batch);
   require_all(per_update % batch == 0 && per_update <= persistent.chains, ExitCode::usage,
-              "objective.chains_per_update = {} is no multiple of train.batch = {} up to objective.chains = {}; use {}", per_update, batch,
-              persistent.chains, batch);
+              "objective.chains_per_update = {} is not a multiple of train.batch = {} up to objective.chains = {}; use {}", per_update,
+              batch, persistent.chains, batch);
+}
+
+ContrastiveDivergence::Memory::Memory(Arrays arrays, LearnableEnergy const& model, Share const& share, Index generations, bool centred)
+    : data("minibatch", share.tiling, share.mine(), model.dimension(), arrays),
+      energy(arrays.make<TileScalarStorage>("tile energy", 1, share.tiling.pitch())),
+      weight(arrays.make<TileScalarStorage>("tile weight", 1, share.tiling.pitch())),
+      gradient(arrays.make<TileStorage>("tile gradient", 1, model.dimension(), share.tiling.pitch())),
+      offsets(arrays.make<Vector>("offsets", centred ? unit_count(model) : 0)),
+      energy_sums(arrays.make<decltype(energy_sums)>("energy sums", share.mine().count, 3)) {
+  for (Index g = 0; g < generations; g++) buffer.emplace_back("replay chains", share.tiling, share.mine(), model.dimension(), arrays);
+  model.work(arrays, tiles_in_flight(share.mine().count), share.tiling.width);
+}
+
+void ContrastiveDivergence::list(Arrays arrays, LearnableEnergy const& model, Share const& share, Summation summation, ChainStart start,
+                                 ContrastiveOptions const& options, PersistentOptions const& persistent) {
+  Memory(arrays, model, share, generations_of(start, persistent, share.tiling.chains), options.centred);
+  TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, length_of_sums(model));
+  bool const restarts = start == ChainStart::persistent && persistent.restart_fraction > 0 && persistent.restart_fraction < 1;
+  if (restarts && dynamic_cast<GibbsModel const*>(&model) != nullptr)
+    arrays.count<Real>("units that may start anew", share.mine().count, model.dimension(), share.tiling.pitch());
 }
 
 ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sampler, data::Batches const& batches,
@@ -114,61 +153,46 @@ ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sa
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
       fill_(fill ? std::move(fill)
                  : [this](TileStorage to, Tiling const& tiling, TileRange mine, Index update) { batches_.fill(to, tiling, mine, update); }),
-      data_("minibatch", tiling_, mine_, model.dimension()),
+      memory_({}, model, {tiling_, communicator.rank(), communicator.ranks()}, generations_of(start, persistent, batches.batch()),
+              options.centred),
       draws_hidden_(model.visible_dimension() < model.dimension()),
-      energy_("tile energy", 1, tiling_.pitch()),
-      weight_("tile weight", 1, tiling_.pitch()),
-      gradient_x_("tile gradient", 1, model.dimension(), tiling_.pitch()),
-      sums_(communicator, summation, tiling_.tiles(), mine_,
-            static_cast<Index>(model.parameters().extent(0)) + (machine_ ? machine_->unit_count() : 0)),
-      offsets_("offsets", machine_ && options.centred ? machine_->unit_count() : 0),
-      step_size_asked_(sampler.step_size()),
-      energy_sums_("energy sums", static_cast<std::size_t>(mine_.count), 3) {
-  Index const batch = batches.batch(), generations = start == ChainStart::persistent ? divide_up(persistent.chains, batch) : 1;
+      sums_(communicator, summation, tiling_.tiles(), mine_, length_of_sums(model)),
+      step_size_asked_(sampler.step_size()) {
+  Index const batch = batches.batch(), generations = static_cast<Index>(memory_.buffer.size());
   require_fit(machine_ != nullptr, batch, start, options, persistent);
   if (start == ChainStart::persistent) advanced_ = static_cast<std::size_t>(std::max(persistent.chains_per_update, batch) / batch);
-  model.reserve(tiles_in_flight(mine_.count), tiling_.width);
-  data_.first_number = generations * tiling_.tiles() * tiling_.width;
+  memory_.data.first_number = generations * tiling_.tiles() * tiling_.width;
   if (draws_hidden_) {
     DeviceVector<std::uint8_t> const held("data", model.dimension());
     Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, model.visible_dimension())), std::uint8_t{1});
-    data_.held = held;
+    memory_.data.held = held;
   }
-  for (Index g = 0; g < generations; g++) {
-    Chains chains("replay chains", tiling_, mine_, model.dimension());
-    chains.first_number = g * tiling_.tiles() * tiling_.width;
-    buffer_.push_back(std::move(chains));
-  }
+  for (Index g = 0; g < generations; g++) memory_.buffer[static_cast<std::size_t>(g)].first_number = g * tiling_.tiles() * tiling_.width;
   place_chains();
-  for (Chains& chains : buffer_) sampler.prepare(model, chains, key);
+  for (Chains& chains : memory_.buffer) sampler.prepare(model, chains, key);
 }
 
 void ContrastiveDivergence::place_chains() {
   if (start_ == ChainStart::at_data) return;
-  for (Chains const& chains : buffer_) start_chains(model_, chains, {.key = key_, .stream = random::Stream::initial_state}, initial_);
-}
-
-std::size_t ContrastiveDivergence::bytes() const {
-  std::size_t total = sizeof(Real) * gradient_x_.size() + data_.bytes() + sums_.bytes();
-  for (Chains const& c : buffer_) total += c.bytes();
-  return total;
+  for (Chains const& chains : memory_.buffer)
+    start_chains(model_, chains, {.key = key_, .stream = random::Stream::initial_state}, initial_);
 }
 
 void ContrastiveDivergence::describe_state(State& state) {
-  for (std::size_t g = 0; g < buffer_.size(); g++) buffer_[g].describe_state(state, fmt::format("replay/{:04}", g));
+  for (std::size_t g = 0; g < memory_.buffer.size(); g++) memory_.buffer[g].describe_state(state, fmt::format("replay/{:04}", g));
   sampler_.describe_state(state);
-  state.add_by_tile("objective/energy_sums", energy_sums_, mine_, tiling_.tiles());
+  state.add_by_tile("objective/energy_sums", memory_.energy_sums, mine_, tiling_.tiles());
   state.add_scalar("objective/updates_since_report", updates_since_report_);
   state.add_scalar("objective/last_generation", last_);
-  if (offsets_.extent(0) > 0) {
-    state.add("objective/offsets", offsets_);
+  if (memory_.offsets.extent(0) > 0) {
+    state.add("objective/offsets", memory_.offsets);
     state.add_scalar("objective/offset_updates", offset_updates_);
   }
 }
 
 void ContrastiveDivergence::add_data_noise(Index update) {
   if (options_.data_noise == 0) return;
-  auto const x = data_.x;
+  auto const x = memory_.data.x;
   auto const key = key_;
   Index const d = model_.visible_dimension(), groups = divide_up(d, 4), pitch = tiling_.pitch(), first = mine_.first * tiling_.width,
               width = tiling_.width;
@@ -184,24 +208,24 @@ void ContrastiveDivergence::add_data_noise(Index update) {
       });
 }
 
-// Hidden units that are not summed out start anew, with half of them on, and are drawn given the data.
+// Hidden units that are not summed out are reinitialised, half of them on, and then drawn given the data.
 void ContrastiveDivergence::draw_hidden_given_data(Index update) {
   if (!draws_hidden_) return;
-  start_chains(model_, data_, {.key = key_, .stream = random::Stream::gibbs_start, .step = update}, initial_);
-  Gibbs().advance(model_, data_, key_, {0, mine_.count}, update * options_.positive_steps, options_.positive_steps);
+  start_chains(model_, memory_.data, {.key = key_, .stream = random::Stream::gibbs_start, .step = update}, initial_);
+  Gibbs().advance(model_, memory_.data, key_, {0, mine_.count}, update * options_.positive_steps, options_.positive_steps);
 }
 
 std::vector<Chains*> ContrastiveDivergence::chains_for(Index update) {
   bool const persists = start_ == ChainStart::persistent;
-  last_ = persists && advanced_ < buffer_.size() ? generation(key_, update, buffer_.size()) : 0;
+  last_ = persists && advanced_ < memory_.buffer.size() ? generation(key_, update, memory_.buffer.size()) : 0;
   std::vector<Chains*> out;
   for (std::size_t g = 0; g < advanced_; g++) {
-    Chains& chains = buffer_[(last_ + g) % buffer_.size()];
+    Chains& chains = memory_.buffer[(last_ + g) % memory_.buffer.size()];
     if (persists)
       start_chains(model_, chains,
                    {.key = key_, .stream = random::Stream::restart_state, .step = update, .fraction = persistent_.restart_fraction},
                    initial_);
-    else Kokkos::deep_copy(chains.x, data_.x);
+    else Kokkos::deep_copy(chains.x, memory_.data.x);
     out.push_back(&chains);
   }
   return out;
@@ -211,15 +235,14 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
   Index const global = mine_.first + tile, lanes = tiling_.lanes(global), real = tiling_.chains_in(global);
   auto const whole = [&](TileScalarStorage const& s) { return TileScalars(Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, lanes))); };
   Tiles const here = Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, lanes));
-  TileScalars const energy = whole(energy_), weight = whole(weight_);
-  model_.energy_forward(here, energy);
+  TileScalars const energy = whole(memory_.energy), weight = whole(memory_.weight);
   auto const parameters = static_cast<Index>(model_.parameters().extent(0));
   double total = 0, squares = 0;  // of the energies
   auto const weigh = [&](Real linear, Real quadratic) {
     Kokkos::parallel_reduce(
         "partita::contrastive_weights", Range(0, lanes),
         KOKKOS_LAMBDA(Index l, double& s, double& s2) {
-          // Lanes past the batch only fill up the vectors.
+          // Lanes past the batch only fill the vectors.
           weight(0, l) = l < real ? std::fma(quadratic, energy(0, l), linear) : Real(0);
           double const e = l < real ? static_cast<double>(energy(0, l)) : 0.;
           s += e;
@@ -227,25 +250,28 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
         },
         total, squares);
   };
-  if (machine_ && sign > 0) {
-    weigh(static_cast<Real>(scale), 0);
-    machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, static_cast<Index>(sum.extent(0)))));
-  }
-  weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
-  model_.energy_reverse(here, weight, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
-  energy_sums_(static_cast<std::size_t>(tile), column) += total * scale;
-  if (sign < 0) energy_sums_(static_cast<std::size_t>(tile), 2) += squares * scale;
+  auto const weights = [&] {
+    if (machine_ && sign > 0) {
+      weigh(static_cast<Real>(scale), 0);
+      machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, static_cast<Index>(sum.extent(0)))));
+    }
+    weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
+    return weight;
+  };
+  model_.add_energy_gradient(here, energy, weights, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
+  memory_.energy_sums(static_cast<std::size_t>(tile), column) += total * scale;
+  if (sign < 0) memory_.energy_sums(static_cast<std::size_t>(tile), 2) += squares * scale;
 }
 
 void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) {
   machine_->rescale(gradient, unit_means);
   if (options_.centred) {
-    auto const offsets = offsets_;
+    auto const offsets = memory_.offsets;
     Real const rate = offset_updates_++ == 0 ? Real(1) : static_cast<Real>(options_.offset_rate);
     Kokkos::parallel_for(
         "partita::offsets", Range(0, static_cast<Index>(offsets.extent(0))),
         KOKKOS_LAMBDA(Index i) { offsets(i) = std::fma(rate, unit_means(i) - offsets(i), offsets(i)); });
-    machine_->centre(gradient, offsets_);
+    machine_->centre(gradient, memory_.offsets);
   }
   if (options_.weight_decay > 0) {
     ConstVector const parameters = model_.parameters();
@@ -269,7 +295,7 @@ void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) 
 Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "data");
-    fill_(data_.x, tiling_, mine_, update);
+    fill_(memory_.data.x, tiling_, mine_, update);
     add_data_noise(update);
   }
   std::vector<Chains*> chains;
@@ -286,7 +312,7 @@ Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
     double const scale = 1 / static_cast<double>(batches_.batch());
     for (Index tile = 0; tile < mine_.count; tile++) {
       Vector const sum = sums_.partial(mine_.first + tile);
-      accumulate(data_.x, tile, 1, scale, sum, 0);
+      accumulate(memory_.data.x, tile, 1, scale, sum, 0);
       for (Chains const* c : chains) accumulate(c->x, tile, -1, scale / static_cast<double>(advanced_), sum, 1);
     }
   }
@@ -304,9 +330,9 @@ double ContrastiveDivergence::mean_gradient_step() {
   std::vector<double> totals(static_cast<std::size_t>(mine_.count));
   for (Index tile = 0; tile < mine_.count; tile++) {
     Index const global = mine_.first + tile, lanes = tiling_.lanes(global), d = model_.dimension();
-    TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, std::pair(Index{0}, lanes));
-    Tiles const g = Kokkos::subview(gradient_x_, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
-    differentiable_->energy_and_gradient(buffer_[last_].tiles(tile, 1, lanes), energy, g);
+    TileScalars const energy = Kokkos::subview(memory_.energy, Kokkos::ALL, std::pair(Index{0}, lanes));
+    Tiles const g = Kokkos::subview(memory_.gradient, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
+    differentiable_->energy_and_gradient(memory_.buffer[last_].tiles(tile, 1, lanes), energy, g);
     Kokkos::parallel_reduce(
         "partita::gradient_length", Range(0, tiling_.chains_in(global)),
         KOKKOS_LAMBDA(Index l, double& s) {
@@ -333,7 +359,7 @@ void ContrastiveDivergence::keep_step_stable(Index update) {
 }
 
 TrainingHealth ContrastiveDivergence::energies_since_report() const {
-  std::vector<double> mine(energy_sums_.data(), energy_sums_.data() + energy_sums_.size());
+  std::vector<double> mine(memory_.energy_sums.data(), memory_.energy_sums.data() + memory_.energy_sums.size());
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 3);
   double const evaluated = static_cast<double>(std::max<Index>(updates_since_report_, 1));
   TrainingHealth h{.energy_data = sums[0] / evaluated, .energy_chains = sums[1] / evaluated};
@@ -344,26 +370,27 @@ TrainingHealth ContrastiveDivergence::energies_since_report() const {
 
 TrainingHealth ContrastiveDivergence::health() {
   TrainingHealth h = energies_since_report();
-  Kokkos::deep_copy(energy_sums_, 0.);
+  Kokkos::deep_copy(memory_.energy_sums, 0.);
   updates_since_report_ = 0;
   if (differentiable_) h.gradient_step = mean_gradient_step();
   return h;
 }
 
 void ContrastiveDivergence::require_bounded(TrainingHealth const& h, Index update) const {
-  require_all(
-      std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
-      "the energy gap d_s = {:.4g} passed objective.divergence_bound = {:.4g} at update {}: data and chains run apart; use a smaller "
-      "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty",
-      h.energy_gap, options_.divergence_bound, update);
+  require_all(std::abs(h.energy_gap) <= options_.divergence_bound, ExitCode::numerical,
+              "energy_gap = {:.4g} (mean energy of the data less that of the chains) exceeded objective.divergence_bound = {:.4g} at "
+              "update {}: data and chains diverge; use a smaller "
+              "optimizer.learning_rate or sampler.step_size, more objective.sampler_steps or some objective.energy_penalty",
+              h.energy_gap, options_.divergence_bound, update);
 }
 
 std::vector<Series> ContrastiveDivergence::series() const {
-  std::vector<Series> out{{"d_s", "mean E(data) - mean E(chains), averaged over the updates since the last row", true},
+  std::vector<Series> out{{"energy_gap", "d_s = mean E(data) - mean E(chains), averaged over the updates since the last row", true, "d_s"},
                           {"energy_data", "mean E(data) over the updates since the last row"},
                           {"energy_chains", "mean E(chains) over the updates since the last row"},
                           {"energy_spread", "standard deviation of E(chains) over the updates since the last row"}};
-  if (differentiable_) out.push_back({"r_s", "mean length of the chains' gradient step eta |dE/dx| at this update", true});
+  if (differentiable_)
+    out.push_back({"gradient_step", "r_s, mean length of the chains' gradient step eta |dE/dx| at this update", true, "r_s"});
   return out;
 }
 
@@ -377,20 +404,21 @@ std::vector<double> ContrastiveDivergence::report(Index update) {
   return out;
 }
 
-// Of the last third of the reports, where the training should have come to rest.
+// Warnings from the last third of the reports, where the training should have converged.
 std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector<double>> const& reports) const {
   std::vector<std::string> out;
   if (sampler_.step_size() < step_size_asked_ && !sampler_.adjusted())
     out.push_back(fmt::format(
-        "sampler.step_size was halved from {:.4g} to {:.4g}, since the chains neared the bound where the sampler is unstable: the model is "
+        "sampler.step_size was halved from {:.4g} to {:.4g}, since the chains came near the sampler's bound of stability: the model is "
         "narrower in some direction than such steps can sample; start with the smaller step, add objective.data_noise, or use mala",
         step_size_asked_, sampler_.step_size()));
   if (sampler_.adjusted()) {
     Index accepted = 0;
-    for (Chains const& chains : buffer_) accepted += count_acceptance(chains);
+    for (Chains const& chains : memory_.buffer) accepted += count_acceptance(chains);
     if (communicator_.all_reduce(accepted, Reduction::sum) == 0)
       out.push_back(
-          "the chains accepted no proposal, and stand where they started: nothing was learnt from them, and d_s means nothing; use a "
+          "the chains accepted no proposal and are still where they started: nothing was learnt from them, and energy_gap is meaningless; "
+          "use a "
           "smaller "
           "sampler.step_size");
   }
@@ -398,17 +426,17 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
   if (end == 0) return out;
   double const gap_now = mean_of(reports, first, end, gap), deviation = mean_of(reports, first, end, spread);
   if (deviation == 0)
-    out.push_back("all chains have the same energy in the last third of the training: they do not move, and d_s tells nothing");
+    out.push_back("all chains have the same energy in the last third of the training: they do not move, and energy_gap is meaningless");
   else if (std::abs(gap_now) > far_gap * deviation)
     out.push_back(fmt::format(
-        "d_s, the energy gap of data and chains, is {:.4g} in the last third of the training, {:.2g} standard deviations of the chains' "
-        "energies from 0: {}",
+        "energy_gap, the mean energy of the data less that of the chains, is {:.4g} in the last third of the training, {:.2g} standard "
+        "deviations of the chains' energies from 0: {}",
         gap_now, std::abs(gap_now) / deviation,
         gap_now < 0
             ? "the chains have higher energies than the data: they lag behind a model that changes faster than they move, or the model "
               "is not yet learnt; try more objective.sampler_steps, another optimizer.learning_rate and more updates, and judge by a "
               "likelihood or a distance"
-            : "the chains have lower energies than the data: they go where no data are; train longer, with more objective.chains or "
+            : "the chains have lower energies than the data: they visit regions without data; train longer, with more objective.chains or "
               "persistent_cd"));
   constexpr std::size_t fewest = 10;  // reports in each half, for errors of their means
   if (middle - first < fewest) return out;
@@ -416,15 +444,17 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
   double const error = std::sqrt(squared_error_of_mean(reports, first, middle, gap) + squared_error_of_mean(reports, middle, end, gap));
   if (std::abs(drift) > drift_of_gap * deviation && std::abs(drift) > 4 * error)
     out.push_back(
-        fmt::format("d_s, the energy gap of data and chains, still drifts: by {:.4g} between the halves of the last third of the training "
-                    "(standard deviation of the chains' energies: {:.4g}); it is not converged, or on its way to diverge: look at d_s in "
+        fmt::format("energy_gap, the mean energy of the data less that of the chains, still drifts: by {:.4g} between the halves of the "
+                    "last third of the training "
+                    "(standard deviation of the chains' energies: {:.4g}); the training has not converged, or is about to diverge: look at "
+                    "energy_gap in "
                     "history.h5, train longer or with a smaller optimizer.learning_rate",
                     drift, deviation));
   return out;
 }
 
 void ContrastiveDivergence::settle(Index updates, Index steps) {
-  for (Chains& chains : buffer_) sampler_.advance(model_, chains, key_, updates * options_.sampler_steps, steps);
+  for (Chains& chains : memory_.buffer) sampler_.advance(model_, chains, key_, updates * options_.sampler_steps, steps);
 }
 
 void chains_fit(Fit const& fit, ChainStart start) {
@@ -448,6 +478,11 @@ void chains_fit(Fit const& fit, ChainStart start) {
 
 namespace {
 
+Tiling contrastive_tiling(deck::Document const& deck, Model const& model) {
+  Index const batch = batch_of(deck);
+  return {batch, deck.at("sampler").as<ChainOptions>().width(batch, model.dimension(), 4)};
+}
+
 ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
   return {{std::move(schema),
            [start](ObjectiveContext const& c) {
@@ -455,11 +490,18 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
              auto const& block = c.deck.at("objective");
              auto const options = block.as<ContrastiveOptions>();
              auto const persistent = block.as<PersistentOptions>();
-             Index const batch = c.batches->batch(), d = c.model.dimension();
              return std::make_unique<ContrastiveDivergence>(as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.ranks, c.summation,
-                                                            c.key, chains.width(batch, d, 4), start, options, persistent,
+                                                            c.key, contrastive_tiling(c.deck, c.model).width, start, options, persistent,
                                                             chains.distribution());
            }},
+          [start](ObjectiveListing const& l) {
+            auto const& block = l.deck.at("objective");
+            auto const persistent = block.as<PersistentOptions>();
+            Tiling const tiling = contrastive_tiling(l.deck, l.model);
+            ContrastiveDivergence::list(l.arrays, as<LearnableEnergy const>(l.model), l.share(tiling), l.summation, start,
+                                        block.as<ContrastiveOptions>(), persistent);
+            return ObjectiveEntry::Laid{tiling, start == ChainStart::persistent ? divide_up(persistent.chains, tiling.chains) : 1};
+          },
           start == ChainStart::at_data ? needs<LearnableEnergy>()
                                        : Needs{Capabilities::only<LearnableEnergy>(), Capabilities::only<SoftmaxRbm>()},
           true,

@@ -1,11 +1,11 @@
 // Maximum likelihood with chains of the model: d/dtheta mean log p = -E_data[dE/dtheta] + E_model[dE/dtheta].
 // CD-k (Hinton 2002): chains start at the minibatch. PCD-k (Tieleman 2008; Du and Mordatch 2019): chains persist in a replay buffer.
-// For neural energies and for Boltzmann machines alike. Of machines, hidden units that are not summed out are drawn given the data in each
-// update's positive phase, and the gradient can be centred, decayed and made sparse.
+// For neural energies and for Boltzmann machines. In machines, hidden units that are not summed out are drawn given the data in each
+// update's positive phase; gradients can be centred, and weight decay and a sparsity penalty added.
 //
-// Chains of an unadjusted sampler are wider than exp(-E): of Langevin steps eta at least 2 eta in variance. Where the data are narrower
-// than that in some direction, no energy has chains like them, and E steepens until the chains run away. The step is therefore halved
-// whenever the chains' gradients say that it nears its bound of stability, which the log and the verdict tell.
+// Chains of an unadjusted sampler are wider than exp(-E): with Langevin steps eta their variance is at least 2 eta. Where the data are
+// narrower than that in some direction, no energy has such chains, and E steepens until the chains diverge. The step is therefore halved
+// whenever the chains' gradients show that it comes near its bound of stability; the log and the verdict tell so.
 #pragma once
 #include "comm/tile_sums.hpp"
 #include "data/batches.hpp"
@@ -39,7 +39,7 @@ deck::Schema contrastive_divergence_schema();
 deck::Schema persistent_cd_schema();
 
 enum class ChainStart { at_data, persistent };
-// A rule of such objectives: their replay buffer, and the random numbers that their steps draw.
+// The rule of such objectives: checks their replay buffer, and the random numbers that their steps need.
 void chains_fit(Fit const&, ChainStart);
 
 // Averages over the updates since the last report, the same on every rank.
@@ -54,46 +54,60 @@ class ContrastiveDivergence : public Objective {
  public:
   // Writes minibatch number `update` into the visible units of this rank's tiles.
   using FillBatch = std::function<void(TileStorage to, Tiling const&, TileRange mine, Index update)>;
-  // Failure(usage) where the replay buffer is no multiple of the batch, or what machines alone can do is asked of another energy.
+  // Failure(usage) where the replay buffer is not a multiple of the batch, or options for machines are set for another energy.
   static void require_fit(bool is_machine, Index batch, ChainStart, ContrastiveOptions const&, PersistentOptions const&);
-  // For options that fit. All references must outlive the objective. `fill`: where minibatches come from other than from the data as they
-  // are.
+  // For options that passed require_fit. All references must outlive the objective. `fill`: source of the minibatches, if not the data
+  // themselves.
   ContrastiveDivergence(LearnableEnergy&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width,
                         ChainStart, ContrastiveOptions, PersistentOptions, InitialDistribution, FillBatch fill = {});
 
-  // Puts the chains that persist where they start.
+  // Puts the persistent chains at their starting points.
   void place_chains();
   Vector gradient(Index update, Timers&) override;
   TrainingHealth health();  // since the last call; collective
   std::vector<Series> series() const override;
   std::vector<double> report(Index update) override;
   std::vector<std::string> warnings(std::vector<std::vector<double>> const& reports) const override;
-  void require_finite(Index update) const override { require_finite_chains(communicator_, buffer_, update, last_energy_); }
+  void require_finite(Index update) const override { require_finite_chains(communicator_, memory_.buffer, update, last_energy_); }
   void require_sane(Index update) override { require_bounded(energies_since_report(), update); }
-  std::vector<Chains> const& chains() const override { return buffer_; }
+  std::vector<Chains> const& chains() const override { return memory_.buffer; }
   void settle(Index updates, Index steps) override;
   double epoch(Index update) const override { return batches_.epoch(update); }
   double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * advanced_ * options_.sampler_steps); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  // Lists the arrays of a rank, the model's work memory among them.
+  static void list(Arrays, LearnableEnergy const&, Share const&, Summation, ChainStart, ContrastiveOptions const&,
+                   PersistentOptions const&);
 
  private:
+  struct Memory {
+    Chains data;                       // this rank's tiles of the minibatch; hidden units that are not summed out behind the visible ones
+    std::vector<Chains> buffer;        // generations of the replay buffer, one batch each; CD has one
+    TileScalarStorage energy, weight;  // (1, pitch)
+    TileStorage gradient;              // (1, dimension, pitch), for the length of the gradient step
+    Vector offsets;                    // of a centred machine: running means of its units
+    // Per tile: sums of the data's energies, of the chains' and of their squares since the last report.
+    Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums;
+
+    Memory(Arrays, LearnableEnergy const&, Share const&, Index generations, bool centred);
+  };
+
   void add_data_noise(Index update);
   TrainingHealth energies_since_report() const;
   void require_bounded(TrainingHealth const&, Index update) const;
   double mean_gradient_step();
   void keep_step_stable(Index update);
   void draw_hidden_given_data(Index update);
-  std::vector<Chains*> chains_for(Index update);  // moved to where this update starts
-  // Adds to `sum` what a tile's chains contribute, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale, and their energies times scale to
-  // energy_sums_(tile, column); of data with the means of a machine's units behind the parameters.
+  std::vector<Chains*> chains_for(Index update);  // at the starting points of this update
+  // Adds to `sum` the contribution of a tile's chains, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale, and their energies times scale to
+  // energy_sums_(tile, column). For data, the means of a machine's units are summed behind the parameters.
   void accumulate(TileStorage const& x, Index tile, double sign, double scale, Vector sum, int column);
-  // The gradient of a machine from sums behind which its units' means stand.
+  // Turns the sums into the gradient of a machine, with the means of its units.
   void regularise(Vector gradient, ConstVector unit_means);
 
   LearnableEnergy& model_;
   BoltzmannModel* machine_;                    // the same; null where it is none
-  DifferentiableModel const* differentiable_;  // likewise, where the sampler follows its gradient
+  DifferentiableModel const* differentiable_;  // the same; null unless the sampler follows its gradient
   Sampler& sampler_;
   data::Batches const& batches_;
   Communicator communicator_;
@@ -105,19 +119,13 @@ class ContrastiveDivergence : public Objective {
   Tiling tiling_;
   TileRange mine_;
   FillBatch fill_;
-  Chains data_;                        // this rank's tiles of the minibatch; hidden units that are not summed out behind the visible ones
-  bool draws_hidden_;                  // there are such
-  std::vector<Chains> buffer_;         // generations of the replay buffer, one batch each; CD has one
-  std::size_t advanced_ = 1;           // generations that an update advances
-  std::uint64_t last_ = 0;             // the first generation that the last update advanced
-  TileScalarStorage energy_, weight_;  // (1, pitch)
-  TileStorage gradient_x_;             // (1, dimension, pitch), for the length of the gradient step
+  Memory memory_;
+  bool draws_hidden_;         // whether there are hidden units that are not summed out
+  std::size_t advanced_ = 1;  // generations that an update advances
+  std::uint64_t last_ = 0;    // the first generation that the last update advanced
   TileSums sums_;
-  Vector offsets_;  // of a centred machine: running means of its units
   Index offset_updates_ = 0;
   double step_size_asked_;
-  // Per tile: sums of the data's energies, of the chains' and of their squares since the last report.
-  Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums_;
   Index updates_since_report_ = 0;
   double last_energy_ = 0;  // of the chains, for messages
 };

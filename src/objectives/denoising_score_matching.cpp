@@ -31,7 +31,7 @@ void add_noise(ConstTiles x, ConstTiles z, ConstTileScalars sigma, Tiles to) {
       });
 }
 
-// From g to the derivative of the mean of J by g, lambda scale (g - z / sigma); loss = lambda/2 |g - z / sigma|^2.
+// Replaces g by the derivative of the mean of J in g, lambda scale (g - z / sigma); loss = lambda/2 |g - z / sigma|^2.
 void take_residual(Tiles g, ConstTiles z, ConstTileScalars sigma, Index real, Real scale, TileScalars loss) {
   Index const d = static_cast<Index>(g.extent(1));
   Kokkos::parallel_for(
@@ -51,12 +51,13 @@ void take_residual(Tiles g, ConstTiles z, ConstTileScalars sigma, Index real, Re
 
 deck::Schema denoising_score_matching_schema() {
   using O = DenoisingOptions;
-  auto schema = deck::schema<O>(
-      "denoising_score_matching",
-      "J = sigma^2 E[1/2 |s(x + sigma z) + z/sigma|^2], s the model's score: that of the data with noise; no sampler",
-      {deck::key("sigma", &O::sigma,
-                 "noise; several: one an epoch, in decreasing order, the last stays. None: all levels of a model with noise_levels")
-           .above(0)});
+  auto schema =
+      deck::schema<O>("denoising_score_matching",
+                      "J = sigma^2 E[1/2 |s(x + sigma z) + z/sigma|^2], s the model's score: that of the data with noise; no sampler",
+                      {deck::key("sigma", &O::sigma,
+                                 "standard deviation of the noise; several: one for each epoch, in decreasing order, the last for all "
+                                 "later ones; empty: all levels of a model with noise_levels")
+                           .above(0)});
   for (deck::Key& k : score_matching_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
@@ -65,29 +66,38 @@ void DenoisingScoreMatching::require_fit(TrainableScore const& model, DenoisingO
   require_derivatives(model, 1);
   auto const levels = model.noise_levels().size();
   require_all(levels == 0 || o.sigma.empty(), ExitCode::usage,
-              "objective.sigma is given, and the model is conditioned on noise at levels of its own (model.noise_levels = {}); remove one "
+              "objective.sigma is given, but the model is conditioned on its own noise levels (model.noise_levels = {}); remove one "
               "of the two",
               levels);
   require_all(levels > 0 || !o.sigma.empty(), ExitCode::usage,
               "objective.sigma is missing and the model is not conditioned on noise; give e.g. sigma = [0.3], or model.noise_levels");
-  require_all(std::is_sorted(o.sigma.rbegin(), o.sigma.rend()), ExitCode::usage,
-              "objective.sigma: one noise an epoch has to decrease (the model keeps the last), put the numbers in decreasing order");
+  require_all(
+      std::is_sorted(o.sigma.rbegin(), o.sigma.rend()), ExitCode::usage,
+      "objective.sigma: the noise must decrease from epoch to epoch (the model keeps the last); put the numbers in decreasing order");
 }
 
 DenoisingScoreMatching::DenoisingScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
                                                random::Key key, ScoreMatchingOptions options, DenoisingOptions denoising)
-    : ScoreMatching(model, batches, ranks, summation, key, options, static_cast<Index>(model.noise_levels().size())),
+    : ScoreMatching(model, batches, ranks, summation, key, options, derivatives(), static_cast<Index>(model.noise_levels().size())),
       sigma_(denoising.sigma),
-      levels_(model.noise_levels()) {
+      levels_(model.noise_levels()),
+      noise_memory_({}, model, tiling_) {
   require_fit(model, denoising);
-  Index const d = model.dimension(), pitch = tiling_.pitch();
-  noise_ = TileStorage("denoising noise", 1, d, pitch);
-  noisy_ = TileStorage("noisy minibatch", 1, d, pitch);
-  of_lane_ = TileScalarStorage("denoising sigma", 1, pitch);
-  device_levels_ = DeviceVector<Real>("noise levels", levels_.size());
-  auto const host = Kokkos::create_mirror_view(device_levels_);
+  auto const host = Kokkos::create_mirror_view(noise_memory_.levels);
   for (std::size_t i = 0; i < levels_.size(); i++) host(i) = static_cast<Real>(levels_[i]);
-  Kokkos::deep_copy(device_levels_, host);
+  Kokkos::deep_copy(noise_memory_.levels, host);
+}
+
+DenoisingScoreMatching::NoiseMemory::NoiseMemory(Arrays arrays, TrainableScore const& model, Tiling const& tiling)
+    : noise(arrays.make<TileStorage>("denoising noise", 1, model.dimension(), tiling.pitch())),
+      noisy(arrays.make<TileStorage>("noisy minibatch", 1, model.dimension(), tiling.pitch())),
+      of_lane(arrays.make<TileScalarStorage>("denoising sigma", 1, tiling.pitch())),
+      levels(arrays.make<Vector>("noise levels", model.noise_levels().size())) {}
+
+void DenoisingScoreMatching::list(Arrays arrays, TrainableScore const& model, Share const& share, Summation summation,
+                                  DenoisingOptions const&) {
+  ScoreMatching::list(arrays, model, share, summation, derivatives());
+  NoiseMemory(arrays, model, share.tiling);
 }
 
 std::string DenoisingScoreMatching::group_name(Index g) const {
@@ -99,20 +109,20 @@ Index DenoisingScoreMatching::group(Index update, Index item) const {
 }
 
 void DenoisingScoreMatching::set_sigma(Points const& p) {
-  if (!levels_.empty()) return draw_sigma(key_, device_levels_, p.update, p.first, lanes_of(of_lane_, p));
+  if (!levels_.empty()) return draw_sigma(key_, noise_memory_.levels, p.update, p.first, lanes_of(noise_memory_.of_lane, p));
   auto const epoch = static_cast<std::size_t>(batches_.epoch(p.update));
-  Kokkos::deep_copy(of_lane_, static_cast<Real>(sigma_[std::min(epoch, sigma_.size() - 1)]));
+  Kokkos::deep_copy(noise_memory_.of_lane, static_cast<Real>(sigma_[std::min(epoch, sigma_.size() - 1)]));
 }
 
 void DenoisingScoreMatching::add(Points const& p, Vector sum) {
-  Tiles const z = lanes_of(noise_, p), noisy = lanes_of(noisy_, p), residual = lanes_of(direction_, p);
-  TileScalars const sigma = lanes_of(of_lane_, p);
+  Tiles const z = lanes_of(noise_memory_.noise, p), noisy = lanes_of(noise_memory_.noisy, p), residual = lanes_of(memory_.direction, p);
+  TileScalars const sigma = lanes_of(noise_memory_.of_lane, p);
   set_sigma(p);
-  draw_normals(noise_, random::Stream::denoising_noise, p.update, p.first);
+  draw_normals(noise_memory_.noise, random::Stream::denoising_noise, p.update, p.first);
   add_noise(p.x, z, sigma, noisy);
   model_.set_noise(sigma);
   model_.gradient_forward(noisy, residual);
-  take_residual(residual, z, sigma, p.real, static_cast<Real>(scale()), lanes_of(loss_, p));
+  take_residual(residual, z, sigma, p.real, static_cast<Real>(scale()), lanes_of(memory_.loss, p));
   model_.gradient_reverse(noisy, residual, sum);
   if (!levels_.empty()) model_.set_noise(levels_.back());
 }

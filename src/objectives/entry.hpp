@@ -3,11 +3,13 @@
 #include <memory>
 
 #include "comm/tile_sums.hpp"
+#include "core/arrays.hpp"
 #include "data/batches.hpp"
 #include "deck/entry.hpp"
 #include "models/fit.hpp"
 #include "objectives/objective.hpp"
 #include "objectives/score_matching.hpp"
+#include "objectives/train_options.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita {
@@ -22,7 +24,23 @@ struct ObjectiveContext {
   Sampler* sampler;              // null where the deck has none, or it has no `make`
   data::Batches const* batches;  // null where the objective needs no data and the deck has none
 };
+// An objective's arrays on one of so many ranks, before there is any.
+struct ObjectiveListing {
+  deck::Document const& deck;
+  int rank, ranks;
+  Summation summation;
+  std::function<std::unique_ptr<Model>(Arrays)> list_target;  // the energy of [target], which lists its arrays
+  Model const& model;
+  Arrays arrays;
+  Share share(Tiling const& tiling) const { return {tiling, rank, ranks}; }
+};
 struct ObjectiveEntry : deck::Entry<std::unique_ptr<Objective>(ObjectiveContext const&)> {
+  // Lists them, and tells how a batch is tiled and how many generations of chains like it updates leave behind.
+  struct Laid {
+    Tiling tiling;
+    Index generations = 0;
+  };
+  std::function<Laid(ObjectiveListing const&)> list;
   Needs needs;  // of the model that it trains
   bool needs_sampler = true, needs_data = true;
   Rule rule = {};
@@ -30,7 +48,7 @@ struct ObjectiveEntry : deck::Entry<std::unique_ptr<Objective>(ObjectiveContext 
   bool starts_chains_anew = false;                            // while it trains, which samplers with velocities cannot
 };
 
-// Of objectives that match scores.
+// Objectives that match scores.
 template <class Class, class... Options>
 ObjectiveEntry score_matching_entry(deck::Schema schema) {
   return {{std::move(schema),
@@ -39,6 +57,12 @@ ObjectiveEntry score_matching_entry(deck::Schema schema) {
              return std::make_unique<Class>(as<TrainableScore>(c.model), *c.batches, c.ranks, c.summation, c.key,
                                             block.as<ScoreMatchingOptions>(), block.as<Options>()...);
            }},
+          [](ObjectiveListing const& l) {
+            auto const& block = l.deck.at("objective");
+            Tiling const tiling = ScoreMatching::tiling(block.as<ScoreMatchingOptions>(), batch_of(l.deck));
+            Class::list(l.arrays, as<TrainableScore const>(l.model), l.share(tiling), l.summation, block.as<Options>()...);
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<TrainableScore>(),
           false,
           true,

@@ -11,6 +11,8 @@ namespace {
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr Index width = 256;
 
+Tiling tiling_of(Index points) { return {points, std::min(width, round_up(points, lane_quantum))}; }
+
 Index states_of(BoltzmannModel const& model) {
   ExactLikelihood::require_fit(model);
   return Index{1} << model.dimension();
@@ -32,13 +34,26 @@ void ExactLikelihood::require_fit(BoltzmannModel const& model) {
               most_units);
 }
 
-ExactLikelihood::Points::Points(std::string const& name, Tiling const& t, BoltzmannModel const& model, Communicator const& ranks,
-                                Summation summation)
-    : tiling(t),
-      mine(share_of_tiles(t.tiles(), ranks.rank(), ranks.ranks())),
-      x(name, mine.count, model.dimension(), t.pitch()),
-      energy(name + " energies", mine.count, t.pitch()),
-      sums(ranks, summation, t.tiles(), mine, static_cast<Index>(model.parameters().extent(0))) {}
+Tiling ExactLikelihood::tiling(Index batch) { return tiling_of(batch); }
+
+ExactLikelihood::Points::Points(Arrays arrays, char const* name, Share const& share, BoltzmannModel const& model)
+    : tiling(share.tiling),
+      mine(share.mine()),
+      x(arrays.make<TileStorage>(name, mine.count, model.dimension(), tiling.pitch())),
+      energy(arrays.make<TileScalarStorage>("energies of points", mine.count, tiling.pitch())) {}
+
+ExactLikelihood::Memory::Memory(Arrays arrays, BoltzmannModel const& model, Index batch, int rank, int ranks)
+    : data(arrays, "minibatch", {tiling_of(batch), rank, ranks}, model),
+      states(arrays, "all states", {tiling_of(states_of(model)), rank, ranks}, model),
+      weight(arrays.make<TileScalarStorage>("weights", 1, pitch_of(width))) {
+  model.work(arrays, 1, width);
+}
+
+void ExactLikelihood::list(Arrays arrays, BoltzmannModel const& model, Index batch, Summation summation, int rank, int ranks) {
+  Memory const memory(arrays, model, batch, rank, ranks);
+  for (Points const* points : {&memory.data, &memory.states})
+    TileSums::list(arrays, summation, points->tiling.tiles(), rank, ranks, parameter_count(model));
+}
 
 Tiles ExactLikelihood::Points::of_tile(Index tile) const {
   return Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling.lanes(mine.first + tile)));
@@ -53,23 +68,17 @@ ExactLikelihood::ExactLikelihood(BoltzmannModel& model, data::Batches const& bat
       batches_(batches),
       communicator_(communicator),
       options_(options),
-      data_("minibatch", {batches.batch(), std::min(width, round_up(batches.batch(), lane_quantum))}, model, communicator, summation),
-      states_("all states", {states_of(model), std::min(width, round_up(states_of(model), lane_quantum))}, model, communicator, summation),
-      weight_("weights", 1, round_up(width, pitch_quantum)) {
-  model.reserve(1, width);
-  auto const x = states_.x;
-  Index const units = model.dimension(), pitch = states_.tiling.pitch();
-  ChainNumbers const state(states_.tiling, states_.mine);
+      memory_({}, model, batches.batch(), communicator.rank(), communicator.ranks()),
+      data_sums_(communicator, summation, memory_.data.tiling.tiles(), memory_.data.mine, parameter_count(model)),
+      state_sums_(communicator, summation, memory_.states.tiling.tiles(), memory_.states.mine, parameter_count(model)) {
+  auto const x = memory_.states.x;
+  Index const units = model.dimension(), pitch = memory_.states.tiling.pitch();
+  ChainNumbers const state(memory_.states.tiling, memory_.states.mine);
   Kokkos::parallel_for(
-      "partita::all_states", Range(0, states_.mine.count * units * pitch), KOKKOS_LAMBDA(Index n) {
+      "partita::all_states", Range(0, memory_.states.mine.count * units * pitch), KOKKOS_LAMBDA(Index n) {
         Index const lane = n % pitch, i = n / pitch % units, tile = n / pitch / units;
         x(tile, i, lane) = static_cast<Real>(state.of(tile, lane) >> i & 1);
       });
-}
-
-std::size_t ExactLikelihood::bytes() const {
-  return sizeof(Real) * (data_.x.size() + states_.x.size() + data_.energy.size() + states_.energy.size()) + data_.sums.bytes() +
-         states_.sums.bytes();
 }
 
 void ExactLikelihood::describe_state(State& state) {
@@ -96,35 +105,39 @@ double ExactLikelihood::find_energies(Points& points, bool mean) {
   return mean ? total / static_cast<double>(points.tiling.chains) : lowest - std::log(total);
 }
 
-Vector ExactLikelihood::weighted_gradient(Points& points, double sign, double log_z) {
-  points.sums.start();
+Vector ExactLikelihood::weighted_gradient(Points& points, TileSums& sums, double sign, double log_z) {
+  sums.start();
   Real const uniform = static_cast<Real>(1 / static_cast<double>(points.tiling.chains)), minus_log_z = static_cast<Real>(-log_z);
   bool const is_data = sign > 0;
   for (Index tile = 0; tile < points.mine.count; tile++) {
     Index const real = points.tiling.chains_in(points.mine.first + tile), lanes = points.tiling.lanes(points.mine.first + tile);
     Tiles const x = points.of_tile(tile);
-    TileScalars const energy = points.row(points.energy, tile), weight = Kokkos::subview(weight_, Kokkos::ALL, std::pair(Index{0}, lanes));
-    model_.energy_forward(x, energy);
-    Kokkos::parallel_for(
-        "partita::likelihood_weights", Range(0, lanes), KOKKOS_LAMBDA(Index l) {
-          Real const w = is_data ? uniform : -std::exp(minus_log_z - energy(0, l));
-          weight(0, l) = l < real ? w : Real(0);
-        });
-    model_.energy_reverse(x, weight, points.sums.partial(points.mine.first + tile));
+    TileScalars const energy = points.row(points.energy, tile),
+                      weight = Kokkos::subview(memory_.weight, Kokkos::ALL, std::pair(Index{0}, lanes));
+    auto const weights = [&] {
+      Kokkos::parallel_for(
+          "partita::likelihood_weights", Range(0, lanes), KOKKOS_LAMBDA(Index l) {
+            Real const w = is_data ? uniform : -std::exp(minus_log_z - energy(0, l));
+            weight(0, l) = l < real ? w : Real(0);
+          });
+      return weight;
+    };
+    model_.add_energy_gradient(x, energy, weights, sums.partial(points.mine.first + tile));
   }
-  return points.sums.finish();
+  return sums.finish();
 }
 
 Vector ExactLikelihood::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "data");
-    batches_.fill(data_.x, data_.tiling, data_.mine, update);
+    batches_.fill(memory_.data.x, memory_.data.tiling, memory_.data.mine, update);
   }
   Timers::Scope const scope(timers, "parameter gradient");
-  double const log_z = -find_energies(states_, false);
-  likelihood_ += -find_energies(data_, true) - log_z;
+  double const log_z = -find_energies(memory_.states, false);
+  likelihood_ += -find_energies(memory_.data, true) - log_z;
   updates_since_report_++;
-  Vector const of_data = weighted_gradient(data_, 1, log_z), of_states = weighted_gradient(states_, -1, log_z);
+  Vector const of_data = weighted_gradient(memory_.data, data_sums_, 1, log_z),
+               of_states = weighted_gradient(memory_.states, state_sums_, -1, log_z);
   Kokkos::parallel_for(
       "partita::likelihood_gradient", Range(0, static_cast<Index>(of_data.extent(0))),
       KOKKOS_LAMBDA(Index i) { of_data(i) += of_states(i); });
@@ -154,6 +167,11 @@ ObjectiveEntry exact_likelihood_objective() {
              return std::make_unique<ExactLikelihood>(as<BoltzmannModel>(c.model), *c.batches, c.ranks, c.summation,
                                                       c.deck.at("objective").as<ExactLikelihoodOptions>());
            }},
+          [](ObjectiveListing const& l) {
+            Index const batch = batch_of(l.deck);
+            ExactLikelihood::list(l.arrays, as<BoltzmannModel const>(l.model), batch, l.summation, l.rank, l.ranks);
+            return ObjectiveEntry::Laid{ExactLikelihood::tiling(batch)};
+          },
           {Capabilities::only<BoltzmannModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
           false,
           true,

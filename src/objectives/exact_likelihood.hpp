@@ -17,40 +17,46 @@ deck::Schema exact_likelihood_schema();
 class ExactLikelihood : public Objective {
  public:
   static constexpr Index most_units = 20;
-  // Failure(usage) for machines of more units, of other than binary ones, or with hidden units that are not summed out.
+  // Failure(usage) for machines with more units, with units that are not binary, or with hidden units that are not summed out.
   static void require_fit(BoltzmannModel const&);
   ExactLikelihood(BoltzmannModel&, data::Batches const&, Communicator, Summation, ExactLikelihoodOptions);
 
   Vector gradient(Index update, Timers&) override;
   std::vector<Series> series() const override;
   std::vector<double> report(Index update) override;
-  void require_finite(Index) const override {}  // no chains; a gradient that is not finite is noticed with its update
+  void require_finite(Index) const override {}  // no chains; the training checks every gradient
   double epoch(Index update) const override { return batches_.epoch(update); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  static Tiling tiling(Index batch);
+  // Lists the arrays of a rank, the model's work memory among them.
+  static void list(Arrays, BoltzmannModel const&, Index batch, Summation, int rank, int ranks);
 
  private:
-  // Sets of points in tiles, whose energies are needed before their weights.
+  // A set of points in tiles; all their energies are needed before their weights are known.
   struct Points {
     Tiling tiling;
     TileRange mine;
     TileStorage x;             // (tile, dimension, pitch)
     TileScalarStorage energy;  // (tile, pitch)
-    TileSums sums;
-    Points(std::string const& name, Tiling const&, BoltzmannModel const&, Communicator const&, Summation);
+    Points(Arrays, char const* name, Share const&, BoltzmannModel const&);
     Tiles of_tile(Index tile) const;
     TileScalars row(TileScalarStorage const&, Index tile) const;
   };
-  // -log sum over the points of exp(-E), and the mean of E, by tile in fixed order; the energies stay in `energy`.
+  struct Memory {
+    Points data, states;
+    TileScalarStorage weight;
+    Memory(Arrays, BoltzmannModel const&, Index batch, int rank, int ranks);
+  };
+  // -log sum over the points of exp(-E), or the mean of E, summed by tile in fixed order; the energies stay in `energy`.
   double find_energies(Points&, bool mean);
-  Vector weighted_gradient(Points&, double sign, double log_z);
+  Vector weighted_gradient(Points&, TileSums&, double sign, double log_z);
 
   BoltzmannModel& model_;
   data::Batches const& batches_;
   Communicator communicator_;
   ExactLikelihoodOptions options_;
-  Points data_, states_;
-  TileScalarStorage weight_;
+  Memory memory_;
+  TileSums data_sums_, state_sums_;
   double likelihood_ = 0;  // sum over the updates since the last report
   Index updates_since_report_ = 0;
 };

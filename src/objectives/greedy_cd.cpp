@@ -10,7 +10,7 @@
 namespace partita {
 namespace {
 
-constexpr Index batches_of_means = 20;  // minibatches whose draws give a layer's means
+constexpr Index batches_of_means = 20;  // number of minibatches from whose draws a layer's means are computed
 
 // to = from', (rows, columns) of `to`.
 void transpose(Vector from, Vector to, Index rows, Index columns) {
@@ -19,13 +19,32 @@ void transpose(Vector from, Vector to, Index rows, Index columns) {
       KOKKOS_LAMBDA(Index n) { to(n) = from(n % columns * rows + n / columns); });
 }
 
+// Of the minibatch, (tile, units, pitch) each.
+std::vector<TileStorage> make_layers(Arrays const& arrays, DeepBeliefNetwork const& model, Share const& share) {
+  std::vector<TileStorage> layers;
+  for (Index k = 0; k < model.machines(); k++)
+    layers.push_back(
+        arrays.make<TileStorage>("layer of the minibatch", share.mine().count, model.machine(k).dimension(), share.tiling.pitch()));
+  return layers;
+}
+
 }  // namespace
 
 deck::Schema greedy_cd_schema() {
   deck::Schema schema = persistent_cd_schema();
   schema.type = "greedy_cd";
-  schema.doc = "a belief network's machines one after the other by persistent_cd, each on draws of the layer below; updates dealt evenly";
+  schema.doc =
+      "the machines of a deep_belief_network one after the other by persistent_cd, each from draws of the layer below, with equal shares "
+      "of the updates";
   return schema;
+}
+
+void GreedyCd::list(Arrays arrays, DeepBeliefNetwork const& model, Share const& share, Summation summation,
+                    ContrastiveOptions const& options, PersistentOptions const& persistent) {
+  make_layers(arrays, model, share);
+  for (Index k = 0; k < model.machines(); k++)
+    ContrastiveDivergence::list(arrays.in(fmt::format("machine{}", k)), model.machine(k), share, summation, ChainStart::persistent, options,
+                                persistent);
 }
 
 GreedyCd::GreedyCd(DeepBeliefNetwork& model, Sampler& sampler, data::Batches const& batches, Index updates, Communicator communicator,
@@ -36,9 +55,9 @@ GreedyCd::GreedyCd(DeepBeliefNetwork& model, Sampler& sampler, data::Batches con
       communicator_(communicator),
       key_(key),
       tiling_{batches.batch(), tile_width},
-      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())) {
+      mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
+      layers_(make_layers({}, model, {tiling_, communicator.rank(), communicator.ranks()})) {
   for (Index k = 0; k < model.machines(); k++) {
-    layers_.emplace_back("layer of the minibatch", mine_.count, model.machine(k).dimension(), tiling_.pitch());
     auto const key_of_machine = random::derived_key(key, random::Stream::belief_layers, static_cast<std::uint64_t>(k));
     learners_.push_back(std::make_unique<ContrastiveDivergence>(
         model.machine(k), sampler, batches, communicator, summation, key_of_machine, tile_width, ChainStart::persistent, options,
@@ -62,7 +81,7 @@ Index GreedyCd::machine_before(Index update) const {
   return k;
 }
 
-// Layer `machine` of the minibatch, drawn upwards from the data anew in each update.
+// Layer `machine` of the minibatch, drawn upwards from the data, with new random numbers in each update.
 void GreedyCd::fill(Index machine, TileStorage to, Tiling const& tiling, TileRange mine, Index update) {
   if (machine == 0) return batches_.fill(to, tiling, mine, update);
   batches_.fill(layers_.front(), tiling, mine, update);
@@ -121,7 +140,7 @@ Vector GreedyCd::gradient(Index update, Timers& timers) {
 
 std::vector<Series> GreedyCd::series() const {
   auto out = learners_.front()->series();
-  out.push_back({"machine", "of the stack that learns, from 0", true});
+  out.push_back({"machine", "machine of the stack that learns at this update, counted from 0", true});
   return out;
 }
 
@@ -142,13 +161,6 @@ std::vector<std::string> GreedyCd::warnings(std::vector<std::vector<double>> con
   return out;
 }
 
-std::size_t GreedyCd::bytes() const {
-  std::size_t total = 0;
-  for (auto const& l : learners_) total += l->bytes();
-  for (auto const& l : layers_) total += sizeof(Real) * l.size();
-  return total;
-}
-
 void GreedyCd::describe_state(State& state) {
   for (std::size_t k = 0; k < learners_.size(); k++) {
     State of_machine;
@@ -157,18 +169,34 @@ void GreedyCd::describe_state(State& state) {
   }
 }
 
+namespace {
+
+Tiling greedy_tiling(deck::Document const& deck, DeepBeliefNetwork const& model) {
+  Index widest = 0;
+  for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
+  Index const batch = batch_of(deck);
+  return {batch, deck.at("sampler").as<ChainOptions>().width(batch, widest, 2)};
+}
+
+}  // namespace
+
 ObjectiveEntry greedy_cd_objective() {
   return {{greedy_cd_schema(),
            [](ObjectiveContext const& c) {
              auto const& block = c.deck.at("objective");
              auto& model = as<DeepBeliefNetwork>(c.model);
-             Index widest = 0;
-             for (Index k = 0; k < model.machines(); k++) widest = std::max(widest, model.machine(k).unit_count());
-             Index const width = c.deck.at("sampler").as<ChainOptions>().width(c.batches->batch(), widest, 2);
+             Index const width = greedy_tiling(c.deck, model).width;
              return std::make_unique<GreedyCd>(model, *c.sampler, *c.batches, c.deck.at("train").as<TrainOptions>().schedule_length(),
                                                c.ranks, c.summation, c.key, width, block.as<ContrastiveOptions>(),
                                                block.as<PersistentOptions>());
            }},
+          [](ObjectiveListing const& l) {
+            auto const& block = l.deck.at("objective");
+            auto const& model = as<DeepBeliefNetwork const>(l.model);
+            Tiling const tiling = greedy_tiling(l.deck, model);
+            GreedyCd::list(l.arrays, model, l.share(tiling), l.summation, block.as<ContrastiveOptions>(), block.as<PersistentOptions>());
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<DeepBeliefNetwork>(),
           true,
           true,

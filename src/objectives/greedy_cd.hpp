@@ -1,6 +1,6 @@
 // Greedy learning of a deep belief network (Hinton, Osindero and Teh 2006): machine after machine by persistent contrastive divergence,
-// each on draws of the layer below it given the data. A machine of the shape of the one below it turned upside down starts as that, which
-// keeps the bound on the likelihood where it was; others start at small random weights and the means of their data.
+// each on draws of the layer below it given the data. A machine with the transposed shape of the one below starts with its transposed
+// weights, which leaves the bound on the likelihood unchanged; others start at small random weights and the means of their data.
 #pragma once
 #include "models/deep_belief_network.hpp"
 #include "objectives/contrastive_divergence.hpp"
@@ -11,7 +11,7 @@ deck::Schema greedy_cd_schema();
 
 class GreedyCd : public Objective {
  public:
-  // The updates are dealt evenly to the machines. All references must outlive the objective.
+  // The updates are divided evenly among the machines. All references must outlive the objective.
   GreedyCd(DeepBeliefNetwork&, Sampler&, data::Batches const&, Index updates, Communicator, Summation, random::Key, Index tile_width,
            ContrastiveOptions, PersistentOptions);
 
@@ -24,11 +24,11 @@ class GreedyCd : public Objective {
   void require_sane(Index update) override { learner(update).require_sane(update); }
   double epoch(Index update) const override { return batches_.epoch(update); }
   double chain_steps_per_update() const override { return learners_.front()->chain_steps_per_update(); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  static void list(Arrays, DeepBeliefNetwork const&, Share const&, Summation, ContrastiveOptions const&, PersistentOptions const&);
 
  private:
-  // The machine that was learnt by the update before this one.
+  // The machine that the update before this one trained.
   Index machine_before(Index update) const;
   ContrastiveDivergence& learner(Index update) const { return *learners_[static_cast<std::size_t>(machine_before(update))]; }
   void start_machine(Index machine, Index update);

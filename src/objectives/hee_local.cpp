@@ -17,22 +17,25 @@ deck::Schema hee_local_schema() {
   return deck::schema<O>(
       "hee_local",
       "local learning of an hee while inference runs: W += (dt/tau_w) < eps f' >; optimizer sgd with learning_rate 1 is the rule itself",
-      {deck::key("tau_w", &O::tau_w, "time constant of learning").above(0),
+      {deck::key("tau_w", &O::tau_w, "time constant tau_w of learning").above(0),
        deck::key("steps_per_update", &O::steps_per_update,
-                 "k, steps of the dynamics between two changes of the parameters; an error O(k dt/tau_w)")
+                 "number k of steps of the dynamics in each update of the parameters; the error is O(k dt/tau_w)")
            .at_least(1),
-       deck::key("steps_per_batch", &O::steps_per_batch, "steps for which a batch is shown, a multiple of steps_per_update").at_least(1),
-       deck::key("burn_in", &O::burn_in, "steps without learning after each change of the batch").at_least(0),
+       deck::key("steps_per_batch", &O::steps_per_batch, "number of steps for which a batch is shown, a multiple of steps_per_update")
+           .at_least(1),
+       deck::key("warmup", &O::warmup, "steps without learning after each change of the batch, in which the latent layers settle")
+           .at_least(0)
+           .formerly("burn_in"),
        deck::key("latent_start", &O::latent_start,
                  "latent layers at a new batch: warm, as the last batch left them, or redrawn from sampler.initial")
            .one_of({"warm", "redrawn"}),
-       deck::key("lateral_decay", &O::lateral_decay, "lambda, pulls lateral connections S to zero").at_least(0)});
+       deck::key("lateral_decay", &O::lateral_decay, "lambda of the decay of the lateral connections S to zero").at_least(0)});
 }
 
 void HeeLocal::require_fit(HeeLocalOptions const& o) {
   require_all(
       o.steps_per_batch % o.steps_per_update == 0, ExitCode::usage,
-      "objective.steps_per_batch = {} is no multiple of objective.steps_per_update = {} (a batch is shown for whole updates); use {}",
+      "objective.steps_per_batch = {} is not a multiple of objective.steps_per_update = {} (a batch is shown for whole updates); use {}",
       o.steps_per_batch, o.steps_per_update, round_up(o.steps_per_batch, o.steps_per_update));
 }
 
@@ -48,31 +51,37 @@ HeeLocal::HeeLocal(Hee const& model, HeeLangevinOptions const& dynamics, HeeLoca
       updates_per_batch_(divide_up(options.steps_per_batch, options.steps_per_update)),
       chains_(dynamics_.make_chains({batches.batch(), tile_width},
                                     share_of_tiles(divide_up(batches.batch(), tile_width), communicator.rank(), communicator.ranks()))),
-      sums_(communicator, summation, chains_.tiling.tiles(), chains_.mine, static_cast<Index>(model.parameters().extent(0))) {
+      sums_(communicator, summation, chains_.tiling.tiles(), chains_.mine, parameter_count(model)) {
   require_fit(options);
   dynamics_.initialise(chains_, key, 0, initial, Visible::clamped);
 }
 
+void HeeLocal::list(Arrays arrays, HeeLangevin const& dynamics, Share const& share, Summation summation) {
+  dynamics.make_chains(share.tiling, share.mine(), arrays);
+  dynamics.list_work(arrays, share.mine().count, share.tiling.width, true);
+  TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, parameter_count(dynamics.model()));
+}
+
 double HeeLocal::chain_steps_per_update() const {
-  double const burn_in = static_cast<double>(options_.burn_in) / static_cast<double>(updates_per_batch_);
-  return static_cast<double>(batches_.batch()) * (static_cast<double>(options_.steps_per_update) + burn_in);
+  double const warmup = static_cast<double>(options_.warmup) / static_cast<double>(updates_per_batch_);
+  return static_cast<double>(batches_.batch()) * (static_cast<double>(options_.steps_per_update) + warmup);
 }
 
 Index HeeLocal::first_step(Index update) const {
   Index const batch = update / updates_per_batch_;
-  return batch * (options_.burn_in + options_.steps_per_batch) + options_.burn_in + update % updates_per_batch_ * options_.steps_per_update;
+  return batch * (options_.warmup + options_.steps_per_batch) + options_.warmup + update % updates_per_batch_ * options_.steps_per_update;
 }
 
 void HeeLocal::show_next_batch(Index update) {
   Index const batch = update / updates_per_batch_;
   batches_.fill(chains_.x[0], chains_.tiling, chains_.mine, batch);
   if (options_.latent_start == "redrawn") dynamics_.initialise(chains_, key_, batch, initial_, Visible::clamped);
-  dynamics_.advance(chains_, key_, {0, chains_.mine.count}, first_step(update) - options_.burn_in, options_.burn_in, Visible::clamped);
+  dynamics_.advance(chains_, key_, {0, chains_.mine.count}, first_step(update) - options_.warmup, options_.warmup, Visible::clamped);
 }
 
 Vector HeeLocal::gradient(Index update, Timers& timers) {
   if (update % updates_per_batch_ == 0) {
-    Timers::Scope const scope(timers, "data and burn-in");
+    Timers::Scope const scope(timers, "data and warm-up");
     show_next_batch(update);
   }
   {
@@ -103,7 +112,7 @@ std::vector<Series> HeeLocal::series() const {
 
 std::vector<double> HeeLocal::report(Index update) {
   require_finite(update);
-  // One number a tile, summed along the tree: the same bits on any number of ranks.
+  // One number per tile, summed along the tree: the same bits on any number of ranks.
   auto const values = log_joint(model_, chains_.tiling, chains_.mine, chains_.x);
   std::vector<double> sums;
   auto from = values.begin();
@@ -120,6 +129,15 @@ void HeeLocal::require_finite(Index update) const {
   require_finite_chains(communicator_, chains_.tiling, chains_.mine, chains_.x, update, -last_log_joint_);
 }
 
+namespace {
+
+Tiling hee_local_tiling(deck::Document const& deck) {
+  Index const batch = batch_of(deck);
+  return {batch, hee_width(deck.at("sampler").as<ChainOptions>().tile_width, batch)};
+}
+
+}  // namespace
+
 ObjectiveEntry hee_local_objective() {
   return {{hee_local_schema(),
            [](ObjectiveContext const& c) {
@@ -127,8 +145,14 @@ ObjectiveEntry hee_local_objective() {
              auto const chains = sampler_block.as<ChainOptions>();
              return std::make_unique<HeeLocal>(as<Hee>(c.model), sampler_block.as<HeeLangevinOptions>(),
                                                c.deck.at("objective").as<HeeLocalOptions>(), *c.batches, c.ranks, c.summation, c.key,
-                                               hee_width(chains.tile_width, c.batches->batch()), chains.distribution());
+                                               hee_local_tiling(c.deck).width, chains.distribution());
            }},
+          [](ObjectiveListing const& l) {
+            HeeLangevin const dynamics(l.deck.at("sampler").as<HeeLangevinOptions>(), as<Hee const>(l.model));
+            Tiling const tiling = hee_local_tiling(l.deck);
+            HeeLocal::list(l.arrays, dynamics, l.share(tiling), l.summation);
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<Hee>(),
           true,
           true,

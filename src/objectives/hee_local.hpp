@@ -1,9 +1,9 @@
-// Local learning of an HEE (Dong and Wu 2023): W, b (and S) follow what inference on the data shows while it runs,
+// Local learning of an HEE (Dong and Wu 2023): W, b (and S) change while inference on the data runs,
 //
 //     W_l += (dt/tau_w) < eps_l f(x_l+1)' >,  b_l += (dt/tau_w) < eps_l >,  dS_l = (dt/tau_w) < 2 [(S u)u' - (S x)x'] - 2 lambda S >,
 //
 // < > the mean over the batch. An update is k steps of the dynamics at constant parameters, whose drives are summed and applied once: k = 1
-// is the rule above, the error of a larger k is O(k dt / tau_w) on the way; the drives vanish at the same point.
+// is the rule above. A larger k has an error O(k dt / tau_w) during learning, but the same fixed points.
 #pragma once
 #include "comm/tile_sums.hpp"
 #include "data/batches.hpp"
@@ -17,7 +17,7 @@ struct HeeLocalOptions {
   double tau_w = 10;
   Index steps_per_update = 10;  // k
   Index steps_per_batch = 1000;
-  Index burn_in = 0;
+  Index warmup = 0;
   std::string latent_start = "warm";
   double lateral_decay = 0;  // lambda
 };
@@ -25,9 +25,9 @@ deck::Schema hee_local_schema();
 
 class HeeLocal : public Objective {
  public:
-  // Failure(usage) where steps_per_batch is no multiple of steps_per_update.
+  // Failure(usage) where steps_per_batch is not a multiple of steps_per_update.
   static void require_fit(HeeLocalOptions const&);
-  // For options that fit. All references must outlive the objective.
+  // For options that passed require_fit. All references must outlive the objective.
   HeeLocal(Hee const&, HeeLangevinOptions const&, HeeLocalOptions const&, data::Batches const&, Communicator, Summation, random::Key,
            Index tile_width, InitialDistribution);
 
@@ -38,8 +38,10 @@ class HeeLocal : public Objective {
   void require_finite(Index update) const override;
   double epoch(Index update) const override { return batches_.epoch(update / updates_per_batch_); }
   double chain_steps_per_update() const override;
-  std::size_t bytes() const override { return chains_.bytes() + sums_.bytes(); }
   void describe_state(State& state) override { chains_.describe_state(state, "chains"); }
+
+  // Lists the arrays of a rank, the dynamics' among them.
+  static void list(Arrays, HeeLangevin const&, Share const&, Summation);
 
   HeeChains const& latent_chains() const { return chains_; }
 

@@ -20,7 +20,8 @@ deck::Schema pseudo_likelihood_schema() {
   using O = PseudoLikelihoodOptions;
   return deck::schema<O>(
       "pseudo_likelihood", "-E[sum_k log p(x_k | rest)] of a fully visible machine: exact gradient, no sampler",
-      {deck::key("tile_width", &O::tile_width, "items of the batch that are computed together; ranks share out tiles. 0: 128, or the batch")
+      {deck::key("tile_width", &O::tile_width,
+                 "items that are computed together, a tile; MPI ranks share the tiles; 0: 128, or the batch where that is smaller")
            .at_least(0)
            .multiple_of(lane_quantum)});
 }
@@ -39,15 +40,26 @@ PseudoLikelihood::PseudoLikelihood(BoltzmannMachine& machine, data::Batches cons
     : machine_(machine),
       batches_(batches),
       communicator_(communicator),
-      tiling_{batches.batch(), width(options, batches.batch())},
+      tiling_(tiling(options, batches.batch())),
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
-      data_("minibatch", mine_.count, machine.dimension(), tiling_.pitch()),
-      value_("pseudo-likelihoods", 1, tiling_.pitch()),
-      weight_("weights of pseudo-likelihoods", 1, tiling_.pitch()),
-      sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(machine.parameters().extent(0))),
+      memory_({}, machine, {tiling_, communicator.rank(), communicator.ranks()}),
+      sums_(communicator, summation, tiling_.tiles(), mine_, parameter_count(machine)),
       values_("sums of pseudo-likelihoods", static_cast<std::size_t>(mine_.count)) {
   require_fit(machine);
-  machine.reserve(1, tiling_.width);
+}
+
+Tiling PseudoLikelihood::tiling(PseudoLikelihoodOptions const& o, Index batch) { return {batch, width(o, batch)}; }
+
+PseudoLikelihood::Memory::Memory(Arrays arrays, BoltzmannMachine const& machine, Share const& share)
+    : data(arrays.make<TileStorage>("minibatch", share.mine().count, machine.dimension(), share.tiling.pitch())),
+      value(arrays.make<TileScalarStorage>("pseudo-likelihoods", 1, share.tiling.pitch())),
+      weight(arrays.make<TileScalarStorage>("weights of pseudo-likelihoods", 1, share.tiling.pitch())) {
+  machine.work(arrays, 1, share.tiling.width);
+}
+
+void PseudoLikelihood::list(Arrays arrays, BoltzmannMachine const& machine, Share const& share, Summation summation) {
+  Memory(arrays, machine, share);
+  TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, parameter_count(machine));
 }
 
 void PseudoLikelihood::describe_state(State& state) {
@@ -58,15 +70,16 @@ void PseudoLikelihood::describe_state(State& state) {
 void PseudoLikelihood::add_tile(Index tile, Vector sum) {
   Index const global = mine_.first + tile, real = tiling_.chains_in(global);
   auto const lanes = std::pair(Index{0}, tiling_.lanes(global));
-  Tiles const x = Kokkos::subview(data_, std::pair(tile, tile + 1), Kokkos::ALL, lanes);
-  TileScalars const value = Kokkos::subview(value_, Kokkos::ALL, lanes), weight = Kokkos::subview(weight_, Kokkos::ALL, lanes);
+  Tiles const x = Kokkos::subview(memory_.data, std::pair(tile, tile + 1), Kokkos::ALL, lanes);
+  TileScalars const value = Kokkos::subview(memory_.value, Kokkos::ALL, lanes),
+                    weight = Kokkos::subview(memory_.weight, Kokkos::ALL, lanes);
   machine_.pseudo_likelihood_forward(x, value);
-  Real const share = static_cast<Real>(-1 / static_cast<double>(batches_.batch()));  // of the loss
+  Real const share = static_cast<Real>(-1 / static_cast<double>(batches_.batch()));  // weight of an item in the loss
   double total = 0;
   Kokkos::parallel_reduce(
       "partita::pseudo_likelihood_weights", Range(0, lanes.second),
       KOKKOS_LAMBDA(Index l, double& s) {
-        weight(0, l) = l < real ? share : Real(0);  // lanes past the batch only fill up the vectors
+        weight(0, l) = l < real ? share : Real(0);  // lanes past the batch only fill the vectors
         if (l < real) s += static_cast<double>(value(0, l));
       },
       total);
@@ -77,7 +90,7 @@ void PseudoLikelihood::add_tile(Index tile, Vector sum) {
 Vector PseudoLikelihood::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "data");
-    batches_.fill(data_, tiling_, mine_, update);
+    batches_.fill(memory_.data, tiling_, mine_, update);
   }
   {
     Timers::Scope const scope(timers, "parameter gradient");
@@ -108,6 +121,11 @@ ObjectiveEntry pseudo_likelihood_objective() {
              return std::make_unique<PseudoLikelihood>(as<BoltzmannMachine>(c.model), *c.batches, c.ranks, c.summation,
                                                        c.deck.at("objective").as<PseudoLikelihoodOptions>());
            }},
+          [](ObjectiveListing const& l) {
+            auto const tiling = PseudoLikelihood::tiling(l.deck.at("objective").as<PseudoLikelihoodOptions>(), batch_of(l.deck));
+            PseudoLikelihood::list(l.arrays, as<BoltzmannMachine const>(l.model), l.share(tiling), l.summation);
+            return ObjectiveEntry::Laid{tiling};
+          },
           needs<BoltzmannMachine>(),
           false,
           true,

@@ -1,5 +1,5 @@
 // Maximum pseudo-likelihood (Besag, The Statistician 24, 1975) of fully visible machines: the mean over the items of sum_k log p(x_k |
-// rest), whose gradient is exact and needs no chain. It is consistent: where the data are of the model's law, its maximum is at their
+// rest), whose gradient is exact and needs no chain. It is consistent: for data from the model's distribution its maximum is at their
 // parameters.
 #pragma once
 #include "comm/tile_sums.hpp"
@@ -26,12 +26,20 @@ class PseudoLikelihood : public Objective {
   Vector gradient(Index update, Timers&) override;
   std::vector<Series> series() const override;
   std::vector<double> report(Index update) override;
-  void require_finite(Index) const override {}  // there are no chains, and the training looks at every gradient
+  void require_finite(Index) const override {}  // no chains; the training checks every gradient
   double epoch(Index update) const override { return batches_.epoch(update); }
-  std::size_t bytes() const override { return sizeof(Real) * (data_.size() + 2 * value_.size()) + sums_.bytes(); }
   void describe_state(State&) override;
+  static Tiling tiling(PseudoLikelihoodOptions const&, Index batch);
+  // Lists the arrays of a rank, the machine's work memory among them.
+  static void list(Arrays, BoltzmannMachine const&, Share const&, Summation);
 
  private:
+  struct Memory {
+    TileStorage data;                 // this rank's tiles of the minibatch
+    TileScalarStorage value, weight;  // (1, pitch)
+    Memory(Arrays, BoltzmannMachine const&, Share const&);
+  };
+
   void add_tile(Index tile, Vector sum);
 
   BoltzmannMachine& machine_;
@@ -39,8 +47,7 @@ class PseudoLikelihood : public Objective {
   Communicator communicator_;
   Tiling tiling_;
   TileRange mine_;
-  TileStorage data_;                  // this rank's tiles of the minibatch
-  TileScalarStorage value_, weight_;  // (1, pitch)
+  Memory memory_;
   TileSums sums_;
   Kokkos::View<double*, Kokkos::HostSpace> values_;  // per tile: sum of the items' pseudo-likelihoods since the last report
   Index updates_since_report_ = 0;

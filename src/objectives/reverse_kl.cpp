@@ -27,13 +27,16 @@ deck::Schema reverse_kl_schema() {
   using O = ReverseKlOptions;
   return deck::schema<O>(
       "reverse_kl", "KL divergence of a flow's samples from the [target]: J = mean beta U(x) - log|det S| + ..; needs no data",
-      {deck::key("beta_start", &O::beta_start, "beta of U at the start; 1: no annealing, and modes of the target may be lost")
+      {deck::key("beta_start", &O::beta_start, "factor beta of U at the start; 1: no annealing, and modes of the target may be lost")
            .above(0)
            .at_most(1),
-       deck::key("annealed_share", &O::annealed_share, "share of train.schedule_updates over which beta rises linearly to 1")
+       deck::key("annealed_fraction", &O::annealed_fraction, "fraction of train.schedule_updates over which beta rises linearly to 1")
            .at_least(0)
-           .at_most(1),
-       deck::key("tile_width", &O::tile_width, "latents of a tile; 0: computed").at_least(0).multiple_of(lane_quantum)});
+           .at_most(1)
+           .formerly("annealed_share"),
+       deck::key("tile_width", &O::tile_width, "samples that are computed together, a tile; 0: by their number and the dimension")
+           .at_least(0)
+           .multiple_of(lane_quantum)});
 }
 
 ReverseKl::ReverseKl(Nice& flow, std::unique_ptr<DifferentiableModel> target, ReverseKlOptions const& options, Tiling const& batch,
@@ -44,40 +47,49 @@ ReverseKl::ReverseKl(Nice& flow, std::unique_ptr<DifferentiableModel> target, Re
       updates_(updates),
       communicator_(communicator),
       key_(key),
-      latents_("latents", batch, share_of_tiles(batch.tiles(), communicator.rank(), communicator.ranks()), flow.latent_dimension()),
-      xy_("flow values", 1, flow.latent_dimension(), batch.pitch()),
-      gradient_("gradient in flow values", 1, flow.latent_dimension(), batch.pitch()),
-      energy_("target energy", 1, batch.pitch()),
-      rest_("conditional", 1, batch.pitch()),
-      weight_("weights", 1, batch.pitch()),
-      sums_(communicator, summation, batch.tiles(), latents_.mine, static_cast<Index>(flow.parameters().extent(0))),
-      tile_sums_(static_cast<std::size_t>(2 * latents_.mine.count)) {
-  flow_.reserve(1, batch.width);
-  target_->reserve(1, batch.width);
+      memory_({}, flow, *target_, {batch, communicator.rank(), communicator.ranks()}),
+      sums_(communicator, summation, batch.tiles(), memory_.latents.mine, parameter_count(flow)),
+      tile_sums_(static_cast<std::size_t>(2 * memory_.latents.mine.count)) {}
+
+ReverseKl::Memory::Memory(Arrays arrays, Nice const& flow, Model const& target, Share const& share)
+    : latents("latents", share.tiling, share.mine(), flow.latent_dimension(), arrays),
+      xy(arrays.make<TileStorage>("flow values", 1, flow.latent_dimension(), share.tiling.pitch())),
+      gradient(arrays.make<TileStorage>("gradient in flow values", 1, flow.latent_dimension(), share.tiling.pitch())),
+      energy(arrays.make<TileScalarStorage>("target energy", 1, share.tiling.pitch())),
+      rest(arrays.make<TileScalarStorage>("conditional", 1, share.tiling.pitch())),
+      weight(arrays.make<TileScalarStorage>("weights", 1, share.tiling.pitch())) {
+  flow.work(arrays, 1, share.tiling.width);
+  target.work(arrays, 1, share.tiling.width);
+}
+
+void ReverseKl::list(Arrays arrays, Nice const& flow, Model const& target, Share const& share, Summation summation) {
+  Memory(arrays, flow, target, share);
+  TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, parameter_count(flow));
 }
 
 double ReverseKl::beta(Index update) const {
-  double const rising = options_.annealed_share * static_cast<double>(updates_),
+  double const rising = options_.annealed_fraction * static_cast<double>(updates_),
                done = rising > 0 ? std::min(1., static_cast<double>(update) / rising) : 1;
   return options_.beta_start + (1 - options_.beta_start) * done;
 }
 
 void ReverseKl::accumulate(Index tile, double beta, Vector sum) {
-  Index const global = latents_.mine.first + tile, lanes = latents_.tiling.lanes(global), real = latents_.tiling.chains_in(global);
+  Index const global = memory_.latents.mine.first + tile, lanes = memory_.latents.tiling.lanes(global),
+              real = memory_.latents.tiling.chains_in(global);
   Index const d = flow_.dimension(), latent = flow_.latent_dimension();
   auto const row = std::pair(Index{0}, lanes);
   auto const x_of = [&](TileStorage const& s) -> Tiles { return Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, d), row); };
-  Tiles const z = latents_.tiles(tile, 1, lanes), xy = Kokkos::subview(xy_, Kokkos::ALL, Kokkos::ALL, row),
-              gradient = Kokkos::subview(gradient_, Kokkos::ALL, Kokkos::ALL, row);
-  TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, row), rest = Kokkos::subview(rest_, Kokkos::ALL, row),
-                    weight = Kokkos::subview(weight_, Kokkos::ALL, row);
-  Kokkos::deep_copy(weight_, Real(0));
-  Kokkos::deep_copy(Kokkos::subview(weight_, Kokkos::ALL, std::pair(Index{0}, real)),
-                    static_cast<Real>(1 / static_cast<double>(latents_.tiling.chains)));
-  Kokkos::deep_copy(gradient_, Real(0));
+  Tiles const z = memory_.latents.tiles(tile, 1, lanes), xy = Kokkos::subview(memory_.xy, Kokkos::ALL, Kokkos::ALL, row),
+              gradient = Kokkos::subview(memory_.gradient, Kokkos::ALL, Kokkos::ALL, row);
+  TileScalars const energy = Kokkos::subview(memory_.energy, Kokkos::ALL, row), rest = Kokkos::subview(memory_.rest, Kokkos::ALL, row),
+                    weight = Kokkos::subview(memory_.weight, Kokkos::ALL, row);
+  Kokkos::deep_copy(memory_.weight, Real(0));
+  Kokkos::deep_copy(Kokkos::subview(memory_.weight, Kokkos::ALL, std::pair(Index{0}, real)),
+                    static_cast<Real>(1 / static_cast<double>(memory_.latents.tiling.chains)));
+  Kokkos::deep_copy(memory_.gradient, Real(0));
   flow_.forward(z, xy);
-  target_->energy_and_gradient(x_of(xy_), energy, x_of(gradient_));
-  scale_lanes(x_of(gradient_), static_cast<Real>(beta), weight);
+  target_->energy_and_gradient(x_of(memory_.xy), energy, x_of(memory_.gradient));
+  scale_lanes(x_of(memory_.gradient), static_cast<Real>(beta), weight);
   flow_.conditional(xy, rest);
   flow_.reverse_conditional(xy, weight, gradient, sum);
   flow_.reverse(gradient, sum);
@@ -98,12 +110,13 @@ void ReverseKl::accumulate(Index tile, double beta, Vector sum) {
 Vector ReverseKl::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "latents");
-    initialise(latents_, key_, random::Stream::flow_latents, update, {});
+    initialise(memory_.latents, key_, random::Stream::flow_latents, update, {});
   }
   {
     Timers::Scope const scope(timers, "flow and gradient");
     sums_.start();
-    for (Index tile = 0; tile < latents_.mine.count; tile++) accumulate(tile, beta(update), sums_.partial(latents_.mine.first + tile));
+    for (Index tile = 0; tile < memory_.latents.mine.count; tile++)
+      accumulate(tile, beta(update), sums_.partial(memory_.latents.mine.first + tile));
   }
   Timers::Scope const scope(timers, "reduction");
   Vector const sum = sums_.finish();
@@ -121,7 +134,7 @@ std::vector<Series> ReverseKl::series() const {
 }
 
 std::vector<double> ReverseKl::statistics(Index update) const {
-  auto const sums = sum_over_tiles(communicator_, latents_.mine, latents_.tiling.tiles(), tile_sums_, 2);
+  auto const sums = sum_over_tiles(communicator_, memory_.latents.mine, memory_.latents.tiling.tiles(), tile_sums_, 2);
   require_all(std::isfinite(sums[0] + sums[1] + flow_.log_determinant()), ExitCode::numerical,
               "the flow's samples are not finite at update {} (or S is singular): the training diverged; use a smaller "
               "optimizer.learning_rate, or optimizer.clip_norm",
@@ -131,14 +144,19 @@ std::vector<double> ReverseKl::statistics(Index update) const {
 
 std::vector<double> ReverseKl::report(Index update) {
   auto const sums = statistics(update);
-  double const batch = static_cast<double>(latents_.tiling.chains),
+  double const batch = static_cast<double>(memory_.latents.tiling.chains),
                normalisation = 0.5 * static_cast<double>(flow_.latent_dimension()) * std::log(2 * std::numbers::pi);
   return {(sums[0] + sums[1]) / batch - flow_.log_determinant() - normalisation, sums[0] / batch, beta(std::max<Index>(update - 1, 0))};
 }
 
-std::size_t ReverseKl::bytes() const {
-  return latents_.bytes() + sizeof(Real) * (xy_.size() + gradient_.size() + energy_.size() + rest_.size()) + sums_.bytes();
+namespace {
+
+Tiling reverse_kl_tiling(deck::Document const& deck) {
+  Index const batch = batch_of(deck);
+  return {batch, flow_width(deck.at("objective").as<ReverseKlOptions>().tile_width, batch)};
 }
+
+}  // namespace
 
 ObjectiveEntry reverse_kl_objective() {
   return {
@@ -147,10 +165,15 @@ ObjectiveEntry reverse_kl_objective() {
          auto const options = c.deck.at("objective").as<ReverseKlOptions>();
          auto const train = c.deck.at("train").as<TrainOptions>();
          auto& model = as<Nice>(c.model);
-         return std::make_unique<ReverseKl>(model, c.make_target(), options,
-                                            Tiling{train.batch, flow_width(options.tile_width, train.batch)}, train.schedule_length(),
-                                            c.ranks, c.summation, c.key);
+         return std::make_unique<ReverseKl>(model, c.make_target(), options, reverse_kl_tiling(c.deck), train.schedule_length(), c.ranks,
+                                            c.summation, c.key);
        }},
+      [](ObjectiveListing const& l) {
+        auto const target = l.list_target(l.arrays.in("target"));
+        Tiling const tiling = reverse_kl_tiling(l.deck);
+        ReverseKl::list(l.arrays, as<Nice const>(l.model), *target, l.share(tiling), l.summation);
+        return ObjectiveEntry::Laid{tiling};
+      },
       needs<Nice>(),
       false,
       false,

@@ -13,14 +13,14 @@ namespace partita {
 
 struct ReverseKlOptions {
   double beta_start = 0.1;
-  double annealed_share = 0.5;
+  double annealed_fraction = 0.5;
   Index tile_width = 0;
 };
 deck::Schema reverse_kl_schema();
 
 class ReverseKl : public Objective {
  public:
-  // `updates` of the whole run, over a share of which beta rises. The flow must outlive the objective.
+  // `updates`: of the whole run; beta rises over a share of them. The flow must outlive the objective.
   ReverseKl(Nice&, std::unique_ptr<DifferentiableModel> target, ReverseKlOptions const&, Tiling const& batch, Index updates, Communicator,
             Summation, random::Key);
 
@@ -31,11 +31,20 @@ class ReverseKl : public Objective {
   std::vector<double> report(Index update) override;
   void require_finite(Index update) const override { statistics(update); }
   double epoch(Index) const override { return 0; }
-  double chain_steps_per_update() const override { return static_cast<double>(latents_.tiling.chains); }
-  std::size_t bytes() const override;
+  double chain_steps_per_update() const override { return static_cast<double>(memory_.latents.tiling.chains); }
   void describe_state(State&) override {}
+  // Lists the arrays of a rank, the work memory of flow and target among them.
+  static void list(Arrays, Nice const&, Model const& target, Share const&, Summation);
 
  private:
+  struct Memory {
+    Chains latents;                  // z of this rank's tiles
+    TileStorage xy, gradient;        // (1, D, pitch)
+    TileScalarStorage energy, rest;  // (1, pitch): U and -log N(y | x)
+    TileScalarStorage weight;        // (1, pitch): 1/B, or 0 for lanes past the batch
+    Memory(Arrays, Nice const&, Model const& target, Share const&);
+  };
+
   // Adds to `sum` what a tile's samples contribute to the derivatives of the batch's sum.
   void accumulate(Index tile, double beta, Vector sum);
   std::vector<double> statistics(Index update) const;  // tile_sums_ over all tiles
@@ -46,10 +55,7 @@ class ReverseKl : public Objective {
   Index updates_;
   Communicator communicator_;
   random::Key key_;
-  Chains latents_;                   // z of this rank's tiles
-  TileStorage xy_, gradient_;        // (1, D, pitch)
-  TileScalarStorage energy_, rest_;  // (1, pitch): U and -log N(y | x)
-  TileScalarStorage weight_;         // (1, pitch): 1/B, or 0 for lanes past the batch
+  Memory memory_;
   TileSums sums_;
   std::vector<double> tile_sums_;  // of U, and of -log N(y | x) - |z|^2 / 2 over a tile, of the last update
 };

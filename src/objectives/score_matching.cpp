@@ -17,7 +17,7 @@ Index width(ScoreMatchingOptions const& o, Index batch) {
   return o.tile_width > 0 ? o.tile_width : std::min(default_width, round_up(batch, lane_quantum));
 }
 
-// The weights of both derivatives along v; loss += share (1/2 (v.g)^2 - v' (dg/dx) v).
+// Computes the weights c1, c2 of both derivatives along v; loss += share (1/2 (v.g)^2 - v' (dg/dx) v).
 void weigh_sliced(ConstTileScalars first, ConstTileScalars second, Index real, Real share, Real scale, TileScalars c1, TileScalars c2,
                   TileScalars loss) {
   Kokkos::parallel_for(
@@ -62,14 +62,14 @@ void add_scaled(Real deviation, ConstTiles z, Tiles x) {
       KOKKOS_LAMBDA(Index n) { x(0, n / lanes, n % lanes) += deviation * z(0, n / lanes, n % lanes); });
 }
 
-// Random signs, from normals.
+// Turns normals into random signs.
 void take_signs(TileStorage const& v) {
   Kokkos::parallel_for(
       "partita::rademacher", Range(0, static_cast<Index>(v.size())),
       KOKKOS_LAMBDA(Index n) { v.data()[n] = std::copysign(Real(1), v.data()[n]); });
 }
 
-// Points on the sphere of radius sqrt(dimension), from normals.
+// Turns normals into points on the sphere of radius sqrt(dimension).
 void normalise(TileStorage const& v) {
   Index const d = static_cast<Index>(v.extent(1));
   Kokkos::parallel_for(
@@ -85,12 +85,12 @@ void normalise(TileStorage const& v) {
 
 std::vector<deck::Key> score_matching_keys() {
   return {deck::key("tile_width", &ScoreMatchingOptions::tile_width,
-                    "items of the batch that are computed together; ranks share out tiles. 0: 128, or the batch")
+                    "items that are computed together, a tile; MPI ranks share the tiles; 0: 128, or the batch where that is smaller")
               .at_least(0)
               .multiple_of(lane_quantum)};
 }
 
-// Keys of the objectives without noise of their own.
+// Keys of the objectives that do not add noise by their definition.
 namespace {
 std::vector<deck::Key> noiseless_keys() {
   auto keys = score_matching_keys();
@@ -103,11 +103,10 @@ std::vector<deck::Key> noiseless_keys() {
 }  // namespace
 
 void ScoreMatching::require_derivatives(TrainableScore const& model, int order) {
-  require_all(
-      model.highest_jet_order() >= order, ExitCode::usage,
-      "objective.type: score matching learns from derivatives of order {} of the model's score along directions, and this model has "
-      "them up to {}; use a model with smooth activations, mlp or score_mlp",
-      order, model.highest_jet_order());
+  require_all(model.highest_jet_order() >= order, ExitCode::usage,
+              "objective.type: score matching needs directional derivatives of order {} of the model's score, and this model has them "
+              "up to order {}; use a model with smooth activations, mlp or score_mlp",
+              order, model.highest_jet_order());
 }
 
 void ScoreMatching::require_divergence(TrainableScore const& model) {
@@ -119,24 +118,33 @@ void ScoreMatching::require_divergence(TrainableScore const& model) {
 }
 
 ScoreMatching::ScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator communicator, Summation summation,
-                             random::Key key, ScoreMatchingOptions options, Index groups)
+                             random::Key key, ScoreMatchingOptions options, Derivatives derivatives, Index groups)
     : model_(model),
       batches_(batches),
       key_(key),
-      tiling_{batches.batch(), width(options, batches.batch())},
+      tiling_(tiling(options, batches.batch())),
+      memory_({}, model, {tiling_, communicator.rank(), communicator.ranks()}, derivatives),
       communicator_(communicator),
       data_noise_(static_cast<Real>(options.data_noise)),
       groups_(groups),
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
-      data_("minibatch", mine_.count, model.dimension(), tiling_.pitch()),
-      sums_(communicator, summation, tiling_.tiles(), mine_, static_cast<Index>(model.parameters().extent(0))),
-      losses_("losses", static_cast<std::size_t>(mine_.count), static_cast<std::size_t>(1 + 2 * groups)) {
-  model.reserve(1, tiling_.width);
-  direction_ = TileStorage("score direction", 1, model.dimension(), tiling_.pitch());
-  for (TileScalarStorage* s : {&loss_, &first_, &second_, &c1_, &c2_}) *s = TileScalarStorage("score weights", 1, tiling_.pitch());
+      sums_(communicator, summation, tiling_.tiles(), mine_, parameter_count(model)),
+      losses_("losses", static_cast<std::size_t>(mine_.count), static_cast<std::size_t>(1 + 2 * groups)) {}
+
+Tiling ScoreMatching::tiling(ScoreMatchingOptions const& o, Index batch) { return {batch, width(o, batch)}; }
+
+ScoreMatching::Memory::Memory(Arrays arrays, TrainableScore const& model, Share const& share, Derivatives derivatives)
+    : data(arrays.make<TileStorage>("minibatch", share.mine().count, model.dimension(), share.tiling.pitch())),
+      direction(arrays.make<TileStorage>("score direction", 1, model.dimension(), share.tiling.pitch())) {
+  for (TileScalarStorage* s : {&loss, &first, &second, &c1, &c2})
+    *s = arrays.make<TileScalarStorage>("score weights", 1, share.tiling.pitch());
+  model.jet_work(arrays, 1, share.tiling.width, derivatives.jet_order, derivatives.gradients);
 }
 
-std::size_t ScoreMatching::bytes() const { return sizeof(Real) * (data_.size() + direction_.size() + 5 * loss_.size()) + sums_.bytes(); }
+void ScoreMatching::list(Arrays arrays, TrainableScore const& model, Share const& share, Summation summation, Derivatives derivatives) {
+  Memory(arrays, model, share, derivatives);
+  TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, parameter_count(model));
+}
 
 void ScoreMatching::describe_state(State& state) {
   state.add_by_tile("objective/losses", losses_, mine_, tiling_.tiles());
@@ -162,20 +170,21 @@ void ScoreMatching::draw_normals(TileStorage const& z, random::Stream stream, In
 }
 
 void ScoreMatching::add_sliced(Points const& p, ConstTiles v, double share, Vector sum) {
-  TileScalars const first = lanes_of(first_, p), second = lanes_of(second_, p), c1 = lanes_of(c1_, p), c2 = lanes_of(c2_, p);
+  TileScalars const first = lanes_of(memory_.first, p), second = lanes_of(memory_.second, p), c1 = lanes_of(memory_.c1, p),
+                    c2 = lanes_of(memory_.c2, p);
   model_.directional_forward(p.x, v, 2, first, second);
-  weigh_sliced(first, second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c1, c2, lanes_of(loss_, p));
+  weigh_sliced(first, second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c1, c2, lanes_of(memory_.loss, p));
   model_.directional_reverse(p.x, c1, c2, sum);
 }
 
 void ScoreMatching::add_data_noise(Points const& p) {
   if (data_noise_ == 0) return;
-  draw_normals(direction_, random::Stream::data_noise, p.update, p.first);
-  add_scaled(data_noise_, lanes_of(direction_, p), p.x);
+  draw_normals(memory_.direction, random::Stream::data_noise, p.update, p.first);
+  add_scaled(data_noise_, lanes_of(memory_.direction, p), p.x);
 }
 
 void ScoreMatching::count_losses(Points const& p, Index tile) {
-  auto const loss = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), loss_);
+  auto const loss = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), memory_.loss);
   auto const row = static_cast<std::size_t>(tile);
   for (Index l = 0; l < p.real; l++) {
     double const j = static_cast<double>(loss(0, l));
@@ -190,17 +199,17 @@ void ScoreMatching::count_losses(Points const& p, Index tile) {
 Vector ScoreMatching::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "data");
-    batches_.fill(data_, tiling_, mine_, update);
+    batches_.fill(memory_.data, tiling_, mine_, update);
   }
   {
     Timers::Scope const scope(timers, "parameter gradient");
     sums_.start();
     for (Index tile = 0; tile < mine_.count; tile++) {
       Index const global = mine_.first + tile;
-      Tiles const x = Kokkos::subview(data_, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling_.lanes(global)));
+      Tiles const x = Kokkos::subview(memory_.data, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling_.lanes(global)));
       Points const points{x, update, tiling_.first_chain(global), tiling_.chains_in(global)};
       add_data_noise(points);
-      Kokkos::deep_copy(loss_, Real(0));
+      Kokkos::deep_copy(memory_.loss, Real(0));
       add(points, sums_.partial(global));
       count_losses(points, tile);
     }
@@ -212,7 +221,7 @@ Vector ScoreMatching::gradient(Index update, Timers& timers) {
 
 std::vector<Series> ScoreMatching::series() const {
   std::vector<Series> all{{"loss", "J, mean over the items of the updates since the last row; bounded below, not by zero", true}};
-  for (Index g = 0; g < groups_; g++) all.push_back({fmt::format("loss_{}", g), group_name(g)});
+  for (Index g = 0; g < groups_; g++) all.push_back({fmt::format("memory_.loss{}", g), group_name(g)});
   return all;
 }
 
@@ -233,15 +242,19 @@ deck::Schema exact_score_matching_schema() {
 
 ExactScoreMatching::ExactScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
                                        random::Key key, ScoreMatchingOptions options)
-    : ScoreMatching(model, batches, ranks, summation, key, options) {
+    : ScoreMatching(model, batches, ranks, summation, key, options, {2, false}) {
   require_fit(model);
 }
 
+void ExactScoreMatching::list(Arrays arrays, TrainableScore const& model, Share const& share, Summation summation) {
+  ScoreMatching::list(arrays, model, share, summation, {2, false});
+}
+
 void ExactScoreMatching::add(Points const& p, Vector sum) {
-  Tiles const v = lanes_of(direction_, p);
+  Tiles const v = lanes_of(memory_.direction, p);
   for (Index i = 0; i < model_.dimension(); i++) {
-    Kokkos::deep_copy(direction_, Real(0));
-    Kokkos::deep_copy(Kokkos::subview(direction_, 0, i, Kokkos::ALL), Real(1));
+    Kokkos::deep_copy(memory_.direction, Real(0));
+    Kokkos::deep_copy(Kokkos::subview(memory_.direction, 0, i, Kokkos::ALL), Real(1));
     add_sliced(p, v, 1, sum);
   }
 }
@@ -250,17 +263,19 @@ deck::Schema sliced_score_matching_schema() {
   using O = SlicedOptions;
   auto schema = deck::schema<O>(
       "sliced_score_matching", "J = E_v E[1/2 (v.s)^2 + v' (ds/dx) v] over random directions v, s the model's score; no sampler",
-      {deck::key("directions", &O::directions, "law of v, with E vv' = I; sphere: of radius sqrt(dimension)")
+      {deck::key("directions", &O::directions,
+                 "distribution of the directions v, with E vv' = I; sphere: uniform on the sphere of radius sqrt(dimension)")
            .one_of({"gaussian", "rademacher", "sphere"}),
-       deck::key("projections", &O::projections, "M, directions an item and update").at_least(1),
-       deck::key("variance_reduced", &O::variance_reduced, "the first term is its mean over v, 1/2 |s|^2; costs one jet of order 1 more")});
+       deck::key("projections", &O::projections, "number M of directions for each item in each update").at_least(1),
+       deck::key("variance_reduced", &O::variance_reduced,
+                 "whether the first term is its mean over v, 1/2 |s|^2; costs one jet of order 1 more")});
   for (deck::Key& k : noiseless_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
 
 SlicedScoreMatching::SlicedScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
                                          random::Key key, ScoreMatchingOptions options, SlicedOptions sliced)
-    : ScoreMatching(model, batches, ranks, summation, key, options),
+    : ScoreMatching(model, batches, ranks, summation, key, options, {2, sliced.variance_reduced}),
       options_(sliced),
       kind_(sliced.directions == "gaussian"     ? Directions::gaussian
             : sliced.directions == "rademacher" ? Directions::rademacher
@@ -268,25 +283,30 @@ SlicedScoreMatching::SlicedScoreMatching(TrainableScore& model, data::Batches co
   require_fit(model, sliced);
 }
 
+void SlicedScoreMatching::list(Arrays arrays, TrainableScore const& model, Share const& share, Summation summation,
+                               SlicedOptions const& sliced) {
+  ScoreMatching::list(arrays, model, share, summation, {2, sliced.variance_reduced});
+}
+
 void SlicedScoreMatching::draw_directions(Index step, Index first) {
-  draw_normals(direction_, random::Stream::score_directions, step, first);
-  if (kind_ == Directions::rademacher) take_signs(direction_);
-  if (kind_ == Directions::sphere) normalise(direction_);
+  draw_normals(memory_.direction, random::Stream::score_directions, step, first);
+  if (kind_ == Directions::rademacher) take_signs(memory_.direction);
+  if (kind_ == Directions::sphere) normalise(memory_.direction);
 }
 
 // 1/2 |g|^2, whose gradient is that of v.g with v = g held fixed.
 void SlicedScoreMatching::add_square(Points const& p, Vector sum) {
-  Tiles const g = lanes_of(direction_, p);
+  Tiles const g = lanes_of(memory_.direction, p);
   model_.gradient_forward(p.x, g);
-  take_square(g, p.real, static_cast<Real>(scale()), lanes_of(loss_, p));
+  take_square(g, p.real, static_cast<Real>(scale()), lanes_of(memory_.loss, p));
   model_.gradient_reverse(p.x, g, sum);
 }
 
 // - v' (dg/dx) v.
 void SlicedScoreMatching::add_curvature(Points const& p, ConstTiles v, double share, Vector sum) {
-  TileScalars const second = lanes_of(second_, p), c2 = lanes_of(c2_, p);
+  TileScalars const second = lanes_of(memory_.second, p), c2 = lanes_of(memory_.c2, p);
   model_.directional_forward(p.x, v, 2, {}, second);
-  weigh_curvature(second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c2, lanes_of(loss_, p));
+  weigh_curvature(second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c2, lanes_of(memory_.loss, p));
   model_.directional_reverse(p.x, {}, c2, sum);
 }
 
@@ -295,7 +315,7 @@ void SlicedScoreMatching::add(Points const& p, Vector sum) {
   if (options_.variance_reduced) add_square(p, sum);
   for (Index m = 0; m < options_.projections; m++) {
     draw_directions(p.update * options_.projections + m, p.first);
-    Tiles const v = lanes_of(direction_, p);
+    Tiles const v = lanes_of(memory_.direction, p);
     if (options_.variance_reduced) add_curvature(p, v, share, sum);
     else add_sliced(p, v, share, sum);
   }

@@ -1,9 +1,9 @@
-// Score matching (Hyvaerinen 2005): the score s = d log p / dx of the model meets that of the data without any Z or chain,
+// Score matching (Hyvaerinen 2005): fits the score s = d log p / dx of the model to that of the data, without Z and without chains,
 //
 //     exact    J = E[ 1/2 |s|^2 + tr(ds/dx) ],    sliced    J = E_x E_v[ 1/2 (v.s)^2 + v' (ds/dx) v ],  E vv' = I  (Song et al. 2019).
 //
-// Everything is made of jets along a direction v, forward and once in reverse; with g = -s, of an energy dE/dx, the rule for one v is
-// J = 1/2 (v.g)^2 - v' (dg/dx) v, and its gradient weighs the two derivatives by v.g and -1.
+// All terms are computed by jets along a direction v, forward and once in reverse. With g = -s, which is dE/dx of an energy, the loss for
+// one v is J = 1/2 (v.g)^2 - v' (dg/dx) v, and its gradient has the weights v.g and -1 for the two derivatives.
 #pragma once
 #include "comm/tile_sums.hpp"
 #include "data/batches.hpp"
@@ -15,32 +15,40 @@ namespace partita {
 
 struct ScoreMatchingOptions {
   Index tile_width = 0;
-  double data_noise = 0;  // not of denoising_score_matching, which has noise of its own
+  double data_noise = 0;  // not used by denoising_score_matching, which has its own noise
 };
 std::vector<deck::Key> score_matching_keys();  // without data_noise
 
-// What the objectives share: a minibatch tile by tile, keyed by the number of the item in the batch, and the mean loss. Deterministic:
-// the same bits on any number of ranks where the summation is reproducible.
+// Common base of these objectives: a minibatch tile by tile, keyed by the number of the item in the batch, and the mean loss. The result
+// has the same bits on any number of ranks where the summation is reproducible.
 class ScoreMatching : public Objective {
  public:
   Vector gradient(Index update, Timers&) override;
   std::vector<Series> series() const override;
   std::vector<double> report(Index update) override;
-  void require_finite(Index) const override {}  // there are no chains, and the training looks at every gradient
+  void require_finite(Index) const override {}  // no chains; the training checks every gradient
   double epoch(Index update) const override { return batches_.epoch(update); }
-  std::size_t bytes() const override;
   void describe_state(State&) override;
+  static Tiling tiling(ScoreMatchingOptions const&, Index batch);
 
  protected:
-  // Failure(usage) where the model's derivatives along directions do not reach this order.
+  // Failure(usage) unless the model has directional derivatives of this order.
   static void require_derivatives(TrainableScore const&, int order);
   // Failure(usage) for a model of which v' (dg/dx) v is not known, or that is conditioned on noise.
   static void require_divergence(TrainableScore const&);
-  // `groups` of items have their mean losses reported apart, besides that of all. All references must outlive the
-  // objective.
-  ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, Index groups = 0);
+  // Derivatives of the model's score that an objective is made of.
+  struct Derivatives {
+    int jet_order;
+    bool gradients;  // of gradient_forward
+  };
 
-  // Items of the batch: lane l of x is item first + l. Lanes from `real` on only fill up the vectors: they weigh nothing.
+  // The mean losses of `groups` groups of items are reported separately, besides that of all. All references must outlive the objective.
+  ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, Derivatives,
+                Index groups = 0);
+  // Lists the arrays of a rank, the model's work memory among them.
+  static void list(Arrays, TrainableScore const&, Share const&, Summation, Derivatives);
+
+  // Items of the batch: lane l of x is item first + l. Lanes from `real` on only fill the vectors and have weight 0.
   struct Points {
     Tiles x;
     Index update, first, real;
@@ -51,7 +59,7 @@ class ScoreMatching : public Objective {
   virtual std::string group_name(Index) const { return {}; }
   virtual Index group(Index /*update*/, Index /*item*/) const { return 0; }
 
-  // The rule for one direction, of which there are several: `share` of it.
+  // Adds `share` times the loss for one of several directions, and its gradient.
   void add_sliced(Points const&, ConstTiles v, double share, Vector sum);
   // Standard normals z (1, dimension, pitch), number `step` of each item.
   void draw_normals(TileStorage const& z, random::Stream, Index step, Index first) const;
@@ -59,13 +67,17 @@ class ScoreMatching : public Objective {
   TileScalars lanes_of(TileScalarStorage const&, Points const&) const;
   double scale() const { return 1 / static_cast<double>(batches_.batch()); }
 
+  struct Memory {
+    TileStorage data;                               // this rank's tiles of the minibatch
+    TileStorage direction;                          // (1, dimension, pitch)
+    TileScalarStorage loss, first, second, c1, c2;  // (1, pitch); derivatives along the direction, and their weights
+    Memory(Arrays, TrainableScore const&, Share const&, Derivatives);
+  };
   TrainableScore& model_;
   data::Batches const& batches_;
   random::Key key_;
-  TileScalarStorage loss_;  // (1, pitch)
   Tiling tiling_;
-  TileStorage direction_;                       // (1, dimension, pitch)
-  TileScalarStorage first_, second_, c1_, c2_;  // (1, pitch): derivatives along it, and their weights
+  Memory memory_;
 
  private:
   void add_data_noise(Points const&);
@@ -75,7 +87,6 @@ class ScoreMatching : public Objective {
   Real data_noise_;
   Index groups_;
   TileRange mine_;
-  TileStorage data_;  // this rank's tiles of the minibatch
   TileSums sums_;
   // Per tile since the last report: the sum of J, then sum and number of items of each group.
   Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> losses_;
@@ -84,12 +95,13 @@ class ScoreMatching : public Objective {
 
 deck::Schema exact_score_matching_schema();
 
-// v runs over the basis: `dimension` jets of order 2 an item.
+// v runs over the basis: `dimension` jets of order 2 per item.
 class ExactScoreMatching : public ScoreMatching {
  public:
-  // Failure(usage) for a model without derivatives of second order, or of other densities than that of the data.
+  // Failure(usage) for a model without second derivatives, or one conditioned on noise.
   static void require_fit(TrainableScore const& model) { require_divergence(model); }
   ExactScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions);
+  static void list(Arrays, TrainableScore const&, Share const&, Summation);
 
  private:
   void add(Points const&, Vector sum) override;
@@ -102,11 +114,12 @@ struct SlicedOptions {
 };
 deck::Schema sliced_score_matching_schema();
 
-// Random v, new for each item and update. Variance-reduced: the mean over v of the first term, 1/2 |s|^2, in its place.
+// Random v, new for each item and update. Variance-reduced: the first term is replaced by its mean over v, 1/2 |s|^2.
 class SlicedScoreMatching : public ScoreMatching {
  public:
   static void require_fit(TrainableScore const& model, SlicedOptions const&) { require_divergence(model); }  // as ExactScoreMatching
   SlicedScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, SlicedOptions);
+  static void list(Arrays, TrainableScore const&, Share const&, Summation, SlicedOptions const&);
 
  private:
   void add(Points const&, Vector sum) override;

@@ -4,6 +4,8 @@
 
 namespace partita {
 
+Index batch_of(deck::Document const& deck) { return deck.at("train").as<TrainOptions>().batch; }
+
 deck::Section train_section() {
   using O = TrainOptions;
   return {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/types.hpp"
+#include "deck/document.hpp"
 #include "deck/schema.hpp"
 
 namespace partita {
@@ -21,5 +22,6 @@ struct TrainOptions {
   Index schedule_length() const { return schedule_updates > 0 ? schedule_updates : updates; }
 };
 deck::Section train_section();
+Index batch_of(deck::Document const&);
 
 }  // namespace partita

@@ -8,15 +8,15 @@ deck::Schema adam_schema() {
   using O = AdamOptions;
   return deck::schema<O>(
       "adam", "theta <- theta - rate m / (sqrt v + epsilon) with running means m of the gradient and v of its square",
-      {deck::key("beta1", &O::beta1, "decay of m; 0 suits fast-moving chains").at_least(0).below(1),
-       deck::key("beta2", &O::beta2, "decay of v").at_least(0).below(1),
+      {deck::key("beta1", &O::beta1, "decay rate of the running mean m; 0 suits chains that move fast").at_least(0).below(1),
+       deck::key("beta2", &O::beta2, "decay rate of the running mean v").at_least(0).below(1),
        deck::key("epsilon", &O::epsilon, "keeps the quotient finite").above(0),
        deck::key("weight_decay", &O::weight_decay, "theta <- (1 - rate weight_decay) theta at each update").at_least(0)});
 }
 
 void Adam::update(Vector parameters, ConstVector gradient, double rate) {
   updates_++;
-  // The bias is that of the decays as rounded to Real: 1 - 0.999f is 1e-5 off 0.001.
+  // The bias correction uses the decays as rounded to Real: 1 - 0.999f differs from 0.001 by a relative 1e-5.
   Real const decay1 = static_cast<Real>(options_.beta1), decay2 = static_cast<Real>(options_.beta2);
   auto const weight_so_far = [this](Real decay) { return 1 - std::pow(static_cast<double>(decay), static_cast<double>(updates_)); };
   Real const step = static_cast<Real>(rate / weight_so_far(decay1)), root = static_cast<Real>(1 / std::sqrt(weight_so_far(decay2)));

@@ -1,4 +1,4 @@
-// Adam (Kingma and Ba, ICLR 2015), with decoupled weight decay (Loshchilov and Hutter, ICLR 2019) where wanted.
+// Adam (Kingma and Ba, ICLR 2015), with optional decoupled weight decay (Loshchilov and Hutter, ICLR 2019).
 #pragma once
 #include "optimizers/optimizer.hpp"
 
@@ -14,7 +14,8 @@ deck::Schema adam_schema();
 
 class Adam : public Optimizer {
  public:
-  Adam(AdamOptions const& o, Index parameters) : options_(o), mean_("adam mean", parameters), square_("adam square", parameters) {}
+  Adam(AdamOptions const& o, Index parameters, Arrays arrays = {})
+      : options_(o), mean_(arrays.make<Vector>("adam mean", parameters)), square_(arrays.make<Vector>("adam square", parameters)) {}
   void update(Vector parameters, ConstVector gradient, double rate) override;
   void describe_state(State&) override;
 

@@ -2,13 +2,14 @@
 #pragma once
 #include <memory>
 
+#include "core/arrays.hpp"
 #include "deck/document.hpp"
 #include "deck/entry.hpp"
 #include "optimizers/optimizer.hpp"
 
 namespace partita {
 
-using OptimizerEntry = deck::Entry<std::unique_ptr<Optimizer>(deck::Block const&, Index parameters)>;
+using OptimizerEntry = deck::Entry<std::unique_ptr<Optimizer>(deck::Block const&, Index parameters, Arrays)>;
 
 template <class Class, class Options>
 OptimizerEntry optimizer_entry(deck::Schema schema) {

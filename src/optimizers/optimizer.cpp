@@ -7,20 +7,23 @@
 namespace partita {
 namespace {
 
-constexpr Index block_of_norm = 512;  // entries that one thread adds up
+constexpr Index block_of_norm = 512;  // entries that one thread sums
 
 }  // namespace
 
 std::vector<deck::Key> optimizer_keys() {
   using O = OptimizerOptions;
-  return {deck::key("learning_rate", &O::learning_rate, "step of an update").above(0),
-          deck::key("schedule", &O::schedule, "how the learning rate falls over train.schedule_updates, after the warm-up")
+  return {deck::key("learning_rate", &O::learning_rate, "learning rate, the size of the step of an update").above(0),
+          deck::key("schedule", &O::schedule, "how the learning rate falls over train.schedule_updates, after its own warm-up")
               .one_of({"constant", "linear", "cosine"}),
-          deck::key("warmup_updates", &O::warmup_updates, "updates over which the rate rises from zero").at_least(0),
-          deck::key("final_fraction", &O::final_fraction, "linear, cosine: the rate reached after the last update, over learning_rate")
+          deck::key("warmup_updates", &O::warmup_updates,
+                    "learning-rate warm-up: number of updates over which the learning rate rises linearly from zero")
+              .at_least(0),
+          deck::key("final_fraction", &O::final_fraction,
+                    "linear and cosine: learning rate after the last update, as a fraction of learning_rate")
               .at_least(0)
               .at_most(1),
-          deck::key("clip_norm", &O::clip_norm, "gradients longer than this are shortened to it; 0: never").at_least(0)};
+          deck::key("clip_norm", &O::clip_norm, "norm to which longer gradients are shortened; 0: never").at_least(0)};
 }
 
 double scheduled_rate(OptimizerOptions const& o, Index update, Index updates) {
@@ -34,7 +37,7 @@ double scheduled_rate(OptimizerOptions const& o, Index update, Index updates) {
 }
 
 double norm(ConstVector values) {
-  // Eight sums at once: one alone waits for each of its additions.
+  // Eight independent sums: in a single one each addition would wait for the one before.
   constexpr Index sums = 8;
   Index const n = static_cast<Index>(values.extent(0));
   double sum = 0;

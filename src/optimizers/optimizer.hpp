@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "core/arrays.hpp"
 #include "core/state.hpp"
 #include "core/types.hpp"
 #include "deck/schema.hpp"
@@ -36,8 +37,8 @@ double norm(ConstVector);
 // values *= factor
 void scale(Vector values, double factor);
 
-// Exponential moving average of parameters with the usual correction of its start: average <- average + (1 - d_u) (parameters - average),
-// d_u = min(decay, (1 + u) / (10 + u)).
+// Exponential moving average of parameters with the usual smaller decay at the start: average <- average + (1 - d_u) (parameters -
+// average), d_u = min(decay, (1 + u) / (10 + u)).
 void average(Vector average, ConstVector parameters, double decay, Index update);
 
 }  // namespace partita

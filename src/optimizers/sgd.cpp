@@ -8,9 +8,9 @@ deck::Schema sgd_schema() {
   using O = SgdOptions;
   return deck::schema<O>(
       "sgd", "v <- momentum v + gradient, theta <- theta - rate v",
-      {deck::key("momentum", &O::momentum, "share of the last velocity that stays").at_least(0).below(1),
-       deck::key("initial_momentum", &O::initial_momentum, "the same during the first initial_updates updates").at_least(0).below(1),
-       deck::key("initial_updates", &O::initial_updates, "updates with initial_momentum").at_least(0)});
+      {deck::key("momentum", &O::momentum, "fraction of the velocity that is kept from update to update").at_least(0).below(1),
+       deck::key("initial_momentum", &O::initial_momentum, "momentum in the first initial_updates updates").at_least(0).below(1),
+       deck::key("initial_updates", &O::initial_updates, "number of first updates with initial_momentum").at_least(0)});
 }
 
 void Sgd::update(Vector parameters, ConstVector gradient, double rate) {

@@ -13,7 +13,8 @@ deck::Schema sgd_schema();
 
 class Sgd : public Optimizer {
  public:
-  Sgd(SgdOptions const& o, Index parameters) : options_(o), velocity_("sgd velocity", parameters) {}
+  Sgd(SgdOptions const& o, Index parameters, Arrays arrays = {})
+      : options_(o), velocity_(arrays.make<Vector>("sgd velocity", parameters)) {}
   void update(Vector parameters, ConstVector gradient, double rate) override;
   void describe_state(State& state) override {
     state.add("optimizer/velocity", velocity_);

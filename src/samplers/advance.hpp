@@ -1,39 +1,18 @@
-// Runs a scheme over all chains of a rank: one fused kernel for analytic energies, model and scheme in turn for large models.
+// Runs a scheme over all chains of a rank: in one fused kernel for analytic energies, alternating model and scheme for large models.
 #pragma once
 #include "core/require.hpp"
 #include "models/model.hpp"
-#include "samplers/chains.hpp"
-#include "samplers/scheme.hpp"
-#include "samplers/work.hpp"
+#include "samplers/fused.hpp"
 
 namespace partita {
 
-// Steps first_step, first_step + 1, ... of the local tiles.
-struct FusedCall {
-  Chains const& chains;
-  SamplerWork& work;
-  Moving moving;
-  random::Key key;
-  TileRange local;
-  Index first_step, steps;
-};
-// A model that makes the steps of this scheme in one kernel with its energy.
-template <class Scheme>
-class Fused {
- public:
-  virtual void advance_fused(Scheme const&, FusedCall const&) const = 0;
-
- protected:
-  ~Fused() = default;
-};
-
 namespace detail {
 
-// Those of the chains, listed in the work memory.
+// The coordinates of these chains that are not held, listed in the work memory.
 inline Moving moving_coordinates(Chains const& chains, SamplerWork& work) {
   auto const flags = static_cast<Index>(chains.held.extent(0));
   if (flags == 0) return {chains.dimension, nullptr};
-  require(flags == chains.dimension, ExitCode::internal, "held coordinates are marked by {} flags where chains have {} coordinates", flags,
+  require(flags == chains.dimension, ExitCode::internal, "there are {} flags of held coordinates, but chains have {} coordinates", flags,
           chains.dimension);
   auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
   std::vector<Index> list;
@@ -50,13 +29,13 @@ KOKKOS_FORCEINLINE_FUNCTION Rows<T> rows_at(Kokkos::View<T***, Kokkos::LayoutRig
   return {storage.data() == nullptr ? nullptr : &storage(tile, 0, 0) + lane, pitch};
 }
 
-// x to where the scheme evaluates, for schemes that evaluate elsewhere.
+// Copies x to the point of evaluation, for schemes whose point of evaluation is not x itself.
 template <class Scheme>
 KOKKOS_FORCEINLINE_FUNCTION void place_start(Scheme const& scheme, Strip<Scheme> const& s) {
   if constexpr (!Scheme::gradient_at_state) s.copy(s.x, scheme.point(s));
 }
 
-// A scheme's stage on every strip of `count` tiles from local tile `first`.
+// Runs one stage of a scheme on every strip of `count` tiles from local tile `first`.
 template <class Scheme, class Stage>
 void for_each_strip(char const* name, Chains const& chains, SamplerWork const& work, Moving moving, Index first, Index count,
                     Stage const& stage) {
@@ -79,7 +58,7 @@ template <class Scheme>
 void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& chains, SamplerWork const& work, Moving moving,
                    random::RoundKeys const& keys, Index first, Index count, Index lanes, Index first_step, Index steps) {
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), rows = work_rows<Scheme>(d);
-  // Views of the rows where the scheme has its evaluations: the same offsets as in any strip.
+  // Views of the rows of the scheme's evaluations: their offsets are the same in all strips.
   auto const work_rows = work.rows;
   Strip<Scheme> const whole{rows_at(chains.x, first, 0, pitch),
                             {nullptr, pitch},
@@ -149,11 +128,11 @@ void advance(Scheme const& scheme, Model const& model, Chains const& chains, Sam
     return repeat_last_chain(chains, local);
   }
   Index const flight = tiles_in_flight(chains.mine.count), rows = work_rows<Scheme>(chains.dimension), pitch = chains.tiling.pitch();
-  work.resize(flight, rows, Scheme::energies, pitch);
+  work.fit({}, flight, rows, Scheme::energies, pitch);
   auto const keys = random::round_keys(key);
   for (Index first = local.first; first < local.end();) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;  // neighbours of the same width, as many as fit in flight
+    Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
     while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
     detail::advance_tiles(scheme, score_of(model), chains, work, moving, keys, first, count, lanes, first_step, steps);
     first += count;

@@ -1,13 +1,13 @@
 // The steps of a scheme with an analytic energy in one kernel. Such an energy is a small functor that kernels copy by value, with a
 // dimension, of one of two kinds:
 //   separable      E(x) = sum_i e_i(x_i): coordinate(i) has energy(x_i) and gradient(x_i);
-//   not separable  energy_and_gradient(x, g, energy) on the rows of a strip; sums_in_double: of many terms, which LaneSums adds.
+//   not separable  energy_and_gradient(x, g, energy) on the rows of a strip; sums_in_double: a sum of many terms, by LaneSums.
 #pragma once
 #include "samplers/advance.hpp"
 
 namespace partita {
 
-// E and dE/dx of a strip, whichever kind the energy is. x and g may not overlap.
+// E and dE/dx of a strip, for either kind of energy. x and g must not overlap.
 template <class Energy>
 KOKKOS_FORCEINLINE_FUNCTION void evaluate(Energy const& e, Rows<Real const> x, Rows<Real> g, double* energy) {
   if constexpr (Energy::separable) {
@@ -72,7 +72,7 @@ void advance_fused(Scheme const& scheme, Energy const& energy, FusedCall const& 
   Index const strips = local.count * strips_per_tile;
   Slots const slots;
   Index const rows = work_rows<Scheme>(d), slot_count = runs_on_host ? static_cast<Index>(slots.size()) : strips;
-  call.work.resize(slot_count, rows, Scheme::energies, strip_lanes);
+  call.work.fit({}, slot_count, rows, Scheme::energies, strip_lanes);
   auto const x = chains.x, velocity = chains.velocity, work = call.work.rows;
   auto const energies = call.work.energies;
   auto const accepted = chains.accepted, diverging = chains.diverging;

@@ -12,17 +12,19 @@ deck::Schema annealed_langevin_schema() {
   return deck::schema<O>(
       "annealed_langevin",
       "ula at each noise sigma_i of a model with noise_levels, from the highest down, eta_i = eta sigma_i^2 / sigma_L^2",
-      {deck::key("step_size", &O::step_size, "eta, the step at the lowest noise; eta / sigma_L^2 well below 1").required().above(0),
-       deck::key("level_steps", &O::level_steps,
-                 "T, steps at each level: the ladder takes noise_levels * T, make that the warmup; then sigma_L stays")
+      {deck::key("step_size", &O::step_size, "step size eta at the lowest noise; eta / sigma_L^2 well below 1").required().above(0),
+       deck::key(
+           "level_steps", &O::level_steps,
+           "number T of steps at each level: noise_levels * T in all, to be given as sampler.warmup; afterwards the noise stays at sigma_L")
            .at_least(1),
        deck::key("denoise", &O::denoise,
-                 "the step after the ladder is x <- x + sigma_L^2 s(x), which takes the last noise away; chains then rest")});
+                 "whether the step after the last level is x <- x + sigma_L^2 s(x), which takes the last noise away; chains then stay "
+                 "where they are")});
 }
 
 void AnnealedLangevin::require_fit(Model const& model) const {
   require_all(!score_of(model).noise_levels().empty(), ExitCode::usage,
-              "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, and this one has none; learn one with "
+              "sampler.type = \"annealed_langevin\" goes down the noise levels of a model, but this one has none; train one with "
               "model.noise_levels, or use ula");
 }
 

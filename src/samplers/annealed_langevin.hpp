@@ -1,5 +1,5 @@
 // Annealed Langevin dynamics (Song and Ermon 2019, algorithm 1) on a model conditioned on noise sigma_1 > ... > sigma_L: T steps of ula at
-// each level, with the step eta_i = eta sigma_i^2 / sigma_L^2. A level is a function of the step's number: nothing needs to be kept.
+// each level, with the step eta_i = eta sigma_i^2 / sigma_L^2. The level is a function of the step's number: it is not part of the state.
 #pragma once
 #include "samplers/ula.hpp"
 
@@ -15,10 +15,10 @@ deck::Schema annealed_langevin_schema();
 class AnnealedLangevin : public SchemeSampler<UlaScheme, Sampler> {
  public:
   explicit AnnealedLangevin(AnnealedLangevinOptions const& o) : SchemeSampler(o.step_size, 1), options_(o) {}
-  // Failure(usage) for a model without levels of noise.
+  // Failure(usage) for a model without noise levels.
   void require_fit(Model const&) const override;
   using Sampler::advance;
-  // Leaves the model at the noise of the last step.
+  // Leaves the model set to the noise level of the last step.
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool biased() const override { return true; }
   bool stationary() const override { return false; }

@@ -1,6 +1,6 @@
 // Barker's proposal (Livingstone and Zanella, JRSS B 84, 496 (2022)) with a Metropolis test: each coordinate makes a step of random length
-// up or down, down the energy with the greater probability. Where a gradient is far larger than the step suits it does not overshoot, as
-// mala does, so that a step that is too long costs acceptance but no instability.
+// up or down, with the greater probability down the energy. Where the gradient is far too large for the step it does not overshoot, as
+// mala does: a step that is too long costs acceptance but causes no instability.
 #pragma once
 #include "samplers/scheme_sampler.hpp"
 
@@ -38,7 +38,7 @@ struct BarkerScheme {
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void after(S const& s, Noise& noise, Turn turn, Gradient const&) const {
     auto const y = s.vector(there), g = s.vector(gradient_here), gy = s.vector(gradient_there), x = s.x;
-    double proposals[strip_lanes];  // log of the proposals' ratio
+    double proposals[strip_lanes];  // log ratio of the proposal densities
     LaneSums sums(proposals);
     s.each_moving_row([=, &sums, b = beta](Index i) {
       return [=, xi = x[i], yi = y[i], gi = g[i], gyi = gy[i], sum = sums.next_row()](Index l) {
@@ -63,7 +63,7 @@ struct BarkerScheme {
 struct BarkerOptions {
   double step_size = 0.1;
   double temperature = 1;
-  // Vogrinc, Livingstone and Zanella 2023, in high dimension. At 0.4, which Livingstone and Zanella took, normals move 3 % less.
+  // Vogrinc, Livingstone and Zanella 2023, in high dimension. At 0.4, the value of Livingstone and Zanella, normals move 3 % less.
   double target_acceptance = 0.574;
 };
 deck::Schema barker_schema();

@@ -10,7 +10,7 @@ namespace partita {
 
 // Bounds for large keys: products with a model's dimension stay within 64 bits, and random numbers suffice.
 constexpr double most_chains = 4294967296, most_steps = 1099511627776;
-// Of two such counts; the largest number where it is larger.
+// The product of two counts, or the largest Index if that is smaller.
 Index product_or_most(Index, Index);
 
 struct ChainOptions {

@@ -7,16 +7,16 @@
 
 namespace partita {
 
-Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d)
+Chains::Chains(std::string const& name, Tiling t, TileRange range, Index d, Arrays arrays)
     : tiling(t),
       mine(range),
       dimension(d),
-      x(name, range.count, d, t.pitch()),
-      accepted(name + " accepted", range.count, t.pitch()),
-      diverging(name + " diverging", range.count, t.pitch()) {
-  // Kokkos 3.5 counts in 32 bits when it looks whether an array of three axes is empty, and then gives it no memory.
-  require(x.span() >= x.size(), ExitCode::usage,
-          "{}: {} tiles x {} coordinates x {} lanes are a multiple of 2^32, which this version of Kokkos takes for no numbers at all; use "
+      x(arrays.make<TileStorage>(name.c_str(), range.count, d, t.pitch())),
+      accepted(arrays.make<decltype(accepted)>("accepted proposals", range.count, t.pitch())),
+      diverging(arrays.make<decltype(diverging)>("diverging proposals", range.count, t.pitch())) {
+  // Kokkos 3.5 uses 32 bits when it checks whether an array of three axes is empty, and then allocates no memory for it.
+  require(!arrays.makes() || x.span() >= x.size(), ExitCode::usage,
+          "{}: {} tiles x {} coordinates x {} lanes are a multiple of 2^32, which this version of Kokkos takes for an empty array; use "
           "another number of ranks or chains",
           name, range.count, d, t.pitch());
 }
@@ -33,12 +33,12 @@ void Chains::describe_state(State& state, std::string const& group) const {
   state.add_by_tile(group + "/diverging", diverging, mine, all);
 }
 
-std::size_t Chains::bytes() const {
-  return sizeof(Real) * (x.size() + velocity.size()) + sizeof(std::int32_t) * (accepted.size() + diverging.size());
+TileStorage make_velocities(Arrays arrays, Tiling const& tiling, TileRange mine, Index dimension) {
+  return arrays.make<TileStorage>("velocities", mine.count, dimension, tiling.pitch());
 }
 
 Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension) {
-  constexpr Index l2_share = 1 << 20, widest = 256;  // bytes; half of a present core's L2, and no gain seen beyond 256 lanes
+  constexpr Index l2_share = 1 << 20, widest = 256;  // bytes: half the L2 cache of a recent core; lanes: no gain was seen beyond 256
   Index const row_bytes = static_cast<Index>(sizeof(Real)) * dimension * rows_per_dimension;
   Index const fits = l2_share / std::max<Index>(row_bytes, 1) / pitch_quantum * pitch_quantum;
   return std::min(std::clamp(fits, pitch_quantum, widest), round_up(chains, lane_quantum));
@@ -46,7 +46,7 @@ Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension
 
 namespace {
 
-// Of a View (tile, rows, pitch), or (tile, pitch).
+// For a View (tile, rows, pitch) or (tile, pitch).
 template <class View>
 void repeat_last(View const& values, Tiling const& tiling, TileRange mine, TileRange local) {
   Index const last = tiling.tiles() - 1, tile = last - mine.first;
@@ -109,7 +109,7 @@ void initialise(Chains const& chains, random::Key key, random::Stream stream, In
 
 void start_velocities(Chains& chains, random::Key key, double scale) {
   Chains start = chains;
-  start.x = TileStorage("chains velocity", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
+  start.x = make_velocities({}, chains.tiling, chains.mine, chains.dimension);
   initialise(start, key, random::Stream::momentum, 0, {InitialState::normal, scale});
   chains.velocity = start.x;
   auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);

@@ -16,10 +16,10 @@ struct ClampOptions {
 };
 deck::Section clamp_section();
 
-// Failure(usage) for units or items that do not exist and for constants that the units cannot have. `data` may be null where there are
-// constants.
+// Failure(usage) for units or items that do not exist and for constants that the units cannot have. `data` may be null where constants
+// are given.
 void require_clampable(Model const&, data::Dataset const* data, ClampOptions const&);
-// How many of the model's units, hidden ones among them, such options leave free.
+// How many of the model's units, hidden ones included, these options leave free.
 Index units_left_free(Model const&, data::Dataset const* data, ClampOptions const&);
 // Marks the units that the options name as held and writes their values into all lanes: the constants, or those of the data's item
 // c mod items for chain c. They are clampable, and the items fit the units (units.hpp).

@@ -12,7 +12,7 @@ deck::Schema gibbs_schema() {
 GibbsModel const& units_of(Model const& model) {
   auto const* units = dynamic_cast<GibbsModel const*>(&model);
   require_all(units != nullptr, ExitCode::usage,
-              "gibbs draws units from their conditional laws, and this model has none in closed form; use a Langevin sampler");
+              "gibbs draws units from their conditional distributions, but this model has none in closed form; use a Langevin sampler");
   return *units;
 }
 
@@ -34,7 +34,7 @@ void Gibbs::advance(Model const& of, Chains& chains, random::Key key, TileRange 
 
 namespace {
 
-// Copies the chains that start anew, as `place` chooses them.
+// Copies the chains that are restarted, which `place` chooses in the same way.
 void copy_some(TileStorage const& from, Chains const& chains, StartKey const& start) {
   auto const x = chains.x;
   auto const numbers = chains.numbers();

@@ -16,14 +16,15 @@ class Gibbs : public Sampler {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index work_rows(Index) const override { return 0; }
+  void list(Arrays, Model const&, Share const&) const override {}
   void describe_state(State&) override {}
 };
 
-// The model as one whose units can be drawn; Failure(usage) where they cannot.
+// The model as a GibbsModel; Failure(usage) where it is none.
 GibbsModel const& units_of(Model const&);
 
-// Puts the chains where they start: independent draws of the reference (its own biases, or those of the data) for a model of units, whose
-// held units stay; `initial` for others. Only the share start.fraction of the chains is moved.
+// Sets the chains to their starting points: for a model of units independent draws of the reference (the model's own biases, or those of
+// the data), where held units do not change; for others `initial`. Only a share start.fraction of the chains is moved.
 void start_chains(Model const&, Chains const&, StartKey const&, InitialDistribution const& initial);
 
 }  // namespace partita

@@ -4,7 +4,7 @@
 
 namespace partita {
 
-// Leapfrog lengths of the coordinates over `step`, as with masses of one over their squares.
+// Leapfrog lengths of the coordinates relative to `step`; they correspond to masses of one over their squares.
 struct EqualLengths {
   KOKKOS_FORCEINLINE_FUNCTION Real operator[](Index) const { return 1; }
 };
@@ -16,31 +16,31 @@ struct LengthsByCoordinate {
 // Hybrid Monte Carlo (Duane et al. 1987): fresh velocities, leapfrog steps of length `step`, Metropolis test. With one leapfrog of length
 // sqrt(2 eta) it is the Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996).
 //
-// A trajectory of fixed length returns a mode of which it is nearly a half or a whole period to where it was, for ever (Mackenzie 1989);
-// one of random length does not.
+// If a trajectory of fixed length is close to a half or a whole period of a mode, that mode hardly ever changes (Mackenzie 1989); with
+// random lengths this does not happen.
 template <class Lengths = EqualLengths>
 struct HamiltonianScheme {
   static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = false;
   enum Vector : Index { gradient_here, velocity, there, gradient_there, vectors };
-  // The change of the kinetic energy is summed kick by kick and coordinate by coordinate, so that its digits do not depend on how large the
-  // energy is.
+  // The change of the kinetic energy is summed over kicks and coordinates, so that its rounding error does not depend on the size of the
+  // energy.
   enum Scalar : Index { kinetic_change, scalars };
   enum Energy : Index { energy_here, energy_there, energies };
   using Noise = StripStreams<random::Stream::momentum, random::Stream::metropolis>;
   using S = Strip<HamiltonianScheme>;
 
   Real step, beta;  // leapfrog length, inverse temperature
-  Index leapfrogs;
+  Index leapfrog_steps;
   Lengths lengths = {};
-  bool varies = false;   // its leapfrogs are random_length(), of mean `leapfrogs`
+  bool varies = false;   // the number of leapfrog_steps is random_length(), of mean `leapfrog_steps`
   random::Key key = {};  // of the random lengths
 
-  KOKKOS_FUNCTION Index evaluations(Index n) const { return varies ? random_length(key, n, leapfrogs) : leapfrogs; }
+  KOKKOS_FUNCTION Index evaluations(Index n) const { return varies ? random_length(key, n, leapfrog_steps) : leapfrog_steps; }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(S const& s) const { return s.vector(there); }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(S const& s) const { return s.vector(gradient_there); }
   KOKKOS_FORCEINLINE_FUNCTION double* energy(S const& s) const { return s.energy(energy_there); }
 
-  // The evaluation that started the block was made at the proposal's place, where x was copied to.
+  // The evaluation that started the block was made at the proposal's rows, to which x was copied.
   KOKKOS_FORCEINLINE_FUNCTION void begin(S const& s, Noise&, Index) const { keep_evaluation(s, proposal(s)); }
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void before(S const& s, Noise& noise, Turn turn, Gradient const&) const {
@@ -87,7 +87,7 @@ struct HamiltonianScheme {
     return {s.vector(gradient_here), s.vector(there), s.vector(gradient_there), s.energy(energy_here), s.energy(energy_there)};
   }
   KOKKOS_FORCEINLINE_FUNCTION Real half_kick() const { return Real(0.5) * step * beta; }
-  // v' = v - half * slope. The kinetic energy that it brings is -half / 2 times slope (v + v'), which is added to `change`.
+  // v' = v - half * slope. The resulting change of the kinetic energy, -half / 2 times slope (v + v'), is added to `change`.
   KOKKOS_FORCEINLINE_FUNCTION static Real kick_and_count(Real half, Real slope, Real v, Real& change) {
     Real const kicked = std::fma(-half, slope, v);
     change = std::fma(slope, v + kicked, change);

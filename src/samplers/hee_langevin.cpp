@@ -15,22 +15,29 @@ deck::Schema hee_langevin_schema() {
   using O = HeeLangevinOptions;
   return deck::schema<O>(
       "hee_langevin", "Langevin dynamics of the latent layers of an hee, with fast neurons in place of A'(eta)",
-      {deck::key("step_size", &O::step_size, "dt, in the unit of tau").above(0),
-       deck::key("tau", &O::tau, "tau_1 .. tau_L: one for all layers, first and last of equally spaced ones, or a list").above(0),
-       deck::key("tau_0", &O::tau_0, "of the visible layer where it is free").above(0),
-       deck::key("order", &O::order, "second adds the adaptation v, which makes slow modes about 1 + m times faster")
+      {deck::key("step_size", &O::step_size, "time step dt, in the unit of tau").above(0),
+       deck::key(
+           "tau", &O::tau,
+           "time constants tau_1 .. tau_L of the latent layers: one for all, the first and last of evenly spaced ones, or one for each")
+           .above(0),
+       deck::key("tau_0", &O::tau_0, "time constant of the visible layer, where it is not held").above(0),
+       deck::key("order", &O::order, "order of the dynamics: second adds the adaptation v, which makes slow modes about 1 + m times faster")
            .one_of({"first", "second"}),
-       deck::key("tau_v", &O::tau_v, "of the adaptation, in units of tau_l").above(0),
-       deck::key("m", &O::m, "strength of the adaptation; its stationary variance is m / tau_v").above(0),
-       deck::key("tau_u", &O::tau_u, "of the fast neurons, above step_size").above(0),
-       deck::key("replicas", &O::replicas, "K, fast neurons a unit, averaged").at_least(1),
-       deck::key("aprime", &O::aprime,
-                 "A'(eta) from fast neurons, in closed form, or by a fresh draw each step; the last two for phi = "
-                 "identity, g = quadratic")
-           .one_of({"interneuron", "closed_form", "fresh"}),
-       deck::key("integrator", &O::integrator, "leimkuhler_matthews, for order = first, has the exact covariance on Gaussians")
+       deck::key("tau_v", &O::tau_v, "time constant of the adaptation v, in units of tau_l").above(0),
+       deck::key("adaptation", &O::m, "strength m of the adaptation; the stationary variance of v is m / tau_v").above(0).formerly("m"),
+       deck::key("tau_u", &O::tau_u, "time constant of the fast neurons u, above step_size").above(0),
+       deck::key("replicas", &O::replicas, "number K of fast neurons for each unit, which are averaged").at_least(1),
+       deck::key("statistic_mean", &O::statistic_mean,
+                 "how A'(eta), the mean of the sufficient statistic, is found: interneuron, by fast neurons; closed_form; fresh, by a new "
+                 "draw in each step; the last two need statistic = identity and base_measure = quadratic")
+           .one_of({"interneuron", "closed_form", "fresh"})
+           .formerly("aprime"),
+       deck::key("integrator", &O::integrator,
+                 "integrator of the dynamics; leimkuhler_matthews, for order = first alone, has the exact covariance on Gaussians")
            .one_of({"euler", "leimkuhler_matthews"}),
-       deck::key("drift", &O::drift, "tamed is F/(1 + dt |F|/tau), stable for any g; automatic tames where g is quartic")
+       deck::key("drift", &O::drift,
+                 "drift of the dynamics: plain, F; tamed, F/(1 + dt |F|/tau), which is stable for any base_measure; automatic, tamed where "
+                 "base_measure is quartic")
            .one_of({"automatic", "plain", "tamed"})});
 }
 
@@ -61,19 +68,12 @@ void HeeChains::describe_state(State& state, std::string const& group) const {
   add("fast_neurons", u, 0);
 }
 
-std::size_t HeeChains::bytes() const {
-  std::size_t elements = 0;
-  for (auto const* set : {&x, &v, &u})
-    for (auto const& layer : *set) elements += layer.size();
-  return elements * sizeof(Real);
-}
-
 namespace {
 
-// Where A'(eta_l) of a layer comes from; none: it is not needed.
+// How A'(eta_l) of a layer is computed; none: it is not needed.
 enum class MeanStatistic { none, interneuron, closed_form, fresh };
 
-// Rows of the tiles in flight: row i of tile t is at data + t * tile_stride + i * pitch. No data: not there.
+// Rows of the tiles that advance together: row i of tile t is at data + t * tile_stride + i * pitch. Null data: absent.
 struct Field {
   Real* data = nullptr;
   Index pitch = 0, tile_stride = 0;
@@ -84,7 +84,7 @@ struct Field {
 Factor factor(Field const& f, Form form = Form::plain) { return {f.data, f.pitch, form, f.tile_stride}; }
 Product product(Field const& f) { return {f.data, f.pitch, 1, 0, f.tile_stride}; }
 
-// Four rows of a strip: what one Philox call a lane serves.
+// Four rows of a strip, which one Philox call per lane serves.
 struct FourRows {
   alignas(64) Real row[4][strip_lanes];
 };
@@ -115,7 +115,7 @@ struct Noise {
   }
 };
 
-// One step of the units of one layer, four rows of a strip at a time. eta_l and W_l-1' eps_l-1 are given; every array is swept once.
+// One step of the units of one layer, four rows of a strip at a time. eta_l and W_l-1' eps_l-1 are given; every array is traversed once.
 struct LayerStep {
   Transfer f;
   Statistic phi;
@@ -123,21 +123,21 @@ struct LayerStep {
   bool tamed;
   MeanStatistic mean;
   Noise noise;
-  std::uint64_t first_chain;  // of the first tile in flight
-  Index width, real_lanes;    // chains from one tile to the next, and those of a tile that count
+  std::uint64_t first_chain;  // of the first tile
+  Index width, real_lanes;    // chain numbers from one tile to the next, and lanes of a tile that are real chains
   Index rows, strips, replicas;
-  Index first_draw, draws;  // of this layer, of all layers: replica r has the draws r * draws + first_draw, ...
+  Index first_draw, draws;  // first draw of this layer, draws of all layers: replica r has the draws from r * draws + first_draw on
   Index group;              // neighbouring lanes that share x_0, or 1
   bool moves;
-  Field x, v, u, eta, back, coupled_x, coupled_u;  // read; x, v, u updated
-  Field eps, transferred;                          // written: eps_l at t, f(x_l) at t + dt
+  Field x, v, u, eta, back, coupled_x, coupled_u;  // read; x, v and u are updated
+  Field eps, transferred;                          // output: eps_l at t, f(x_l) at t + dt
   Real const* bias;
   Real* eps_sum;                                  // (row, strip) += eps of the real lanes
   Real rate, amplitude;                           // dt/tau, sqrt(2 dt/tau)
   Real adaptation_rate, adaptation_amplitude, m;  // dt/tau_v, sqrt(2 m tau dt)/tau_v
   Real fast_rate, fast_amplitude;                 // dt/tau_u, sqrt(2 dt/tau_u)
 
-  // A block of work: rows [first, first + count) at lanes [lane, lane + strip_lanes).
+  // A block of work: rows [first, first + count) and lanes [lane, lane + strip_lanes).
   struct Place {
     Index tile, lane, first, count, draw;
     std::uint64_t chain;
@@ -165,7 +165,7 @@ struct LayerStep {
     }
   }
 
-  // statistic = A'(eta) or what stands for it; fast neurons make their step.
+  // statistic = A'(eta) or its substitute; fast neurons make their step.
   KOKKOS_FORCEINLINE_FUNCTION void find_mean(Place const& p, FourRows const& field, FourRows& statistic) const {
     if (mean == MeanStatistic::closed_form) {
       for (int k = 0; k < 4; k++)
@@ -191,7 +191,7 @@ struct LayerStep {
     for (Index l = 0; l < strip_lanes; l++) sum[l] += std::fma(deviation, xi[l], field[l] / 2);
   }
 
-  // The sum gains phi(u), and u moves.
+  // Adds phi(u) to the sum, then moves u.
   KOKKOS_FORCEINLINE_FUNCTION void step_fast(Place const& p, Index row, Real const* field, Real const* xi, Real* sum) const {
     Real* __restrict const ui = u.at(p.tile, row, p.lane);
     alignas(64) Real value[strip_lanes], slope[strip_lanes], force[strip_lanes];
@@ -204,7 +204,7 @@ struct LayerStep {
     for (Index l = 0; l < strip_lanes; l++) ui[l] = std::fma(a, xi[l], std::fma(r, force[l], ui[l]));
   }
 
-  // eps = phi(x) - mean statistic, zero past the real lanes, and its sum.
+  // eps = phi(x) - mean statistic, zero beyond the real lanes, and its sum.
   KOKKOS_FORCEINLINE_FUNCTION void find_eps(Place const& p, FourRows const& statistic) const {
     for (Index k = 0; k < p.count; k++) {
       alignas(64) Real value[strip_lanes], slope[strip_lanes];
@@ -223,7 +223,7 @@ struct LayerStep {
     }
   }
 
-  // eta of every lane becomes the mean over its group.
+  // Replaces eta of every lane by the mean over its group.
   KOKKOS_FORCEINLINE_FUNCTION void average_over_groups(Place const& p, FourRows& field) const {
     Real const share = Real(1) / static_cast<Real>(group);
     for (Index k = 0; k < p.count; k++) {
@@ -244,7 +244,7 @@ struct LayerStep {
       for (Index k = 0; k < p.count; k++)
         for (Index l = 0; l < strip_lanes; l++) xi.row[k][l] = xi.row[k][l / group * group];
     if (v) noise.draw(xi_v, p.chain, random::Stream::hee_adaptation, p.draw);
-    // Copies: the compiler must not fear that a row holds the members.
+    // Local copies: otherwise the compiler has to assume that writing a row may change these members.
     Real const r = rate, a = amplitude, rv = adaptation_rate, av = adaptation_amplitude, strength = m;
     for (Index k = 0; k < p.count; k++) {
       Index const row = p.first + k;
@@ -282,7 +282,7 @@ struct LayerStep {
   }
 };
 
-// Draws of layer l follow those of the layers below.
+// Number of draws of the layers below `layers`, which come first: those of layer l follow.
 Index draw_groups(Hee const& model, Index layers) {
   Index n = 0;
   for (Index l = 0; l < layers; l++) n += divide_up(model.width(l), 4);
@@ -291,9 +291,9 @@ Index draw_groups(Hee const& model, Index layers) {
 
 bool second_order(HeeLangevinOptions const& o) { return o.order == "second"; }
 
-// Layers with fast neurons: the top one where A'(b_L) has no closed form.
+// Number of layers with fast neurons, the top one included where A'(b_L) has no closed form.
 Index fast_layers(HeeLangevinOptions const& o, Hee const& model) {
-  if (o.aprime != "interneuron") return 0;
+  if (o.statistic_mean != "interneuron") return 0;
   return model.layers() + (model.gaussian_conditionals() ? 0 : 1);
 }
 
@@ -307,35 +307,38 @@ Index widest(Hee const& model, Index first, Index last) {
 
 HeeLangevin::HeeLangevin(HeeLangevinOptions const& o, Hee const& model)
     : model_(model), options_(o), tau_(relaxation_times(o.tau, model.layers())) {
-  bool const interneurons = o.aprime == "interneuron";
-  require_all(o.order == "first" || o.integrator == "euler", ExitCode::usage,
-              "sampler.integrator = \"leimkuhler_matthews\" with sampler.order = \"second\" (the adaptation's noise has no such form); use "
-              "order = \"first\", or integrator = \"euler\"");
+  bool const interneurons = o.statistic_mean == "interneuron";
+  require_all(
+      o.order == "first" || o.integrator == "euler", ExitCode::usage,
+      "sampler.integrator = \"leimkuhler_matthews\" with sampler.order = \"second\" (it is not defined for the adaptation's noise); use "
+      "order = \"first\", or integrator = \"euler\"");
   require_all(interneurons || model.gaussian_conditionals(), ExitCode::usage,
-              "sampler.aprime = \"{}\" (A' of this model has no closed form: that needs phi = \"identity\" and g = \"quadratic\"); use "
-              "aprime = \"interneuron\"",
-              o.aprime);
+              "sampler.statistic_mean = \"{}\" (A' of this model has no closed form, which needs statistic = \"identity\" and base_measure "
+              "= \"quadratic\"); use "
+              "statistic_mean = \"interneuron\"",
+              o.statistic_mean);
   require_all(!interneurons || o.step_size < o.tau_u, ExitCode::usage,
               "sampler.step_size = {} with tau_u = {} (fast neurons are unstable from step_size = tau_u on); use a step_size well below "
               "tau_u",
               o.step_size, o.tau_u);
   double const shortest = *std::min_element(tau_.begin(), tau_.end());
   require_all(model.g() != BaseMeasure::quadratic || o.step_size < shortest, ExitCode::usage,
-              "sampler.step_size = {} with a shortest tau of {} (the precision of every unit is at least 2, and a stable step is below 2 "
+              "sampler.step_size = {} with a smallest tau of {} (the precision of every unit is at least 2, and a stable step is below 2 "
               "tau over the largest eigenvalue of the posterior precision, which grows with learning); use a step_size well below tau",
               o.step_size, shortest);
   random::check_budget(0, 0, (o.replicas + 2) * draw_groups(model, model.layers() + 1));
 }
 
-HeeChains HeeLangevin::make_chains(Tiling const& tiling, TileRange mine) const {
+HeeChains HeeLangevin::make_chains(Tiling const& tiling, TileRange mine, Arrays arrays) const {
   random::check_budget(tiling.chains, 0, 0);
   HeeChains chains{tiling, mine, {}, {}, {}};
   Index const top = model_.layers();
-  auto const storage = [&](std::string const& name, Index rows) { return TileStorage(name, mine.count, rows, tiling.pitch()); };
-  for (Index l = 0; l <= top; l++) chains.x.push_back(storage("hee x", model_.width(l)));
+  auto const storage = [&](char const* name, Index rows) { return arrays.make<TileStorage>(name, mine.count, rows, tiling.pitch()); };
+  for (Index l = 0; l <= top; l++) chains.x.push_back(storage("units of a layer", model_.width(l)));
   if (second_order(options_))
-    for (Index l = 1; l <= top; l++) chains.v.push_back(storage("hee v", model_.width(l)));
-  for (Index l = 0; l < fast_layers(options_, model_); l++) chains.u.push_back(storage("hee u", options_.replicas * model_.width(l)));
+    for (Index l = 1; l <= top; l++) chains.v.push_back(storage("adaptation of a layer", model_.width(l)));
+  for (Index l = 0; l < fast_layers(options_, model_); l++)
+    chains.u.push_back(storage("fast neurons of a layer", options_.replicas * model_.width(l)));
   return chains;
 }
 
@@ -361,10 +364,10 @@ void HeeLangevin::initialise(HeeChains const& chains, random::Key key, Index ste
 
 namespace {
 
-constexpr Index product_columns = 512;  // of eps and f(x) that one product of the learning drive joins
+constexpr Index product_columns = 512;  // columns of eps and f(x) that are collected for one product of the learning drive
 
-// Work arrays of the tiles in flight. Where eps and f(x) of several steps stand side by side, as the columns of one product, each layer
-// has its own; else one array serves the layer in hand.
+// Work arrays of the tiles that advance together. Where eps and f(x) of several steps are stored side by side, as the columns of one
+// product, each layer has its own arrays; otherwise all layers use one.
 struct Work {
   Index slots = 1;  // steps side by side
   Field eta, back, coupled_x, coupled_u, lateral;
@@ -381,7 +384,7 @@ struct Work {
       return f;
     };
     if (learning) slots = std::max<Index>(1, product_columns / lanes);
-    // A strip of a narrower tile writes past its lanes, into the slot of the next step, which comes later.
+    // A strip of a narrower tile writes beyond its lanes into the slot of the next step, which is written later.
     Index const wide = (slots - 1) * lanes + pitch;
     eta = take(widest(model, 0, top - 1), pitch);
     back = take(widest(model, 1, top), pitch);
@@ -401,12 +404,18 @@ struct Work {
   }
 };
 
+// Memory for as many numbers.
+Real* reserved(Arrays const& arrays, Vector& memory, Index elements) {
+  arrays.grow(memory, "work of the dynamics", elements);
+  return memory.data();
+}
+
 template <class Kernel>
 void for_each(char const* name, Index items, Kernel const& kernel) {
   Kokkos::parallel_for(name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, items), kernel);
 }
 
-// to = f(x), `rows` rows of the tiles in flight.
+// to = f(x), `rows` rows of these tiles.
 void transfer(Transfer f, Field const& x, Field const& to, Index rows, Index strips, Index tiles) {
   for_each(
       "partita::hee_transfer", tiles * rows * strips, KOKKOS_LAMBDA(Index n) {
@@ -438,8 +447,8 @@ class Flight {
         tiles_(local.count),
         lanes_(chains.tiling.lanes(chains.mine.first + local.first)),
         replicas_(o.replicas),
-        work_(model, o.replicas, reserved(memory, Work(model, o.replicas, nullptr, tiles_, lanes_, learning()).elements), tiles_, lanes_,
-              learning()) {
+        work_(model, o.replicas, reserved({}, memory, Work(model, o.replicas, nullptr, tiles_, lanes_, learning()).elements), tiles_,
+              lanes_, learning()) {
     for (Index l = 0; l <= model.layers(); l++) layers_.push_back(layer(o, tau, key, l, visible, group));
     if (learning()) {
       auto const sums = static_cast<std::size_t>(work_.eps_sum[0] - memory.data());
@@ -449,7 +458,7 @@ class Flight {
       if (auto const& to = work_.transferred[at(l)]) transfer(model.f(), layers_[at(l)].x, to, model.width(l), strips(), tiles_);
   }
 
-  // All right-hand sides are those of time t though layers follow each other: W_l f(x_l+1) is taken before x_l+1 moves.
+  // All right-hand sides are taken at time t although layers are advanced in turn: W_l f(x_l+1) is computed before x_l+1 moves.
   void advance(Index first_step, Index steps) {
     Index const top = model_.layers();
     for (Index n = 0; n < steps; n++) {
@@ -473,10 +482,6 @@ class Flight {
 
  private:
   static std::size_t at(Index l) { return static_cast<std::size_t>(l); }
-  static Real* reserved(Vector& memory, Index elements) {
-    if (static_cast<Index>(memory.size()) < elements) memory = Vector("hee work", static_cast<std::size_t>(elements));
-    return memory.data();
-  }
   bool learning() const { return drive_.data() != nullptr; }
   Index strips() const { return divide_up(lanes_, strip_lanes); }
   Index real_lanes() const { return chains_.tiling.chains_in(chains_.mine.first + first_); }
@@ -488,13 +493,13 @@ class Flight {
     return {s.data() + first_ * stride, pitch, stride};
   }
 
-  MeanStatistic mean(std::string const& aprime, Index l) const {
+  MeanStatistic mean(std::string const& statistic_mean, Index l) const {
     if (l < static_cast<Index>(chains_.u.size())) return MeanStatistic::interneuron;
     if (l == model_.layers()) return learning() ? MeanStatistic::closed_form : MeanStatistic::none;
-    return aprime == "fresh" ? MeanStatistic::fresh : MeanStatistic::closed_form;
+    return statistic_mean == "fresh" ? MeanStatistic::fresh : MeanStatistic::closed_form;
   }
 
-  // What the units of layer l do, but for what changes from step to step.
+  // The step of the units of layer l, without the parts that change from step to step.
   LayerStep layer(HeeLangevinOptions const& o, std::vector<double> const& tau, random::Key key, Index l, Visible visible,
                   Index group) const {
     Index const top = model_.layers();
@@ -503,7 +508,7 @@ class Flight {
     LayerStep s{};
     s.f = model_.f(), s.phi = model_.phi(), s.g = model_.g();
     s.tamed = o.drift == "tamed" || (o.drift == "automatic" && model_.g() == BaseMeasure::quartic);
-    s.mean = mean(o.aprime, l);
+    s.mean = mean(o.statistic_mean, l);
     s.noise = {random::round_keys(key), 0, o.integrator == "leimkuhler_matthews"};
     s.first_chain = static_cast<std::uint64_t>(chains_.tiling.first_chain(chains_.mine.first + first_));
     s.width = chains_.tiling.width, s.real_lanes = real_lanes();
@@ -545,7 +550,7 @@ class Flight {
                    {drive_.data() + model_.weight_offset(l), above, 1, 1});
   }
 
-  // Q x and Q u of the units that move, and the drive of S.
+  // Computes Q x and Q u of the units that move, and the drive of S.
   void couple(LayerStep const& s, Index l) const {
     Index const n = s.rows;
     auto const times = [&](Real const* matrix, Field const& from, Field const& to) {
@@ -573,11 +578,12 @@ class Flight {
 
 }  // namespace
 
-std::size_t HeeLangevin::work_bytes(Index tiles, Index lanes) const {
-  auto const elements = [&](Index together, bool learning) {
-    return Work(model_, options_.replicas, nullptr, together, lanes, learning).elements;
+void HeeLangevin::list_work(Arrays arrays, Index tiles, Index lanes, bool learning) const {
+  auto const elements = [&](Index together, bool learns) {
+    return Work(model_, options_.replicas, nullptr, together, lanes, learns).elements;
   };
-  return static_cast<std::size_t>(std::max(elements(tiles_in_flight(tiles), false), elements(1, true))) * sizeof(Real);
+  Vector memory;
+  reserved(arrays, memory, std::max(elements(tiles_in_flight(tiles), false), learning ? elements(1, true) : 0));
 }
 
 double HeeLangevin::flops_per_step(bool learning) const {
@@ -593,7 +599,7 @@ double HeeLangevin::flops_per_step(bool learning) const {
 double HeeLangevin::normals_per_step(Visible visible) const {
   Index moving = 0, fast = 0;
   for (Index l = visible == Visible::clamped ? 1 : 0; l <= model_.layers(); l++) moving += model_.width(l);
-  Index const drawing = options_.aprime == "fresh" ? model_.layers() : fast_layers(options_, model_);
+  Index const drawing = options_.statistic_mean == "fresh" ? model_.layers() : fast_layers(options_, model_);
   for (Index l = 0; l < drawing; l++) fast += options_.replicas * model_.width(l);
   Index const adapting = second_order(options_) ? model_.units() : 0;
   return static_cast<double>((moving + adapting + fast) * (options_.integrator == "leimkuhler_matthews" ? 2 : 1));
@@ -608,7 +614,7 @@ void HeeLangevin::advance(HeeChains const& chains, random::Key key, TileRange lo
   Index const flight = tiles_in_flight(chains.mine.count);
   for (Index first = local.first; steps > 0 && first < local.end();) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;  // neighbours of the same width, as many as fit in flight
+    Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
     while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
     Flight(model_, options_, tau_, chains, key, {first, count}, visible, group, {}, work_).advance(first_step, steps);
     first += count;

@@ -7,20 +7,22 @@ namespace partita {
 deck::Schema hmc_schema() {
   using O = HmcOptions;
   return deck::schema<O>(
-      "hmc", "Hamiltonian Monte Carlo; exact; a step is one trajectory",
-      {deck::key("step_size", &O::step_size, "length of a leapfrog step at the start; adapted during the warm-up").required().above(0),
-       deck::key("leapfrogs", &O::leapfrogs, "leapfrog steps of a trajectory; their mean where random_length = true").at_least(1),
-       deck::key(
-           "random_length", &O::random_length,
-           "each trajectory has a number of leapfrog steps of its own, uniform on 1 to 2 leapfrogs - 1; false: leapfrogs each time, by "
-           "which modes of the target whose period fits the length hardly move"),
-       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
-       deck::key("target_acceptance", &O::target_acceptance, "acceptance that the warm-up adapts the step to; 0: it stays as given")
+      "hmc", "Hamiltonian Monte Carlo: trajectories by leapfrog steps, accepted or rejected; exact; a step is one trajectory",
+      {deck::key("step_size", &O::step_size, "length of a leapfrog step at the start; adapted in the warm-up").required().above(0),
+       deck::key("leapfrog_steps", &O::leapfrog_steps, "number of leapfrog steps of a trajectory; their mean with random_length = true")
+           .at_least(1)
+           .formerly("leapfrogs"),
+       deck::key("random_length", &O::random_length,
+                 "whether the number of leapfrog steps is random, uniform on 1 to 2 leapfrog_steps - 1; with a fixed number, modes of the "
+                 "target whose period fits the length of the trajectory hardly move"),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").above(0),
+       deck::key("target_acceptance", &O::target_acceptance,
+                 "acceptance rate to which the warm-up adapts the step size; 0: it stays as given")
            .at_least(0)
            .below(1),
-       deck::key(
-           "adapt_mass", &O::adapt_mass,
-           "the warm-up also gives each coordinate a mass from the variance of the chains, by which wide coordinates take longer steps")});
+       deck::key("adapt_mass", &O::adapt_mass,
+                 "whether the warm-up also gives each coordinate a mass from the variance of the chains, so that wide coordinates take "
+                 "longer steps")});
 }
 
 void Hmc::prepare(Model const&, Chains& chains, random::Key) {
@@ -29,10 +31,17 @@ void Hmc::prepare(Model const&, Chains& chains, random::Key) {
   scales_ = equal_scales(chains.dimension);
 }
 
+void Hmc::list(Arrays arrays, Model const& model, Share const& share) const {
+  SchemeSampler::list(arrays, model, share);
+  if (!options_.adapt_mass) return;
+  PlaceMoments(model.dimension(), arrays);
+  equal_scales(model.dimension(), arrays);
+}
+
 void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   auto const with = [&]<class Lengths>(Lengths lengths) {
     HamiltonianScheme<Lengths> const scheme{
-        static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), options_.leapfrogs, lengths, options_.random_length, key};
+        static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), options_.leapfrog_steps, lengths, options_.random_length, key};
     partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
   };
   if (options_.adapt_mass) with(LengthsByCoordinate{scales_.data()});

@@ -8,7 +8,7 @@ namespace partita {
 
 struct HmcOptions {
   double step_size = 0;
-  Index leapfrogs = 10;
+  Index leapfrog_steps = 10;
   double temperature = 1;
   double target_acceptance = 0.65;  // Beskos et al. 2013
   bool random_length = true;
@@ -22,13 +22,14 @@ class Hmc : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  double evaluations_per_step() const override { return static_cast<double>(options_.leapfrogs); }
+  double evaluations_per_step() const override { return static_cast<double>(options_.leapfrog_steps); }
   bool adapts() const override { return AdjustedSampler::adapts() || options_.adapt_mass; }
-  // With adapt_mass: scales from the chains' places, see PlaceMoments.
+  // With adapt_mass: adapts the scales to the chains' positions, see PlaceMoments.
   void adapt_to(Model const&, Chains const&, Communicator const&) override;
-  // Lengths of the coordinates' leapfrogs in units of step_size(), (dimension); masses are one over their squares. Empty: all 1.
+  // Leapfrog lengths of the coordinates in units of step_size(), (dimension); masses are one over their squares. Empty: all 1.
   Vector scales() const { return scales_; }
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
   HmcOptions options_;

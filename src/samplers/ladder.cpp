@@ -13,13 +13,13 @@ random::Key key_of(random::Key key, Index rung) {
 }
 
 Vector values(Real* first, Index count) { return Vector(first, static_cast<std::size_t>(count)); }
-// Doubles travel between ranks as so many Reals each, bit by bit.
+// A double is sent between ranks as this many Reals, bit by bit.
 constexpr Index reals_of_a_double = sizeof(double) / sizeof(Real);
 Vector bits(double* first, Index count) { return values(reinterpret_cast<Real*>(first), count * reals_of_a_double); }
 
 using LaneCounts = Kokkos::View<std::int32_t**, Kokkos::LayoutStride, DeviceMemory>;
 
-// Over this rank's real chains.
+// Sum over this rank's real chains.
 Index sum_over_chains(LaneCounts counts, Tiling const& tiling, TileRange mine) {
   Index const first = mine.first, width = tiling.width, all = tiling.chains;
   Index total = 0;
@@ -48,7 +48,7 @@ struct SwapKey {
   Index event, rung;
 };
 
-// Swaps the states of accepted lanes, and counts where there is something to count in.
+// Swaps the states of accepted lanes, and counts attempts and successes unless these are null.
 void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& swap, std::int32_t* attempts, std::int32_t* successes) {
   random::Key const key = swap.key;
   ChainNumbers const number = swap.number;
@@ -62,7 +62,7 @@ void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& 
         for (Index l = 0; l < count; l++) {
           Real const u = random::uniform(random::words(key, number.of(0, lane + l), random::Stream::swaps, step, draw).w[0]);
           accept[l] =
-              static_cast<double>(math::log(u)) < a.difference[lane + l] + b.difference[lane + l];  // false where one is not a number
+              static_cast<double>(math::log(u)) < a.difference[lane + l] + b.difference[lane + l];  // false where one of them is NaN
           if (attempts != nullptr) attempts[lane + l]++, successes[lane + l] += accept[l] ? 1 : 0;
         }
         auto const exchange_row = [&](Real* p, Real* q) {
@@ -78,7 +78,7 @@ void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& 
       });
 }
 
-// States that arrive at the coldest rung from the hottest have made a round trip.
+// Counts round trips: states that arrive at the coldest rung after they have been at the hottest.
 void mark_coldest(TileScalarStorage visited, LaneCounts trips, TileRange tiles) {
   Index const pitch = static_cast<Index>(visited.extent(1));
   Kokkos::parallel_for(
@@ -95,7 +95,18 @@ void mark_hottest(TileScalarStorage visited, TileRange tiles) {
       });
 }
 
+Chains further_chains(Arrays const& arrays, Tiling const& tiling, TileRange mine, Index dimension) {
+  return {"chains of a rung", tiling, mine, dimension, arrays};
+}
+
 }  // namespace
+
+std::pair<TileScalars, TileScalars> TwoEnergies::of(ConstTiles x) {
+  Index const lanes = extent(x, 2);
+  Arrays().grow(storage_, "energies of two laws", 2, lanes);
+  auto const row = [&](int k) { return Kokkos::subview(storage_, std::pair(k, k + 1), std::pair(Index{0}, lanes)); };
+  return {row(0), row(1)};
+}
 
 void subtract(ConstTileScalars one, ConstTileScalars other, TileEnergies difference) {
   Kokkos::parallel_for(
@@ -107,7 +118,8 @@ std::vector<deck::Key> ladder_keys() {
   using O = LadderOptions;
   return {deck::key("swap_every", &O::swap_every, "steps between two attempts to swap").at_least(1),
           deck::key("placement", &O::placement,
-                    "rungs of a tile on one rank, or dealt over the ranks, for fewer tiles than ranks; the samples are the same bits")
+                    "together: all rungs of a tile on one MPI rank; across: shared out over the ranks, for fewer tiles than ranks; the "
+                    "samples are the same bits")
               .one_of({"together", "across"})
               .free_on_restart()};
 }
@@ -119,7 +131,7 @@ LadderSampler::LadderSampler(double step_size, Index rungs, LadderOptions const&
       placement_(o.placement == "across" ? Placement::across : Placement::together),
       ranks_(communicator) {}
 
-// Dealt over the ranks, the tiles of the further rungs are in one row, rung after rung: each rank has neighbours of it, and so a
+// Placement::across lines up the tiles of the further rungs, rung after rung, and gives each rank a contiguous part of that list, hence a
 // contiguous range of each rung.
 TileRange LadderSampler::share(Index rung, Chains const& coldest) const {
   if (rung == 0 || placement_ == Placement::together) return coldest.mine;
@@ -138,22 +150,33 @@ TileRange LadderSampler::range(Rung const& rung, TileRange local) const {
   return placement_ == Placement::together ? local : TileRange{0, rung.chains.mine.count};
 }
 
+LadderSampler::Rung::Rung(Arrays arrays, Chains of_rung)
+    : chains(std::move(of_rung)),
+      visited(arrays.make<TileScalarStorage>("ends visited", chains.mine.count, chains.tiling.pitch())),
+      difference(arrays.make<decltype(difference)>("rung against neighbour", chains.mine.count, chains.tiling.pitch())),
+      counts(arrays.make<Counts>("swaps", chains.mine.count, 3, chains.tiling.pitch())) {}
+
+// Of rungs that are dealt over the ranks each rank has as many, up to one.
+void LadderSampler::list(Arrays arrays, Model const& model, Share const& share) const {
+  Chains coldest;
+  coldest.tiling = share.tiling, coldest.mine = share.mine(), coldest.dimension = model.dimension();
+  for (Index r = 0; r < rungs_; r++) {
+    Rung(arrays, r == 0 ? coldest : further_chains(arrays, share.tiling, share.mine(), model.dimension()));
+    list_rung(arrays, r, model, share);
+  }
+}
+
 void LadderSampler::prepare(Model const& model, Chains& chains, random::Key key) {
   TileRange const expected = share_of_tiles(chains.tiling.tiles(), ranks_.rank(), ranks_.ranks());
   require(placement_ == Placement::together || (chains.mine.first == expected.first && chains.mine.count == expected.count),
-          ExitCode::internal, "tiles of chains are not dealt to the ranks as share_of_tiles has it");
+          ExitCode::internal, "tiles of chains are not assigned to the ranks by share_of_tiles");
   Set& set = sets_[chains.first_number];
   set.rungs.clear();
   std::vector<Pair> from_coldest;
   for (Index r = 0; r < rungs_; r++) {
-    Rung rung;
-    rung.chains = r == 0 ? chains : Chains("chains of a rung", chains.tiling, share(r, chains), chains.dimension);
+    Rung rung({}, r == 0 ? chains : further_chains({}, chains.tiling, share(r, chains), chains.dimension));
     rung.chains.first_number = chains.first_number;
     rung.chains.held = chains.held;
-    Index const tiles = rung.chains.mine.count, pitch = chains.tiling.pitch();
-    rung.visited = TileScalarStorage("ends visited", tiles, pitch);
-    rung.difference = decltype(rung.difference)("rung against neighbour", tiles, pitch);
-    rung.counts = Counts("swaps", tiles, 3, pitch);
     set.rungs.push_back(std::move(rung));
     if (r > 0) from_coldest.emplace_back(0, r);
   }
@@ -168,7 +191,7 @@ void LadderSampler::advance(Model const& model, Chains& chains, random::Key key,
   auto const found = sets_.find(chains.first_number);
   require(found != sets_.end(), ExitCode::internal, "chains from number {} on were not prepared", chains.first_number);
   require(placement_ == Placement::together || local.count == chains.mine.count, ExitCode::internal,
-          "rungs that live across ranks advance all tiles of a set at once");
+          "rungs that are spread over the ranks advance all tiles of a set at once");
   Set& set = found->second;
   before_advance(model, first_step);
   set.rungs[0].chains = chains;
@@ -182,7 +205,7 @@ void LadderSampler::advance(Model const& model, Chains& chains, random::Key key,
     for (Index r : order()) {
       Rung& rung = set.rungs[static_cast<std::size_t>(r)];
       TileRange const tiles = range(rung, local);
-      // No more tiles at once than the caller has: the model has work memory for so many.
+      // No more tiles at once than the caller has, since the model's work memory is for that number.
       for (Index t = tiles.first, count = 0; t < tiles.end(); t += count) {
         count = std::min(std::max<Index>(1, chains.mine.count), tiles.end() - t);
         advance_rung(r, model, rung.chains, key_of(key, r), {t, count}, step, next - step);
@@ -197,8 +220,8 @@ LadderColumn LadderSampler::column(Rung const& rung, Index tile) const {
   return {&rung.chains.x(tile, 0, 0), &rung.visited(tile, 0), &rung.difference(tile, 0)};
 }
 
-// Pairs of which this rank has a side, in the order of rungs and tiles that all ranks share; where the other side lives elsewhere, its
-// column comes here and this one goes there.
+// Pairs of which this rank holds at least one side, in the order of rungs and tiles that is the same on all ranks. Where the other side is
+// on another rank, the two ranks exchange their columns.
 std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pair> const& pairs, TileRange local) {
   std::vector<Meeting> meetings;
   auto const rung = [&](Index r) -> Rung& { return set.rungs[static_cast<std::size_t>(r)]; };
@@ -227,9 +250,7 @@ std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pa
       meetings.push_back(m);
     }
   Index const rows = d + 1 + reals_of_a_double;
-  if (incoming_.extent(0) < absent.size() || static_cast<Index>(incoming_.extent(1)) < rows ||
-      static_cast<Index>(incoming_.extent(2)) != pitch)
-    incoming_ = TileStorage("columns of other ranks", absent.size(), rows, pitch);
+  Arrays().grow(incoming_, "columns of other ranks", absent.size(), rows, pitch);
   std::vector<Slice> sends, receives;
   for (std::size_t n = 0; n < absent.size(); n++) {
     Meeting& m = meetings[absent[n].meeting];
@@ -281,7 +302,7 @@ void LadderSampler::swap(Set& set, Model const& model, random::Key key, Index ev
   mark_hottest(hottest.visited, range(hottest, local));
 }
 
-// Both ranks of a pair find the same answer from the same two differences; each keeps its own side.
+// Both ranks of a pair make the same decision from the same two differences; each updates its own side.
 void LadderSampler::swap_lanes(Set& set, Meeting const& m, random::Key key, Index event) const {
   Rung const& colder = set.rungs[static_cast<std::size_t>(m.colder)];
   Tiling const& tiling = colder.chains.tiling;
@@ -333,10 +354,12 @@ namespace {
 std::string warning_of_swaps(double lowest_rate) {
   constexpr double few = 0.05;
   if (std::isnan(lowest_rate))
-    return "not known: two rungs never tried to swap after the warm-up, so that the ladder did nothing; use a smaller sampler.swap_every "
+    return "not known: two rungs never tried to swap after the warm-up, so that the ladder had no effect; use a smaller sampler.swap_every "
            "or more "
            "sampler.steps";
-  if (lowest_rate < few) return fmt::format("two neighbouring rungs swap only {:.2g} of the time, so that states hardly pass", lowest_rate);
+  if (lowest_rate < few)
+    return fmt::format("two neighbouring rungs accept only a share {:.2g} of their swaps, so that states hardly pass between them",
+                       lowest_rate);
   return {};
 }
 
@@ -351,12 +374,12 @@ std::vector<Sampler::Result> LadderSampler::results() const {
     if (!(rate >= lowest)) lowest = std::isnan(lowest) ? lowest : rate;  // NaN stays
     out.push_back({fmt::format("swap_rate_{:02}", p + 1), rate, fmt::format("share of accepted swaps of rungs {} and {}", p, p + 1)});
   }
-  out.push_back({"swap_rate_lowest", lowest, "the lowest of these", warning_of_swaps(lowest)});
+  out.push_back({"swap_rate_lowest", lowest, "lowest share of accepted swaps of two neighbouring rungs", warning_of_swaps(lowest)});
   Index trips = 0, chains = 0;
   for (auto const& [number, set] : sets_) trips += count(set, 0, round_trips), chains += set.rungs[0].chains.tiling.chains;
   out.push_back({"round_trips",
                  static_cast<double>(ranks_.all_reduce(trips, Reduction::sum)) / static_cast<double>(std::max<Index>(chains, 1)),
-                 "completed trips of a state from the coldest rung to the hottest and back, a chain"});
+                 "completed trips of a state from the coldest rung to the hottest and back, for each chain"});
   return out;
 }
 

@@ -1,8 +1,8 @@
-// Rungs of chains that lead from the law of a sampler's chains to laws that mix fast, and exchange their states (Swendsen and Wang 1986;
-// Geyer 1991). Each chain that the caller knows is the coldest rung of a ladder of its own: rung r has a chain of the same tile and lane.
-// Two neighbours on a ladder swap with probability min(1, exp(U_r(x_r) + U_s(x_s) - U_r(x_s) - U_s(x_r))), U = -log of a rung's law up to
-// its constant. Even and odd pairs take turns, which makes round trips far shorter than random pairs do (Okabe et al. 2001; Syed et al.
-// 2022). Laws belong to rungs and states move, so that a tile's kernels have one law; noise is keyed by rung.
+// Rungs of chains that lead from the distribution of a sampler's chains to distributions that mix fast, and exchange their states (Swendsen
+// and Wang 1986; Geyer 1991). Each chain of the caller is the coldest rung of its own ladder: rung r has a chain of the same tile and lane.
+// Two neighbours on a ladder swap with probability min(1, exp(U_r(x_r) + U_s(x_s) - U_r(x_s) - U_s(x_r))), U = -log of a rung's density up
+// to a constant. Even and odd pairs take turns, which makes round trips far shorter than with random pairs (Okabe et al. 2001; Syed et al.
+// 2022). Swaps move states, not distributions, so that all chains of a tile have the same one; noise is keyed by rung.
 #pragma once
 #include <map>
 
@@ -11,8 +11,8 @@
 
 namespace partita {
 
-// Where the further rungs of a tile live: with the tile, or dealt over the ranks so that few tiles keep all ranks busy. The bits are the
-// same.
+// Where the further rungs of a tile are computed: with the tile, or spread over the ranks so that few tiles keep all ranks busy. The bits
+// of the results are the same.
 enum class Placement { together, across };
 
 struct LadderOptions {
@@ -21,10 +21,20 @@ struct LadderOptions {
 };
 std::vector<deck::Key> ladder_keys();
 
-// What two rungs of a tile need of one another: here, or in a buffer with what came from the other rank. Rows are a pitch apart.
+// The data of one rung's tile for a swap: on this rank, or in a buffer received from another rank. Rows are a pitch apart.
 struct LadderColumn {
   Real *x, *visited;
   double* difference;
+};
+
+// Energies of two laws for the lanes of one tile.
+class TwoEnergies {
+ public:
+  // (1, lane) each, for states like x.
+  std::pair<TileScalars, TileScalars> of(ConstTiles x);
+
+ private:
+  TileScalarStorage storage_;  // (2, pitch)
 };
 
 // difference = one - other, for energies of the lanes of one tile, (1, lane).
@@ -32,44 +42,47 @@ void subtract(ConstTileScalars one, ConstTileScalars other, TileEnergies differe
 
 class LadderSampler : public Sampler {
  public:
-  // Rungs that start independently of each other free a chain that starts where it cannot move.
+  // With rungs that start independently, a chain that starts at a place where it cannot move is replaced by swaps.
   void start_rungs_by(Start const& start) override { start_ = start; }
-  // Makes the further rungs of these chains, where start_rungs_by says or in the chains' present states. Sets of chains are told apart by
-  // their first_number.
+  // Makes the further rungs of these chains, started as given by start_rungs_by, else in the chains' present states. Sets of chains are
+  // identified by their first_number.
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
-  // Pairs swap after each step whose number plus one is a multiple of swap_every. Rungs that live across ranks advance all tiles at once,
-  // and that is collective.
+  // Pairs swap after each step whose number plus one is a multiple of swap_every. With Placement::across all tiles must advance at once,
+  // and the call is collective.
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   Index rungs() const override { return rungs_; }
   bool compares_energies() const override { return true; }
   // Swap rates of neighbours and completed round trips.
   std::vector<Result> results() const override;
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  protected:
-  // `rungs` are held at most, that of the caller's chains included.
+  // `rungs`: their maximum number, the caller's chains included.
   LadderSampler(double step_size, Index rungs, LadderOptions const&, Communicator);
 
-  // The rungs in use, from the caller's chains, rung 0, to the hottest.
+  // The rungs in use, from rung 0, the caller's chains, to the hottest.
   virtual std::vector<Index> order() const = 0;
   virtual void prepare_rung(Index rung, Model const&, Chains&, random::Key) = 0;
+  // Lists what the moves of a rung keep for its chains.
+  virtual void list_rung(Arrays, Index rung, Model const&, Share const&) const = 0;
   virtual void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
   // difference = U_rung(x) - U_neighbour(x), (tile, lane).
   virtual void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const = 0;
   // Called before the chains advance; collective where the chains' advance() is.
   virtual void before_advance(Model const&, Index /*first_step*/) {}
 
-  // Of each rung in use and its hotter neighbour, over all sets and ranks; collective.
+  // Swap counts of each rung in use with its hotter neighbour, over all sets and ranks; collective.
   struct Swaps {
     Index attempted = 0, accepted = 0;
     double rate() const { return static_cast<double>(accepted) / static_cast<double>(attempted); }  // NaN where there was none
   };
   std::vector<Swaps> count_swaps() const;
   void forget_swaps();
-  // The share of accepted proposals of a rung's moves over `steps` steps, over all sets and ranks, and starts to count anew; collective.
+  // The share of accepted proposals of a rung's moves over `steps` steps, over all sets and ranks; resets the counts; collective.
   double take_acceptance(Index rung, Index steps);
-  // In every set: what is in rung `from` is copied to rung `to`. Collective where rungs live across ranks.
+  // Copies the states of rung `from` to rung `to` in every set. Collective with Placement::across.
   void copy_rung(Index from, Index to);
   Communicator const& ranks() const { return ranks_; }
 
@@ -78,10 +91,11 @@ class LadderSampler : public Sampler {
   enum Counter { attempted, accepted, round_trips };
   struct Rung {
     Chains chains;  // of rung 0: the caller's
-    // What travels with a state, (tile, pitch): 0, or 1 once it has been coldest, 2 when it has been hottest since.
+    // Moves with a state, (tile, pitch): 0 initially, 1 after it has been at the coldest rung, 2 after it has then been at the hottest.
     TileScalarStorage visited;
     Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> difference;  // (tile, pitch), of compare()
     Counts counts;  // (tile, Counter, pitch): swaps with the hotter neighbour; at rung 0 round trips
+    Rung(Arrays, Chains of_rung);
   };
   struct Set {
     std::vector<Rung> rungs;
@@ -89,7 +103,7 @@ class LadderSampler : public Sampler {
   struct Meeting {
     Index colder, hotter, tile;  // the tile's global number
     LadderColumn a, b;
-    Index tile_of_a;  // local number of the colder tile; -1 where it lives elsewhere
+    Index tile_of_a;  // local number of the colder tile; -1 where it is on another rank
   };
   using Pair = std::pair<Index, Index>;
 

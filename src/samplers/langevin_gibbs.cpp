@@ -13,16 +13,9 @@ namespace {
 GaussianRbm const& machine_of(Model const& model) {
   auto const* machine = dynamic_cast<GaussianRbm const*>(&model);
   require_all(machine != nullptr, ExitCode::usage,
-              "langevin_gibbs makes Langevin steps on real visible units given hidden ones, and this model has no such layers; use a "
+              "langevin_gibbs makes Langevin steps on real visible units given hidden ones, but this model has no such layers; use a "
               "model of type rbm with visible_units = \"gaussian\", or sampler.type = \"gibbs\"");
   return *machine;
-}
-
-Tiles storage_like(TileStorage& storage, Index rows, Tiles x) {
-  auto const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), pitch = round_up(lanes, pitch_quantum);
-  auto const extent = [&storage](unsigned axis) { return static_cast<Index>(storage.extent(axis)); };
-  if (extent(0) < tiles || extent(1) != rows || extent(2) < pitch) storage = TileStorage("units of a step", tiles, rows, pitch);
-  return Kokkos::subview(storage, std::pair(Index{0}, tiles), Kokkos::ALL, std::pair(Index{0}, lanes));
 }
 
 }  // namespace
@@ -30,20 +23,34 @@ Tiles storage_like(TileStorage& storage, Index rows, Tiles x) {
 deck::Schema langevin_gibbs_schema() {
   using O = LangevinGibbsOptions;
   return deck::schema<O>(
-      "langevin_gibbs", "restricted machines with gaussian visible units: a step draws h given v, then makes Langevin steps on v given h",
-      {deck::key("step_size", &O::step_size, "eta of v <- v - eta s^2 dE/dv + sqrt(2 eta) s xi; 1 forgets v")
+      "langevin_gibbs",
+      "for restricted machines with gaussian visible units: a step draws h given v, then makes Langevin steps of v given h",
+      {deck::key("step_size", &O::step_size,
+                 "step size eta of v <- v - eta s^2 dE/dv + sqrt(2 eta) s xi; with 1 the new v does not depend on the old one")
            .required()
            .above(0)
            .at_most(1),
-       deck::key("langevin_steps", &O::langevin_steps, "Langevin steps for each draw of h").at_least(1),
+       deck::key("langevin_steps", &O::langevin_steps, "number of Langevin steps for each draw of h").at_least(1),
        deck::key("adjusted", &O::adjusted,
-                 "accept or reject them all at once, exact; without: given h the variance is 2 / (2 - eta) too large"),
-       deck::key("target_acceptance", &O::target_acceptance, "adjusted: acceptance that the warm-up adapts eta to; 0: eta stays as given")
+                 "whether all Langevin steps together are accepted or rejected, which is exact; without, the variance given h is too large "
+                 "by the factor 2 / (2 - eta)"),
+       deck::key("target_acceptance", &O::target_acceptance,
+                 "adjusted = true: acceptance rate to which the warm-up adapts eta; 0: eta stays as given")
            .at_least(0)
            .below(1)});
 }
 
 void LangevinGibbs::prepare(Model const& model, Chains&, random::Key) { machine_of(model); }
+
+void LangevinGibbs::Work::grow(Arrays arrays, GaussianRbm const& machine, Index tiles, Index lanes, bool proposes) {
+  arrays.grow(hidden, "hidden units of a step", tiles, machine.hidden(), pitch_of(lanes));
+  arrays.grow(mean, "means of a step", tiles, machine.dimension(), pitch_of(lanes));
+  if (proposes) arrays.grow(proposal, "proposals", tiles, machine.dimension(), pitch_of(lanes));
+}
+
+void LangevinGibbs::list(Arrays arrays, Model const& model, Share const& share) const {
+  Work().grow(arrays, machine_of(model), tiles_in_flight(share.mine().count), share.tiling.width, options_.adjusted);
+}
 
 void LangevinGibbs::adapt(double acceptance) {
   AdjustedSampler::adapt(acceptance);
@@ -55,7 +62,7 @@ void LangevinGibbs::advance(Model const& model, Chains& chains, random::Key key,
   Index const flight = tiles_in_flight(chains.mine.count);
   for (Index first = local.first; first < local.end();) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;  // neighbours of the same width, as many as fit in flight
+    Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
     while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
     Tiles const x = chains.tiles(first, count, lanes);
     for (Index n = first_step; n < first_step + steps; n++)
@@ -66,8 +73,9 @@ void LangevinGibbs::advance(Model const& model, Chains& chains, random::Key key,
 
 void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index first, Tiles x, Sweep const& sweep) {
   Index const d = machine.dimension(), tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2));
-  Tiles const hidden = storage_like(hidden_, machine.hidden(), x), mean = storage_like(mean_, d, x);
-  Tiles const proposal = options_.adjusted ? storage_like(proposal_, d, x) : x;
+  work_.grow({}, machine, tiles, lanes, options_.adjusted);
+  Tiles const hidden = leading(work_.hidden, tiles, machine.hidden(), lanes), mean = leading(work_.mean, tiles, d, lanes),
+              proposal = options_.adjusted ? leading(work_.proposal, tiles, d, lanes) : x;
   machine.draw_hidden(x, hidden, sweep);
   machine.visible_means(hidden, mean);
 

@@ -1,11 +1,11 @@
 // Gibbs-Langevin sampling (Liao, Kornblith, Ren, Fleet, Hinton 2022, Gaussian-Bernoulli RBMs without tears) of restricted machines with
 // Gaussian visible units. A step draws h given v, then makes K Langevin steps on v with that h,
 //   v <- v - eta s^2 dE(v, h)/dv + sqrt(2 eta) s xi = v - eta (v - m) + sqrt(2 eta) s xi,  v | h ~ N(m, s^2) in the model,
-// with eta in units of each visible unit's variance, so that one eta suits them all; with s = 1 it is the paper's.
+// with eta in units of each visible unit's variance, so that one eta suits all of them; for s = 1 it is that of the paper.
 //
-// K such steps are one draw, v' ~ N(m + (1 - eta)^K (v - m), (1 - (1 - eta)^2K) t^2), t^2 = 2 s^2 / (2 - eta), which is how it is made. It
-// is reversible with respect to N(m, t^2); the Metropolis test that makes up for t > s has log ratio -eta ((v' - m)^2 - (v - m)^2) / (4
-// s^2), summed over units, whatever K is. With it every eta is exact; without it the bias goes to zero with eta.
+// K such steps are equivalent to one draw, v' ~ N(m + (1 - eta)^K (v - m), (1 - (1 - eta)^2K) t^2), t^2 = 2 s^2 / (2 - eta), and are
+// implemented so. It is reversible with respect to N(m, t^2); the Metropolis test that corrects for t > s has log ratio -eta ((v' - m)^2 -
+// (v - m)^2) / (4 s^2), summed over units, for any K. With it every eta is exact; without it the bias goes to zero with eta.
 #pragma once
 #include "models/gaussian_rbm.hpp"
 #include "samplers/sampler.hpp"
@@ -25,7 +25,7 @@ class LangevinGibbs : public AdjustedSampler {
   explicit LangevinGibbs(LangevinGibbsOptions const& o) : AdjustedSampler(o.step_size, 1, o.target_acceptance), options_(o) {}
   // Failure(usage) for other models.
   void prepare(Model const&, Chains&, random::Key) override;
-  bool compares_energies() const override { return false; }  // its ratios are sums of differences, unit by unit
+  bool compares_energies() const override { return false; }  // its log ratios are sums of differences for each unit
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool adjusted() const override { return options_.adjusted; }
@@ -33,11 +33,16 @@ class LangevinGibbs : public AdjustedSampler {
   bool adapts() const override { return options_.adjusted && AdjustedSampler::adapts(); }
   void adapt(double acceptance) override;  // up to eta = 1, where v' no longer depends on v
   Index work_rows(Index dimension) const override { return 2 * dimension; }
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
+  struct Work {
+    TileStorage hidden, mean, proposal;
+    void grow(Arrays, GaussianRbm const&, Index tiles, Index lanes, bool proposes);
+  };
   void step(GaussianRbm const&, Chains const&, Index first, Tiles x, Sweep const&);
   LangevinGibbsOptions options_;
-  TileStorage hidden_, mean_, proposal_;
+  Work work_;
 };
 
 }  // namespace partita

@@ -9,8 +9,8 @@ namespace partita {
 deck::Schema leimkuhler_matthews_schema() {
   using O = LeimkuhlerMatthewsOptions;
   return deck::schema<O>("leimkuhler_matthews", "x <- x - eta dE/dx + sqrt(2 eta T) (xi_n + xi_{n+1}) / 2; exact covariance on Gaussians",
-                         {deck::key("step_size", &O::step_size, "eta").required().above(0),
-                          deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
+                         {deck::key("step_size", &O::step_size, "step size eta").required().above(0),
+                          deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").at_least(0)});
 }
 
 void LeimkuhlerMatthews::require_fit(Model const& model) const {

@@ -52,7 +52,7 @@ class LeimkuhlerMatthews : public SchemeSampler<LeimkuhlerMatthewsScheme, Sample
   void require_fit(Model const&) const override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  double longest_gradient_step(Index d) const override { return gradient_step_at(1 / step_size_, d); }  // unstable from H = 2 / eta on
+  double longest_gradient_step(Index d) const override { return gradient_step_at(1 / step_size_, d); }  // unstable for H >= 2 / eta
   bool biased() const override { return true; }
 
  private:

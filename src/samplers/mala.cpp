@@ -8,9 +8,9 @@ deck::Schema mala_schema() {
   using O = MalaOptions;
   return deck::schema<O>(
       "mala", "Metropolis-adjusted Langevin: the ula proposal, accepted or rejected; exact",
-      {deck::key("step_size", &O::step_size, "eta at the start; adapted during the warm-up").required().above(0),
-       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
-       deck::key("target_acceptance", &O::target_acceptance, "acceptance that the warm-up adapts eta to; 0: eta stays as given")
+      {deck::key("step_size", &O::step_size, "step size eta at the start; adapted in the warm-up").required().above(0),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").above(0),
+       deck::key("target_acceptance", &O::target_acceptance, "acceptance rate to which the warm-up adapts eta; 0: eta stays as given")
            .at_least(0)
            .below(1)});
 }

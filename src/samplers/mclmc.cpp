@@ -21,10 +21,14 @@ Index count_moving(Chains const& chains) {
   return moving;
 }
 
-// The same chains with dE/dx in place of x.
+TileStorage make_slopes(Arrays arrays, Tiling const& tiling, TileRange mine, Index dimension) {
+  return arrays.make<TileStorage>("gradients of all chains", mine.count, dimension, tiling.pitch());
+}
+
+// Chains of the same tiling with dE/dx in place of x.
 Chains slopes_of(Model const& model, Chains const& chains) {
   Chains slopes = chains;
-  slopes.x = TileStorage("slopes", chains.x.extent(0), chains.x.extent(1), chains.x.extent(2));
+  slopes.x = make_slopes({}, chains.tiling, chains.mine, chains.dimension);
   for (Index tile = 0; tile < chains.mine.count; tile++) {
     Index const lanes = chains.tiling.lanes(chains.mine.first + tile);
     score_of(model).gradient(chains.tiles(tile, 1, lanes), slopes.tiles(tile, 1, lanes));
@@ -32,7 +36,7 @@ Chains slopes_of(Model const& model, Chains const& chains) {
   return slopes;
 }
 
-// The first step where the deck names none: a fourth of the radius of the sphere that d normals lie near.
+// The initial step where the deck gives none: a quarter of the radius sqrt(d T) of the sphere near which d normals lie.
 double first_step(MicrocanonicalLength const& length, double temperature) {
   return std::sqrt(temperature * static_cast<double>(length.moving())) / 4;
 }
@@ -43,39 +47,44 @@ deck::Schema mclmc_schema() {
   using O = MclmcOptions;
   return deck::schema<O>(
       "mclmc", "microcanonical Langevin: unit speed, directions turned by the gradient and mixed with noise; no acceptance test",
-      {deck::key("step_size", &O::step_size, "distance of a step at the start; 0: sqrt(d T) / 4; adapted during the warm-up").at_least(0),
-       deck::key("energy_error", &O::energy_error,
-                 "variance of a step's energy error, over d, that the warm-up adapts the step to; 0: the step stays as given")
-           .at_least(0),
-       deck::key("length", &O::length, "distance in which a direction is forgotten; 0: from the spread of the chains in the warm-up")
-           .at_least(0),
-       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
+      {deck::key("step_size", &O::step_size, "length of a step at the start; 0: sqrt(d T) / 4; adapted in the warm-up").at_least(0),
+       deck::key("energy_error_variance", &O::energy_error_variance,
+                 "variance of a step's energy error, divided by d, to which the warm-up adapts the step size; 0: it stays as given")
+           .at_least(0)
+           .formerly("energy_error"),
+       deck::key("decoherence_length", &O::decoherence_length,
+                 "distance over which noise changes the direction of motion; 0: from the spread of the chains in the warm-up")
+           .at_least(0)
+           .formerly("length"),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").above(0),
        deck::key("adapt_mass", &O::adapt_mass,
-                 "the warm-up also scales each coordinate by how far the chains and their gradients spread, by which wide coordinates take "
-                 "longer steps")});
+                 "whether the warm-up also scales each coordinate by the spread of the chains and of their gradients, so that wide "
+                 "coordinates take longer steps")});
 }
 
 deck::Schema mams_schema() {
   using O = MamsOptions;
   return deck::schema<O>(
       "mams", "microcanonical trajectories of random length, accepted or rejected; exact; a step is one trajectory",
-      {deck::key("step_size", &O::step_size,
-                 "distance of a step of a trajectory at the start; 0: sqrt(d T) / 4; adapted during the warm-up")
+      {deck::key("step_size", &O::step_size, "length of a step of a trajectory at the start; 0: sqrt(d T) / 4; adapted in the warm-up")
            .at_least(0),
-       deck::key("length", &O::length, "mean length of a trajectory; 0: from the spread of the chains in the warm-up").at_least(0),
-       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").above(0),
-       deck::key("target_acceptance", &O::target_acceptance, "acceptance that the warm-up adapts the step to; 0: it stays as given")
+       deck::key("trajectory_length", &O::trajectory_length, "mean length of a trajectory; 0: from the spread of the chains in the warm-up")
+           .at_least(0)
+           .formerly("length"),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").above(0),
+       deck::key("target_acceptance", &O::target_acceptance,
+                 "acceptance rate to which the warm-up adapts the step size; 0: it stays as given")
            .at_least(0)
            .below(1),
        deck::key("adapt_mass", &O::adapt_mass,
-                 "the warm-up also scales each coordinate by how far the chains and their gradients spread, by which wide coordinates take "
-                 "longer steps")});
+                 "whether the warm-up also scales each coordinate by the spread of the chains and of their gradients, so that wide "
+                 "coordinates take longer steps")});
 }
 
 void require_directions(Index moving) {
   require_all(
       moving != 1, ExitCode::usage,
-      "sampler.type: mclmc and mams turn a direction, and where one coordinate moves there is none to turn; use mala, hmc or barker");
+      "sampler.type: mclmc and mams rotate a direction, which is impossible with a single moving coordinate; use mala, hmc or barker");
 }
 
 void MicrocanonicalLength::prepare(Chains const& chains, double temperature) {
@@ -112,16 +121,32 @@ void MicrocanonicalLength::describe_state(State& state) {
   slopes_.describe_state(state, "sampler/slopes");
 }
 
+void MicrocanonicalLength::list(Arrays arrays, Index dimension, Share const& share) {
+  equal_scales(dimension, arrays);
+  for (int moments = 0; moments < 2; moments++) PlaceMoments(dimension, arrays);
+  make_slopes(arrays, share.tiling, share.mine(), dimension);
+}
+
+Mclmc::Errors Mclmc::make_errors(Arrays arrays, Index tiles, Index pitch) {
+  return arrays.make<Errors>("squared energy errors", tiles, pitch);
+}
+
+void Mclmc::list(Arrays arrays, Model const& model, Share const& share) const {
+  SchemeSampler::list(arrays, model, share);
+  MicrocanonicalLength::list(arrays, model.dimension(), share);
+  make_errors(arrays, share.mine().count, share.tiling.pitch());
+}
+
 void Mclmc::prepare(Model const&, Chains& chains, random::Key key) {
   length_.prepare(chains, temperature_);
   if (step_size_ == 0) step_size_ = first_step(length_, temperature_);
   start_velocities(chains, key, 1);
   mine_ = chains.mine, tiles_ = chains.tiling.tiles();
-  squared_errors_ = decltype(squared_errors_)("squared energy errors", chains.mine.count, chains.tiling.pitch());
+  squared_errors_ = make_errors({}, chains.mine.count, chains.tiling.pitch());
 }
 
 void Mclmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  // exp(-L's share of a step) of a direction is kept; past forty lengths a step all of it is new.
+  // A direction keeps the share exp(-step / L); at the bound of twenty lengths per step it is entirely new.
   double const forgetting = std::expm1(std::min(2 * step_size_ / length_(), 40.));
   Scheme const scheme{static_cast<Real>(step_size_),
                       static_cast<Real>(1 / temperature_),
@@ -141,7 +166,7 @@ void Mclmc::adapt_to(Model const& model, Chains const& chains, Communicator cons
 }
 
 // The variance of a step's energy error grows as the sixth power of the step: log step -= k^-1/2 log(variance / wanted) / 6 at the k-th
-// call, and not far at once.
+// call, with a limit on the change per call.
 void Mclmc::adapt_step(Chains const& chains, Communicator const& ranks) {
   Index const steps = reached_ - std::exchange(adapted_at_, reached_), pitch = chains.tiling.pitch();
   std::vector<double> sums;
@@ -152,9 +177,9 @@ void Mclmc::adapt_step(Chains const& chains, Communicator const& ranks) {
   }
   Kokkos::deep_copy(squared_errors_, 0.);
   double const all = sum_over_tiles(ranks, mine_, tiles_, sums, 1)[0];
-  if (options_.energy_error == 0 || steps == 0) return;
+  if (options_.energy_error_variance == 0 || steps == 0) return;
   double const variance = all / static_cast<double>(chains.tiling.chains * steps * length_.moving());
-  double const excess = std::log(variance / options_.energy_error) / 6;
+  double const excess = std::log(variance / options_.energy_error_variance) / 6;
   step_size_ *= std::exp(std::clamp(-excess / std::sqrt(static_cast<double>(++adaptations_)), -2., 0.7));
 }
 
@@ -172,13 +197,18 @@ void Mams::prepare(Model const&, Chains& chains, random::Key) {
   if (step_size_ == 0) step_size_ = first_step(length_, temperature_);
 }
 
-// At most so many that a step which has become far too small stops no run.
+// Bounded, so that a step which has become far too small cannot bring a run to a standstill.
 Index Mams::substeps() const { return static_cast<Index>(std::clamp(std::round(length_() / step_size_), 1., 1000.)); }
 
 void Mams::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   Scheme const scheme{
       static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), 0, length_.scales().data(), nullptr, substeps(), key};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
+}
+
+void Mams::list(Arrays arrays, Model const& model, Share const& share) const {
+  SchemeSampler::list(arrays, model, share);
+  MicrocanonicalLength::list(arrays, model.dimension(), share);
 }
 
 void Mams::describe_state(State& state) {

@@ -1,16 +1,17 @@
 // Microcanonical Langevin Monte Carlo (Robnik, De Luca, Silverstein, Seljak, JMLR 24, 311 (2023); Robnik, Seljak 2023), and its
 // Metropolis-adjusted form (Robnik, Cohn-Gordon, Seljak 2025). A chain moves at unit speed, du/dt = -(1 - u u') dE/dx / (d - 1), dx/dt = u,
-// whose law of x is exp(-E) when the direction u is mixed with noise. Steps are those of the integrator of least norm (Omelyan, Mryglod,
-// Folk 2003), two evaluations each; u and x turn and drift exactly. What a step does to the energy, E(x) + (d - 1) log of how much a kick
-// stretches the sphere of directions, would be 0 for exact dynamics: its variance tells the bias, and the warm-up tunes the step by it.
+// which samples exp(-E) when the direction u is also mixed with noise. Steps are those of the minimal-norm integrator (Omelyan, Mryglod,
+// Folk 2003), two evaluations each; the rotation of u and the drift of x are exact. The energy error of a step, the change of E(x) plus
+// (d - 1) log of the factor by which kicks stretch the sphere of directions, is 0 for exact dynamics. Its variance measures the bias, and
+// the warm-up tunes the step by it.
 #pragma once
 #include "samplers/place_moments.hpp"
 #include "samplers/scheme_sampler.hpp"
 
 namespace partita {
 
-// Coordinates x_i = scale_i q_i; u is a direction of q. A step: u <- (u + refresh z) / |..|, then `substeps` of the integrator. Adjusted, u
-// is drawn anew and the trajectory is accepted or rejected; otherwise it is undone only where its energy error is huge, and u forgotten.
+// Coordinates x_i = scale_i q_i; u is a direction of q. A step: u <- (u + refresh z) / |..|, then `substeps` of the integrator. Adjusted: u
+// is drawn anew and the trajectory is accepted or rejected. Otherwise a step is undone, and u drawn anew, only if its energy error is huge.
 template <bool adjusted>
 struct MicrocanonicalScheme {
   static constexpr bool needs_energy = true, carries_gradient = true, gradient_at_state = false, keeps_velocity = !adjusted;
@@ -21,9 +22,9 @@ struct MicrocanonicalScheme {
   using S = Strip<MicrocanonicalScheme>;
   Real step, beta, refresh;
   Real const* scales;      // (dimension)
-  double* squared_errors;  // (tile, pitch), to which energy errors are added, at most that of an undone step; null: none
+  double* squared_errors;  // (tile, pitch), to which squared energy errors are added, at most that of an undone step; null: not needed
   Index substeps;          // of an adjusted trajectory, on average
-  random::Key key;         // of their number
+  random::Key key;         // of the random number of substeps
 
   KOKKOS_FUNCTION Index evaluations(Index n) const { return 2 * (adjusted ? random_length(key, n, substeps) : 1); }
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> point(S const& s) const { return s.vector(there); }
@@ -50,7 +51,7 @@ struct MicrocanonicalScheme {
   }
 
  private:
-  static constexpr Real edge = Real(0.19318332750378361);  // share of the first and the last kick, of least norm
+  static constexpr Real edge = Real(0.19318332750378361);  // share of the first and the last kick in the minimal-norm integrator
 
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> u(S const& s) const {
     if constexpr (adjusted) return s.vector(direction);
@@ -64,7 +65,7 @@ struct MicrocanonicalScheme {
       return [=, vi = v[i]](Index l, Real normal) { vi[l] = adjusted ? normal : std::fma(a, normal, vi[l]); };
     });
   }
-  // From `from` to the place of evaluation, half a step along u.
+  // Drifts from `from` to the point of evaluation, half a step along u.
   KOKKOS_FORCEINLINE_FUNCTION void drift(S const& s, Rows<Real> from) const {
     s.each_moving_row([=, v = u(s), y = s.vector(there), q = scales, half = Real(0.5) * step](Index i) {
       return [vi = v[i], yi = y[i], xi = from[i], along = half * q[i]](Index l) { yi[l] = std::fma(along, vi[l], xi[l]); };
@@ -121,25 +122,26 @@ struct MicrocanonicalScheme {
   }
 };
 
-// Failure(usage) where one coordinate moves, for which all directions are two.
+// Failure(usage) where only one coordinate moves, which has only two directions.
 void require_directions(Index moving);
 
-// What both samplers tune by where the chains are. Scales are the fourth roots of Var x_i / Var (dE/dx_i) (nutpie's, which minimise
-// the Fisher divergence to a normal): of independent normals these are their deviations whatever the places are, be they two, of chains
-// that have not come to rest, where variances of x alone would need many at rest.
+// The scales and the length, which both samplers tune by the chains' positions. Scales are the fourth roots of Var x_i / Var (dE/dx_i) (as
+// in nutpie; they minimise the Fisher divergence to a normal). For independent normals these are the standard deviations for any positions,
+// even two, of chains that have not converged; variances of x alone would need many converged chains.
 class MicrocanonicalLength {
  public:
-  // The first length, or 0: sqrt(d) until chains have told their spread, and `share` of that, sqrt(sum_i Var x_i / scale_i^2), from then
-  // on.
+  // `length`: fixed, or 0: sqrt(d) until the spread of the chains is known, then `share` times that spread, sqrt(sum_i Var x_i /
+  // scale_i^2).
   MicrocanonicalLength(double length, double share, bool adapt_mass) : length_(length), share_(share), adapt_mass_(adapt_mass) {}
-  // For chains of more than one coordinate that moves.
+  // For chains with more than one moving coordinate.
   void prepare(Chains const&, double temperature);
   void adapt_to(Model const&, Chains const&, Communicator const&);
   // The distance in which directions are forgotten, in units of the scales.
   double operator()() const { return length_; }
   Vector scales() const { return scales_; }
-  Index moving() const { return moving_; }  // coordinates
+  Index moving() const { return moving_; }  // number of moving coordinates
   void describe_state(State&);
+  static void list(Arrays, Index dimension, Share const&);
 
  private:
   double length_, share_;
@@ -151,40 +153,44 @@ class MicrocanonicalLength {
 
 struct MclmcOptions {
   double step_size = 0;
-  double length = 0;
+  double decoherence_length = 0;
   double temperature = 1;
-  double energy_error = 5e-4;
+  double energy_error_variance = 5e-4;
   bool adapt_mass = true;
 };
 deck::Schema mclmc_schema();
 
 class Mclmc : public SchemeSampler<MicrocanonicalScheme<false>, Sampler> {
  public:
-  explicit Mclmc(MclmcOptions const& o) : SchemeSampler(o.step_size, o.temperature), options_(o), length_(o.length, 0.7, o.adapt_mass) {}
+  explicit Mclmc(MclmcOptions const& o)
+      : SchemeSampler(o.step_size, o.temperature), options_(o), length_(o.decoherence_length, 0.7, o.adapt_mass) {}
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double evaluations_per_step() const override { return 2; }
   bool biased() const override { return true; }
   bool adapts() const override { return true; }
-  // The step by the energy errors since the last call; scales and length by where the chains are. Collective.
+  // Adapts the step to the energy errors since the last call, scales and length to the chains' positions. Collective.
   void adapt_to(Model const&, Chains const&, Communicator const&) override;
   MicrocanonicalLength const& length() const { return length_; }
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
+  using Errors = Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory>;
+  static Errors make_errors(Arrays, Index tiles, Index pitch);
   void adapt_step(Chains const&, Communicator const&);
 
   MclmcOptions options_;
   MicrocanonicalLength length_;
-  Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> squared_errors_;  // (tile, pitch), of the steps since the last call
+  Errors squared_errors_;  // (tile, pitch), of the steps since the last call
   TileRange mine_;
   Index tiles_ = 0, reached_ = 0, adapted_at_ = 0, adaptations_ = 0;  // the step after the last, that of the last call, and calls
 };
 
 struct MamsOptions {
   double step_size = 0;
-  double length = 0;
+  double trajectory_length = 0;
   double temperature = 1;
   double target_acceptance = 0.9;  // of Robnik, Cohn-Gordon and Seljak
   bool adapt_mass = true;
@@ -194,7 +200,7 @@ deck::Schema mams_schema();
 class Mams : public SchemeSampler<MicrocanonicalScheme<true>, AdjustedSampler> {
  public:
   explicit Mams(MamsOptions const& o)
-      : SchemeSampler(o.step_size, o.temperature, o.target_acceptance), length_(o.length, 1, o.adapt_mass) {}
+      : SchemeSampler(o.step_size, o.temperature, o.target_acceptance), length_(o.trajectory_length, 1, o.adapt_mass) {}
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
@@ -204,6 +210,7 @@ class Mams : public SchemeSampler<MicrocanonicalScheme<true>, AdjustedSampler> {
   MicrocanonicalLength const& length() const { return length_; }
   Index substeps() const;  // of a trajectory, on average
   void describe_state(State&) override;
+  void list(Arrays, Model const&, Share const&) const override;
 
  private:
   MicrocanonicalLength length_;

@@ -12,7 +12,7 @@ namespace {
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-// Sums over all chains of all ranks, along one tree: terms(x_i, i, sum) adds to n <= 2 sums of coordinate i. (n, dimension)
+// Sums (n, dimension) over all chains of all ranks, along one tree: terms(x_i, i, sum) adds to n <= 2 sums of coordinate i.
 template <class Terms>
 Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n, Terms const& terms) {
   Index const d = chains.dimension, all = chains.tiling.tiles();
@@ -36,18 +36,18 @@ Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n,
 
 }  // namespace
 
-Vector equal_scales(Index dimension) {
-  Vector const scales("scales", static_cast<std::size_t>(dimension));
-  Kokkos::deep_copy(scales, Real(1));
+Vector equal_scales(Index dimension, Arrays arrays) {
+  auto const scales = arrays.make<Vector>("scales", dimension);
+  if (arrays.makes()) Kokkos::deep_copy(scales, Real(1));
   return scales;
 }
 
-PlaceMoments::PlaceMoments(Index dimension)
-    : centre_("centre", static_cast<std::size_t>(dimension)),
-      sums_("sums", static_cast<std::size_t>(dimension)),
-      squares_("squares", static_cast<std::size_t>(dimension)) {}
+PlaceMoments::PlaceMoments(Index dimension, Arrays arrays)
+    : centre_(arrays.make<Vector>("centre of places", dimension)),
+      sums_(arrays.make<Vector>("sums of places", dimension)),
+      squares_(arrays.make<Vector>("squares of places", dimension)) {}
 
-// About a centre near the mean, so that variances keep their digits far from 0.
+// Sums are taken about a centre near the mean, so that variances lose no digits far from 0.
 void PlaceMoments::add(Chains const& chains, Communicator const& ranks) {
   auto const centre = centre_, sums = sums_, squares = squares_;
   Index const d = chains.dimension;

@@ -1,4 +1,4 @@
-// What a sampler learns during the warm-up of the scales of its target, from where its chains are.
+// Estimates of the scales of a target from the positions of the chains, for the warm-up of a sampler.
 #pragma once
 #include <optional>
 #include <string>
@@ -11,18 +11,18 @@ namespace partita {
 
 class Communicator;
 
-// What so many places say: variances of the coordinates, and which of these are held.
+// Variances of the coordinates over `count` positions, and which coordinates are held.
 struct Places {
   Index count;
   std::vector<double> variances;
   std::vector<bool> held;
 };
 
-// Sums over the places of chains, gathered over calls.
+// Sums over the positions of chains, accumulated over calls.
 class PlaceMoments {
  public:
-  explicit PlaceMoments(Index dimension = 0);
-  // Adds the places of all chains of all ranks; calls number 1, 2, 4, 8, ... return what those since forget() say. Collective.
+  explicit PlaceMoments(Index dimension = 0, Arrays = {});
+  // Adds the positions of all chains of all ranks; calls number 1, 2, 4, 8, ... return the moments since forget(). Collective.
   std::optional<Places> gather(Chains const&, Communicator const&);
   void forget() { gathered_ = 0; }
   void describe_state(State&, std::string const& group);
@@ -30,19 +30,19 @@ class PlaceMoments {
  private:
   void add(Chains const&, Communicator const&);
 
-  // (dimension): of the places gathered, a mean of the first ones, and the sums of x - centre and its square.
+  // (dimension): the mean of the first positions, and over all of them the sums of x - centre and of its square.
   Vector centre_, sums_, squares_;
-  Index gathered_ = 0, calls_ = 0;  // places; calls of gather()
+  Index gathered_ = 0, calls_ = 0;  // positions; calls of gather()
 };
 
 // Scales (dimension) of 1.
-Vector equal_scales(Index dimension);
-// Scales, see scales_of(); false where nothing is known yet, and they stay as they are.
+Vector equal_scales(Index dimension, Arrays = {});
+// Sets the scales to scales_of(); returns false and leaves them unchanged where they are not known yet.
 bool set_scales(Places const&, Vector scales);
 
-// Scales from variances of `count` places: standard deviations over the least of them, so that a step size keeps its meaning for the
-// narrowest coordinate. Their logarithms are drawn to their mean as if by `more` more places, for few places know a variance badly. Entries
-// that are `left_out` are 1; empty where a variance is not a positive number, so that nothing is known yet.
+// Scales from variances of `count` positions: standard deviations relative to the smallest, so that the step size remains that of the
+// narrowest coordinate. Their logarithms are shrunk towards their mean as if by `more` further positions, since few positions estimate a
+// variance badly. Entries that are `left_out` are 1. Empty where a variance is not a positive number: the scales are not known yet.
 std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bool> const& left_out, Index count, double more = 5);
 
 }  // namespace partita

@@ -5,8 +5,10 @@
 
 namespace partita {
 
-RejectionRuns::RejectionRuns(Tiling const& tiling, TileRange mine)
-    : tiling_(tiling), mine_(mine), counts_("rejection runs", mine.count, static_cast<int>(counters), tiling.pitch()) {}
+RejectionRuns::RejectionRuns(Tiling const& tiling, TileRange mine, Arrays arrays)
+    : tiling_(tiling),
+      mine_(mine),
+      counts_(arrays.make<Counts>("rejection runs", mine.count, static_cast<Index>(counters), tiling.pitch())) {}
 
 void RejectionRuns::look(Chains const& chains, Index proposals) {
   auto const counts = counts_;

@@ -22,7 +22,8 @@ double target(Options const& o) {
   return o.target_acceptance >= 0 ? o.target_acceptance : MoveOptions{}.target_acceptance;
 }
 
-// A move at temperature T. Lengths scale with sqrt(T) on a quadratic energy: the steps of ula and mala as they are, hmc's by that.
+// A move at temperature T. Lengths scale with sqrt(T) on a quadratic energy, hence hmc's steps; those of ula and mala, whose noise has
+// sqrt(T) already, do not depend on T.
 struct Move {
   std::string name;
   bool has_step_size;
@@ -39,7 +40,7 @@ std::vector<Move> const& moves() {
        [](Options const& o, double t) { return std::make_unique<Ula>(UlaOptions{.step_size = o.step_size, .temperature = t}); }},
       {"hmc", true,
        [](Options const& o, double t) {
-         return std::make_unique<Hmc>(HmcOptions{o.step_size * std::sqrt(t), o.leapfrogs, t, target<HmcOptions>(o), o.random_length});
+         return std::make_unique<Hmc>(HmcOptions{o.step_size * std::sqrt(t), o.leapfrog_steps, t, target<HmcOptions>(o), o.random_length});
        }},
   };
   return table;
@@ -50,7 +51,7 @@ Move const& move_named(std::string const& name) {
   fail(ExitCode::internal, "no move named " + name);
 }
 
-// The deck's betas, or as many as it has rungs: in geometric progression to its lowest, evenly spaced to 0.
+// The deck's betas, or one for each of its rungs: in geometric progression to the lowest, or evenly spaced where that is 0.
 std::vector<double> first_betas(Options const& o) {
   if (!o.betas.empty()) return o.betas;
   std::vector<double> out;
@@ -74,25 +75,34 @@ deck::Schema replica_exchange_schema() {
   std::vector<std::string> names;
   for (Move const& m : moves()) names.push_back(m.name);
   auto schema = deck::schema<O>(
-      "replica_exchange", "chains that swap states with chains at higher temperatures, exp(-beta E); of units, p_beta of their path",
-      {deck::key("moves", &O::moves, "how the chains of each rung move").required().one_of(names),
-       deck::key("step_size", &O::step_size, "eta of mala and ula, leapfrog step of hmc at the coldest rung; adapted rung by rung")
+      "replica_exchange",
+      "chains that swap states with chains at higher temperatures, exp(-beta E); for machines, with the distributions p_beta of annealed "
+      "importance sampling",
+      {deck::key("moves", &O::moves, "how the chains at each temperature move").required().one_of(names),
+       deck::key("step_size", &O::step_size,
+                 "step size eta of mala and ula, or leapfrog step of hmc, at the lowest temperature; adapted at each temperature")
            .above(0),
        deck::key("target_acceptance", &O::target_acceptance,
-                 "acceptance that the warm-up adapts mala's and hmc's steps to; 0: they stay; unset: the default of the moves")
+                 "mala and hmc: acceptance rate to which the warm-up adapts the step sizes; 0: they stay as given; left out: the default "
+                 "of that sampler")
            .at_least(0)
            .below(1),
-       deck::key("leapfrogs", &O::leapfrogs, "leapfrog steps of an hmc trajectory; their mean where random_length = true").at_least(1),
+       deck::key("leapfrog_steps", &O::leapfrog_steps,
+                 "hmc: number of leapfrog steps of a trajectory; their mean with random_length = true")
+           .at_least(1)
+           .formerly("leapfrogs"),
        deck::key("random_length", &O::random_length,
-                 "hmc: each trajectory has a number of leapfrog steps of its own, uniform on 1 to 2 leapfrogs - 1"),
-       deck::key("rungs", &O::rungs, "temperatures, that of the samples included").at_least(2),
-       deck::key("lowest_beta", &O::lowest_beta, "1/T of the hottest rung; 0, independent draws, for gibbs alone").at_least(0).below(1),
+                 "hmc: whether the number of leapfrog steps is random, uniform on 1 to 2 leapfrog_steps - 1"),
+       deck::key("rungs", &O::rungs, "number of temperatures (rungs), that of the samples included").at_least(2),
+       deck::key("lowest_beta", &O::lowest_beta, "1/T of the highest temperature; 0, independent draws, for gibbs alone")
+           .at_least(0)
+           .below(1),
        deck::key("betas", &O::betas, "all 1/T from 1 downwards, in place of rungs and lowest_beta")
            .at_least(0)
            .at_most(1)
            .excludes({"rungs", "lowest_beta"}),
        deck::key("adapt_ladder", &O::adapt_ladder,
-                 "betas between the ends move towards equal swap rates during the warm-up of a sampling run")});
+                 "whether the warm-up of a sampling run moves the betas between the ends towards equal swap rates")});
   for (deck::Key& k : ladder_keys()) schema.keys.push_back(std::move(k));
   return schema;
 }
@@ -102,13 +112,15 @@ ReplicaExchange::ReplicaExchange(Options const& o, LadderOptions const& ladder, 
       adapts_ladder_(o.adapt_ladder && rungs() > 2),
       betas_("betas", static_cast<std::size_t>(rungs())) {
   auto const betas = first_betas(o);
-  require_all(betas.size() >= 2 && betas.front() == 1 && std::is_sorted(betas.rbegin(), betas.rend()) &&
-                  std::adjacent_find(betas.begin(), betas.end()) == betas.end(),
-              ExitCode::usage, "sampler.betas do not fall from 1 (the samples are those of beta = 1); give two or more, the first 1");
+  require_all(
+      betas.size() >= 2 && betas.front() == 1 && std::is_sorted(betas.rbegin(), betas.rend()) &&
+          std::adjacent_find(betas.begin(), betas.end()) == betas.end(),
+      ExitCode::usage,
+      "sampler.betas do not decrease from 1 (the samples are those of beta = 1); give two or more in decreasing order, the first one 1");
   Move const& move = move_named(o.moves);
   require_all(!move.has_step_size || o.step_size > 0, ExitCode::usage, "sampler.moves = \"{}\" needs a sampler.step_size; set it", o.moves);
   require_all(move.name == "gibbs" || betas.back() > 0, ExitCode::usage,
-              "at beta = 0 an energy is flat and {} has nothing to hold it; use a sampler.lowest_beta above 0", o.moves);
+              "at beta = 0 the energy is flat and nothing confines the chains of {}; use a sampler.lowest_beta above 0", o.moves);
   for (std::size_t r = 0; r < betas.size(); r++) {
     betas_(r) = betas[r];
     moves_.push_back(move.make(o, 1 / betas[r]));
@@ -125,7 +137,7 @@ void ReplicaExchange::require_fit(Model const& model) const {
   if (dynamic_cast<Gibbs const*>(moves_.front().get())) units_of(model);
   else
     require_all(dynamic_cast<DifferentiableModel const*>(&model) != nullptr, ExitCode::usage,
-                "this model has no gradient for sampler.moves to follow; use moves = \"gibbs\"");
+                "this model has no gradient, which sampler.moves needs; use moves = \"gibbs\"");
   for (auto const& move : moves_) move->require_fit(model);
 }
 
@@ -136,6 +148,10 @@ void ReplicaExchange::prepare(Model const& model, Chains& chains, random::Key ke
 
 void ReplicaExchange::prepare_rung(Index rung, Model const& model, Chains& chains, random::Key key) {
   moves_[static_cast<std::size_t>(rung)]->prepare(model, chains, key);
+}
+
+void ReplicaExchange::list_rung(Arrays arrays, Index rung, Model const& model, Share const& share) const {
+  moves_[static_cast<std::size_t>(rung)]->list(arrays, model, share);
 }
 
 void ReplicaExchange::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
@@ -151,12 +167,10 @@ void ReplicaExchange::advance_rung(Index rung, Model const& model, Chains& chain
 }
 
 void ReplicaExchange::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileEnergies difference) const {
-  auto const lanes = std::pair(std::size_t{0}, x.extent(2));
   auto const* units = dynamic_cast<Gibbs const*>(moves_.front().get()) ? &units_of(model) : nullptr;
-  // Of units the hidden ones are summed out at each beta anew; other energies are E at all of them.
+  // For models of units the hidden ones are summed out separately at each beta; other energies are beta E with the same E.
   if (units) {
-    if (energy_.extent(1) < lanes.second) energy_ = TileScalarStorage("energies at both betas", 2, lanes.second);
-    TileScalars const one = Kokkos::subview(energy_, std::pair(0, 1), lanes), other = Kokkos::subview(energy_, std::pair(1, 2), lanes);
+    auto const [one, other] = energies_.of(x);
     units->path_energy(x, beta(rung), one);
     units->path_energy(x, beta(neighbour), other);
     subtract(one, other, difference);
@@ -200,7 +214,7 @@ std::vector<double> equal_rejections(std::vector<double> const& betas, std::vect
 
 std::vector<Sampler::Result> ReplicaExchange::results() const {
   std::vector<Result> out;
-  for (Index r = 0; r < rungs(); r++) out.push_back({fmt::format("beta_{:02}", r), beta(r), "1/T of this rung"});
+  for (Index r = 0; r < rungs(); r++) out.push_back({fmt::format("beta_{:02}", r), beta(r), fmt::format("1/T of rung {}", r)});
   for (Result& r : LadderSampler::results()) {
     if (!r.warning.empty() && !std::isnan(r.value))
       r.warning += "; use more sampler.rungs (twice as many, say), or a higher sampler.lowest_beta";

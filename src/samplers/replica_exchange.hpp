@@ -1,5 +1,5 @@
-// Replica exchange over temperatures (Swendsen and Wang 1986; Geyer 1991; Hukushima and Nemoto 1996): rung r samples exp(-beta_r E), or of
-// a model of units the law p_beta of its path, whose end at beta = 0 is drawn independently in each sweep.
+// Replica exchange over temperatures (Swendsen and Wang 1986; Geyer 1991; Hukushima and Nemoto 1996): rung r samples exp(-beta_r E), or for
+// a model of units the distribution p_beta of its path, which at beta = 0 is drawn independently in each sweep.
 #pragma once
 #include "samplers/ladder.hpp"
 
@@ -9,7 +9,7 @@ struct ReplicaExchangeOptions {
   std::string moves;
   double step_size = 0;
   double target_acceptance = -1;
-  Index leapfrogs = 10;
+  Index leapfrog_steps = 10;
   bool random_length = true;
   Index rungs = 8;
   double lowest_beta = 0.1;
@@ -20,7 +20,7 @@ deck::Schema replica_exchange_schema();
 
 class ReplicaExchange : public LadderSampler {
  public:
-  // Failure(usage) for betas that do not fall from 1, or moves without a step size that they need.
+  // Failure(usage) for betas that do not decrease from 1, or moves without the step size that they need.
   ReplicaExchange(ReplicaExchangeOptions const&, LadderOptions const&, Communicator);
 
   void require_fit(Model const&) const override;
@@ -30,7 +30,7 @@ class ReplicaExchange : public LadderSampler {
   bool adjusted() const override { return moves_.front()->adjusted(); }
   bool biased() const override { return moves_.front()->biased(); }
   bool adapts() const override { return adapts_ladder_ || moves_.front()->adapts(); }
-  // The step sizes of all rungs; at calls number 1, 2, 4, 8, ... also the betas, which move towards equal swap rates. Collective.
+  // Adapts the step sizes of all rungs and, at calls number 1, 2, 4, 8, ..., the betas, which move towards equal swap rates. Collective.
   void adapt(double acceptance) override;
   double evaluations_per_step() const override { return static_cast<double>(rungs()) * moves_.front()->evaluations_per_step(); }
   Index work_rows(Index dimension) const override { return moves_.front()->work_rows(dimension); }
@@ -41,6 +41,7 @@ class ReplicaExchange : public LadderSampler {
  protected:
   std::vector<Index> order() const override;
   void prepare_rung(Index rung, Model const&, Chains&, random::Key) override;
+  void list_rung(Arrays, Index rung, Model const&, Share const&) const override;
   void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const override;
 
@@ -52,11 +53,11 @@ class ReplicaExchange : public LadderSampler {
   Kokkos::View<double*, Kokkos::LayoutRight, Kokkos::HostSpace> betas_;
   std::vector<std::unique_ptr<Sampler>> moves_;           // of each rung
   Index adaptations_ = 0, reached_ = 0, adapted_at_ = 0;  // calls of adapt(); the step after the last, and that of the last call
-  mutable TileScalarStorage energy_;                      // (2, pitch): of units at both betas
+  mutable TwoEnergies energies_;                          // of units at both betas
 };
 
-// New betas between the same ends, between which rejections are shared out evenly: the communication barrier, the sum of rejection rates
-// from the coldest rung on, is interpolated linearly between the old betas (Syed, Bouchard-Cote, Deligiannidis, Doucet, JRSS B 84, 2022,
+// New betas with the same ends and equal rejection rates: the communication barrier, which is the sum of the rejection rates from the
+// coldest rung on, is interpolated linearly between the old betas (Syed, Bouchard-Cote, Deligiannidis, Doucet, JRSS B 84, 2022,
 // algorithm 2).
 std::vector<double> equal_rejections(std::vector<double> const& betas, std::vector<double> const& rejection_rates);
 

@@ -21,9 +21,9 @@ class Sampler {
  public:
   virtual ~Sampler() = default;
 
-  // Failure(usage) for a model on which it cannot work as it is: with the bound for a step size that cannot be stable.
+  // Failure(usage) for a model that it cannot sample; for an unstable step size the message has the bound.
   virtual void require_fit(Model const&) const {}
-  // Memory and initial velocities, for a model that it fits; Failure(usage) as require_fit().
+  // Allocates memory and draws initial velocities; Failure(usage) as require_fit().
   virtual void prepare(Model const& model, Chains&, random::Key) { require_fit(model); }
   // Advances local tiles [range) by `steps` steps numbered from first_step.
   virtual void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) = 0;
@@ -33,14 +33,16 @@ class Sampler {
 
   virtual bool adjusted() const { return false; }           // has an acceptance test
   virtual bool biased() const { return false; }             // samples exp(-E/T) only in the limit of small steps
-  virtual bool stationary() const { return true; }          // its chains come to rest in a law, whose convergence can be judged
+  virtual bool stationary() const { return true; }          // its chains have a stationary law, so that convergence can be judged
   virtual bool compares_energies() const { return false; }  // what it accepts or swaps depends on small differences of energies
   virtual bool adapts() const { return false; }             // tunes its step size during warm-up
   virtual void adapt(double /*acceptance*/) {}              // called with the acceptance of all chains since the last call
-  // Called after adapt() with all chains, for what a sampler learns of the target from where they are. Collective.
+  // Called after adapt() with all chains, for samplers that adapt to the chains' positions. Collective.
   virtual void adapt_to(Model const&, Chains const&, Communicator const&) {}
   virtual double evaluations_per_step() const { return 1; }
   virtual Index work_rows(Index dimension) const = 0;  // rows of work memory, gradient included
+  // Lists what it keeps for chains so dealt: work memory, velocities, further rungs.
+  virtual void list(Arrays, Model const&, Share const&) const = 0;
   virtual bool keeps_velocity() const { return false; }
   // The covariance of its long-run samples on a Gaussian with this precision: T H^-1 where the sampler is exact there.
   virtual Matrix stationary_covariance(Matrix const& precision) const {
@@ -50,21 +52,21 @@ class Sampler {
   }
   double step_size() const { return step_size_; }
   void set_step_size(double eta) { step_size_ = eta; }
-  // The length of step_size |dE/dx| in this dimension from which on an unadjusted sampler of exp(-E/T) nears its bound of stability;
-  // infinite where none is known. In equilibrium E|dE/dx|^2 is T times the mean trace of the Hessian, by parts: the mean length of the
-  // gradient tells of the mean curvature H. Bounds are taken at half the curvature where the sampler would be unstable.
+  // The length of step_size |dE/dx| in this dimension above which an unadjusted sampler of exp(-E/T) is near its bound of stability;
+  // infinite where none is known. In equilibrium E|dE/dx|^2 is T times the mean trace of the Hessian (integrate by parts), so the mean
+  // length of the gradient measures the mean curvature H. The limit is at half the curvature at which the sampler would be unstable.
   virtual double longest_gradient_step(Index /*dimension*/) const { return std::numeric_limits<double>::infinity(); }
-  void set_temperature(double t) { temperature_ = t; }  // of what it samples from now on: exp(-E/T), or the path of units at beta = 1/T
-  virtual Index rungs() const { return 1; }             // sets of chains that it moves, those of its caller included
-  // How sets of chains beside the caller's start, keyed apart; to be said before prepare(). Unsaid: as the caller's.
+  void set_temperature(double t) { temperature_ = t; }  // samples exp(-E/T) from now on, or the path of a model of units at beta = 1/T
+  virtual Index rungs() const { return 1; }             // number of sets of chains that it moves, the caller's included
+  // How its further sets of chains start, with their own key; to be called before prepare(). Default: as copies of the caller's chains.
   using Start = std::function<void(Chains const&, random::Key)>;
   virtual void start_rungs_by(Start const&) {}
-  // Numbers about the run behind it. Collective.
+  // Numbers about the sampler's run so far. Collective.
   struct Result {
     std::string name;
     double value;
     std::string definition;
-    std::string warning = {};  // as of a Metric
+    std::string warning = {};  // as in Metric
   };
   virtual std::vector<Result> results() const { return {}; }
   virtual void describe_state(State& state) { state.add_scalar("sampler/step_size", step_size_); }
@@ -79,8 +81,8 @@ class Sampler {
   double step_size_, temperature_;
 };
 
-// What Metropolis-adjusted samplers share: acceptance counts and a step size that the warm-up adapts by Robbins-Monro on its logarithm,
-// log eta += 2 k^-0.6 (acceptance - target) at the k-th call, so that it settles as the warm-up goes on. Target 0: no adaptation.
+// Common base of Metropolis-adjusted samplers: acceptance counts, and a step size that the warm-up adapts by Robbins-Monro on its
+// logarithm, log eta += 2 k^-0.6 (acceptance - target) at the k-th call, so that it converges during the warm-up. Target 0: no adaptation.
 class AdjustedSampler : public Sampler {
  public:
   bool adjusted() const override { return true; }

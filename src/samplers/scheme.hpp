@@ -1,15 +1,15 @@
-// What the time steps of samplers, the schemes, are made of. A scheme is written once for a strip of lanes, in the header of its sampler,
-// and used by the fused kernels of analytic energies and by large models alike. A step makes `evaluations(step)` evaluations of E and
-// dE/dx, the same in all lanes; before() and after() are what happens around each. A scheme declares
-//   needs_energy       it accepts or rejects: models without an energy will not do
-//   carries_gradient   begin() finds E and dE/dx of the present x in energy() and gradient() when a block of steps starts
+// Building blocks of schemes, the time steps of samplers. A scheme is written once for a strip of lanes, in the header of its sampler,
+// and used both by the fused kernels of analytic energies and by large models. A step makes `evaluations(step)` evaluations of E and
+// dE/dx, the same number in all lanes; before() and after() are called around each. A scheme declares
+//   needs_energy       it accepts or rejects: models without an energy cannot be used
+//   carries_gradient   when a block of steps starts, begin() is given E and dE/dx of the present x in energy() and gradient()
 //   gradient_at_state  it evaluates at x itself, not at a proposal
 //   keeps_velocity     its chains have velocities
-//   Vector, Scalar, Energy   enumerations that name its work rows, of which there are vectors, scalars and energies: vectors have a row for
-//                    each coordinate, scalars and energies one; energies are doubles, for what decides is the small difference of large
-//                    ones
+//   Vector, Scalar, Energy   enumerations that name its work rows; their last entries vectors, scalars and energies are their numbers. A
+//                    vector has a row for each coordinate, a scalar and an energy has one; energies are doubles, since small differences
+//                    of large ones decide
 //   Noise              the streams of random numbers that it draws from
-//   point(), gradient(), energy()   where an evaluation is taken and where its results go
+//   point(), gradient(), energy()   rows of the point of evaluation and of its results
 #pragma once
 #include "core/lane_sums.hpp"
 #include "core/math.hpp"
@@ -17,26 +17,26 @@
 
 namespace partita {
 
-// The coordinates that move. Loops run over these alone: what is held has no drift, no noise and no velocity, and x keeps its bits.
+// The coordinates that move. Loops run over these alone: a held coordinate has no drift, noise or velocity, and its x does not change.
 struct Moving {
   Index count;
   Index const* list;  // null: all coordinates
   KOKKOS_FORCEINLINE_FUNCTION Index operator[](Index k) const { return list ? list[k] : k; }
 };
 
-// An evaluation of a step, counted from 0, and whether it is the step's last.
+// Number of an evaluation within a step, from 0, and whether it is the step's last.
 struct Turn {
   Index step, evaluation;
   bool last;
 };
 
-// Rows of work memory that a scheme asks for, in this dimension.
+// Number of rows of work memory that a scheme needs in this dimension.
 template <class Scheme>
 KOKKOS_FUNCTION constexpr Index work_rows(Index dimension) {
   return Scheme::vectors * dimension + Scheme::scalars;
 }
 
-// What a scheme sees of a strip.
+// The data of a strip that a scheme works on.
 template <class Scheme>
 struct Strip {
   Rows<Real> x, velocity, work;
@@ -51,10 +51,10 @@ struct Strip {
   KOKKOS_FORCEINLINE_FUNCTION Real* scalar(typename Scheme::Scalar k) const { return work[Scheme::vectors * dimension + k]; }
   KOKKOS_FORCEINLINE_FUNCTION double* energy(typename Scheme::Energy k) const { return energies[k]; }
 
-  // StripNoise::each_row over the coordinates i that move; the normals go by their places among them.
+  // StripNoise::each_row over the coordinates i that move; coordinate number k of these gets normal number k.
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void each_moving_row(StripNoise& noise, Index step, Row const& row) const {
-    if (moving.list) [[unlikely]]  // apart, so that otherwise what depends on a row alone stays in registers
+    if (moving.list) [[unlikely]]  // a separate loop, so that in the other one values that depend on the row alone stay in registers
       noise.each_row(moving.count, step, [&row, m = moving](Index k) { return row(m[k]); });
     else noise.each_row(dimension, step, row);
   }
@@ -63,7 +63,7 @@ struct Strip {
   KOKKOS_FORCEINLINE_FUNCTION void each_moving_row_of_words(StripNoise& noise, Index step, Row const& row) const {
     noise.each_row_of_words(moving.count, step, [&row, m = moving](Index k) { return row(m[k]); });
   }
-  // Without noise: row(i) gives lane(l).
+  // The same without noise: row(i) returns a function lane(l).
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void each_moving_row(Row const& row) const {
     for (Index k = 0; k < moving.count; k++) {
@@ -72,15 +72,14 @@ struct Strip {
       for (Index l = 0; l < strip_lanes; l++) lane(l);
     }
   }
-  // `to` takes the values of `from` in all rows and lanes.
+  // Copies `from` to `to` in all rows and lanes.
   KOKKOS_FORCEINLINE_FUNCTION void copy(Rows<Real> from, Rows<Real> to) const {
     for (Index i = 0; i < dimension; i++)
       for (Index l = 0; l < strip_lanes; l++) to[i][l] = from[i][l];
   }
 };
 
-// Gradients read from rows, or computed on the fly from a separable energy at the rows of x: row(i)(l, x) is dE/dx_i of lane l, where x_i =
-// x.
+// Gradients that are read from rows, or computed on the fly from a separable energy: row(i)(l, x) is dE/dx_i of lane l at x_i = x.
 struct StoredGradient {
   Rows<Real> rows;
   struct Row {
@@ -99,13 +98,13 @@ struct SeparableGradient {
   KOKKOS_FORCEINLINE_FUNCTION Row row(Index i) const { return {energy.coordinate(i)}; }
 };
 
-// Steps of a trajectory of random length, uniform on 1 .. 2 mean - 1, keyed by the chain's step alone: all lanes alike.
+// Number of steps of a trajectory of random length, uniform on 1 .. 2 mean - 1, keyed by the step alone: the same in all lanes.
 KOKKOS_INLINE_FUNCTION Index random_length(random::Key key, Index step, Index mean) {
   auto const w = random::words(key, 0, random::Stream::trajectory_length, static_cast<std::uint64_t>(step), 0);
   return 1 + static_cast<Index>(random::below(w.w[0], static_cast<std::uint32_t>(2 * mean - 1)));
 }
 
-// Metropolis's test with a random word: whether a proposal is taken whose acceptance probability is min(1, exp(-error)). A NaN is not.
+// Metropolis test with a random word: accepts with probability min(1, exp(-error)); a NaN is never accepted.
 KOKKOS_FORCEINLINE_FUNCTION bool is_accepted(std::uint32_t word, Real error) { return math::log(random::uniform(word)) < -error; }
 // The same for each lane.
 struct ByMetropolis {
@@ -113,28 +112,28 @@ struct ByMetropolis {
   KOKKOS_FORCEINLINE_FUNCTION bool operator()(Index l, Real error) const { return is_accepted(words[l], error); }
 };
 
-// Where a scheme with an acceptance test stands, and where it proposes to go, each with its gradient and its energy.
+// The present point (here) and the proposed one (there) of a scheme with an acceptance test, each with its gradient and energy.
 struct Proposal {
   Rows<Real> gradient_here, there, gradient_there;
   double *energy_here, *energy_there;
 };
 
-// Where the block's first evaluation, made at the proposal's place, is of x.
+// Copies the block's first evaluation, which was made in the proposal's rows but at x, to the rows of x.
 template <class Scheme>
 KOKKOS_FORCEINLINE_FUNCTION void keep_evaluation(Strip<Scheme> const& s, Proposal const& p) {
   s.copy(p.gradient_there, p.gradient_here);
   for (Index l = 0; l < strip_lanes; l++) p.energy_here[l] = p.energy_there[l];
 }
 
-// 1 for the lanes that took their proposal, 0 for the others.
+// 1 for the lanes that accepted their proposal, 0 for the others.
 struct Accepted {
   std::int32_t lane[strip_lanes];
 };
-// Errors from which on a proposal is called diverging.
+// From this error on a proposal counts as diverging.
 constexpr Real diverging_error = 1000;
 
-// The acceptance step of every such scheme: lane by lane the proposal takes the place of x, with its gradient and energy, or is forgotten.
-// error_of(l) is -log of lane l's acceptance ratio, and takes(l, error) decides, ByMetropolis say. A huge error, or one that is no number,
+// The acceptance step of all such schemes: lane by lane the proposal replaces x, with its gradient and energy, or is dropped.
+// error_of(l) is -log of lane l's acceptance ratio; takes(l, error) decides, for example ByMetropolis. A huge error or NaN
 // is counted as diverging.
 template <class Scheme, class Error, class Takes>
 KOKKOS_FORCEINLINE_FUNCTION Accepted accept_or_reject(Strip<Scheme> const& s, Proposal const& p, Error const& error_of,

@@ -1,5 +1,5 @@
-// Every scheme of a sampler that follows gradients. Analytic energies are compiled with all of them; models advance by a scheme that is not
-// here, too, but their energy is no part of its kernel.
+// The schemes of all gradient-based samplers. Analytic energies are compiled with all of them. A scheme that is missing here also works,
+// but not fused with the energy in one kernel.
 #pragma once
 #include "samplers/barker.hpp"
 #include "samplers/hamiltonian.hpp"

@@ -1,18 +1,18 @@
-// Random numbers of a strip: normals or words for its rows, straight from the random words, or one word a lane and step.
+// Random numbers of a strip: normals or random words for its rows, or one word per lane and step.
 #pragma once
 #include "core/strip.hpp"
 
 namespace partita {
 
-// Those of one stream. Number i of a step is the same function of (chain, stream, step, i) for every kernel. One Philox call gives four
-// numbers: four coordinates of a step, or, in one and two dimensions, one coordinate of four steps and two of two. Of a stream take numbers
-// of one kind only, normals of rows, words of rows or words of lanes: they are made of the same words.
+// Random numbers of one stream. Number i of a step is the same function of (chain, stream, step, i) in every kernel. One Philox call gives
+// four numbers: four coordinates of a step or, in one and two dimensions, one coordinate of four steps and two of two. Use a stream for one
+// kind only, normals of rows, words of rows or words of lanes: all are made from the same words.
 class StripNoise {
  public:
   KOKKOS_FORCEINLINE_FUNCTION StripNoise(random::RoundKeys const& keys, random::Stream stream, std::uint64_t first_chain)
       : keys_(keys), first_chain_(first_chain), stream_(stream) {}
 
-  // row(i) is called for every row i < dimension and gives lane(l, xi), called for every lane l: what belongs to a row stays in registers.
+  // row(i), called for every row i < dimension, returns a function lane(l, xi), called for every lane l: values of a row stay in registers.
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void each_row(Index dimension, Index step, Row const& row) {
     if (dimension > 2) {
@@ -30,13 +30,13 @@ class StripNoise {
       one_row(step % 4, row(0));
     }
   }
-  // update(i, l, xi) for every row i < dimension and lane l.
+  // Calls update(i, l, xi) for every row i < dimension and lane l.
   template <class Update>
   KOKKOS_FORCEINLINE_FUNCTION void each(Index dimension, Index step, Update const& update) {
     each_row(dimension, step, [&update](Index i) { return [&update, i](Index l, Real xi) { update(i, l, xi); }; });
   }
 
-  // row(i) gives lane(l, word), called for every row and lane: a random word in place of a normal.
+  // As each_row, with a function lane(l, word): a random word in place of a normal.
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void each_row_of_words(Index dimension, Index step, Row const& row) {
     Index const steps_a_call = dimension > 2 ? 1 : dimension == 2 ? 2 : 4;
@@ -51,7 +51,7 @@ class StripNoise {
     }
   }
 
-  // One word a lane, the same for all rows; a Philox call serves four steps.
+  // One word per lane, the same for all rows; a Philox call serves four steps.
   KOKKOS_FORCEINLINE_FUNCTION std::uint32_t const* lane_words(Index step) {
     refill(step / 4);
     return words_.w[step % 4];
@@ -99,11 +99,11 @@ class StripNoise {
   random::StripWords words_;
   random::RoundKeys const& keys_;
   std::uint64_t first_chain_;
-  Index held_ = none;  // the shared step whose words of draw 0 are here
+  Index held_ = none;  // the step (of those that share a Philox call) whose words of draw 0 are stored
   random::Stream stream_;
 };
 
-// Random numbers of a strip from several streams, which do not disturb each other; from<stream>() of a stream that is not named here does
+// Independent random numbers of a strip from several streams; from<stream>() of a stream that is not listed here does
 // not compile.
 template <random::Stream... streams>
 class StripStreams {
@@ -112,7 +112,7 @@ class StripStreams {
       : noise_{StripNoise(keys, streams, first_chain)...} {}
   template <random::Stream stream>
   KOKKOS_FORCEINLINE_FUNCTION StripNoise& from() {
-    static_assert(((stream == streams) + ...) == 1, "a stream that is not named, or twice");
+    static_assert(((stream == streams) + ...) == 1, "a stream that is not listed, or listed twice");
     constexpr std::size_t at = [] {
       std::size_t k = 0, found = 0;
       ((streams == stream ? found = k++ : k++), ...);

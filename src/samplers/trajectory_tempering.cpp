@@ -12,14 +12,16 @@ deck::Schema trajectory_tempering_schema() {
   using O = TrajectoryTemperingOptions;
   auto schema = deck::schema<O>(
       "trajectory_tempering", "Gibbs sweeps of a machine that swaps states with earlier parameters of its training",
-      {deck::key("rungs", &O::rungs, "earlier parameters that are kept at most, the start included").at_least(1),
+      {deck::key("rungs", &O::rungs, "largest number of earlier parameters (rungs) that are kept, those of the start included").at_least(1),
        deck::key("freeze_below", &O::freeze_below,
-                 "a copy is kept when swaps of the present parameters with the newest fall below this rate")
+                 "the present parameters are kept when the rate of swaps with the newest kept ones falls below this")
            .above(0)
            .below(1)
            .for_tasks({"train"}),
-       deck::key("measure_every", &O::measure_every, "sampler steps over which that rate is measured").at_least(1).for_tasks({"train"}),
-       deck::key("trajectory", &O::trajectory, "run directory or checkpoint of the training whose copies are the rungs")
+       deck::key("measure_every", &O::measure_every, "number of sampler steps over which the rate of swaps is measured")
+           .at_least(1)
+           .for_tasks({"train"}),
+       deck::key("trajectory", &O::trajectory, "run directory or checkpoint of the training whose kept parameters are the rungs")
            .required()
            .for_tasks({"sample"})});
   for (deck::Key& k : ladder_keys()) schema.keys.push_back(std::move(k));
@@ -35,10 +37,10 @@ TrajectoryTempering::TrajectoryTempering(TrajectoryTemperingOptions const& o, La
 
 void TrajectoryTempering::require_fit(std::vector<std::vector<Real>> const& kept, Index rungs, std::size_t parameters) {
   require_all(static_cast<Index>(kept.size()) <= rungs, ExitCode::usage,
-              "sampler.rungs = {}, and the trajectory has {} copies; set it to that", rungs, kept.size());
+              "sampler.rungs = {}, but the trajectory has {} copies; set it to that number", rungs, kept.size());
   for (auto const& copy : kept)
     require_all(copy.size() == parameters, ExitCode::data,
-                "sampler.trajectory has {} parameters a copy, and the model of this deck has {}; use the same [model] as that run",
+                "sampler.trajectory has {} parameters per copy, but the model of this deck has {}; use the same [model] as that run",
                 copy.size(), parameters);
 }
 
@@ -68,6 +70,13 @@ void TrajectoryTempering::prepare(Model const& model, Chains& chains, random::Ke
   LadderSampler::prepare(model, chains, key);
 }
 
+// The model of the deck and the parameters of its earlier selves: each further rung has a machine of its own.
+void TrajectoryTempering::list_rung(Arrays arrays, Index rung, Model const& model, Share const& share) const {
+  if (rung == 0) return;
+  auto const machine = units_of(model).copy(arrays);
+  machine->work(arrays, tiles_in_flight(share.mine().count), share.tiling.width);
+}
+
 void TrajectoryTempering::advance_rung(Index rung, Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
                                        Index steps) {
   Gibbs gibbs({}, rung == 1 ? 0 : 1);
@@ -79,9 +88,7 @@ void TrajectoryTempering::energy(Index rung, Model const& present, ConstTiles x,
 }
 
 void TrajectoryTempering::compare(Index rung, Index neighbour, Model const& model, ConstTiles x, TileEnergies difference) const {
-  auto const lanes = std::pair(std::size_t{0}, x.extent(2));
-  if (energy_.extent(1) < lanes.second) energy_ = TileScalarStorage("energies of a rung and its neighbour", 2, lanes.second);
-  TileScalars const one = Kokkos::subview(energy_, std::pair(0, 1), lanes), other = Kokkos::subview(energy_, std::pair(1, 2), lanes);
+  auto const [one, other] = energies_.of(x);
   energy(rung, model, x, one);
   energy(neighbour, model, x, other);
   subtract(one, other, difference);
@@ -103,11 +110,11 @@ void TrajectoryTempering::freeze(Model const& model) {
   log::info("present parameters kept for tempering, now {} copies", copies_);
 }
 
-// Where the neighbours of a copy swap best with it, they will swap best with one another without it.
+// Removes the copy that swaps best with its neighbours: these will then swap best with one another.
 void TrajectoryTempering::thin_out() {
-  if (copies_ == 1) fail(ExitCode::usage, "sampler.rungs = 1 keeps the start alone; use more");
+  if (copies_ == 1) fail(ExitCode::usage, "sampler.rungs = 1 keeps only the start of the training; use more");
   auto const swaps = count_swaps();                                                    // entry p: of order()[p] and order()[p + 1]
-  auto const rate_of = [](Swaps const& s) { return s.attempted > 0 ? s.rate() : 1; };  // untried ones are as good as none
+  auto const rate_of = [](Swaps const& s) { return s.attempted > 0 ? s.rate() : 1; };  // a copy without attempted swaps may go
   Index best = copies_;
   double highest = -1;
   for (Index r = copies_; r >= 2; r--) {
@@ -138,10 +145,7 @@ void TrajectoryTempering::describe_state(State& state) {
     State parameters;
     parameters.add(fmt::format("sampler/trajectory/{:03}", n), machines_[n]->parameters());
     StateField field = parameters.fields().front();
-    field.restore = [read = field.restore, machine = machines_[n].get()](void const* from) {
-      read(from);
-      machine->parameters_changed();
-    };
+    field.restored = [machine = machines_[n].get()] { machine->parameters_changed(); };
     state.add_field(std::move(field));
   }
 }

@@ -1,10 +1,10 @@
 // Tempering along the trajectory of learning (Bereux, Decelle, Furtlehner, Seoane, ICLR 2025): in place of temperatures the rungs have
-// earlier parameters of the same machine, and the hottest rung is its start, independent units that each sweep draws anew. States pass
-// where temperatures meet first-order transitions, for what the machine learnt one after the other it also forgets so.
+// earlier parameters of the same machine, and the hottest rung is its start, independent units that each sweep draws anew. States can pass
+// where temperatures meet first-order transitions, since the machine learnt its modes one after the other.
 //
-// During training rung 0, the chains of the objective, has the present parameters. When the swaps between them and the newest copy fall
-// below a rate, the present parameters are copied, with the states of the chains. When all copies are in use, first the one goes whose
-// neighbours swap best with it; the start always stays.
+// During training rung 0, the chains of the objective, has the present parameters. When their swap rate with the newest copy falls
+// below a limit, the present parameters are copied, with the states of the chains. When all copies are in use, the one that swaps best with
+// its neighbours is removed first; the start always stays.
 #pragma once
 #include "models/gibbs_model.hpp"
 #include "samplers/ladder.hpp"
@@ -21,9 +21,9 @@ deck::Schema trajectory_tempering_schema();
 
 class TrajectoryTempering : public LadderSampler {
  public:
-  // Parameters of all copies that a training run kept, its start first.
+  // Returns the parameters of all copies that a training run kept, its start first.
   using Load = std::function<std::vector<std::vector<Real>>()>;
-  // Failure(usage) for more copies than rungs beside the samples', Failure(data) for copies of another number of parameters.
+  // Failure(usage) for more copies than further rungs, Failure(data) for copies with another number of parameters.
   static void require_fit(std::vector<std::vector<Real>> const& copies, Index rungs, std::size_t parameters);
   // With `load` the copies are these, from the first prepare() on; without it they come during training.
   TrajectoryTempering(TrajectoryTemperingOptions const&, LadderOptions const&, Communicator, Load load = {});
@@ -38,6 +38,7 @@ class TrajectoryTempering : public LadderSampler {
  protected:
   std::vector<Index> order() const override;
   void prepare_rung(Index, Model const&, Chains&, random::Key) override {}
+  void list_rung(Arrays, Index rung, Model const&, Share const&) const override;
   void advance_rung(Index rung, Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const override;
   void before_advance(Model const&, Index first_step) override;
@@ -52,9 +53,9 @@ class TrajectoryTempering : public LadderSampler {
   double freeze_below_;
   Index measure_every_;
   Load load_;
-  std::vector<std::unique_ptr<GibbsModel>> machines_;  // of rungs 1, the start, to the newest
+  std::vector<std::unique_ptr<GibbsModel>> machines_;  // of rung 1, the start, to the newest
   Index copies_ = 1, next_measurement_ = 0;
-  mutable TileScalarStorage energy_;  // (2, pitch): of a rung and of its neighbour
+  mutable TwoEnergies energies_;  // of a rung and of its neighbour
 };
 
 }  // namespace partita

@@ -10,9 +10,9 @@ deck::Schema ula_schema() {
   using O = UlaOptions;
   return deck::schema<O>(
       "ula", "unadjusted Langevin, x <- x - eta dE/dx + sqrt(2 eta T) s xi",
-      {deck::key("step_size", &O::step_size, "eta; papers that write lambda/2 dE/dx have lambda = 2 eta").required().above(0),
-       deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0),
-       deck::key("noise_scale", &O::noise_scale, "s; below 1 the chain no longer samples exp(-E/T)").at_least(0)});
+      {deck::key("step_size", &O::step_size, "step size eta; papers that write lambda/2 dE/dx have lambda = 2 eta").required().above(0),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").at_least(0),
+       deck::key("noise_scale", &O::noise_scale, "factor s of the noise; other than 1, the chain does not sample exp(-E/T)").at_least(0)});
 }
 
 void Ula::require_fit(Model const& model) const {

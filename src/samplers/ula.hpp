@@ -47,12 +47,12 @@ class Ula : public SchemeSampler<UlaScheme, Sampler> {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool biased() const override { return true; }
-  // Unstable from H = 2 / eta on; at half of that its chains are twice as wide as exp(-E), and with the gradient sqrt(2) times as long.
+  // Unstable for H >= 2 / eta; at half of that the chains have twice the variance of exp(-E), and the gradient is sqrt(2) times as long.
   // With less noise they are not meant to sample exp(-E).
   double longest_gradient_step(Index d) const override {
     return noise_scale_ == 1 ? gradient_step_at(2 / step_size_, d) : Sampler::longest_gradient_step(d);
   }
-  // s^2 T (H - eta H^2 / 2)^-1 with s the noise scale: for H = I an overshoot of 2 / (2 - eta).
+  // s^2 T (H - eta H^2 / 2)^-1 with s the noise scale: for H = I the variance is too large by the factor 2 / (2 - eta).
   Matrix stationary_covariance(Matrix const& precision) const override;
 
  private:

@@ -8,10 +8,11 @@ namespace partita {
 
 deck::Schema underdamped_schema() {
   using O = UnderdampedOptions;
-  return deck::schema<O>("underdamped", "underdamped Langevin by BAOAB; exact positional variance on harmonic targets",
-                         {deck::key("step_size", &O::step_size, "time step h").required().above(0),
-                          deck::key("friction", &O::friction, "gamma").above(0).in("1/time"), deck::key("mass", &O::mass, "m").above(0),
-                          deck::key("temperature", &O::temperature, "T: samples exp(-E/T)").at_least(0)});
+  return deck::schema<O>(
+      "underdamped", "underdamped Langevin by BAOAB; exact positional variance on harmonic targets",
+      {deck::key("step_size", &O::step_size, "time step h").required().above(0),
+       deck::key("friction", &O::friction, "friction gamma").above(0).in("1/time"), deck::key("mass", &O::mass, "mass m").above(0),
+       deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").at_least(0)});
 }
 
 void Underdamped::require_fit(Model const& model) const {

@@ -58,7 +58,7 @@ class Underdamped : public SchemeSampler<BaoabScheme, Sampler> {
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  double longest_gradient_step(Index d) const override {  // unstable from H = 4 m / h^2 on
+  double longest_gradient_step(Index d) const override {  // unstable for H >= 4 m / h^2
     return gradient_step_at(2 * options_.mass / (step_size_ * step_size_), d);
   }
   bool biased() const override { return true; }

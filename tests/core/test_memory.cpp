@@ -30,13 +30,14 @@ std::string failure(Work const& work) {
 TEST(Memory, AnAllocationThatFailsTellsTheBytesWantedAndFree) {
   constexpr std::size_t exbibyte = std::size_t{1} << 60;
   auto const says = [](std::string const& bytes) {
-    return testing::MatchesRegex("out of memory: " + bytes + " wanted at once, .* free; .*");
+    return testing::MatchesRegex("out of memory: " + bytes + " requested at once, .* free; .*");
   };
   EXPECT_THAT(failure([] { return std::vector<char>(exbibyte).size(); }), says("1.05e.06 TiB"));
   EXPECT_THAT(failure([] { return ::operator new(exbibyte, std::align_val_t(64)); }), says("1.05e.06 TiB"));
   EXPECT_THAT(failure([] { return std::vector<double>(std::numeric_limits<std::size_t>::max() / 4).size(); }),
               says("more than can be addressed"));
-  EXPECT_THAT(failure([] { return TileStorage("x", (1 << 20) + 1, (1 << 20) + 1, (1 << 12) + 1).size(); }), testing::HasSubstr("iB wanted at once"));
+  EXPECT_THAT(failure([] { return TileStorage("x", (1 << 20) + 1, (1 << 20) + 1, (1 << 12) + 1).size(); }),
+              testing::HasSubstr("iB requested at once"));
 }
 
 TEST(Memory, OtherFailuresPass) {

@@ -283,7 +283,8 @@ TEST(HeldOut, PairsOfFileDataAreDisjoint) {
     }
   }
   EXPECT_NE(data.held_out(0, 10), data.held_out(2, 10));
-  EXPECT_THAT(failure(ExitCode::usage, [&] { data.held_out(0, 11); }), HasSubstr("two sets of 11 points wanted from 20 test items"));
+  EXPECT_THAT(failure(ExitCode::usage, [&] { data.held_out(0, 11); }),
+              HasSubstr("two sets of 11 points are needed, but there are 20 test items"));
 }
 
 TEST(HeldOut, GeneratedSetsAreFresh) {

@@ -108,7 +108,7 @@ TEST(Cifar10, ErrorsSayWhatIsWrong) {
   write_file("cut.bin", cifar_records(1).substr(1));
   std::string const cut = std::filesystem::path(temporary("cut.bin")).filename();
   EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {cut}, 0); }),
-              HasSubstr("3072 bytes are no whole number of CIFAR-10 records of 3073"));
+              HasSubstr("3072 bytes are not a whole number of CIFAR-10 records of 3073"));
   EXPECT_THAT(failure(ExitCode::data, [&] { read_cifar10(directory, {"missing.bin"}, 0); }), HasSubstr("missing.bin: cannot be read"));
   EXPECT_THAT(failure(ExitCode::data, [] { read_cifar10("/nowhere", {"a.bin"}, 0); }), HasSubstr("/nowhere: no such directory"));
 }
@@ -165,7 +165,7 @@ TEST(Readers, PipesAndDevicesAreRefused) {
   for (std::string const& path : {pipe, std::string("/dev/zero")})
     for (auto const& read : std::vector<std::function<void()>>{[&] { read_csv(path, false, 0); }, [&] { read_idx(path, 0); },
                                                                [&] { read_hdf5(path, "x", 0); }, [&] { is_hdf5(path); }})
-      EXPECT_THAT(failure(ExitCode::data, read), HasSubstr(path + ": a pipe, a socket or a device"));
+      EXPECT_THAT(failure(ExitCode::data, read), HasSubstr(path + ": is a pipe, a socket or a device"));
 }
 
 TEST(Csv, ErrorsNameLineAndColumn) {
@@ -199,7 +199,7 @@ TEST(Csv, NumbersInTheLineOfNamesAreSaid) {
   Table const lost = read("5,6\n1,2\n", true);
   EXPECT_EQ(lost.rows, 1);
   ASSERT_EQ(lost.warnings.size(), 1u);
-  EXPECT_THAT(lost.warnings[0], AllOf(HasSubstr("numbers.csv:1: a row of numbers, left out"), HasSubstr("data.header = true")));
+  EXPECT_THAT(lost.warnings[0], AllOf(HasSubstr("numbers.csv:1: a row of numbers, skipped"), HasSubstr("data.header = true")));
   // As pandas names columns that have no names.
   EXPECT_TRUE(read("0,1,2\n5,6,7\n", true).warnings.empty());
   Table const kept = read("0,1,2\n5,6,7\n", false);
@@ -336,7 +336,7 @@ TEST_F(Hdf5, LinksLeadIntoRegularFilesAlone) {
   H5Pclose(properties), H5Sclose(space), H5Fclose(file);
   EXPECT_EQ(read_hdf5(linking, "to_file", 0).rows, 3);
   EXPECT_THAT(failure(ExitCode::data, [&] { read_hdf5(linking, "to_pipe", 0); }), HasSubstr("no dataset \"to_pipe\""));
-  EXPECT_THAT(failure(ExitCode::data, [&] { read_hdf5(linking, "outside", 0); }), HasSubstr("its values lie in other files"));
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_hdf5(linking, "outside", 0); }), HasSubstr("its values are stored in other files"));
 }
 
 TEST_F(Hdf5, OtherTypesAreRefusedWithWhatToDo) {
@@ -344,7 +344,7 @@ TEST_F(Hdf5, OtherTypesAreRefusedWithWhatToDo) {
   EXPECT_THAT(message("types/colours"), HasSubstr("names of an enumeration; write the numbers"));
   EXPECT_THAT(message("types/complex"), HasSubstr("records of several fields (complex numbers, tables); write each field"));
   EXPECT_THAT(message("types/long_double"), HasSubstr("numbers of 16 bytes, more than double precision holds; write them as float64"));
-  EXPECT_THAT(message("types/beyond"), HasSubstr("row 1, entry 1 is 9007199254740992, and whole numbers from 2^53 on lose digits"));
+  EXPECT_THAT(message("types/beyond"), HasSubstr("row 1, entry 1 is 9007199254740992, and integers from 2^53 on lose digits"));
 }
 
 TEST_F(Hdf5, ErrorsListWhatTheFileHolds) {

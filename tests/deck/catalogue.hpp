@@ -79,21 +79,23 @@ inline Section sampler_section() {
   using O = SamplerOptions;
   using U = UlaOptions;
   using H = HmcOptions;
-  return {.name = "sampler",
-          .doc = "Markov chains",
-          .common = {key("chains", &O::chains, "number of chains").at_least(1),
-                     key("steps", &O::steps, "steps of each chain").at_least(0).free_on_restart(),
-                     key("thin", &O::thin, "steps from draw to draw").at_least(1).excludes({"draws"}),
-                     key("draws", &O::draws, "draws kept").at_least(0).at_most(1e18), key("width", &O::width, "lanes of a tile").at_least(1),
-                     key("eta", &O::draws, "old name").superseded("write step_size")},
-          .types = {schema<U>("ula", "Unadjusted Langevin", {key("step_size", &U::step_size, "step eta").required().above(0)}),
-                    schema<H>("hmc", "Hamiltonian Monte Carlo",
-                              {key("step_size", &H::step_size, "leapfrog step").required().above(0),
-                               key("leapfrog_steps", &H::leapfrog_steps, "leapfrog steps of a proposal").at_least(1),
-                               key("friction", &H::friction, "partial refreshment").at_least(0).below(1)})},
-          .default_type = {},
-          .tasks = {"sample", "train"},
-          .required_for = {"sample"}};
+  return {
+      .name = "sampler",
+      .doc = "Markov chains",
+      .common = {key("chains", &O::chains, "number of chains").at_least(1),
+                 key("steps", &O::steps, "steps of each chain").at_least(0).free_on_restart(),
+                 key("thin", &O::thin, "steps from draw to draw").at_least(1).excludes({"draws"}),
+                 key("draws", &O::draws, "draws kept").at_least(0).at_most(1e18), key("width", &O::width, "lanes of a tile").at_least(1)},
+      .types = {schema<U>("ula", "Unadjusted Langevin", {key("step_size", &U::step_size, "step eta").required().above(0).formerly("eta")})
+                    .formerly("langevin"),
+                schema<H>("hmc", "Hamiltonian Monte Carlo",
+                          {key("step_size", &H::step_size, "leapfrog step").required().above(0),
+                           key("leapfrog_steps", &H::leapfrog_steps, "leapfrog steps of a proposal").at_least(1),
+                           key("friction", &H::friction, "partial refreshment").at_least(0).below(1)})
+                    .excludes_common({"width"})},
+      .default_type = {},
+      .tasks = {"sample", "train"},
+      .required_for = {"sample"}};
 }
 
 inline Section train_section() {

@@ -74,7 +74,7 @@ std::vector<std::string> const tokens = {
     "=", ".", "[", "]", "[[", "]]", "{", "}", ",", "\"", "'", "\"\"\"", "'''", "\\", "\\u0000", "\\U0010FFFF", "#", "\n", "\r\n", "\r",
     "\t", " ", "_", "-", "+", "nan", "-inf", "true", "1e999", "9223372036854775808", "-9223372036854775808", "0x", "0b1",
     "1979-05-27T07:32:00Z", "07:32:00", "1d-3", ".5", "010", "\xFF", "\xC3", "\xE2\x82\xAC", "\xED\xA0\x80", "\x7f", "type = ", "task = ",
-    "[sampler]", "[[estimator]]", "step_size", "a.b.c.d", "[[[[[[[[", "{a={a={a=", ".a.a.a.a.a.a.a.a", before_override};
+    "[sampler]", "[[estimator]]", "step_size", "eta = ", "a.b.c.d", "[[[[[[[[", "{a={a={a=", ".a.a.a.a.a.a.a.a", before_override};
 // clang-format on
 
 std::string mutated(std::string text, Generator& random) {

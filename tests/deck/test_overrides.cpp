@@ -54,6 +54,18 @@ TEST(Overrides, OfATypeMakeTheOldTypesKeysErrors) {
               HasSubstr("x.toml:7:1: model.dimension: legal only with type \"gaussian\", not with \"mlp\""));
 }
 
+TEST(Overrides, ReplaceAKeyUnderItsFormerNameToo) {
+  std::vector<std::string> const names{"eta", "step_size"};
+  for (std::string const& name : names)
+    for (std::string const& later : names) {
+      Document const d = with({"sampler." + name + "=0.2", "sampler." + later + "=0.3"});  // the deck itself gives step_size
+      EXPECT_EQ(d.at("sampler").as<UlaOptions>().step_size, 0.3) << name << ' ' << later;
+      ASSERT_EQ(d.warnings.size(), later == "eta" ? 1u : 0u);
+      for (Problem const& warning : d.warnings) EXPECT_EQ(to_string(warning.at), "--set");
+    }
+  EXPECT_EQ(with({"sampler.type=langevin"}).at("sampler").type, "ula");
+}
+
 TEST(Overrides, AreCheckedLikeTheDeck) {
   EXPECT_THAT(failure_of({"sampler.step_size=-1"}), HasSubstr("--set: sampler.step_size = -1: must be above 0 (step eta)"));
   EXPECT_THAT(failure_of({"sampler.stepsize=1"}),

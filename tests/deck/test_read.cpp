@@ -76,12 +76,23 @@ TEST(Read, ASectionTakesItsDefaultType) {
   EXPECT_EQ(read("run.task = 'estimate'\nmodel.dimension = 2", "x.toml", catalogue).at("model").as<GaussianOptions>().dimension, 2);
 }
 
-TEST(Read, WarnsOfDeprecatedKeys) {
+TEST(Read, TakesFormerNamesWithAWarning) {
   Document const d =
-      read("[run]\ntask='sample'\n[model]\ntype='gaussian'\n[sampler]\ntype='ula'\nstep_size=1\neta = 3", "x.toml", test_catalogue());
-  ASSERT_EQ(d.warnings.size(), 1u);
-  EXPECT_EQ(to_string(d.warnings[0].at), "x.toml:8:1");
-  EXPECT_EQ(d.warnings[0].text, "sampler.eta: deprecated; write step_size");
+      read("[run]\ntask='sample'\n[model]\ntype='gaussian'\n[sampler]\ntype = 'langevin'\neta = 3", "x.toml", test_catalogue());
+  EXPECT_EQ(d.at("sampler").type, "ula");
+  EXPECT_EQ(d.at("sampler").as<UlaOptions>().step_size, 3);
+  EXPECT_EQ(to_string(*d.at("sampler").find("step_size")->given_at), "x.toml:7:7");
+  ASSERT_EQ(d.warnings.size(), 2u);
+  EXPECT_EQ(to_string(d.warnings[0].at), "x.toml:6:8");
+  EXPECT_EQ(d.warnings[0].text, "sampler.type = \"langevin\" is now called \"ula\": write sampler.type = \"ula\"");
+  EXPECT_EQ(to_string(d.warnings[1].at), "x.toml:7:1");
+  EXPECT_EQ(d.warnings[1].text, "sampler.eta is now called sampler.step_size: write step_size");
+}
+
+TEST(Read, LeavesOutWhatDoesNotApplyToTheType) {
+  std::string const start = "[run]\ntask='sample'\n[model]\ntype='gaussian'\n[sampler]\nstep_size=1\n";
+  EXPECT_NE(read(start + "type = 'ula'", "x.toml", test_catalogue()).at("sampler").find("width"), nullptr);
+  EXPECT_EQ(read(start + "type = 'hmc'", "x.toml", test_catalogue()).at("sampler").find("width"), nullptr);
 }
 
 TEST(Read, RefusesASchemaWithKeysOfAnotherStruct) {

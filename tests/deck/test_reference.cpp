@@ -17,8 +17,10 @@ TEST(Reference, DocumentsEveryKey) {
     schemas.push_back({"", "", section.common});
     for (Schema const& schema : schemas)
       for (Key const& key : schema.keys)
-        EXPECT_EQ(text.find(key.name + " = ") != text.npos && text.find(key.doc) != text.npos, key.deprecated.empty()) << key.name;
+        EXPECT_THAT(text, testing::AllOf(testing::HasSubstr(key.name + " = "), testing::HasSubstr(key.doc)));
   }
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("eta = ")));  // former names are not for new decks
+  EXPECT_THAT(text, testing::Not(testing::HasSubstr("\"langevin\"")));
 }
 
 TEST(Reference, IsTomlWithTheDefaultsOfCommonKeys) {
@@ -68,7 +70,7 @@ chains = 1024                               # number of chains; at least 1; fixe
 steps = 100                                 # steps of each chain; at least 0; free on restart
 # thin = 1                                  # steps from draw to draw; at least 1; not with "draws"; fixed on restart
 # draws = 0                                 # draws kept; at least 0 and at most 1e+18; not with "thin"; fixed on restart
-# width = <a whole number>                  # lanes of a tile; unset by default; at least 1; fixed on restart
+# width = <a whole number>                  # lanes of a tile; unset by default; at least 1; not with type "hmc"; fixed on restart
 #
 # type = "ula"                              # Unadjusted Langevin
 # step_size = <a number>                    # step eta; required; above 0; fixed on restart
@@ -78,6 +80,19 @@ steps = 100                                 # steps of each chain; at least 0; f
 # leapfrog_steps = 10                       # leapfrog steps of a proposal; at least 1; fixed on restart
 # friction = 0.1                            # partial refreshment; at least 0 and below 1; fixed on restart
 )");
+}
+
+TEST(Reference, NamesWhatMayNotStandBesideAKeyOfItsOwnTypeOnly) {
+  using O = SamplerOptions;
+  Section section = sampler_section();
+  section.types = {schema<O>("first", "", {key("points", &O::draws, "a").excludes({"chains", "rows"}), key("rows", &O::width, "b")}),
+                   schema<O>("second", "", {key("points", &O::draws, "c"), key("rows", &O::width, "d")})};
+  std::string const text = reference({{section}});
+  EXPECT_THAT(text, testing::ContainsRegex("# points = 0 +# a; not with \"chains\" or \"rows\"; fixed on restart\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("# points = 0 +# c; fixed on restart\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("# rows = 0 +# b; not with \"points\"; fixed on restart\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("# rows = 0 +# d; fixed on restart\n"));
+  EXPECT_THAT(text, testing::ContainsRegex("# chains = 1024 +# number of chains; at least 1; not with \"points\"; fixed on restart\n"));
 }
 
 }  // namespace

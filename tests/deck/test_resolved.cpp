@@ -61,6 +61,17 @@ TEST(Resolved, ReadsAgainWithTheSameValues) {
   EXPECT_EQ(resolved(second), resolved(first));
 }
 
+TEST(Resolved, HasPresentNames) {
+  std::string deck = good_deck;
+  deck.replace(deck.find("step_size"), 9, "eta");
+  deck.replace(deck.find("\"ula\""), 5, "\"langevin\"");
+  Document const former = read(deck, "former.toml", test_catalogue());
+  EXPECT_EQ(resolved(former), resolved(with({})));
+  EXPECT_THAT(differences_that_change_results(former, with({})), IsEmpty());
+  EXPECT_THAT(differences_that_change_results(former, with({"sampler.step_size=0.2"})),
+              ElementsAre("sampler.step_size: 0.1 in the run, 0.2 in the deck (--set)"));
+}
+
 TEST(Resolved, KeepsTheBitsOfFloats) {
   for (double const v :
        {0.1, 1. / 3, 1e300, 5e-324, 2.2250738585072014e-308, 123456789012345680., 1e23, std::numeric_limits<double>::max()}) {

@@ -32,7 +32,7 @@ def brief(estimator: int) -> list[str]:
 
 
 small_cifar = ["model.widths=[3072, 20, 10]", "model.density=1"]
-ais = ["estimator.0.chains=40", "estimator.0.temperatures=50", "estimator.0.rungs=4", "estimator.0.burn_in=20"]
+ais = ["estimator.0.chains=40", "estimator.0.temperatures=50", "estimator.0.rungs=4", "estimator.0.warmup=20"]
 shortened = {
     "gaussian": ["sampler.chains=300", "sampler.steps=300", "sampler.warmup=100"],
     "double_well": ["sampler.chains=300", "sampler.steps=300", "sampler.warmup=100", "sampler.thin=20"],
@@ -70,8 +70,8 @@ shortened = {
     "hee_cifar10": ["data.path=cifar", *few_updates, "train.updates=1", *small_cifar, *brief(0)],
     "hee_cifar10_generate": ["data.path=cifar", *small_cifar, "generator.samples=48", "generator.duration=1", "generator.average_over=0.5"],
     "hee_hessian": ["estimator.0.layers=[1, 2]", "estimator.0.units=24", "estimator.0.repeats=3"],
-    "hee_relaxation": ["estimator.0.m=[0.5]", "estimator.0.chains=64"],
-    "hopfield_capacity": ["estimator.0.units=200", "estimator.0.sweeps=4", "estimator.0.also_after=[10]"],
+    "hee_relaxation": ["estimator.0.adaptation=[0.5]", "estimator.0.chains=64"],
+    "hopfield_capacity": ["estimator.0.units=200", "estimator.0.sweeps=4", "estimator.0.report_sweeps=[10]"],
     "modern_hopfield": ["model.patterns=500", "estimator.0.queries=500"],
     "nice_double_well": ["train.updates=6", "train.batch=48", "run.reproducible=true", "model.hidden=[16]", "estimator.0.samples=3000"],
     "nice_many_well": ["train.updates=6", "train.batch=48", "run.reproducible=true", "model.hidden=[16]", "estimator.0.samples=3000"],
@@ -96,7 +96,7 @@ advised = {
     "hee_2d_generate": [["generator.type=hee_joint", *short], ["generator.type=hee_marginal", *short], ["generator.type=hee_joint", "generator.output=last", *short],
                         ["data.type=two_moons", "data.scale=4.0", "model.from=runs/hee_2d.advised0"]],
     "hee_fashion_mnist_generate": [["generator.type=hee_marginal"], ["generator.type=hee_ancestral"]],
-    "hee_fashion_mnist_small": [["sampler.order=second", "sampler.integrator=euler", "sampler.aprime=interneuron", "sampler.tau=[4]"]],
+    "hee_fashion_mnist_small": [["sampler.order=second", "sampler.integrator=euler", "sampler.statistic_mean=interneuron", "sampler.tau=[4]"]],
     "hee_fashion_mnist_small_generate": [
         ["generator.type=hee_joint", *short], ["generator.type=hee_marginal", *short], ["generator.type=hee_joint", "generator.output=last", *short],
         ["generator.type=hee_marginal", "sampler.tau_0=10", "generator.latent_chains=2", *short]],

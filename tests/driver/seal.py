@@ -16,8 +16,13 @@ def crc32c(content):
     return f"{c ^ 0xFFFFFFFF:08x}"
 
 
-file, manifest = sys.argv[1], sys.argv[1].replace(".h5", ".manifest")
-lines = [line for line in open(manifest) if not line.startswith(("crc32c", "manifest_crc32c"))]
-if file != manifest:
-    lines.append(f"crc32c {crc32c(open(file, 'rb').read())}\n")
-open(manifest, "w").write("".join(lines) + f"manifest_crc32c {crc32c(''.join(lines).encode())}\n")
+def seal(file):
+    manifest = file.replace(".h5", ".manifest")
+    lines = [line for line in open(manifest) if not line.startswith(("crc32c", "manifest_crc32c"))]
+    if file != manifest:
+        lines.append(f"crc32c {crc32c(open(file, 'rb').read())}\n")
+    open(manifest, "w").write("".join(lines) + f"manifest_crc32c {crc32c(''.join(lines).encode())}\n")
+
+
+if __name__ == "__main__":
+    seal(sys.argv[1])

@@ -106,7 +106,7 @@ done
 sed -e 's/^initial_scale.*/visible_units = "gaussian"/' rbm.toml >gaussian_rbm.toml
 expect 0 "results are in" run gaussian_rbm.toml --set run.output=machine_B
 expect 0 "results are in" run real.toml --set run.output=same --set model.from=machine_B
-expect 3 "its weights are scaled otherwise than those of model.parametrisation = \"A\"" run real.toml --set run.output=other --set model.from=machine_B \
+expect 3 "its weights are scaled differently from those of model.parametrisation = \"A\"" run real.toml --set run.output=other --set model.from=machine_B \
   --set model.parametrisation=A
 
 # A Hopfield network has signs: items of 0 and 1 are shown as -1 and 1, constants are these.
@@ -186,7 +186,7 @@ expect 2 "clamp.values has 2 numbers, and 1 units are held" run gaussian.toml --
 expect 2 "there is no [data] of images" run gaussian.toml --set run.output=bad5 --set clamp.rows=[0,1]
 grep -v '^values' gaussian.toml >no_data.toml
 expect 2 "there is none; add it, or give clamp.values" check no_data.toml
-expect 2 "has 10 test items; use at most these" run items.toml --set run.output=bad6 --set clamp.items=11
+expect 2 "has 10 test items; use at most that many" run items.toml --set run.output=bad6 --set clamp.items=11
 expect 2 "has no such items" run items.toml --set run.output=bad7 --set clamp.split=validation
 expect 2 "the model has 4 visible units; they must agree" run real.toml --set run.output=bad8 --set model.visible=4
 expect 2 "sampler.type = \"ula\" cannot move model.type = \"rbm\"" check held.toml --set sampler.type=ula --set sampler.step_size=0.1

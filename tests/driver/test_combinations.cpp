@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -59,10 +60,10 @@ std::vector<Tiny> const& tiny_models() {
       {"modern_hopfield", "dimension = 2\npatterns = 2"},
       {"modern_hopfield", "dimension = 2"},
       {"hee", "widths = [2, 3]"},
-      {"hee", "widths = [2, 3, 3]\nf = \"tanh\""},
-      {"hee", "widths = [2, 3, 3]\nphi = \"tanh\""},
-      {"hee", "widths = [2, 3]\ng = \"quartic\""},
-      {"hee", "widths = [2, 3]\ng = \"lateral\""},
+      {"hee", "widths = [2, 3, 3]\nactivation = \"tanh\""},
+      {"hee", "widths = [2, 3, 3]\nstatistic = \"tanh\""},
+      {"hee", "widths = [2, 3]\nbase_measure = \"quartic\""},
+      {"hee", "widths = [2, 3]\nbase_measure = \"lateral\""},
       {"nice", "dimension = 2\ncouplings = 2\nhidden = [4]"},
       {"nice", "dimension = 2\nlatent_dimension = 3\ncouplings = 2\nhidden = [4]"},
   };
@@ -77,9 +78,9 @@ std::map<std::string, std::vector<std::string>> const& short_keys() {
       {"sampler.mala", {"step_size = 1e-6"}},
       {"sampler.barker", {"step_size = 1e-3"}},
       {"sampler.underdamped", {"step_size = 0.001"}},
-      {"sampler.hmc", {"step_size = 0.001\nleapfrogs = 2"}},
+      {"sampler.hmc", {"step_size = 0.001\nleapfrog_steps = 2"}},
       {"sampler.mclmc", {"step_size = 1e-3"}},
-      {"sampler.mams", {"step_size = 0.1\nlength = 0.3"}},
+      {"sampler.mams", {"step_size = 0.1\ntrajectory_length = 0.3"}},
       {"sampler.annealed_langevin", {"step_size = 0.0001\nlevel_steps = 3"}},
       {"sampler.replica_exchange",
        {"moves = \"gibbs\"\nrungs = 2", "moves = \"mala\"\nstep_size = 1e-6\nrungs = 2", "moves = \"ula\"\nstep_size = 1e-6\nrungs = 2",
@@ -104,9 +105,9 @@ std::map<std::string, std::vector<std::string>> const& short_keys() {
       {"estimator.log_likelihood", {"items = 4\ntemperatures = 4\nchains = 4"}},
       {"estimator.reconstruction", {"items = 4\nduration = 0.4\naverage_over = 0.2"}},
       {"estimator.hee_hessian", {"", "layers = [1, 2]\nunits = 6\nrepeats = 2"}},
-      {"estimator.hee_relaxation", {"duration = 60.0\nchains = 4\nm = [0.5]"}},
-      {"estimator.ais", {"chains = 4\ntemperatures = 4\nrungs = 2\nburn_in = 4"}},
-      {"estimator.dbn_likelihood", {"items = 4\ndraws = 4\nchains = 4\ntemperatures = 4\nrungs = 2\nburn_in = 4"}},
+      {"estimator.hee_relaxation", {"duration = 60.0\nchains = 4\nadaptation = [0.5]"}},
+      {"estimator.ais", {"chains = 4\ntemperatures = 4\nrungs = 2\nwarmup = 4"}},
+      {"estimator.dbn_likelihood", {"items = 4\ndraws = 4\nchains = 4\ntemperatures = 4\nrungs = 2\nwarmup = 4"}},
       {"estimator.hopfield_capacity", {"units = 20\nnetworks = 1\nsweeps = 2"}},
       {"estimator.modern_retrieval", {"queries = 4"}},
   };
@@ -393,6 +394,29 @@ TEST_F(Values, OfAcceptedDecks) {
     std::string message;
     ExitCode const code = outcome(deck, overrides, message);
     EXPECT_TRUE(code == ExitCode::done || code == ExitCode::numerical) << static_cast<int>(code) << ": " << message << "\n" << shown;
+  }
+}
+
+// A former name that another key of the block has, now or then, would take that key's place.
+TEST(FormerNames, AreOfOneKeyOrTypeOnly) {
+  auto const expect_distinct = [](std::vector<std::string> names, std::string const& where) {
+    std::sort(names.begin(), names.end());
+    EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end()) << where;
+  };
+  for (deck::Section const& section : catalogue().sections) {
+    std::vector<std::string> types;
+    for (deck::Schema const& type : section.types.empty() ? std::vector<deck::Schema>(1) : section.types) {
+      types.push_back(type.type);
+      types.insert(types.end(), type.former_types.begin(), type.former_types.end());
+      std::vector<std::string> names;
+      for (std::vector<deck::Key> const& keys : {section.common, type.keys})
+        for (deck::Key const& key : keys) {
+          names.push_back(key.name);
+          names.insert(names.end(), key.former_names.begin(), key.former_names.end());
+        }
+      expect_distinct(names, section.name + " " + type.type);
+    }
+    expect_distinct(types, section.name);
   }
 }
 

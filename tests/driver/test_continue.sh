@@ -141,7 +141,7 @@ expect 0 "continuing from" run "${small_well[@]}" --restart auto --set run.outpu
 
 # --- divergence: the checkpoints that stay are sane, the advice works as printed, a training may go back by itself ---
 wild=("${bars[@]}" --set optimizer.type=sgd --set optimizer.schedule=constant)
-expect 5 "the parameters grew to a length of" run "${wild[@]}" --set run.output=wild --set optimizer.learning_rate=1e30 --set 'checkpoint.every="1 steps"'
+expect 5 "the norm of the parameters grew to" run "${wild[@]}" --set run.output=wild --set optimizer.learning_rate=1e30 --set 'checkpoint.every="1 steps"'
 [[ -z $(ls wild/checkpoints) ]] || die "a checkpoint of parameters that ran away"
 # A training that diverges when its rate is raised on the way: with the printed command it goes on from its last sane state.
 expect 0 "results are in" run "${wild[@]}" --set run.output=calm --set optimizer.learning_rate=0.05
@@ -161,10 +161,10 @@ same "$(newest_checkpoint back)" "$(newest_checkpoint back.3)" /model/parameters
 on 1 run "${back[@]}" --set run.output=back.pieces --set train.updates=30
 on 1 run "${back[@]}" --set run.output=back.pieces --restart auto
 same "$(newest_checkpoint back)" "$(newest_checkpoint back.pieces)" /model/parameters
-expect 5 "passed objective.divergence_bound" run "${wild[@]}" --set run.output=hopeless --set train.on_divergence=rollback --set train.rollbacks=2 --set optimizer.learning_rate=1e30
+expect 5 "exceeded objective.divergence_bound" run "${wild[@]}" --set run.output=hopeless --set train.on_divergence=rollback --set train.rollbacks=2 --set optimizer.learning_rate=1e30
 (($(grep -c "going back" output) == 2)) || die "not two ways back"
 
-# --- chains that leave the numbers: named with the last finite energy, or started anew and counted ---
+# --- chains that are no longer finite: reported with the last finite energy, or restarted and counted ---
 cat >far.toml <<'END'
 [run]
 task = "sample"
@@ -184,7 +184,7 @@ END
 far=(far.toml)
 expect 5 "(last finite mean energy " run "${far[@]}" --set run.output=far
 ! grep -q "energy \(nan\|inf\|-nan\))" output || die "the last finite energy is not finite"
-expect 0 "times a chain was no longer finite and started anew" run "${far[@]}" --set run.output=anew --set sampler.on_nonfinite=reinitialize
+expect 0 "times a chain was no longer finite and was restarted" run "${far[@]}" --set run.output=anew --set sampler.on_nonfinite=reinitialize
 on 3 run "${far[@]}" --set run.output=anew.3 --set sampler.on_nonfinite=reinitialize
 same_samples anew anew.3
 echo "every stop goes on"

@@ -81,7 +81,7 @@ expect 2 "is at step 400 already" run "${every100[@]}" --set sampler.steps=300 -
 expect 2 "has no parameters" run "${every100[@]}" --set model.from=x.h5 --restart auto
 [[ $(cat stays/run.status.json stays/deck.toml) == "$before" ]] || die "a refused restart changed a finished run"
 expect 2 "would be removed" run "${every100[@]}" --set sampler.steps=350 --restart stays/checkpoints/step-0000000000300.h5
-expect 3 "nor a checkpoint with its manifest" run "${every100[@]}" --restart stays/samples.h5
+expect 3 "a checkpoint with its manifest or the directory of a run" run "${every100[@]}" --restart stays/samples.h5
 expect 0 "nothing to do" run "${every100[@]}" --restart auto
 # Done is what has its samples: those of the checkpoint are written again, others are missed.
 cp -r stays complete
@@ -207,7 +207,7 @@ done
 cp -r damaged again
 python3 "$seal" "$(newest_checkpoint again | sed 's/h5$/manifest/')"
 more again || { cat output; die "a checkpoint whose manifest has no checksums"; }
-grep -q "passing over checkpoint" output || die "a manifest without checksums was believed"
+grep -q "skipping the checkpoint" output || die "a manifest without checksums was believed"
 same again/samples.h5 reference/samples.h5 /posterior/x
 
 # A checkpoint of a version that sampled differently: the value of the attribute stands 48 bytes after its name.

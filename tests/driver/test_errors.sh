@@ -14,8 +14,8 @@ sed '/^target_acceptance/d' "$INPUTS/double_well.toml" >unadjusted.toml
 expect 5 "is not finite at step" run unadjusted.toml "${small_well[@]:1}" --set run.output=diverges --set sampler.type=ula --set sampler.step_size=3
 [[ $(status_of diverges) == 5 ]] || die "run.status.json does not say 5"
 expect 2 "sampler.type = \"hee_langevin\" cannot move model.type = \"gaussian\"; use \"ula\"" check "${small_gaussian[@]}" --set sampler.type=hee_langevin
-expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.f=tanh
-expect 2 "is no multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
+expect 2 "needs a linear-Gaussian hee" run "$INPUTS/hee_hessian.toml" --set run.output=hessian --set model.activation=tanh
+expect 2 "is not a multiple of objective.steps_per_update" run "${small_hee[@]}" --set run.output=steps --set objective.steps_per_batch=7
 expect 3 "no such directory" run "$INPUTS/hee_cifar10.toml" --set run.output=cifar
 expect 2 "nothing to couple" run "${small_flow[@]}" --set run.output=affine --set model.latent_dimension=1
 expect 2 "set model.dimension to that" run "${small_flow[@]}" --set run.output=dimension --set target.dimension=2
@@ -66,7 +66,7 @@ step_size = 0.01
 batch = 16
 END
 expect 2 "files.toml:6:8: nowhere.csv: no such file" check files.toml
-for found in 'files.toml:10:8: model.from = "nowhere" does not exist' 'files.toml:13:10: objective.chains = 97 is no multiple of train.batch = 16' \
+for found in 'files.toml:10:8: model.from = "nowhere" does not exist' 'files.toml:13:10: objective.chains = 97 is not a multiple of train.batch = 16' \
   '1 error in the deck, 2 errors in the files that the deck names'; do
   grep -qF "$found" output || die "check does not say: $found"
 done
@@ -75,7 +75,7 @@ expect 0 "total" check files.toml --set objective.chains=96 --without-files
 expect 3 "2 errors in the files that the deck names" run files.toml --set objective.chains=96
 [[ $(status_of files) == 3 ]] || die "run.status.json does not say that files are wrong"
 printf '1,2,3\n4,5,6\n' >nowhere.csv
-expect 2 "the data have 3 numbers an item" check files.toml --set objective.chains=96 --set train.batch=2 --set 'model.from=""'
+expect 2 "the data have 3 numbers per item" check files.toml --set objective.chains=96 --set train.batch=2 --set 'model.from=""'
 
 # What a clamp leaves free counts, and what is wrong with several blocks is said once.
 cat >clamped.toml <<'END'
@@ -95,10 +95,10 @@ steps = 20
 warmup = 10
 thin = 1
 END
-expect 2 "clamped.toml:11:8: sampler.type: mclmc and mams turn a direction" check clamped.toml
+expect 2 "clamped.toml:11:8: sampler.type: mclmc and mams rotate a direction" check clamped.toml
 expect 2 "1 error in the deck" check clamped.toml --set clamp.units=[0,2]
 expect 0 "results are in" run clamped.toml --set clamp.units=[0,0]
-expect 2 "keeps the start of the training alone" check "$INPUTS/rbm_bars.toml" --set sampler.type=trajectory_tempering --set sampler.rungs=1
+expect 2 "keeps only the start of the training" check "$INPUTS/rbm_bars.toml" --set sampler.type=trajectory_tempering --set sampler.rungs=1
 
 # What computes nothing starts no MPI: it works where MPI cannot start, and alone speaks for several processes.
 without_mpi=(env OMPI_MCA_pml=nothing OMPI_MCA_btl=nothing)
@@ -110,7 +110,9 @@ expect 0 "memory, over all 6 ranks" check "$INPUTS/gaussian.toml" --ranks 6
 [[ $($MPIEXEC -n 3 "$PARTITA" check "$INPUTS/gaussian.toml" | grep -c "memory, over all 3 ranks") == 1 ]] || die "a check on three ranks"
 
 for deck in "$INPUTS"/*.toml; do
-  [[ $deck == */reference.toml ]] || expect 0 "total" check "$deck" --without-files
+  [[ $deck != */reference.toml ]] || continue
+  expect 0 "total" check "$deck" --without-files
+  ! grep -q "is now called" output || { cat output; die "$deck has a former name"; }
 done
 "$PARTITA" reference | diff - "$INPUTS/reference.toml" || die "inputs/reference.toml is not what 'partita reference' prints: renew it"
 echo "errors say what to do"

@@ -30,7 +30,7 @@ points = 1000
 [train]
 batch = 50
 updates = 60
-average = 0'
+average_decay = 0'
 grid='[[estimator]]
 type = "score_grid"
 lowest = [-2, -2]
@@ -61,7 +61,7 @@ learning_rate = 0.1
 [train]
 batch = 14
 updates = 40
-average = 0'
+average_decay = 0'
 persistent='[objective]
 type = "persistent_cd"
 chains = 28'
@@ -79,15 +79,15 @@ machine belief_network $'type = "deep_belief_network"\nlayers = [9, 6, 5]' "${pe
 same_metrics belief_network
 
 printf '[data]\ntype = "eight_gaussians"\npoints = 200\n[model]\ntype = "hee"\nwidths = [2, 3, 2]\n[objective]\ntype = "hee_local"
-[sampler]\ntype = "hee_langevin"\nstep_size = 0.02\n[train]\nbatch = 50\nupdates = 40\naverage = 0\n' |
+[sampler]\ntype = "hee_langevin"\nstep_size = 0.02\n[train]\nbatch = 50\nupdates = 40\naverage_decay = 0\n' |
   trained_and_read hee $'[[estimator]]\ntype = "log_likelihood"'
 same_metrics hee
 printf '[model]\ntype = "nice"\ndimension = 2\nlatent_dimension = 4\ncouplings = 3\nhidden = [8]\nmasks = "random"\nscale = "lu"\n[target]\ntype = "double_well"\ndimension = 2
-[objective]\ntype = "reverse_kl"\n[train]\nbatch = 64\nupdates = 40\naverage = 0\n' |
+[objective]\ntype = "reverse_kl"\n[train]\nbatch = 64\nupdates = 40\naverage_decay = 0\n' |
   trained_and_read nice $'[[estimator]]\ntype = "flow"\nsamples = 2000'
 same_metrics nice
 awk 'BEGIN { srand(1); print "user,item,rating"; for (u = 0; u < 60; u++) for (i = 0; i < 12; i++) if (rand() < 0.6) print u "," i "," 1 + int(5 * rand()) }' >ratings.csv
 printf '[data]\ntype = "ratings"\npath = "ratings.csv"\n[model]\ntype = "softmax_rbm"\nitems = 12\nhidden = 4\n[objective]\ntype = "contrastive_divergence"
-sampler_steps = 1\n[sampler]\ntype = "gibbs"\n[train]\nbatch = 20\nupdates = 40\naverage = 0\n' | trained_and_read ratings $'[[estimator]]\ntype = "ratings"'
+sampler_steps = 1\n[sampler]\ntype = "gibbs"\n[train]\nbatch = 20\nupdates = 40\naverage_decay = 0\n' | trained_and_read ratings $'[[estimator]]\ntype = "ratings"'
 same_metrics ratings
 same ratings-trained/estimates/ratings.h5 ratings-read/estimates/ratings.h5 /prediction

@@ -34,7 +34,7 @@ learning_rate = 0.1
 [train]
 batch = 8
 updates = 20
-average = 0
+average_decay = 0
 [[estimator]]
 type = "exact_log_z"
 END
@@ -53,7 +53,7 @@ for deck in rbm boltzmann_machine dbn exact pseudo estimate sample; do
   expect 3 "one_wrong.csv: row 3, entry 2 is 7 (1 of 160 entries are neither 0 nor 1)" run $deck.toml --set run.output=$deck.wrong --set data.path=one_wrong.csv
   expect 3 "bytes.csv: row 0, entry 0 is 255" run $deck.toml --set run.output=$deck.bytes --set data.path=bytes.csv
   grep -qF 'data.scaling = "unit"' output || die "no advice for bytes"
-  expect 3 "greys are probabilities: set data.binarize" run $deck.toml --set run.output=$deck.grey --set data.path=grey.csv
+  expect 3 "values between 0 and 1 are probabilities: set data.binarize" run $deck.toml --set run.output=$deck.grey --set data.path=grey.csv
   expect 0 "results are in" run $deck.toml --set run.output=$deck.drawn --set data.path=grey.csv --set data.binarize=stochastic
   expect 0 "results are in" run $deck.toml --set run.output=$deck.affine --set data.path=signs.csv --set data.scaling=affine --set data.scale=0.5 --set data.offset=0.5
 done
@@ -69,7 +69,7 @@ grep -qF "signs.csv: row 0, entry 1 is -1" output || die "$(cat output)"
 expect 0 "results are in" run hopfield.toml --set run.output=of_bits
 expect 0 "results are in" run hopfield.toml --set run.output=of_signs --set data.path=signs.csv
 same_samples of_bits of_signs
-expect 3 "greys are probabilities" run hopfield.toml --set run.output=of_greys --set data.path=grey.csv
+expect 3 "values between 0 and 1 are probabilities" run hopfield.toml --set run.output=of_greys --set data.path=grey.csv
 expect 3 "one_wrong.csv: row 3, entry 2 is 7" run hopfield.toml --set run.output=of_wrong --set data.path=one_wrong.csv
 # Points whose energies are asked for.
 tr ',\n' '  ' <signs.csv >points.txt
@@ -84,7 +84,7 @@ expect 3 "nan.h5: points: point 1, entry 1 is nan" run points.toml --set run.out
 printf '0 1 0 1 0 1 0 1 0 1 0 1 0 1e300 0 1\n' >weight.txt
 printf '0 0 0 0\n' >bias.txt
 h5import weight.txt -d 4,4 -p W -t TEXTFP -s 64 bias.txt -d 4 -p a -t TEXTFP -s 64 bias.txt -d 4 -p b -t TEXTFP -s 64 -o weights.h5 >/dev/null
-expect 3 "weights.h5: W: entry 13 is inf; parameters are finite" run estimate.toml --set run.output=too_large --set model.from=weights.h5
+expect 3 "weights.h5: W: entry 13 is inf; parameters must be finite" run estimate.toml --set run.output=too_large --set model.from=weights.h5
 
 # ---- The same inputs after a restart ----
 
@@ -96,14 +96,14 @@ checksums() { (cd "$1" && md5sum checkpoints/* history.h5); }
 checksums kept >before
 tac binary.csv >data.csv
 expect 3 "data.rows: data.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
-grep -qE 'data.csv \(contents [0-9a-f]{16}\), and it was data.csv \(contents [0-9a-f]{16}\)' output || die "not both hashes"
+grep -qE 'now data.csv \(contents [0-9a-f]{16}\), before data.csv \(contents [0-9a-f]{16}\)' output || die "not both hashes"
 grep -qF "model.from" output || die "no way to go on with other data"
 [[ $(checksums kept) == "$(cat before)" ]] || die "a refused restart changed the run"
 cp binary.csv data.csv
 sed -i '1s/.*/1,1,1,1/' held_out.csv
 expect 3 "data.test_rows: held_out.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
 head -n 10 binary.csv >held_out.csv
-expect 3 "nothing (contents nothing), and it was held_out.csv" "${restarted[@]}" --restart auto --set train.updates=40 --set 'data.test_path=""'
+expect 3 "nothing (contents nothing), before held_out.csv" "${restarted[@]}" --restart auto --set train.updates=40 --set 'data.test_path=""'
 expect 2 "data.scaling" "${restarted[@]}" --restart auto --set train.updates=40 --set data.scaling=unit
 # Another name, another way to write the same numbers, packed: the same contents, and the bits of a run that never stopped.
 mkdir elsewhere
@@ -168,7 +168,7 @@ h5import digits.txt -d 64,2 -p x -t TEXTFP -s 64 -o digits.h5 >/dev/null
 expect 0 "digits.h5: x: single precision moves 1 of 2 entries" run points.toml --overwrite
 on 3 run points.toml --overwrite || die "points of 8 bytes on three ranks"
 grep -q "single precision moves 1 of 2 entries" output || die "lost digits on three ranks"
-# Points whose energies leave the numbers.
+# Points whose energies overflow.
 printf '[model]\ntype = "gaussian"\n' >>points.toml
 seq 64 | sed 's/.*/& &e30/' >digits.far
 rm digits.h5
@@ -181,7 +181,7 @@ lines=(run large.toml --overwrite --set data.path=lines.csv --set train.batch=4)
 { echo "# two columns"; seq 8 | sed 's/.*/&,&.5/'; } >lines.csv
 for header in true false; do expect 0 "verdict: nothing" "${lines[@]}" --set data.header=$header; done
 sed -i 1d lines.csv
-expect 0 "lines.csv:1: a row of numbers, left out" "${lines[@]}" --set data.header=true
+expect 0 "lines.csv:1: a row of numbers, skipped" "${lines[@]}" --set data.header=true
 grep -q "verdict: 1 warning" output || die "the verdict does not tell of a row that was left out"
 sed 's/,/;/; s/\./,/' lines.csv >commas.csv
 expect 3 "write numbers with decimal points" "${lines[@]}" --set data.path=commas.csv
@@ -206,7 +206,7 @@ for path in pipe.csv /dev/zero; do
 done
 expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
 expect 0 "1,100000037.1" info large.csv
-expect 0 "no run of Partita" info elsewhere
+expect 0 "not a run of Partita" info elsewhere
 expect 0 '"status": "done"' info drawn/summary.json
 expect 0 "posterior/x" info drawn/samples/part-000000.h5
 echo "no_key = 1" >bad.toml
@@ -237,7 +237,7 @@ done
 # Large products are more than a machine has, and no more than can be counted: exit code 4, with the bytes wanted and free.
 out_of_memory() { # ARGUMENTS...
   expect 4 "out of memory: " "$@"
-  grep -qE "out of memory: [0-9.e+]+ .?i?B wanted at once, [0-9.]+ .?i?B free" output || die "no bytes wanted and free: $(cat output)"
+  grep -qE "out of memory: [0-9.e+]+ .?i?B requested at once, [0-9.]+ .?i?B free" output || die "no bytes wanted and free: $(cat output)"
 }
 sed '/^\[\[estimator\]\]/,$d' "$INPUTS/double_well.toml" >wide.toml
 wide_well=(wide.toml "${small_well[@]:1}")
@@ -245,6 +245,8 @@ out_of_memory run "${wide_well[@]}" --set run.output=chains --set sampler.chains
 expect 2 "are a multiple of 2^32" run "${wide_well[@]}" --set run.output=wrapped --set sampler.chains=65536 --set model.dimension=67108864
 [[ $(status_of chains) == 4 ]] || die "run.status.json does not say 4"
 out_of_memory check "$INPUTS/two_moons.toml" --set "model.layers=[2,268435456,268435456,1]"
+# Where it does not look at files, `check` says what a run needs without taking any of it.
+expect 0 " TiB" check "$INPUTS/two_moons.toml" --without-files --set "model.layers=[2,268435456,268435456,1]"
 sed '/^\[\[estimator\]\]/,$d' "$INPUTS/rbm_bars.toml" >wide_bars.toml
 out_of_memory run wide_bars.toml "${small_bars[@]:1}" --set run.output=hidden --set model.hidden=33554432 --set model.visible=33554432
 # A limit, and data on the way.

@@ -34,7 +34,7 @@ numbers network/history.h5 /learning_rate | awk '{ d = $1 - 0.1 * (1 - (NR - 1) 
 
 # The parameters that came nearest to the validation items stay the best after a restart: they are of before the stop at update 130.
 best=("${small_moons[@]}" --set data.validation_fraction=0.2 --set train.keep_best=validation --set train.validate_every=10
-  --set train.validation_points=100 --set train.average=0 --set optimizer.warmup_updates=0 --set optimizer.learning_rate=0.01
+  --set train.validation_points=100 --set train.average_decay=0 --set optimizer.warmup_updates=0 --set optimizer.learning_rate=0.01
   --set optimizer.schedule=constant --set output.history_every=10)
 on 1 run "${best[@]}" --set train.updates=160 --set run.output=best || { cat output; die "best"; }
 numbers best/history.h5 /validation_distance | awk 'NR == 1 || $1 < least { least = $1; at = NR } END { exit !(NR == 16 && at < 13) }' ||

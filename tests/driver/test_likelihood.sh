@@ -21,7 +21,7 @@ type = "ais"
 temperatures = 200
 chains = 200
 rungs = 6
-burn_in = 40
+warmup = 40
 [[estimator]]
 type = "pseudo_likelihood"
 END
@@ -61,9 +61,9 @@ metrics blind | grep -q '"converged": null' || die "log Z is said to have conver
 metrics blind | grep -q '"log_z_upper": null' || die "an upper end of log Z without starts that are independent of the path"
 grep -q 'it is UNKNOWN whether log Z has converged' output || die "no warning without data"
 sed '/^temperatures/d' deck.toml >schedule.toml
-sed '/^type = "ais"/,/^burn_in/c type = "exact_log_z"' deck.toml >exact.toml
+sed '/^type = "ais"/,/^warmup/c type = "exact_log_z"' deck.toml >exact.toml
 expect 0 "log_likelihood_test_exact" run exact.toml --set run.output=enumerated
-expect 2 "possible are up to 25 binary ones" run exact.toml "${large[@]}" --set run.output=large
+expect 2 "at most 25 binary units are possible" run exact.toml "${large[@]}" --set run.output=large
 expect 2 "visible units of [model]" run deck.toml --set run.output=narrow --set model.visible=24
 expect 2 "stretch 1 goes from 0.5 to 0.4" run schedule.toml --set run.output=falling --set 'estimator.0.schedule_ends=[0.5, 0.4, 1]'
 expect 2 "schedule_ends" run deck.toml --set run.output=both --set 'estimator.0.schedule_ends=[1]'

@@ -13,7 +13,7 @@ diagonal = [1, 0.01]
 type = "hmc"
 adapt_mass = true
 step_size = 0.5
-leapfrogs = 3
+leapfrog_steps = 3
 chains = 200
 tile_width = 16
 steps = 400
@@ -46,7 +46,7 @@ for ranks in 2 3; do
   same flow1/estimates/flow_histogram.h5 flow$ranks/estimates/flow_histogram.h5 /density_direct /density_weighted
 done
 
-# One chain is one chain: 15 others fill up its tile, of which some leave the numbers from starts so wide; the run is as if they were not there.
+# One chain is one chain: 15 others fill up its tile, some of which become non-finite from such wide starts; they must not affect the run.
 for chains in 1 16; do
   printf '[run]\ntask = "sample"\n[model]\ntype = "double_well"\n[sampler]\ntype = "ula"\nstep_size = 0.02\nsteps = 200\nwarmup = 100\nthin = 10\n' >wide.toml
   code=0

@@ -31,7 +31,7 @@ same plain1/estimates/ratings.h5 changed/estimates/ratings.h5 /user /item /predi
 [[ $(metric plain1 rmse_rbm) != "$(metric changed rmse_rbm)" ]] || die "the changed ratings were not compared with"
 
 expect 2 'the data have 5 levels of ratings' run "${small_ratings[@]}" --set run.output=bad --overwrite --set model.levels=4
-expect 2 'the data have 40 numbers an item' run "${small_ratings[@]}" --set run.output=bad --overwrite --set model.items=41
+expect 2 'the data have 40 numbers per item' run "${small_ratings[@]}" --set run.output=bad --overwrite --set model.items=41
 expect 2 'objective.type = "persistent_cd" cannot train model.type = "softmax_rbm"' run "${small_ratings[@]}" --set run.output=bad --overwrite --set objective.type=persistent_cd
 expect 2 'objective.centred' run "${small_ratings[@]}" --set run.output=bad --overwrite --set objective.centred=true
 expect 2 'data.held_out_fraction' run "${small_ratings[@]}" --set run.output=bad --overwrite --set data.held_out_fraction=0 --set train.updates=1

@@ -102,4 +102,38 @@ on 1 run "${small_gaussian[@]}" --set run.output=damaged --set 'checkpoint.every
 printf 'x' | dd of="$(newest_checkpoint damaged)" bs=1 seek=3000 conv=notrunc status=none
 on 1 run "${small_gaussian[@]}" --set run.output=damaged --set sampler.steps=420 --restart auto || { cat output; die "damaged"; }
 grep -q "warning" output || { cat output; die "no warning about the damaged checkpoint"; }
-echo "killed, restarted, lengthened and damaged runs end with the same bits"
+
+# --- a run of an earlier version, whose decks have a former name of a key ---
+cat >of_earlier_version.py <<'END'
+# of_earlier_version.py RUN: its recorded decks as they were when train.average_decay was called train.average.
+import glob, re, sys
+from seal import crc32c, seal
+run = sys.argv[1]
+for file in [run + "/deck.toml", *glob.glob(run + "/checkpoints/*.h5")]:
+    data = open(file, "rb").read()
+    present, former = b"average_decay = 0.999\n", b"average = 0.999      \n"
+    assert data.count(present) == 1
+    open(file, "wb").write(data.replace(present, former))
+    if file.endswith(".h5"):
+        seal(file)
+status = open(run + "/run.status.json").read()
+deck_hash = crc32c(open(run + "/deck.toml", "rb").read())
+open(run + "/run.status.json", "w").write(re.sub(r'"deck_hash": "[0-9a-f]*"', f'"deck_hash": "{deck_hash}"', status))
+END
+as_of_earlier_version() { PYTHONPATH=$(dirname "$seal") python3 of_earlier_version.py "$1"; }
+sed 's/^average_decay = /average = /' "${small_moons[0]}" >former.toml
+line=$(grep -n '^average = ' former.toml | cut -d: -f1)
+renamed="train.average is now called train.average_decay: write average_decay"
+expect 0 "former.toml:$line:1: $renamed" check former.toml --without-files
+expect 0 "--set: $renamed" check "${small_moons[@]}" --set train.average=0.9 --without-files
+sed "${line}a average_decay = 0.5" former.toml >both.toml
+twice="train.average: the former name of train.average_decay, which is given too (both.toml:$((line + 1)):1); remove average"
+expect 2 "both.toml:$line:1: $twice" check both.toml --without-files
+on 1 run "${small_moons[@]}" --set train.updates=100 --set run.output=earlier || { cat output; die "earlier"; }
+as_of_earlier_version earlier
+expect 0 "former.toml:$line:1: $renamed" run former.toml "${small_moons[@]:1}" --set run.output=earlier --restart auto
+compare moons earlier
+as_of_earlier_version earlier
+expect 0 "is done: nothing to do" run "${small_moons[@]}" --set run.output=earlier --restart auto
+expect 2 'train.average_decay: 0.999 in the run, 0.5 in the deck (--set)' run "${small_moons[@]}" --set run.output=earlier --restart auto --set train.average=0.5
+echo "killed, restarted, lengthened, damaged and earlier runs end with the same bits"

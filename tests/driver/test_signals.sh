@@ -3,7 +3,7 @@
 # quiet run. FOREIGN_HANDLER: the library that installs the handler; REPEATS: runs of each family.
 source "$(dirname "$0")/common.sh"
 repeats=${REPEATS:-2}
-small_hopfield=("$INPUTS/hopfield_capacity.toml" --set estimator.0.units=400 --set estimator.0.sweeps=5 --set "estimator.0.also_after=[20]")
+small_hopfield=("$INPUTS/hopfield_capacity.toml" --set estimator.0.units=400 --set estimator.0.sweeps=5 --set "estimator.0.report_sweeps=[20]")
 
 # unmoved NAME OBJECTS DECK...: OBJECTS of the newest checkpoint, or none, and the metrics are the same with and without the handler.
 unmoved() {

@@ -132,7 +132,7 @@ warmup = 100
 thin = 10
 initial_scale = 0.001
 END
-expect 0 "which single precision knows to" run cold.toml
+expect 0 "where single precision has an error of" run cold.toml
 expect 0 "verdict:" run cold.toml --overwrite --set model.temperature=10 --set sampler.step_size=0.001
 ! sed -n '/"warnings"/,$p' cold/summary.json | grep -q "single precision" || die "small energies are called too large"
 
@@ -163,8 +163,8 @@ END
 on 1 run bars.toml
 faultless bars
 on 1 run bars.toml --overwrite --set train.updates=60 --set model.initial_scale=3
-warns bars "d_s, the energy gap of data and chains, is "
-warns bars "d_s, the energy gap of data and chains, still drifts"
+warns bars "energy_gap, the mean energy of the data less that of the chains, is "
+warns bars "energy_gap, the mean energy of the data less that of the chains, still drifts"
 
 # Steps that no energy as narrow as the data can take: they are halved until the chains are stable, and the training comes to its end. The
 # same after a restart.
@@ -196,7 +196,7 @@ warns moons "sampler.step_size was halved from 0.1 to "
 on 1 run moons.toml --set run.output=moons_in_pieces --set train.updates=1100
 on 2 run moons.toml --set run.output=moons_in_pieces --restart auto
 [[ $(sed -n '/"metrics"/,$p' moons/summary.json) == "$(sed -n '/"metrics"/,$p' moons_in_pieces/summary.json)" ]] || die "another verdict of a training after a restart"
-same moons/history.h5 moons_in_pieces/history.h5 /d_s /r_s
+same moons/history.h5 moons_in_pieces/history.h5 /energy_gap /gradient_step
 
 # A ladder that never swapped did nothing, and its swap rates are not known.
 on 1 run well.toml --set run.output=idle --set sampler.type=replica_exchange --set sampler.moves=mala --set sampler.rungs=3 --set sampler.lowest_beta=0.3 \
@@ -247,9 +247,9 @@ split = "train"
 END
 on 1 run held.toml --set run.output=held
 faultless held
-grep -q "R-hat would compare them" held/summary.json || die "nothing said of the convergence of chains that hold different units"
+grep -q "which R-hat would compare" held/summary.json || die "nothing said of the convergence of chains that hold different units"
 
-# Training chains that accept nothing stand at the data, where d_s is 0.
+# Training chains that accept nothing stand at the data, where energy_gap is 0.
 sed '/^chains = 512/d' moons.toml >cd.toml
 on 1 run cd.toml --overwrite --set run.output=frozen --set objective.type=contrastive_divergence --set sampler.type=mala --set sampler.step_size=1e9 --set train.updates=50
 warns frozen "the chains accepted no proposal"
@@ -274,7 +274,7 @@ field = 0.1
 type = "ais"
 temperatures = 500
 chains = 100
-burn_in = 50
+warmup = 50
 END
 on 1 run lattice.toml
 is lattice converged 0

@@ -138,13 +138,13 @@ TEST_F(Calibration, AnnealedLogZ) {
 
 // `chains` of `draws` of x <- .8 x + .6 xi, of the standard normal law.
 SampleSet correlated(int seed, Index chains, Index draws) {
-  constexpr Index burn_in = 50;
+  constexpr Index warmup = 50;
   Tiling const tiling{chains, pitch_quantum};
   SampleSet s{Communicator::world(), tiling, {0, tiling.tiles()}, draws, 1, {}, {}};
   for (Index c = 0; c < chains; c++) {
     double x = 0;
-    for (Index d = -burn_in; d < draws; d++) {
-      x = 0.8 * x + 0.6 * normal(seed, c * (draws + burn_in) + d + burn_in, 10);
+    for (Index d = -warmup; d < draws; d++) {
+      x = 0.8 * x + 0.6 * normal(seed, c * (draws + warmup) + d + warmup, 10);
       if (d >= 0) s.x.push_back(static_cast<float>(x));
     }
   }

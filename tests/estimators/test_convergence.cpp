@@ -107,7 +107,7 @@ TEST(Convergence, OneChainIsComparedWithItself) {  // ArviZ wants two for R-hat
 }
 TEST(Convergence, TooFewDrawsAndNonFiniteValuesGiveNaN) {
   expect(series(4, 3, 0.5, 1), {nan, nan, nan, nan, nan});
-  EXPECT_EQ(why_unknown(series(4, 3, 0.5, 1)), "3 draws of each chain, fewer than the 4 that it takes");
+  EXPECT_EQ(why_unknown(series(4, 3, 0.5, 1)), "3 draws of each chain, fewer than the 4 that are needed");
   ChainSeries s = series(4, 100, 0.5, 1);
   s.values[37] = std::numeric_limits<double>::infinity();
   expect(s, {nan, nan, nan, nan, nan});

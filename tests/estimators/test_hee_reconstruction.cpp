@@ -11,7 +11,7 @@ namespace partita {
 namespace {
 
 auto const key = random::make_key(51);
-HeeLangevinOptions const closed_form{.aprime = "closed_form"};
+HeeLangevinOptions const closed_form{.statistic_mean = "closed_form"};
 
 // Means over copies of one point, each from a chain of its own, with their standard errors.
 std::vector<std::vector<Estimate>> over_copies(Hee const& model, std::vector<double> const& x0, Index copies,

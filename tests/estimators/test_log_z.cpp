@@ -43,7 +43,7 @@ ItemTiles all_on(Index items) {
   return {items, [](TileStorage to, Tiling const&, TileRange) { Kokkos::deep_copy(to, Real(1)); }};
 }
 LogZ estimate(Rbm& model, std::optional<ItemTiles> const& items, std::uint64_t seed) {
-  return estimate_log_z(model, {.betas = uniform_schedule(100), .chains = 64, .rungs = 6, .burn_in = 50}, items, ranks(),
+  return estimate_log_z(model, {.betas = uniform_schedule(100), .chains = 64, .rungs = 6, .warmup = 50}, items, ranks(),
                         random::make_key(seed));
 }
 
@@ -81,7 +81,7 @@ TEST(LogZ, RandomUnitsShowTheModeThatDataAndPathMiss) {
   model->set_reference({std::vector<double>(36, 0), {}, 40});
   ItemTiles const down{64, [](TileStorage to, Tiling const&, TileRange) { Kokkos::deep_copy(to, Real(0)); }};
   LogZ const z =
-      estimate_log_z(*model, {.betas = uniform_schedule(100), .chains = 64, .rungs = 6, .burn_in = 50}, down, ranks(), small::key);
+      estimate_log_z(*model, {.betas = uniform_schedule(100), .chains = 64, .rungs = 6, .warmup = 50}, down, ranks(), small::key);
   EXPECT_NEAR(z.up().value, z.down(z.back.front()).value, 0.5);
   ASSERT_TRUE(z.from_random);
   EXPECT_TRUE(z.missed_mode());

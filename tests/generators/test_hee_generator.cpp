@@ -19,7 +19,7 @@ Point const joint_mean{.18, -.033125, .143625, .1525, -.015, -.05, .25};
 
 // First order with A' in closed form: the gradient dynamics of the joint law, whose discrete laws have closed forms.
 HeeLangevinOptions gradient_dynamics(double dt, std::string const& integrator = "euler") {
-  return {.step_size = dt, .order = "first", .aprime = "closed_form", .integrator = integrator};
+  return {.step_size = dt, .order = "first", .statistic_mean = "closed_form", .integrator = integrator};
 }
 
 // All variables of each sample, one after the other.

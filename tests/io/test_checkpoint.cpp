@@ -161,7 +161,7 @@ TEST_F(Checkpoint, DamagedFilesArePassedOver) {
     ASSERT_TRUE(found);
     EXPECT_EQ(found->step, 1);
     if (ranks.is_root() && std::filesystem::exists(path(2))) {
-      EXPECT_THAT(warnings, testing::HasSubstr("passing over checkpoint of step 2"));
+      EXPECT_THAT(warnings, testing::HasSubstr("skipping the checkpoint of step 2"));
     }
     ranks.barrier();
   }

@@ -113,7 +113,7 @@ TEST(Hdf5, AttributesOfAnotherTypeOrSizeAreRefused) {
       H5Sclose(none), H5Tclose(text), H5Tclose(variable);
     });
     auto const file = hdf5::File::open(path);
-    expect_failure(ExitCode::data, {"attribute 'numbers' is no text"}, [&] { file.text_attribute("numbers"); });
+    expect_failure(ExitCode::data, {"attribute 'numbers' is not text"}, [&] { file.text_attribute("numbers"); });
     expect_failure(ExitCode::data, {"attribute 'texts' has 3 values, wanted one"}, [&] { file.text_attribute("texts"); });
     expect_failure(ExitCode::data, {"attribute 'words' has 2 values, wanted one"}, [&] { file.text_attribute("words"); });
     EXPECT_EQ(file.text_attribute("unended"), "abcd");

@@ -19,36 +19,58 @@ TEST(History, RowsComeBackAndLaterOnesAreCut) {
   run.create(scratch.ranks);
   {
     History history(run, scratch.ranks, provenance);
-    history.define("d_s", "difference of mean energies");
+    history.define("energy_gap", "difference of mean energies");
     history.define("seconds", "wall time", SeriesKind::timing);
-    history.record(10, {{"d_s", 1.5}, {"seconds", 0.1}});
+    history.record(10, {{"energy_gap", 1.5}, {"seconds", 0.1}});
     history.flush();
-    history.record(20, {{"d_s", 2.5}});
+    history.record(20, {{"energy_gap", 2.5}});
     history.record(20, {{"late", -1}});
     history.record(Index{1} << 40, {{"late", -2}});
     history.flush();
   }
   scratch.ranks.barrier();
   auto const file = hdf5::File::open(run.history());
-  EXPECT_EQ(file.names(), (std::vector<std::string>{"d_s", "late", "seconds", "step"}));
+  EXPECT_EQ(file.names(), (std::vector<std::string>{"energy_gap", "late", "seconds", "step"}));
   EXPECT_EQ(file.text_attribute("inference_library"), "partita");
-  EXPECT_EQ(file.dataset("d_s").text_attribute("doc"), "difference of mean energies");
+  EXPECT_EQ(file.dataset("energy_gap").text_attribute("doc"), "difference of mean energies");
   EXPECT_EQ(file.dataset("seconds").attribute<std::int32_t>("timing"), 1);
-  EXPECT_EQ(file.dataset("d_s").attribute<std::int32_t>("timing"), 0);
+  EXPECT_EQ(file.dataset("energy_gap").attribute<std::int32_t>("timing"), 0);
   EXPECT_GT(H5DSis_scale(file.dataset("step").id()), 0);
   EXPECT_GT(H5DSis_attached(file.dataset("late").id(), file.dataset("step").id(), 0), 0);
   EXPECT_EQ(file.dataset("step").read<Index>(), (std::vector<Index>{10, 20, Index{1} << 40}));
 
   History restored(run, scratch.ranks, provenance);
-  restored.define("d_s", "difference of mean energies");
+  restored.define("energy_gap", "difference of mean energies");
   restored.restore(25);
-  restored.record(30, {{"d_s", 3.5}});
+  restored.record(30, {{"energy_gap", 3.5}});
   if (!scratch.ranks.is_root()) return;
   EXPECT_EQ(restored.steps(), (std::vector<Index>{10, 20, 30}));
-  EXPECT_EQ(restored.series("d_s"), (std::vector<double>{1.5, 2.5, 3.5}));
+  EXPECT_EQ(restored.series("energy_gap"), (std::vector<double>{1.5, 2.5, 3.5}));
   EXPECT_TRUE(std::isnan(restored.series("late")[0]));
   EXPECT_EQ(restored.series("late")[1], -1);
   EXPECT_TRUE(std::isnan(restored.series("seconds")[2]));
+}
+
+TEST(History, OfAnEarlierVersionGoesOnUnderPresentNames) {
+  Scratch scratch;
+  RunDirectory const run(scratch.path);
+  run.create(scratch.ranks);
+  {
+    History history(run, scratch.ranks, provenance);
+    history.define("d_s", "difference of mean energies");
+    history.record(10, {{"d_s", 1.5}});
+    history.flush();
+  }
+  scratch.ranks.barrier();
+  History restored(run, scratch.ranks, provenance);
+  restored.define("energy_gap", "d_s, difference of mean energies", SeriesKind::result, "d_s");
+  restored.restore(10);
+  restored.record(20, {{"energy_gap", 2.5}});
+  restored.flush();
+  auto const file = hdf5::File::open(run.history());
+  EXPECT_EQ(file.names(), (std::vector<std::string>{"energy_gap", "step"}));
+  EXPECT_EQ(file.dataset("energy_gap").read<double>(), (std::vector<double>{1.5, 2.5}));
+  EXPECT_EQ(file.dataset("energy_gap").text_attribute("doc"), "d_s, difference of mean energies");
 }
 
 // A checkpoint at a step with a row: it stays, and goes on with the next.
@@ -58,16 +80,16 @@ TEST(History, RestoredAtARecordedStepItKeepsItsRow) {
   run.create(scratch.ranks);
   {
     History history(run, scratch.ranks, provenance);
-    for (Index step : {10, 20, 30}) history.record(step, {{"d_s", static_cast<double>(step)}});
+    for (Index step : {10, 20, 30}) history.record(step, {{"energy_gap", static_cast<double>(step)}});
     history.flush();
   }
   scratch.ranks.barrier();
   History restored(run, scratch.ranks, provenance);
   restored.restore(20);
-  restored.record(40, {{"d_s", 40}});
+  restored.record(40, {{"energy_gap", 40}});
   if (!scratch.ranks.is_root()) return;
   EXPECT_EQ(restored.steps(), (std::vector<Index>{10, 20, 40}));
-  EXPECT_EQ(restored.series("d_s"), (std::vector<double>{10, 20, 40}));
+  EXPECT_EQ(restored.series("energy_gap"), (std::vector<double>{10, 20, 40}));
 }
 
 // history.h5 lost or damaged: the rows of the one before; both: none. Each with a warning, and the run goes on.
@@ -77,11 +99,11 @@ TEST(History, ALostOrDamagedOneCostsRows) {
   run.create(scratch.ranks);
   auto const write = [&] {
     History history(run, scratch.ranks, provenance);
-    history.record(10, {{"d_s", 1}});
+    history.record(10, {{"energy_gap", 1}});
     history.flush();
-    history.record(20, {{"d_s", 2}});
+    history.record(20, {{"energy_gap", 2}});
     history.flush();
-    history.record(30, {{"d_s", 3}});
+    history.record(30, {{"energy_gap", 3}});
     history.flush();
     scratch.ranks.barrier();
   };
@@ -119,14 +141,14 @@ TEST(History, ALostOrDamagedOneCostsRows) {
     testing::internal::CaptureStderr();
     restored.restore(35);
     std::string const warnings = testing::internal::GetCapturedStderr();
-    restored.record(40, {{"d_s", 4}});
+    restored.record(40, {{"energy_gap", 4}});
     restored.flush();
     if (!scratch.ranks.is_root()) continue;
     auto rows = c.rows;
     EXPECT_EQ(warnings.empty(), rows.size() == 3) << warnings;
     rows.push_back(40);
     EXPECT_EQ(restored.steps(), rows);
-    EXPECT_EQ(restored.series("d_s").size(), rows.size());
+    EXPECT_EQ(restored.series("energy_gap").size(), rows.size());
   }
 }
 
@@ -135,7 +157,7 @@ TEST(History, EmptyOneIsAFileToo) {
   RunDirectory const run(scratch.path);
   run.create(scratch.ranks);
   History history(run, scratch.ranks, provenance);
-  history.define("d_s", "");
+  history.define("energy_gap", "");
   history.flush();
   history.restore(100);
   EXPECT_TRUE(history.steps().empty());

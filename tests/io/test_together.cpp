@@ -26,7 +26,7 @@ TEST(Together, RanksThatPartAreNamedByTheirOwnPlaces) {
       {[&] { write_collectively(path, ranks, empty, {}); }, [&] { write_collectively(path, ranks, empty, {}); }},
   };
   for (auto const& [one, other] : ways)
-    expect_failure(ExitCode::internal, {"tests/io/test_together.cpp", "parted ways"}, odd ? one : other);
+    expect_failure(ExitCode::internal, {"tests/io/test_together.cpp", "different collective calls"}, odd ? one : other);
   ranks.barrier();
 }
 

@@ -163,8 +163,8 @@ TEST_P(Machine, EnergyReverseIsTheDerivative) {
   };
   auto const theta = to_host(machine.parameters());
   Vector const gradient("gradient", theta.size());
-  machine.energy_forward(seen(x, lanes), seen(e, lanes));
-  machine.energy_reverse(seen(x, lanes), seen(weight, lanes), gradient);
+  machine.add_energy_gradient(
+      seen(x, lanes), seen(e, lanes), [&] { return seen(weight, lanes); }, gradient);
   auto const found = to_host(gradient);
   double const here = weighted_energy();
   for (std::size_t k = 0; k < theta.size(); k++) {
@@ -185,9 +185,13 @@ TEST_P(Machine, CentredGradientIsTheDirectFormula) {
   std::vector<double> mu;
   for (Index i = 0; i < units; i++) mu.push_back(0.3 + 0.05 * static_cast<double>(i));
   Vector const gradient("gradient", machine.parameters().extent(0)), means("means", units);
-  machine.energy_forward(seen(x, lanes), seen(e, lanes));
-  machine.add_unit_means(seen(x, lanes), seen(weight, lanes), means);
-  machine.energy_reverse(seen(x, lanes), seen(weight, lanes), gradient);
+  machine.add_energy_gradient(
+      seen(x, lanes), seen(e, lanes),
+      [&] {
+        machine.add_unit_means(seen(x, lanes), seen(weight, lanes), means);
+        return seen(weight, lanes);
+      },
+      gradient);
   machine.centre(gradient, to_device(mu, "offsets"));
 
   auto const mean = [&](auto const& f) {

@@ -197,7 +197,7 @@ TEST(GaussianMrf, MatricesThatAreNoPrecisionAreRefused) {
   EXPECT_THAT(refusal({.precision = {1, 0.2, 0.3}}), HasSubstr("square"));
   EXPECT_THAT(refusal({.precision = {1, 0, 0, 1}, .potential = {1, 2, 3}}), HasSubstr("model.potential has 3"));
   EXPECT_THAT(refusal({.rows = 2, .columns = 5}), HasSubstr("periodic = false"));
-  EXPECT_THAT(refusal({}), HasSubstr("give either"));
+  EXPECT_THAT(refusal({}), HasSubstr("give one or the other"));
   GaussianMrf field(GaussianMrfOptions{.precision = {1, 0, 0, 1}});
   EXPECT_THROW(field.set_reference({{0, 0}, {1, 0}, 10}), Failure);
 }

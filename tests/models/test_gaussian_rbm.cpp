@@ -322,9 +322,13 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheMeanOverHiddenUnits) {
   Weights const weights(tiles, lanes);
   auto const e = scalars(tiles, lanes);
   Vector const sum("gradient", rbm.parameters().extent(0)), means("means", d + f);
-  rbm.energy_forward(seen(x, lanes), seen(e, lanes));
-  rbm.add_unit_means(seen(x, lanes), seen(weights.device, lanes), means);
-  rbm.energy_reverse(seen(x, lanes), seen(weights.device, lanes), sum);
+  rbm.add_energy_gradient(
+      seen(x, lanes), seen(e, lanes),
+      [&] {
+        rbm.add_unit_means(seen(x, lanes), seen(weights.device, lanes), means);
+        return seen(weights.device, lanes);
+      },
+      sum);
   // slope(v, h) of E(v, h) with respect to a parameter.
   auto const expected = [&](std::function<double(Point const&, Index)> const& slope) {
     double total = 0;
@@ -361,8 +365,8 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheSlopeOfTheEnergies) {
   Weights const weights(tiles, lanes);
   auto const e = scalars(tiles, lanes);
   Vector const sum("gradient", rbm.parameters().extent(0)), theta = rbm.parameters();
-  rbm.energy_forward(seen(x, lanes), seen(e, lanes));
-  rbm.energy_reverse(seen(x, lanes), seen(weights.device, lanes), sum);
+  rbm.add_energy_gradient(
+      seen(x, lanes), seen(e, lanes), [&] { return seen(weights.device, lanes); }, sum);
   auto const total = [&](Index k, double value) {
     theta(k) = static_cast<Real>(value);
     rbm.parameters_changed();
@@ -386,8 +390,8 @@ TEST_P(GaussianRestricted, CentredGradientIsThatOfTheCentredMachine) {
   Weights const weights(tiles, lanes);
   auto const e = scalars(tiles, lanes);
   Vector const sum("gradient", rbm.parameters().extent(0)), plain("gradient", rbm.parameters().extent(0));
-  rbm.energy_forward(seen(x, lanes), seen(e, lanes));
-  rbm.energy_reverse(seen(x, lanes), seen(weights.device, lanes), sum);
+  rbm.add_energy_gradient(
+      seen(x, lanes), seen(e, lanes), [&] { return seen(weights.device, lanes); }, sum);
   Kokkos::deep_copy(plain, sum);
   Point offsets;
   for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * static_cast<double>(i % 7));

@@ -470,8 +470,8 @@ TEST(Hee, RefusesWhatItCannotBe) {
   using testing::HasSubstr;
   EXPECT_THAT(message_of({.widths = {5}}), HasSubstr("at least one latent layer"));
   EXPECT_THAT(message_of({.widths = {5, 0}}), HasSubstr("at least one unit"));
-  EXPECT_THAT(message_of({.widths = {5, 2}, .phi = "tanh", .g = "lateral"}), HasSubstr("use phi = \"identity\""));
-  EXPECT_THAT(message_of({.widths = {5, 2}, .f = "silu"}), HasSubstr("model.f = \"silu\" is unknown; use \"identity\", \"tanh\""));
+  EXPECT_THAT(message_of({.widths = {5, 2}, .phi = "tanh", .g = "lateral"}), HasSubstr("use statistic = \"identity\""));
+  EXPECT_THAT(message_of({.widths = {5, 2}, .f = "silu"}), HasSubstr("model.activation = \"silu\" is unknown; use \"identity\", \"tanh\""));
   EXPECT_THAT(message_of({.widths = {5, 2}, .top_bias = "fixed"}), HasSubstr("\"learnt\" or \"zero\""));
 }
 

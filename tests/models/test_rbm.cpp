@@ -252,14 +252,18 @@ double weighted(Batch const& batch, Joint const& joint, std::function<double(Ind
 
 TEST_P(Restricted, ParameterGradientIsTheMeanOverHiddenUnits) {
   Batch batch(joint);
-  rbm.energy_forward(seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes));
-  for (Index c = 0; c < Batch::tiles * Batch::lanes; c++)
-    EXPECT_NEAR(batch.energy(c / Batch::lanes, c % Batch::lanes), joint.path_energy(batch.state[static_cast<std::size_t>(c)], 1, joint.a),
-                tolerance);
   Vector const sum("gradient", rbm.parameters().extent(0)), means("means", d + f);
   Kokkos::deep_copy(sum, Real(0.25)), Kokkos::deep_copy(means, Real(0.5));  // they are added to
-  rbm.add_unit_means(seen(batch.x, Batch::lanes), seen(batch.weights, Batch::lanes), means);
-  rbm.energy_reverse(seen(batch.x, Batch::lanes), seen(batch.weights, Batch::lanes), sum);
+  rbm.add_energy_gradient(
+      seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes),
+      [&] {
+        for (Index c = 0; c < Batch::tiles * Batch::lanes; c++)
+          EXPECT_NEAR(batch.energy(c / Batch::lanes, c % Batch::lanes),
+                      joint.path_energy(batch.state[static_cast<std::size_t>(c)], 1, joint.a), tolerance);
+        rbm.add_unit_means(seen(batch.x, Batch::lanes), seen(batch.weights, Batch::lanes), means);
+        return seen(batch.weights, Batch::lanes);
+      },
+      sum);
   double const accuracy = 100 * eps;  // sums of 75 numbers of order 0.1
   for (Index i = 0; i < d; i++) {
     double const v = weighted(batch, joint, [i](Index state, Index) { return unit(state, i); });
@@ -280,8 +284,8 @@ TEST_P(Restricted, ParameterGradientIsTheSlopeOfTheEnergies) {
   if (!in_double) GTEST_SKIP() << "differences of energies need double precision";
   Batch batch(joint);
   Vector const sum("gradient", rbm.parameters().extent(0)), theta = rbm.parameters();
-  rbm.energy_forward(seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes));
-  rbm.energy_reverse(seen(batch.x, Batch::lanes), seen(batch.weights, Batch::lanes), sum);
+  rbm.add_energy_gradient(
+      seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes), [&] { return seen(batch.weights, Batch::lanes); }, sum);
   auto const total = [&] {
     rbm.energy(seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes));
     double e = 0;
@@ -310,8 +314,8 @@ TEST_P(Restricted, CentredGradientIsTheDirectFormula) {
   std::vector<double> offsets;
   for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * static_cast<double>(i % 7));
   Vector const sum("gradient", rbm.parameters().extent(0));
-  rbm.energy_forward(seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes));
-  rbm.energy_reverse(seen(batch.x, Batch::lanes), seen(batch.weights, Batch::lanes), sum);
+  rbm.add_energy_gradient(
+      seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes), [&] { return seen(batch.weights, Batch::lanes); }, sum);
   rbm.centre(sum, to_device(offsets, "offsets"));
   auto const mu = [&](Index i) { return offsets[static_cast<std::size_t>(i)]; };
   auto const lambda = [&](Index j) { return offsets[static_cast<std::size_t>(d + j)]; };

@@ -170,9 +170,13 @@ TEST_P(Ratings, GradientIsThatOfTheFreeEnergy) {
   Kokkos::deep_copy(c, weight);
   auto const parameters = static_cast<Index>(rbm.parameters().extent(0));
   Vector const sum("sum", parameters), means("means", rbm.unit_count());
-  rbm.energy_forward(seen(x, lanes), seen(e, lanes));
-  rbm.add_unit_means(seen(x, lanes), seen(c, lanes), means);
-  rbm.energy_reverse(seen(x, lanes), seen(c, lanes), sum);
+  rbm.add_energy_gradient(
+      seen(x, lanes), seen(e, lanes),
+      [&] {
+        rbm.add_unit_means(seen(x, lanes), seen(c, lanes), means);
+        return seen(c, lanes);
+      },
+      sum);
   auto const found = to_host(sum), found_means = to_host(means);
   double const step = 1e-4;
   for (Index p = 0; p < parameters; p++) {
@@ -276,8 +280,8 @@ TEST(SoftmaxRbm, WithoutSharedWeightsTheyStayZero) {
   auto const e = scalars(1, lanes), c = scalars(1, lanes);
   Kokkos::deep_copy(c, Real(1));
   Vector const sum("sum", rbm.parameters().extent(0));
-  rbm.energy_forward(seen(x, lanes), seen(e, lanes));
-  rbm.energy_reverse(seen(x, lanes), seen(c, lanes), sum);
+  rbm.add_energy_gradient(
+      seen(x, lanes), seen(e, lanes), [&] { return seen(c, lanes); }, sum);
   auto const found = to_host(sum);
   for (std::size_t n = 0; n < found.size(); n++) EXPECT_EQ(found[n] == 0, n >= 18 && n < 24) << "parameter " << n;
 }

@@ -55,7 +55,7 @@ Learnt learn(HeeLangevinOptions const& dynamics, double time = long_time, Index 
 // Cov(A' estimate, x_1) along a principal axis of weight w given x_0, in the long run of first-order steps.
 double covariance_of_drive(double w, HeeLangevinOptions const& o) {
   double const dt = o.step_size, precision = 2 + w * w / 2;
-  if (o.aprime == "interneuron") {
+  if (o.statistic_mean == "interneuron") {
     double const fast = dt / o.tau_u;
     Matrix step(2, 2), noise(2, 2), covariance(2, 2);  // of x_1 and u_0
     step.values = {1 - 2 * dt, -w * dt, w * fast, 1 - 2 * fast};
@@ -64,7 +64,7 @@ double covariance_of_drive(double w, HeeLangevinOptions const& o) {
     return covariance(0, 1);
   }
   double const euler = o.integrator == "euler" ? 1 - dt * precision / 2 : 1;
-  double const drawn = o.aprime == "fresh" ? 1 + dt * w * w / 4 : 1;
+  double const drawn = o.statistic_mean == "fresh" ? 1 + dt * w * w / 4 : 1;
   return w / 2 * drawn / (precision * euler);
 }
 // The data variance s that keeps a model variance 1/2 + w^2/8 where it is: the means give a drive of 2 s w / P^2, which this covariance
@@ -79,11 +79,11 @@ double sustained_by(double model_variance, HeeLangevinOptions const& o) {
 // their own bias, .019 nat at tau_u = .1 as dt -> 0, has the other sign.
 class Ways : public testing::TestWithParam<HeeLangevinOptions> {};
 INSTANTIATE_TEST_SUITE_P(HeeLearning, Ways,
-                         testing::Values(HeeLangevinOptions{.step_size = .01, .order = "first", .aprime = "closed_form"},
-                                         HeeLangevinOptions{.step_size = .01, .order = "first", .aprime = "fresh"},
+                         testing::Values(HeeLangevinOptions{.step_size = .01, .order = "first", .statistic_mean = "closed_form"},
+                                         HeeLangevinOptions{.step_size = .01, .order = "first", .statistic_mean = "fresh"},
                                          HeeLangevinOptions{.step_size = .01, .order = "first", .tau_u = .05},
                                          HeeLangevinOptions{.step_size = .01, .order = "first", .tau_u = .1}),
-                         [](auto const& p) { return p.param.aprime + (p.index == 2 ? "_fast" : ""); });
+                         [](auto const& p) { return p.param.statistic_mean + (p.index == 2 ? "_fast" : ""); });
 
 // Learning noise moves variances by a few tenths of a percent.
 TEST_P(Ways, ReachTheOptimumToTheirKnownBias) {
@@ -96,7 +96,7 @@ TEST_P(Ways, ReachTheOptimumToTheirKnownBias) {
 
 // No bias of the step at all: what remains is the noise of learning, two parameters in 512 points and many relaxation times.
 TEST(HeeLearning, LeimkuhlerMatthewsReachesTheOptimumWithLargeSteps) {
-  HeeLangevinOptions const o{.step_size = .05, .order = "first", .aprime = "closed_form", .integrator = "leimkuhler_matthews"};
+  HeeLangevinOptions const o{.step_size = .05, .order = "first", .statistic_mean = "closed_form", .integrator = "leimkuhler_matthews"};
   Learnt const learnt = learn(o);
   EXPECT_LT(learnt.gap, 2e-4);
   EXPECT_GE(learnt.gap, 0);
@@ -107,7 +107,7 @@ TEST(HeeLearning, DefaultDynamicsReachesTheOptimum) { EXPECT_LT(learn({}).gap, .
 
 // The drive vanishes at the same parameters whatever k: only the way there is off, by O(k dt / tau_w).
 TEST(HeeLearning, RareUpdatesDelayLearningInProportion) {
-  HeeLangevinOptions o{.step_size = .01, .order = "first", .aprime = "closed_form", .integrator = "leimkuhler_matthews"};
+  HeeLangevinOptions o{.step_size = .01, .order = "first", .statistic_mean = "closed_form", .integrator = "leimkuhler_matthews"};
   double const early = learn(o, 20, 1).gap, off_by_10 = learn(o, 20, 10).gap - early, off_by_100 = learn(o, 20, 100).gap - early;
   EXPECT_GT(early, 1);
   EXPECT_GT(off_by_10, 0);

@@ -24,12 +24,12 @@ ReverseKl objective(Nice& flow, Index batch, Index width, ReverseKlOptions const
 
 TEST(ReverseKl, BetaRisesOverItsShareOfTheUpdates) {
   Nice flow = make_flow(small);
-  auto const o = objective(flow, 16, 16, {.beta_start = 0.2, .annealed_share = 0.5});
+  auto const o = objective(flow, 16, 16, {.beta_start = 0.2, .annealed_fraction = 0.5});
   EXPECT_DOUBLE_EQ(o.beta(0), 0.2);
   EXPECT_DOUBLE_EQ(o.beta(25), 0.6);
   EXPECT_DOUBLE_EQ(o.beta(50), 1);
   EXPECT_DOUBLE_EQ(o.beta(99), 1);
-  EXPECT_DOUBLE_EQ(objective(flow, 16, 16, {.beta_start = 0.2, .annealed_share = 0}).beta(0), 1);
+  EXPECT_DOUBLE_EQ(objective(flow, 16, 16, {.beta_start = 0.2, .annealed_fraction = 0}).beta(0), 1);
 }
 
 // J_beta = mean beta U - log N(y | x) - log|det S|, which is the reported criterion + (beta - 1) mean U up to a constant; by fourth-order
@@ -38,7 +38,7 @@ TEST(ReverseKl, GradientIsThatOfTheAnnealedCriterion) {
   constexpr bool in_double = sizeof(Real) == 8;
   Timers timers;
   Nice flow = make_flow(small);
-  auto o = objective(flow, 40, 16, {.beta_start = 0.2, .annealed_share = 0.5});
+  auto o = objective(flow, 40, 16, {.beta_start = 0.2, .annealed_fraction = 0.5});
   for (Index update : {0, 30, 60}) {
     double const beta = o.beta(update);
     auto const gradient = host(o.gradient(update, timers)), theta = host(flow.parameters());

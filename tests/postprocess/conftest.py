@@ -119,7 +119,11 @@ def image_run(tmp_path, random):
     x = random.uniform(-1, 1, (70, 2, 24))
     write_parts(run, x, x.sum(-1), image_shape=np.array([4, 6]))
     write_history(
-        run, np.arange(1, 1001), d_s=random.normal(0, 1, 1000), r_s=np.geomspace(1, 1e-3, 1000), learning_rate=np.full(1000, 1e-3)
+        run,
+        np.arange(1, 1001),
+        energy_gap=random.normal(0, 1, 1000),
+        gradient_step=np.geomspace(1, 1e-3, 1000),
+        learning_rate=np.full(1000, 1e-3),
     )
     with h5py.File(run / "estimates/observed_data.h5", "w") as file:
         file["observed_data/x"] = random.uniform(-1, 1, (100, 24)).astype("float32")

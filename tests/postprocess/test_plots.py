@@ -83,7 +83,7 @@ def test_show_tells_that_the_run_went_on_and_died(gaussian_run, capsys):
     (gaussian_run / "run.status.json").write_text(json.dumps({"status": "running", "exit_code": None, "reason": "", "step": 5, "host": "gone"}))
     assert main(["show", str(gaussian_run)]) == 0
     out = capsys.readouterr().out
-    assert "status died" in out and "status done" not in out and "went on after these results" in out
+    assert "status died" in out and "status done" not in out and "continued since these results" in out
 
 
 def test_show_writes_control_characters_of_a_title_out(gaussian_run, capsys):

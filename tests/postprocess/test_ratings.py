@@ -64,6 +64,6 @@ def test_mistakes_are_named(tmp_path, frame, capsys):
 
     assert message("a.rda") == (3, f"partita-post: {tmp_path}/a.rda: no object movielens; there are: other, films, numbers\n")
     assert "no column user or userId or user_id; there are: movieId, title, rating" in message("a.rda", "--object", "films")[1]
-    assert "numbers is no data frame" in message("a.rda", "--object", "numbers")[1]
+    assert "numbers is not a data frame" in message("a.rda", "--object", "numbers")[1]
     assert message("bad.rda")[0] == 3
     assert message("nowhere.rda") == (4, f"partita-post: {tmp_path}/nowhere.rda: No such file or directory\n")

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import join_parts
+from conftest import join_parts, new_run, write_history
 
 from partita_post import DataError, Run
 
@@ -46,6 +46,13 @@ def test_history(gaussian_run):
     history = Run(gaussian_run).history
     assert history.sizes == {"step": 120} and history["step"][0] == 10
     assert history["energy"].attrs["doc"] == "energy" and history["step_seconds"].attrs["timing"] == 1
+
+
+def test_history_of_an_earlier_version_has_present_names(tmp_path):
+    run = new_run(tmp_path / "earlier", "train", "Earlier")
+    write_history(run, np.arange(1, 4), d_s=np.array([1.0, 2.0, 3.0]))
+    history = Run(run).history
+    assert set(history) == {"energy_gap", "step_seconds"} and history["energy_gap"].values.tolist() == [1, 2, 3]
 
 
 def test_density_uses_the_known_normalization(gaussian_run):

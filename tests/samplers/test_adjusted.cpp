@@ -38,7 +38,7 @@ TEST(DoubleWell, Mala) {
   expect_double_well(sampler, 2500);
 }
 TEST(DoubleWell, Hmc) {
-  Hmc sampler({.step_size = 0.2, .leapfrogs = 6});
+  Hmc sampler({.step_size = 0.2, .leapfrog_steps = 6});
   expect_double_well(sampler, 400);
 }
 
@@ -55,7 +55,7 @@ TEST(DoubleWell, HotterThanItsEnergy) {
     z += w, mean += w * x, energy += w * u;
   }
   Mala mala({.step_size = 0.06, .temperature = 2});
-  Hmc hmc({.step_size = 0.25, .leapfrogs = 5, .temperature = 2});
+  Hmc hmc({.step_size = 0.25, .leapfrog_steps = 5, .temperature = 2});
   for (auto const& [sampler, steps] : {std::pair<Sampler*, Index>(&mala, 1000), std::pair<Sampler*, Index>(&hmc, 200)}) {
     auto const chains = run(*sampler, *make_double_well({}), 1 << 15, {InitialState::uniform, 2}, steps);
     EXPECT_LT(std::abs(z_score(
@@ -77,7 +77,7 @@ Matrix matrix(std::vector<double> values) {
 TEST(Hmc, MixtureMoments) {
   // Overlapping modes: mean sum w mu = (.3 - 1.05, .7), covariance sigma^2 + sum w mu mu' - mean mean'.
   auto const model = make_gaussian_mixture({.dimension = 2, .means = {1, 0, -1.5, 1}, .weights = {3, 7}, .sigma = 1});
-  Hmc sampler({.step_size = 0.4, .leapfrogs = 4});
+  Hmc sampler({.step_size = 0.4, .leapfrog_steps = 4});
   Point const mean = {-0.75, 0.7};
   Matrix const covariance = matrix({1 + .3 + .7 * 2.25 - .5625, .7 * -1.5 + .75 * .7, .7 * -1.5 + .75 * .7, 1 + .7 - .49});
   EXPECT_LT(largest_z(run(sampler, *model, 1 << 15, {}, 200), mean, covariance), 4);
@@ -92,14 +92,14 @@ TEST(Mala, RoundMixtureMoments) {
 
 TEST(Hmc, BananaMoments) {
   BananaOptions const o{.scale = 1.2, .bend = 0.4};
-  Hmc sampler({.step_size = 0.3, .leapfrogs = 6});
+  Hmc sampler({.step_size = 0.3, .leapfrog_steps = 6});
   double const a2 = o.scale * o.scale;
   EXPECT_LT(largest_z(run(sampler, *make_banana(o), 1 << 15, {}, 200), {0, 0}, matrix({a2, 0, 0, 1 + 2 * a2 * a2 * o.bend * o.bend})), 4);
 }
 
 TEST(Hmc, FunnelMoments) {
   FunnelOptions const o{.dimension = 3, .sigma = 1};
-  Hmc sampler({.step_size = 0.15, .leapfrogs = 12});
+  Hmc sampler({.step_size = 0.15, .leapfrog_steps = 12});
   auto const chains = run(sampler, *make_funnel(o), 1 << 15, {}, 300);
   EXPECT_LT(std::abs(z_score(
                 chains, [](Point const& x) { return x[0]; }, 0)),
@@ -273,6 +273,6 @@ void expect_adaptation(Options options, double target, double wide) {
 TEST(Adaptation, MalaReachesItsTarget) { expect_adaptation<Mala>(MalaOptions{}, 0.574, 4); }
 TEST(Adaptation, BarkerReachesItsTarget) { expect_adaptation<Barker>(BarkerOptions{}, 0.574, 4); }
 // At one length: of random ones, the same for all chains, few trajectories know the acceptance badly (test_hmc.cpp has those).
-TEST(Adaptation, HmcReachesItsTarget) { expect_adaptation<Hmc>(HmcOptions{.leapfrogs = 3, .random_length = false}, 0.65, 2.5); }
+TEST(Adaptation, HmcReachesItsTarget) { expect_adaptation<Hmc>(HmcOptions{.leapfrog_steps = 3, .random_length = false}, 0.65, 2.5); }
 
 }  // namespace

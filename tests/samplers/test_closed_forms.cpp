@@ -109,9 +109,13 @@ INSTANTIATE_TEST_SUITE_P(
               300},
         Exact{"mala", [](double heat) { return std::make_unique<Mala>(MalaOptions{.step_size = 0.4, .temperature = heat}); }, 500},
         Exact{"barker", [](double heat) { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.9, .temperature = heat}); }, 800},
-        Exact{"mams", [](double heat) { return std::make_unique<Mams>(MamsOptions{.step_size = 0.5, .length = 1.5, .temperature = heat}); },
+        Exact{"mams",
+              [](double heat) {
+                return std::make_unique<Mams>(MamsOptions{.step_size = 0.5, .trajectory_length = 1.5, .temperature = heat});
+              },
               300},
-        Exact{"hmc", [](double heat) { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrogs = 2, .temperature = heat}); },
+        Exact{"hmc",
+              [](double heat) { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrog_steps = 2, .temperature = heat}); },
               300}),
     [](auto const& p) { return p.param.name; });
 

@@ -44,9 +44,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Algorithm{"underdamped", [] { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.1}); }},
                     Algorithm{"mala", [] { return std::make_unique<Mala>(MalaOptions{.step_size = 0.05}); }},
                     Algorithm{"barker", [] { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.3}); }},
-                    Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .leapfrogs = 3}); }},
+                    Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.1, .leapfrog_steps = 3}); }},
                     Algorithm{"mclmc", [] { return std::make_unique<Mclmc>(MclmcOptions{.step_size = 0.1}); }, 2},
-                    Algorithm{"mams", [] { return std::make_unique<Mams>(MamsOptions{.step_size = 0.1, .length = 0.3}); }, 2}),
+                    Algorithm{"mams", [] { return std::make_unique<Mams>(MamsOptions{.step_size = 0.1, .trajectory_length = 0.3}); }, 2}),
     [](auto const& p) { return p.param.name; });
 
 // Separable and not, in dimensions where a Philox call serves four steps, two, and one.

@@ -83,7 +83,7 @@ struct Theory {
   std::vector<Hee::Layer> layers = model.host_layers();
   Visible visible = Visible::clamped;
 
-  Index fast_layers() const { return o.aprime == "interneuron" ? model.layers() + (model.gaussian_conditionals() ? 0 : 1) : 0; }
+  Index fast_layers() const { return o.statistic_mean == "interneuron" ? model.layers() + (model.gaussian_conditionals() ? 0 : 1) : 0; }
   Chain empty() const {
     Chain c;
     for (Index l = 0; l <= model.layers(); l++) c.x.push_back(Row(at(model.width(l))));
@@ -95,7 +95,7 @@ struct Theory {
   // Where a fresh draw needs a normal though there is no fast neuron, its noise stands here.
   Chain noise_shape() const {
     Chain c = empty();
-    if (o.aprime == "fresh")
+    if (o.statistic_mean == "fresh")
       for (Index l = 0; l < model.layers(); l++) c.u.push_back(Row(at(o.replicas * model.width(l))));
     return c;
   }
@@ -133,7 +133,7 @@ struct Theory {
           mean += statistic(model.phi(), c.u[at(l)][at(r * n + i)]).value / static_cast<double>(o.replicas);
       else {
         mean = e[at(i)] / 2;
-        if (o.aprime == "fresh" && l < model.layers())
+        if (o.statistic_mean == "fresh" && l < model.layers())
           for (Index r = 0; r < o.replicas; r++) mean += std::sqrt(.5) * noise.u[at(l)][at(r * n + i)] / static_cast<double>(o.replicas);
       }
       out[at(i)] = statistic(model.phi(), c.x[at(l)][at(i)]).value - mean;
@@ -281,8 +281,8 @@ INSTANTIATE_TEST_SUITE_P(
     HeeLangevin, Equations,
     testing::Values(Variant{"second_order", {.widths = {5, 6, 3}}, {.tau = {1, 5.5}}},
                     Variant{"deep", {.widths = {3, 5, 4, 2, 9}, .f = "tanh"}, {.tau = {1, 4}, .replicas = 3}},
-                    Variant{"closed_form", {.widths = {5, 6, 3}, .f = "softplus"}, {.tau = {2}, .aprime = "closed_form"}},
-                    Variant{"fresh", {.widths = {5, 6, 3}, .f = "relu"}, {.replicas = 2, .aprime = "fresh"}},
+                    Variant{"closed_form", {.widths = {5, 6, 3}, .f = "softplus"}, {.tau = {2}, .statistic_mean = "closed_form"}},
+                    Variant{"fresh", {.widths = {5, 6, 3}, .f = "relu"}, {.replicas = 2, .statistic_mean = "fresh"}},
                     Variant{"first_order", {.widths = {5, 6, 3}, .f = "tanh"}, {.order = "first", .tau_u = .3}},
                     Variant{"leimkuhler_matthews", {.widths = {4, 3}}, {.order = "first", .integrator = "leimkuhler_matthews"}},
                     Variant{"quartic", {.widths = {5, 6, 3}, .f = "softplus", .g = "quartic"}, {.order = "first", .replicas = 2}},
@@ -531,7 +531,7 @@ struct Golden {
 void expect_law(HeeLangevinOptions const& o, Visible visible, Golden const& golden) {
   Index const count = in_double ? 1024 : 8192;  // normals in double are slow
   double const largest_error = in_double ? .015 : .005;
-  double const apart = .6, burn_in = 1.5;
+  double const apart = .6, warmup = 1.5;
   Index const snapshots = 20;
   auto const model = r2();
   HeeLangevin sampler(o, *model);
@@ -550,7 +550,7 @@ void expect_law(HeeLangevinOptions const& o, Visible visible, Golden const& gold
   std::vector<Row> sums(at(count), Row(n + n * n));
   Index step = 0;
   for (Index k = 0; k < snapshots; k++) {
-    auto const steps = static_cast<Index>(std::lround((k == 0 ? burn_in : apart) / o.step_size));
+    auto const steps = static_cast<Index>(std::lround((k == 0 ? warmup : apart) / o.step_size));
     sampler.advance(chains, key, all(chains), step, steps, visible);
     step += steps;
     for (Index s = 0; s < steps; s++) law.step();
@@ -578,12 +578,12 @@ void expect_law(HeeLangevinOptions const& o, Visible visible, Golden const& gold
 }
 
 HeeLangevinOptions const first_order{.step_size = .01, .order = "first"};
-HeeLangevinOptions with(HeeLangevinOptions o, std::string const& aprime, std::string const& order = "first", Index replicas = 1) {
-  o.aprime = aprime, o.order = order, o.replicas = replicas;
+HeeLangevinOptions with(HeeLangevinOptions o, std::string const& statistic_mean, std::string const& order = "first", Index replicas = 1) {
+  o.statistic_mean = statistic_mean, o.order = order, o.replicas = replicas;
   return o;
 }
 HeeLangevinOptions const leimkuhler_matthews{
-    .step_size = .1, .order = "first", .aprime = "closed_form", .integrator = "leimkuhler_matthews"};
+    .step_size = .1, .order = "first", .statistic_mean = "closed_form", .integrator = "leimkuhler_matthews"};
 Row const posterior_mean{.220112, -.153561, -.003584, .218990};
 
 TEST(HeeLaw, FirstOrderClosedForm) {
@@ -615,18 +615,18 @@ struct Drive {
   Row mean, error;
 };
 // Per chain and step in the long run, from tiles as independent samples.
-Drive long_run_drive(Hee const& model, HeeLangevinOptions const& o, Row const& x0, Index tiles, double burn_in, double time) {
+Drive long_run_drive(Hee const& model, HeeLangevinOptions const& o, Row const& x0, Index tiles, double warmup, double time) {
   HeeLangevin sampler(o, model);
-  Index const width = 64, burn_in_steps = std::lround(burn_in / o.step_size), steps = std::lround(time / o.step_size);
+  Index const width = 64, warmup_steps = std::lround(warmup / o.step_size), steps = std::lround(time / o.step_size);
   HeeChains const chains = sampler.make_chains({tiles * width, width}, {0, tiles});
   sampler.initialise(chains, key, 0, {InitialState::normal, .6}, Visible::clamped);
   clamp(chains, x0);
-  sampler.advance(chains, key, all(chains), 0, burn_in_steps, Visible::clamped);
+  sampler.advance(chains, key, all(chains), 0, warmup_steps, Visible::clamped);
   std::size_t const n = model.parameters().extent(0);
   Drive d{Row(n), Row(n)};
   for (Index t = 0; t < tiles; t++) {
     Vector const drive("drive", n);
-    sampler.advance_and_learn(chains, key, t, burn_in_steps, steps, drive);
+    sampler.advance_and_learn(chains, key, t, warmup_steps, steps, drive);
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), drive);
     for (std::size_t i = 0; i < n; i++) {
       double const value = static_cast<double>(host(i)) / static_cast<double>(width * steps);
@@ -775,7 +775,7 @@ TEST(HeeLangevin, RefusesWhatDoesNotGoTogether) {
   using testing::HasSubstr;
   EXPECT_EQ(refusal({}, gaussian), "accepted");
   EXPECT_THAT(refusal({.integrator = "leimkuhler_matthews"}, gaussian), HasSubstr("order = \"first\""));
-  EXPECT_THAT(refusal({.aprime = "closed_form"}, quartic), HasSubstr("use aprime = \"interneuron\""));
+  EXPECT_THAT(refusal({.statistic_mean = "closed_form"}, quartic), HasSubstr("use statistic_mean = \"interneuron\""));
   EXPECT_THAT(refusal({.step_size = .1}, gaussian), HasSubstr("below tau_u"));
   EXPECT_THAT(refusal({.step_size = .3, .tau = {.2}, .tau_u = 1}, gaussian), HasSubstr("below tau"));
   HeeLangevin sampler({}, gaussian);

@@ -55,9 +55,9 @@ INSTANTIATE_TEST_SUITE_P(
         Algorithm{"underdamped", [] { return std::make_unique<Underdamped>(UnderdampedOptions{.step_size = 0.5}); }},
         Algorithm{"mala", [] { return std::make_unique<Mala>(MalaOptions{.step_size = eta}); }},
         Algorithm{"barker", [] { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.8}); }},
-        Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrogs = 2}); }},
-        Algorithm{"mclmc", [] { return std::make_unique<Mclmc>(MclmcOptions{.step_size = 0.2, .length = 1.5}); }, false, 2},
-        Algorithm{"mams", [] { return std::make_unique<Mams>(MamsOptions{.step_size = 0.5, .length = 1.5}); }, false, 2}),
+        Algorithm{"hmc", [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrog_steps = 2}); }},
+        Algorithm{"mclmc", [] { return std::make_unique<Mclmc>(MclmcOptions{.step_size = 0.2, .decoherence_length = 1.5}); }, false, 2},
+        Algorithm{"mams", [] { return std::make_unique<Mams>(MamsOptions{.step_size = 0.5, .trajectory_length = 1.5}); }, false, 2}),
     [](auto const& p) { return p.param.name; });
 
 Held flags(std::vector<int> const& held) {

@@ -59,7 +59,7 @@ Index half_period(double precision) {
   return static_cast<Index>(std::lround(std::numbers::pi / std::acos(1 - leapfrog * leapfrog * precision / 2)));
 }
 std::vector<Point> after_trajectories(DifferentiableModel& model, Index leapfrogs, bool random_length) {
-  Hmc sampler({.step_size = leapfrog, .leapfrogs = leapfrogs, .target_acceptance = 0, .random_length = random_length});
+  Hmc sampler({.step_size = leapfrog, .leapfrog_steps = leapfrogs, .target_acceptance = 0, .random_length = random_length});
   return run(sampler, model, 4096, {InitialState::zero}, 80);
 }
 
@@ -132,7 +132,7 @@ TEST(HmcMass, WarmupFindsTheScalesAndSamplesStayExact) {
   std::vector<double> const precision = {1, 1e-1, 1e-2, 1e-3, 1e-4};
   auto const model = make_gaussian({.dimension = 5, .mean = {1000}, .diagonal = precision});
   auto const world = Communicator::world();
-  Hmc sampler({.step_size = 0.5, .leapfrogs = 4, .adapt_mass = true});
+  Hmc sampler({.step_size = 0.5, .leapfrog_steps = 4, .adapt_mass = true});
   Chains chains = make_chains(4096, 5, {InitialState::normal, 1, 1000}, key);
   sampler.prepare(*model, chains, key);
   Index step = 0;
@@ -158,7 +158,7 @@ TEST(HmcMass, WarmupFindsTheScalesAndSamplesStayExact) {
 TEST(HmcMass, StateInACheckpointContinuesWithTheSameBits) {
   auto const model = make_gaussian({.dimension = 3, .diagonal = {1, 0.1, 0.01}});
   auto const world = Communicator::world();
-  HmcOptions const options{.step_size = 0.5, .leapfrogs = 4, .adapt_mass = true};
+  HmcOptions const options{.step_size = 0.5, .leapfrog_steps = 4, .adapt_mass = true};
   Hmc first(options), second(options);
   Chains a = make_chains(64, 3, {}, key, 64), b = make_chains(64, 3, {}, key, 64);
   first.prepare(*model, a, key), second.prepare(*model, b, key);
@@ -181,7 +181,7 @@ TEST(HmcMass, StateInACheckpointContinuesWithTheSameBits) {
 // Held coordinates have no scale and do not stand in the way; chains that have not moved say nothing.
 TEST(HmcMass, HeldCoordinatesAreLeftOut) {
   auto const model = make_gaussian({.dimension = 3, .diagonal = {1, 1, 0.01}});
-  Hmc sampler({.step_size = 0.5, .leapfrogs = 4, .adapt_mass = true});
+  Hmc sampler({.step_size = 0.5, .leapfrog_steps = 4, .adapt_mass = true});
   Chains chains = make_chains(1024, 3, {InitialState::zero}, key);
   DeviceVector<std::uint8_t> const held("held", 3);
   Kokkos::deep_copy(Kokkos::subview(held, std::pair(0, 1)), std::uint8_t{1});
@@ -205,7 +205,7 @@ TEST(HmcMass, HeldCoordinatesAreLeftOut) {
 TEST(LargeEnergies, AreComparedExactly) {
   GaussianMrf field({{}, {}, {1}}, {1e4});
   Mala mala({.step_size = 0.5, .target_acceptance = 0});
-  Hmc hmc({.step_size = 0.7, .leapfrogs = 2, .target_acceptance = 0});
+  Hmc hmc({.step_size = 0.7, .leapfrog_steps = 2, .target_acceptance = 0});
   Barker barker({.step_size = 1, .target_acceptance = 0});
   ReplicaExchange ladder({.moves = "mala", .step_size = 0.5, .target_acceptance = 0, .betas = {1, 0.5}}, {}, Communicator::world());
   for (Sampler* sampler :

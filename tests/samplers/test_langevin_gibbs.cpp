@@ -168,7 +168,7 @@ TEST(GaussianRbmMarginal, LangevinSamplersFindTheMixture) {
     auto const model = machine(parametrisation);
     Mala mala({.step_size = 0.1});
     EXPECT_LT(worst(run(mala, *model, count, {InitialState::normal, 2}, 300), Mixture()), 4.5);
-    Hmc hmc({.step_size = 0.3, .leapfrogs = 4});
+    Hmc hmc({.step_size = 0.3, .leapfrog_steps = 4});
     EXPECT_LT(worst(run(hmc, *model, count, {InitialState::normal, 2}, 100), Mixture()), 4.5);
   }
   auto const model = machine();

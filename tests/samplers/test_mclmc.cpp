@@ -35,7 +35,7 @@ TEST(Mclmc, SamplesTheTargetInTheLimitOfShortSteps) {
                           GaussianOptions{.dimension = 2, .mean = {1}, .precision = "dense", .matrix = {2, 0.5, 0.5, 1}}}) {
       auto const model = make_gaussian(o);
       auto const exact = model->gaussian().at(0);
-      Mclmc sampler({.step_size = 0.2, .length = 1.5, .temperature = temperature});
+      Mclmc sampler({.step_size = 0.2, .decoherence_length = 1.5, .temperature = temperature});
       EXPECT_LT(largest_z(run(sampler, *model, 1 << 15, {InitialState::normal, 1.5, 0.5}, 500), exact.mean,
                           scaled(inverse(exact.precision), temperature)),
                 4)
@@ -47,7 +47,7 @@ TEST(Mclmc, SamplesTheTargetInTheLimitOfShortSteps) {
 TEST(Mclmc, IsBiasedByItsStep) {
   auto const model = make_gaussian({.dimension = 3});
   auto const off = [&](double step) {
-    Mclmc sampler({.step_size = step, .length = 1.5});
+    Mclmc sampler({.step_size = step, .decoherence_length = 1.5});
     return std::abs(z_score(
         run(sampler, *model, 1 << 15, {}, 200), [](Point const& x) { return (x[0] * x[0] + x[1] * x[1] + x[2] * x[2]) / 3; }, 1));
   };
@@ -75,8 +75,8 @@ void expect_double_wells(S&& sampler, Index steps) {
               4);
   }
 }
-TEST(DoubleWells, Mclmc) { expect_double_wells(Mclmc({.step_size = 0.05, .length = 1.5}), 4000); }
-TEST(DoubleWells, Mams) { expect_double_wells(Mams({.step_size = 0.3, .length = 1.5}), 400); }
+TEST(DoubleWells, Mclmc) { expect_double_wells(Mclmc({.step_size = 0.05, .decoherence_length = 1.5}), 4000); }
+TEST(DoubleWells, Mams) { expect_double_wells(Mams({.step_size = 0.3, .trajectory_length = 1.5}), 400); }
 
 // A network's energy, which large models' kernels evaluate, against quadrature.
 TEST(Network, MomentsOfAllSamplers) {
@@ -107,10 +107,10 @@ TEST(Network, MomentsOfAllSamplers) {
   covariance(0, 0) = squares[0] / z - mean[0] * mean[0], covariance(1, 1) = squares[2] / z - mean[1] * mean[1];
   covariance(0, 1) = covariance(1, 0) = squares[1] / z - mean[0] * mean[1];
   Mala mala({.step_size = 0.3});
-  Hmc hmc({.step_size = 0.5, .leapfrogs = 3});
+  Hmc hmc({.step_size = 0.5, .leapfrog_steps = 3});
   Barker barker({.step_size = 0.8});
-  Mclmc mclmc({.step_size = 0.15, .length = 1});
-  Mams mams({.step_size = 0.6, .length = 1.5});
+  Mclmc mclmc({.step_size = 0.15, .decoherence_length = 1});
+  Mams mams({.step_size = 0.6, .trajectory_length = 1.5});
   for (Sampler* sampler : {static_cast<Sampler*>(&mala), static_cast<Sampler*>(&hmc), static_cast<Sampler*>(&barker),
                            static_cast<Sampler*>(&mclmc), static_cast<Sampler*>(&mams)})
     EXPECT_LT(largest_z(run(*sampler, model, 1 << 14, {}, 300), mean, covariance), 4);
@@ -160,7 +160,7 @@ TEST(MclmcWarmup, FindsScalesLengthAndStep) {
 
 TEST(MclmcWarmup, KeepsWhatTheDeckNames) {
   auto const model = make_gaussian({.dimension = 4, .diagonal = {1, 0.1}});
-  Mclmc sampler({.step_size = 0.3, .length = 1.7, .energy_error = 0, .adapt_mass = false});
+  Mclmc sampler({.step_size = 0.3, .decoherence_length = 1.7, .energy_error_variance = 0, .adapt_mass = false});
   WarmedUp w{make_chains(256, 4, {}, key)};
   sampler.prepare(*model, w.chains, key);
   warm_up(sampler, *model, w, 10);

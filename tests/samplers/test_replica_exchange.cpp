@@ -287,8 +287,8 @@ TEST(ReplicaExchange, RefusesLaddersThatCannotBe) {
       EXPECT_NE(std::string(f.what()).find(what), std::string::npos) << f.what();
     }
   };
-  refused({.moves = "mala", .step_size = 0.1, .betas = {1, 0.5, 0.7}}, "do not fall");
-  refused({.moves = "mala", .step_size = 0.1, .betas = {0.5, 0.2}}, "do not fall");
+  refused({.moves = "mala", .step_size = 0.1, .betas = {1, 0.5, 0.7}}, "do not decrease");
+  refused({.moves = "mala", .step_size = 0.1, .betas = {0.5, 0.2}}, "do not decrease");
   refused({.moves = "mala", .step_size = 0.1, .lowest_beta = 0}, "flat");
   refused({.moves = "hmc"}, "step_size");
 }

@@ -1,0 +1,28 @@
+#include "core/arrays.hpp"
+
+#include <algorithm>
+
+namespace partita {
+
+void ArrayList::add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element) {
+  double bytes = static_cast<double>(bytes_of_element) * static_cast<double>(copies_);
+  for (Index e : extents) bytes *= static_cast<double>(e);
+  if (bytes == 0) return;
+  auto const same = std::find_if(lines_.begin(), lines_.end(), [&](Line const& l) { return l.name == name && l.extents == extents; });
+  if (same != lines_.end()) same->bytes += bytes;
+  else lines_.push_back({name, extents, bytes});
+}
+
+double ArrayList::bytes() const {
+  double sum = 0;
+  for (Line const& l : lines_) sum += l.bytes;
+  return sum;
+}
+
+Arrays Arrays::in(std::string const& group) const {
+  Arrays of_group = *this;
+  if (!makes()) of_group.group_ += group + ": ";
+  return of_group;
+}
+
+}  // namespace partita

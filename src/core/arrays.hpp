@@ -1,0 +1,122 @@
+// The arrays of a class: one list of names and extents, from which they are made, or counted before there is any. A class makes all its
+// arrays, work memory included, through an Arrays; `partita check` hands it one that lists them and makes none.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "core/tiling.hpp"
+#include "core/types.hpp"
+
+namespace partita {
+
+// What arrays take in memory.
+class ArrayList {
+ public:
+  struct Line {
+    std::string name;
+    std::vector<Index> extents;  // of one of these arrays
+    double bytes;                // of all of them
+  };
+  // Those with the name and the extents of one before are counted with it.
+  void add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element);
+  // Arrays added from now on count so many times: as many ranks have them.
+  void set_copies(Index n) { copies_ = n; }
+  std::vector<Line> const& lines() const { return lines_; }
+  double bytes() const;
+
+ private:
+  std::vector<Line> lines_;
+  Index copies_ = 1;
+};
+
+class Arrays {
+ public:
+  Arrays() = default;                                 // makes them
+  explicit Arrays(ArrayList& list) : list_(&list) {}  // lists them: Views and vectors stay empty
+  bool makes() const { return list_ == nullptr; }
+  // Lists what follows as "group: name".
+  Arrays in(std::string const& group) const;
+
+  // A View of zeros, and one with whatever is there.
+  template <class View, class... Extents>
+  View make(char const* name, Extents... extents) const {
+    return make<View>(Kokkos::view_alloc(std::string(name)), name, extents...);
+  }
+  template <class View, class... Extents>
+  View make_unset(char const* name, Extents... extents) const {
+    return make<View>(Kokkos::view_alloc(std::string(name), Kokkos::WithoutInitializing), name, extents...);
+  }
+  template <class T, class... Extents>
+  std::vector<T> vector(char const* name, Extents... extents) const {
+    count<T>(name, extents...);
+    return std::vector<T>(makes() ? (std::size_t{1} * ... * static_cast<std::size_t>(extents)) : 0);
+  }
+
+  // Work memory that is kept between calls: made anew, and what it held is gone, where an extent is too small. grow_unset: not set to zero.
+  template <class View, class... Extents>
+  void grow(View& view, char const* name, Extents... extents) const {
+    if (!holds(view, name, extents...)) enlarge<false>(view, name, extents...);
+  }
+  template <class View, class... Extents>
+  void grow_unset(View& view, char const* name, Extents... extents) const {
+    if (!holds(view, name, extents...)) enlarge<true>(view, name, extents...);
+  }
+
+  // The same where it is to have these extents and no others.
+  template <class View, class... Extents>
+  void fit(View& view, char const* name, Extents... extents) const {
+    unsigned axis = 0;
+    if (makes() && ((static_cast<Index>(view.extent(axis++)) == static_cast<Index>(extents)) && ...)) return;
+    view = View();
+    view = make<View>(name, extents...);
+  }
+
+  // Of memory that something else takes.
+  template <class T, class... Extents>
+  void count(char const* name, Extents... extents) const {
+    if (!makes()) list_->add(group_ + name, {static_cast<Index>(extents)...}, sizeof(T));
+  }
+
+ private:
+  template <class View, class Properties, class... Extents>
+  View make(Properties const& properties, char const* name, Extents... extents) const {
+    count<typename View::value_type>(name, extents...);
+    return makes() ? View(properties, static_cast<std::size_t>(extents)...) : View();
+  }
+  // True, too, where nothing is to be made.
+  template <class View, class... Extents>
+  bool holds(View const& view, char const* name, Extents... extents) const {
+    count<typename View::value_type>(name, extents...);
+    unsigned axis = 0;
+    return !makes() || ((static_cast<Index>(view.extent(axis++)) >= static_cast<Index>(extents)) && ...);
+  }
+  template <bool unset, class View, class... Extents>
+  static void enlarge(View& view, char const* name, Extents... extents) {
+    unsigned axis = 0;
+    std::array<std::size_t, sizeof...(Extents)> const wanted{std::max(view.extent(axis++), static_cast<std::size_t>(extents))...};
+    view = View();
+    std::apply(
+        [&](auto... n) {
+          if constexpr (unset) view = View(Kokkos::view_alloc(std::string(name), Kokkos::WithoutInitializing), n...);
+          else view = View(std::string(name), n...);
+        },
+        wanted);
+  }
+
+  ArrayList* list_ = nullptr;
+  std::string group_;
+};
+
+// The first of the tiles, rows and lanes of work memory.
+inline Tiles leading(TileStorage const& storage, Index tiles, Index rows, Index lanes) {
+  return Kokkos::subview(storage, std::pair(Index{0}, tiles), std::pair(Index{0}, rows), std::pair(Index{0}, lanes));
+}
+inline TileScalars leading(TileScalarStorage const& storage, Index tiles, Index lanes) {
+  return Kokkos::subview(storage, std::pair(Index{0}, tiles), std::pair(Index{0}, lanes));
+}
+
+}  // namespace partita
