@@ -187,7 +187,7 @@ class MemoryTable {
     if (block.type != "reconstruction") return;
     Index const units = hee.dimension() + hee.units(), width = std::min(hee_tile_width, round_up(items, lane_quantum));
     auto options = block.as<HeeLangevinOptions>();
-    options.aprime = hee.gaussian_conditionals() ? "closed_form" : "interneuron";
+    options.statistic_mean = hee.gaussian_conditionals() ? "closed_form" : "interneuron";
     HeeLangevin const dynamics(options, hee);
     Share const share{{items, width}, 0, static_cast<int>(ranks_)};
     Index const tiles = share.mine().count;
@@ -206,7 +206,7 @@ class MemoryTable {
     if (auto const* hee = if_can<Hee>(model_.get())) {
       auto const o = deck_.at("objective").as<HeeLocalOptions>();
       double const steps =
-          updates * static_cast<double>(o.steps_per_update) * (1 + static_cast<double>(o.burn_in) / static_cast<double>(o.steps_per_batch));
+          updates * static_cast<double>(o.steps_per_update) * (1 + static_cast<double>(o.warmup) / static_cast<double>(o.steps_per_batch));
       HeeLangevin const dynamics(sampler->as<HeeLangevinOptions>(), *hee);
       notes_ += fmt::format("# cost: {:.4g} chain-steps, {:.3g} GFLOP in matrix products\n", steps * batch,
                             1e-9 * steps * batch * dynamics.flops_per_step(true));
