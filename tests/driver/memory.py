@@ -47,7 +47,7 @@ shortened = {
     "hee_fashion_mnist_small": [*few_updates, *of_estimator(1, brief)],
     "hee_fashion_mnist_small_generate": untrained,
     "hee_hessian": [],
-    "hee_relaxation": ["estimator.0.duration=1"],
+    "hee_relaxation": ["estimator.0.m=[0.5]", "estimator.0.duration=40"],
     "hopfield_capacity": ["estimator.0.networks=2", "estimator.0.sweeps=1", "estimator.0.also_after=[2]"],
     "ising_2d": ["sampler.steps=160", "sampler.warmup=10", "sampler.thin=1"],
     "many_well": ["sampler.steps=80", "sampler.warmup=10", "sampler.thin=1"],
