@@ -4,6 +4,13 @@ target_compile_features(partita_options INTERFACE cxx_std_20)
 target_include_directories(partita_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 
 set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+
+# Headers that nearly every file parses. nvcc cannot precompile them, and with them ccache finds nothing again unless it is told to be sloppy.
+set(PARTITA_PRECOMPILED_HEADERS <fmt/format.h> <Kokkos_Core.hpp> <algorithm> <array> <cmath> <filesystem> <functional> <limits> <memory>
+  <numeric> <optional> <string> <utility> <vector>)
+if(PARTITA_CUDA OR CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
+  set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
+endif()
 set(PARTITA_CXX_FLAGS -Wall -Wextra -Wshadow
   -Wno-missing-field-initializers  # designated initializers name what differs from the defaults
   -Wno-virtual-move-assign  # a View that is moved twice, by two bases, is none the worse
@@ -30,6 +37,9 @@ endif()
 target_compile_options(partita_options INTERFACE ${PARTITA_CXX_FLAGS})
 include(CheckCompilerConstants)
 
+if(PARTITA_WERROR)
+  target_compile_options(partita_options INTERFACE -Werror)
+endif()
 if(PARTITA_SANITIZE)
   target_compile_options(partita_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
   target_link_options(partita_options INTERFACE -fsanitize=address,undefined)

@@ -4,6 +4,7 @@
 #include "driver/settings.hpp"
 #include "io/samples.hpp"
 #include "models/model.hpp"
+#include "samplers/chain_options.hpp"
 #include "samplers/sampler.hpp"
 
 namespace partita {

@@ -183,7 +183,7 @@ class MemoryTable {
     if (block.type != "reconstruction") return;
     Index const units = hee.dimension() + hee.units(), width = std::min(hee_tile_width, round_up(items, lane_quantum));
     auto options = block.as<HeeLangevinOptions>();
-    options.aprime = hee.gaussian_conditionals() ? "closed_form" : "interneuron";
+    options.statistic_mean = hee.gaussian_conditionals() ? "closed_form" : "interneuron";
     HeeLangevin const dynamics(options, hee);
     Share const share{{items, width}, 0, static_cast<int>(ranks_)};
     Index const tiles = share.mine().count;

@@ -175,11 +175,16 @@ deck::Schema gaussian_schema() {
 
 std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o, Arrays arrays) {
   auto const mean = spread(o.mean, o.dimension, "mean");
-  auto const mean_on_device = [&] { return to_device(mean, "gaussian mean", arrays); };
   if (o.precision == "dense") return std::make_unique<DenseGaussian>(mean, matrix_from(o), arrays);
-  if (o.precision == "ar1") return analytic_model(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), mean_on_device()});
-  return analytic_model(DiagonalGaussian{o.dimension, mean_on_device(),
-                                         to_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision", arrays)});
+  // Made where arrays are only listed, too: moments() are read from them.
+  auto const on_device = [&](std::vector<double> const& values, char const* name) {
+    arrays.count<Real>(name, values.size());
+    return to_device(values, name);
+  };
+  Vector const mean_on_device = on_device(mean, "gaussian mean");
+  if (o.precision == "ar1") return analytic_model(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), mean_on_device});
+  return analytic_model(
+      DiagonalGaussian{o.dimension, mean_on_device, on_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision")});
 }
 
 }  // namespace partita

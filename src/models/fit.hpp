@@ -27,8 +27,8 @@ struct PointsInFile {
   Index points, dimension;
 };
 
-// Everything that the deck names, loaded as by a run. Models are present wherever their keys make one; files only where they are examined,
-// and could be read.
+// Everything that the deck names, loaded as by a run. Models are present wherever their keys make one, without their arrays where files are
+// not examined; files only where they are examined, and could be read.
 struct Loaded {
   bool files = false;                                                // whether files are examined
   std::unique_ptr<Model> model, target;                              // with the parameters of model.from and target.from

@@ -19,7 +19,7 @@ allowed, small = 0.25, 32e6  # of the measured peak; bytes
 
 few_updates = ["train.updates=3", "output.history_every=1"]
 mnist = ["data.path=mnist.h5"]
-ais = ["estimator.0.temperatures=20", "estimator.0.burn_in=5"]
+ais = ["estimator.0.temperatures=20", "estimator.0.warmup=5"]
 brief = ["duration=0.05", "average_over=0.02"]
 untrained = ['model.from=""']
 
@@ -47,8 +47,8 @@ shortened = {
     "hee_fashion_mnist_small": [*few_updates, *of_estimator(1, brief)],
     "hee_fashion_mnist_small_generate": untrained,
     "hee_hessian": [],
-    "hee_relaxation": ["estimator.0.duration=1"],
-    "hopfield_capacity": ["estimator.0.networks=2", "estimator.0.sweeps=1", "estimator.0.also_after=[2]"],
+    "hee_relaxation": ["estimator.0.adaptation=[0.5]", "estimator.0.duration=40"],
+    "hopfield_capacity": ["estimator.0.networks=2", "estimator.0.sweeps=1", "estimator.0.report_sweeps=[2]"],
     "ising_2d": ["sampler.steps=160", "sampler.warmup=10", "sampler.thin=1"],
     "many_well": ["sampler.steps=80", "sampler.warmup=10", "sampler.thin=1"],
     "modern_hopfield": ["model.patterns=400000", "estimator.0.queries=256"],

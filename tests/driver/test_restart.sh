@@ -10,12 +10,12 @@ compare() {
   [[ $(metrics "$1") == "$(metrics "$2")" ]] || die "metrics differ: $1 $2"
 }
 
-# kill_and_continue NAME DECK...: on two ranks, both or one of them killed six times soon after a new checkpoint ($every), then to the end.
+# kill_and_continue NAME DECK...: on two ranks, both or one of them killed four times soon after a new checkpoint ($every), then to the end.
 every="20 steps"
 kill_and_continue() {
   local name=$1 before victims kills=0
   shift
-  while ((kills < 6)); do
+  while ((kills < 4)); do
     before=$(newest_checkpoint "$name" 2>/dev/null || true)
     start 2 run "$@" --set run.output="$name" --set checkpoint.every="\"$every\"" --restart auto
     while runs && [[ $(newest_checkpoint "$name" 2>/dev/null || true) == "$before" ]]; do sleep 0.01; done

@@ -16,6 +16,7 @@ struct Still : Sampler {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange, Index, Index) override {}
   Index work_rows(Index) const override { return 1; }
+  void list(Arrays, Model const&, Share const&) const override {}
 };
 
 struct Greedy {

@@ -130,7 +130,7 @@ using Denoising = Learning<DenoisingScoreMatching, Network, DenoisingOptions>;
 class AlongBasis : public ScoreMatching {
  public:
   AlongBasis(TrainableScore& m, data::Batches const& b, Communicator c, Summation s, random::Key k, ScoreMatchingOptions o)
-      : ScoreMatching(m, b, c, s, k, o, 2) {}
+      : ScoreMatching(m, b, c, s, k, o, {2, false}, 2) {}
 
  private:
   void add(Points const& p, Vector sum) override {
