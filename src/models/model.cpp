@@ -12,6 +12,9 @@ Index parameter_count(Model const& model) {
     for (Index e : block.extents) size *= e;
     end = std::max(end, block.offset + size);
   }
+  // Not so where arrays are only listed. A block that a class forgets would be written beyond the end of sums of this length.
+  auto const made = static_cast<Index>(model.parameters().extent(0));
+  require(made == 0 || made == end, ExitCode::internal, "parameter_blocks() name {} parameters of {}", end, made);
   return end;
 }
 

@@ -397,7 +397,7 @@ TEST(Table, AppendWantsTheSameRows) {
                       [&] {
                         append(table, {"b", 1, {3}, Floats{3, 4, 5}});
                       }),
-              HasSubstr("shape [3], but those of a have [2]"));
+              HasSubstr("shape [3], but those of a have shape [2]"));
   EXPECT_THAT(failure(ExitCode::data, [&] { append(table, {"b", 1, {2}, Bytes{3, 4}}); }), HasSubstr("element type"));
   append(table, {"b", 1, {2}, Doubles{0.1, 6}});  // which floats would not hold
   EXPECT_EQ(std::get<Doubles>(table.values), (Doubles{1, 2, 3, 4, 0.1, 6}));

@@ -112,6 +112,8 @@ run = sys.argv[1]
 for file in [run + "/deck.toml", *glob.glob(run + "/checkpoints/*.h5")]:
     data = open(file, "rb").read()
     present, former = b"average_decay = 0.999\n", b"average = 0.999      \n"
+    if former in data:
+        continue  # a checkpoint from before the restart
     assert data.count(present) == 1
     open(file, "wb").write(data.replace(present, former))
     if file.endswith(".h5"):
@@ -129,11 +131,12 @@ expect 0 "--set: $renamed" check "${small_moons[@]}" --set train.average=0.9 --w
 sed "${line}a average_decay = 0.5" former.toml >both.toml
 twice="train.average: the former name of train.average_decay, which is given too (both.toml:$((line + 1)):1); remove average"
 expect 2 "both.toml:$line:1: $twice" check both.toml --without-files
-on 1 run "${small_moons[@]}" --set train.updates=100 --set run.output=earlier || { cat output; die "earlier"; }
+planned=(--set train.schedule_updates=200)  # so that 100 updates are the first half of the 200
+on 1 run "${small_moons[@]}" "${planned[@]}" --set train.updates=100 --set run.output=earlier || { cat output; die "earlier"; }
 as_of_earlier_version earlier
-expect 0 "former.toml:$line:1: $renamed" run former.toml "${small_moons[@]:1}" --set run.output=earlier --restart auto
+expect 0 "former.toml:$line:1: $renamed" run former.toml "${small_moons[@]:1}" "${planned[@]}" --set run.output=earlier --restart auto
 compare moons earlier
 as_of_earlier_version earlier
-expect 0 "is done: nothing to do" run "${small_moons[@]}" --set run.output=earlier --restart auto
-expect 2 'train.average_decay: 0.999 in the run, 0.5 in the deck (--set)' run "${small_moons[@]}" --set run.output=earlier --restart auto --set train.average=0.5
+expect 0 "is done: nothing to do" run "${small_moons[@]}" "${planned[@]}" --set run.output=earlier --restart auto
+expect 2 'train.average_decay: 0.999 in the run, 0.5 in the deck (--set)' run "${small_moons[@]}" "${planned[@]}" --set run.output=earlier --restart auto --set train.average=0.5
 echo "killed, restarted, lengthened, damaged and earlier runs end with the same bits"

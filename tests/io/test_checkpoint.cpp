@@ -257,14 +257,14 @@ TEST_F(Checkpoint, FullDiskKeepsTheLastGoodOne) {
     Kokkos::deep_copy(large, Real(1));
     State by_tile;
     by_tile.add_by_tile("x", large, mine, 40);
-    expect_failure(ExitCode::storage, {"checkpoint of step 2 failed", "No space left on device"},
+    expect_failure(ExitCode::storage, {"cannot write the checkpoint of step 2", "No space left on device"},
                    [&] { write_checkpoint(run, ranks, by_tile, info(2), 2); });
     EXPECT_EQ(names_in(run.checkpoints()).size(), 2u);
     EXPECT_EQ(newest(), 1);
     DeviceVector<double> parameters("parameters", 40000);
     State replicated;
     replicated.add("parameters", parameters);
-    expect_failure(ExitCode::storage, {"checkpoint of step 2 failed", "No space left on device"},
+    expect_failure(ExitCode::storage, {"cannot write the checkpoint of step 2", "No space left on device"},
                    [&] { write_checkpoint(run, ranks, replicated, info(2), 2); });
     EXPECT_EQ(newest(), 1);
     ranks.barrier();

@@ -485,7 +485,7 @@ TEST(Hee, SchemaRefusesValuesOutOfRange) {
   EXPECT_NE(problem("density", 0.), "");
   EXPECT_EQ(problem("density", 1.), "");
   EXPECT_NE(problem("lateral_floor", 0.), "");
-  EXPECT_NE(problem("g", std::string("cubic")), "");
+  EXPECT_NE(problem("base_measure", std::string("cubic")), "");
 }
 
 }  // namespace

@@ -55,6 +55,7 @@ class QuadraticEnergy : public TrainableModel {
   }
   Index dimension() const override { return 2; }
   Vector parameters() const override { return h_; }
+  std::vector<ParameterBlock> parameter_blocks() const override { return {{"H", {2, 2}, 0}}; }
   int highest_jet_order() const override { return order_; }
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override {
     each_lane(x, [&](Index t, Index l) {
