@@ -1,5 +1,7 @@
 #include "estimators/rounding.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
