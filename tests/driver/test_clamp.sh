@@ -139,8 +139,8 @@ paste -d' ' <(numbers signs/samples/part-000000.h5 /posterior/x) <(numbers zeros
   die "a Hopfield network does not hold its items as -1 and 1"
 expect 0 "results are in" run hopfield.toml --set run.output=minus --set clamp.values=[-1]
 [[ $(numbers minus/samples/part-000000.h5 /posterior/x | awk 'NR % 3 != 0' | sort -u) == -1 ]] || die "held units are not -1"
-expect 2 "clamp.values has 0, and the units of this model are -1 or 1" run hopfield.toml --set run.output=zero --set clamp.values=[0]
-expect 2 "clamp.values has 0.5, and the units of this model are 0 or 1" run held.toml --set run.output=half --set clamp.values=[0.5]
+expect 2 "clamp.values has 0, but the units of this model are -1 or 1" run hopfield.toml --set run.output=zero --set clamp.values=[0]
+expect 2 "clamp.values has 0.5, but the units of this model are 0 or 1" run held.toml --set run.output=half --set clamp.values=[0.5]
 sed 's/1/0.25/g' items.csv >grey.csv
 expect 3 "grey.csv: row 0, entry 0 is 0.25" run items.toml --set run.output=grey --set data.path=grey.csv
 

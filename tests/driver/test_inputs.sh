@@ -75,7 +75,7 @@ expect 3 "one_wrong.csv: row 3, entry 2 is 7" run hopfield.toml --set run.output
 tr ',\n' '  ' <signs.csv >points.txt
 h5import points.txt -d 40,4 -p points -t TEXTFP -s 32 -o points.h5 >/dev/null
 sed -e '/^\[data\]/,/^path/c [input]\npath = "points.h5"\ndataset = "points"' -e 's/exact_log_z/energies/' estimate.toml >points.toml
-expect 3 "points.h5: points: point 0, entry 1 is -1, and the units of this model are 0 or 1" run points.toml --set run.output=points
+expect 3 "points.h5: points: point 0, entry 1 is -1, but the units of this model are 0 or 1" run points.toml --set run.output=points
 
 # Numbers that are none.
 printf '0 1 0 1\n0 NaN 0 1\n' >nan.txt

@@ -74,7 +74,7 @@ zeros 250; zeros 25; zeros 10
 arrays() { h5import 250.txt -d "$2" -p W -t TEXTFP -s 64 25.txt -d 25 -p visible_bias -t TEXTFP -s 32 10.txt -d 10 -p "$3" -t TEXTFP -s 32 -o "$1" >/dev/null; }
 arrays zeros.h5 25,10 b; arrays transposed.h5 10,25 b; arrays incomplete.h5 25,10 c
 expect 0 "log_z_exact                              24.26015" run exact.toml --set run.output=zeros --set model.from=zeros.h5
-expect 3 "transposed.h5: W: found float64 (10, 25), and the rbm of this deck takes" run exact.toml --set run.output=transposed --set model.from=transposed.h5
+expect 3 "transposed.h5: W: found float64 (10, 25), but the rbm of this deck takes" run exact.toml --set run.output=transposed --set model.from=transposed.h5
 expect 3 'incomplete.h5: no dataset "hidden_bias" or "b"' run exact.toml --set run.output=incomplete --set model.from=incomplete.h5
 expect 3 'model.from = "nowhere.h5" does not exist' run deck.toml --set run.output=nowhere --set model.from=nowhere.h5
 echo "likelihoods are what enumeration says"

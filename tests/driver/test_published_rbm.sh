@@ -22,7 +22,7 @@ if [[ ${1:-} != log_z ]]; then
   near mean_negative_free_energy_train 368.1723 0.001
   near mean_negative_free_energy_test 364.9259 0.001
   near free_energy_gap -3.2464 0.002
-  expect 3 "found float64 (784, 500), and the rbm of this deck takes" run energies.toml "${deck[@]:1}" --set run.output=wrong --set model.hidden=400
+  expect 3 "found float64 (784, 500), but the rbm of this deck takes" run energies.toml "${deck[@]:1}" --set run.output=wrong --set model.hidden=400
   expect 3 'no dataset "weight" or "W"' run energies.toml "${deck[@]:1}" --set run.output=other --set model.from="$DATA/binarized_mnist.h5"
   echo "the published machine's free energies are those of its authors"
   exit
