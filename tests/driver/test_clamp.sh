@@ -182,7 +182,7 @@ expect 2 "the visible units of this model are 0 to 2" run gaussian.toml --set ru
 expect 2 "they are pairs of a first and a last unit" run gaussian.toml --set run.output=bad1 --set clamp.units=[1]
 expect 2 "holds no unit" run gaussian.toml --set run.output=bad2 --set clamp.units=[]
 expect 2 "holds all 3 units" run gaussian.toml --set run.output=bad3 --set clamp.units=[0,2]
-expect 2 "clamp.values has 2 numbers, and 1 units are held" run gaussian.toml --set run.output=bad4 --set clamp.values=[1,2]
+expect 2 "clamp.values has 2 numbers, but 1 units are held" run gaussian.toml --set run.output=bad4 --set clamp.values=[1,2]
 expect 2 "there is no [data] of images" run gaussian.toml --set run.output=bad5 --set clamp.rows=[0,1]
 grep -v '^values' gaussian.toml >no_data.toml
 expect 2 "there is none; add it, or give clamp.values" check no_data.toml

@@ -95,13 +95,13 @@ expect 0 "results are in" "${restarted[@]}"
 checksums() { (cd "$1" && md5sum checkpoints/* history.h5); }
 checksums kept >before
 tac binary.csv >data.csv
-expect 3 "data.rows: data.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
+expect 3 "data.rows: now data.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
 grep -qE 'now data.csv \(contents [0-9a-f]{16}\), before data.csv \(contents [0-9a-f]{16}\)' output || die "not both hashes"
 grep -qF "model.from" output || die "no way to go on with other data"
 [[ $(checksums kept) == "$(cat before)" ]] || die "a refused restart changed the run"
 cp binary.csv data.csv
 sed -i '1s/.*/1,1,1,1/' held_out.csv
-expect 3 "data.test_rows: held_out.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
+expect 3 "data.test_rows: now held_out.csv (contents " "${restarted[@]}" --restart auto --set train.updates=40
 head -n 10 binary.csv >held_out.csv
 expect 3 "nothing (contents nothing), before held_out.csv" "${restarted[@]}" --restart auto --set train.updates=40 --set 'data.test_path=""'
 expect 2 "data.scaling" "${restarted[@]}" --restart auto --set train.updates=40 --set data.scaling=unit
