@@ -195,13 +195,13 @@ expect 3 "wider.csv: binary, or UTF-16 text" run rbm.toml --set run.output=bad -
 expect 3 'points.h5: an HDF5 file; set data.type = "hdf5"' run rbm.toml --set run.output=bad --overwrite --set data.path=points.h5
 mkfifo pipe.csv
 for path in pipe.csv /dev/zero; do
-  expect 3 "$path: a pipe, a socket or a device" run rbm.toml --set run.output=bad --overwrite --set data.path=$path
+  expect 3 "$path: is a pipe, a socket or a device" run rbm.toml --set run.output=bad --overwrite --set data.path=$path
   for type in idx 'hdf5 --set data.dataset=x' ratings; do
     # shellcheck disable=SC2086
     sed 's/^type = "csv"/type = "idx"/' rbm.toml >typed.toml
-    expect 3 "$path: a pipe, a socket or a device" run typed.toml --set run.output=bad --overwrite --set data.path=$path --set data.type=$type
+    expect 3 "$path: is a pipe, a socket or a device" run typed.toml --set run.output=bad --overwrite --set data.path=$path --set data.type=$type
   done
-  expect 3 "$path: a pipe, a socket or a device" info $path
+  expect 3 "$path: is a pipe, a socket or a device" info $path
   expect 3 "$path" run sample.toml --set run.output=bad --overwrite --set model.from=$path
 done
 expect 3 "a directory; name a file" run rbm.toml --set run.output=bad --overwrite --set data.path=elsewhere
