@@ -4,8 +4,8 @@
 
 namespace partita {
 
-void ArrayList::add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element) {
-  double bytes = static_cast<double>(bytes_of_element) * static_cast<double>(copies_);
+void ArrayList::add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element, bool on_one_rank) {
+  double bytes = static_cast<double>(bytes_of_element) * static_cast<double>(on_one_rank ? 1 : copies_);
   for (Index e : extents) bytes *= static_cast<double>(e);
   if (bytes == 0) return;
   auto const same = std::find_if(lines_.begin(), lines_.end(), [&](Line const& l) { return l.name == name && l.extents == extents; });
@@ -23,6 +23,12 @@ Arrays Arrays::in(std::string const& group) const {
   Arrays of_group = *this;
   if (!makes()) of_group.group_ += group + ": ";
   return of_group;
+}
+
+Arrays Arrays::on_one_rank() const {
+  Arrays of_one = *this;
+  of_one.on_one_rank_ = true;
+  return of_one;
 }
 
 }  // namespace partita

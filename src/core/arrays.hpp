@@ -22,7 +22,8 @@ class ArrayList {
     double bytes;                // of all of them
   };
   // Those with the name and the extents of one before are counted with it.
-  void add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element);
+  // `on_one_rank`: they count once, whatever set_copies says.
+  void add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element, bool on_one_rank);
   // Arrays added from now on count so many times: as many ranks have them.
   void set_copies(Index n) { copies_ = n; }
   std::vector<Line> const& lines() const { return lines_; }
@@ -40,6 +41,8 @@ class Arrays {
   bool makes() const { return list_ == nullptr; }
   // Lists what follows as "group: name".
   Arrays in(std::string const& group) const;
+  // Lists what follows as held by one rank alone.
+  Arrays on_one_rank() const;
 
   // A View of zeros, and one with whatever is there.
   template <class View, class... Extents>
@@ -78,7 +81,7 @@ class Arrays {
   // Of memory that something else takes.
   template <class T, class... Extents>
   void count(char const* name, Extents... extents) const {
-    if (!makes()) list_->add(group_ + name, {static_cast<Index>(extents)...}, sizeof(T));
+    if (!makes()) list_->add(group_ + name, {static_cast<Index>(extents)...}, sizeof(T), on_one_rank_);
   }
 
  private:
@@ -109,6 +112,7 @@ class Arrays {
 
   ArrayList* list_ = nullptr;
   std::string group_;
+  bool on_one_rank_ = false;
 };
 
 // The first of the tiles, rows and lanes of work memory.

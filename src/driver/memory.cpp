@@ -150,48 +150,9 @@ class MemoryTable {
   }
 
   void list_estimators() {
-    for (deck::Block const* block : deck_.all("estimator")) list_estimator(*block);
-  }
-  void list_estimator(deck::Block const& block) {
-    auto const number = [&](char const* key) { return std::get<std::int64_t>(block.find(key)->value); };
-    Index const d = data_ ? data_->entries : model_ ? model_->dimension() : 0;
-    Arrays const arrays = Arrays(finishing_).in(block.type);
-    if (block.type == "energy_distance" || block.type == "sliced_wasserstein")
-      arrays.count<double>("points of both sides, and as gathered", 4, number("points"), d);
-    if (block.type == "observed_data") arrays.count<float>("items, and the file of them", 2, number("points"), d);
-    if (auto const* flow = if_can<Nice>(model_.get()); flow && block.type == "flow") {
-      Index const samples = divide_up(number("samples"), ranks_);
-      arrays.count<Real>("latents and samples", samples, 2 * flow->latent_dimension() + flow->dimension());
-      arrays.count<double>("energies and weights", 6, samples);
-    }
-    if (auto const* hee = if_can<Hee>(model_.get())) list_hee_estimator(*hee, block, arrays);
-    if (if_can<SoftmaxRbm>(model_.get()) && block.type == "ratings")
-      arrays.count<Real>("weights and biases on the host", parameter_count(*model_));
-  }
-
-  void list_hee_estimator(Hee const& hee, deck::Block const& block, Arrays const& arrays) {
-    if (!data_ || (block.type != "reconstruction" && block.type != "log_likelihood")) return;
-    Index const asked = std::get<std::int64_t>(block.find("items")->value),
-                available = data_->test_rows > 0 ? data_->test_rows : data_->rows,
-                items = asked > 0 ? std::min(asked, available) : available;
-    arrays.count<double>("items", items, hee.dimension());
-    if (block.type == "log_likelihood" && hee.linear_gaussian()) {
-      finishing_.set_copies(1);
-      arrays.count<double>("training items, on the root", data_->rows - data_->test_rows, hee.dimension());
-      finishing_.set_copies(ranks_);
-    }
-    if (block.type != "reconstruction") return;
-    Index const units = hee.dimension() + hee.units(), width = std::min(hee_tile_width, round_up(items, lane_quantum));
-    auto options = block.as<HeeLangevinOptions>();
-    options.statistic_mean = hee.gaussian_conditionals() ? "closed_form" : "interneuron";
-    HeeLangevin const dynamics(options, hee);
-    Share const share{{items, width}, 0, static_cast<int>(ranks_)};
-    Index const tiles = share.mine().count;
-    dynamics.make_chains(share.tiling, share.mine(), arrays);
-    dynamics.list_work(arrays, tiles, width, false);
-    arrays.count<Real>("sums of the layers", tiles, units, pitch_of(width));
-    arrays.count<double>("means of all items", items, units);
-    list_inverse_couplings(arrays, hee);
+    for (deck::Block const* block : deck_.all("estimator"))
+      if (auto const& list = named(estimators(), block->type).list)
+        list({*block, model_.get(), data_ ? &*data_ : nullptr, ranks_, Arrays(finishing_).in(block->type)});
   }
 
   void note_cost_of_training() {

@@ -366,6 +366,13 @@ Metrics wasserstein(Subject const& s, deck::Block const& block) {
 
 }  // namespace
 
+namespace {
+template <class Options>
+void list_points(EstimatorListing const& l) {
+  l.arrays.count<double>("points of both sides, and as gathered", 4, l.block.as<Options>().points, l.dimension());
+}
+}  // namespace
+
 EstimatorEntry energy_distance_estimator() {
   using O = DistanceOptions;
   return {
@@ -384,7 +391,8 @@ EstimatorEntry energy_distance_estimator() {
       LooksAt::samples,
       {},
       false,
-      has_points_to_compare_with<O>};
+      has_points_to_compare_with<O>,
+      list_points<O>};
 }
 EstimatorEntry sliced_wasserstein_estimator() {
   using O = WassersteinOptions;
@@ -399,7 +407,8 @@ EstimatorEntry sliced_wasserstein_estimator() {
       LooksAt::samples,
       {},
       false,
-      has_points_to_compare_with<O>};
+      has_points_to_compare_with<O>,
+      list_points<O>};
 }
 
 Index final_steps(deck::Document const& deck) {

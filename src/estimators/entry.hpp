@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "core/arrays.hpp"
 #include "data/dataset.hpp"
+#include "data/load.hpp"
 #include "deck/entry.hpp"
 #include "estimators/sample_set.hpp"
 #include "io/provenance.hpp"
@@ -30,6 +32,17 @@ struct Subject {
   Provenance const& provenance;                                       // which they bear
 };
 
+// An estimator's arrays on a rank, from the deck alone.
+struct EstimatorListing {
+  deck::Block const& block;
+  Model const* model;      // null: none
+  data::Size const* data;  // of [data]; null: none, or not known
+  Index ranks;
+  Arrays arrays;
+  // Entries of a point.
+  Index dimension() const { return data ? data->entries : model ? model->dimension() : 0; }
+};
+
 enum class LooksAt { samples, model_or_data };
 
 struct EstimatorEntry {
@@ -39,6 +52,8 @@ struct EstimatorEntry {
   Needs needs = {};         // of the model; none: it needs none, or takes any
   bool needs_data = false;  // [data]
   Rule rule = {};
+  // Lists what it holds beside the samples; none: little.
+  std::function<void(EstimatorListing const&)> list = {};
 };
 
 // estimates/<name>.h5 of the run, with its provenance, written by the root. Collective.

@@ -366,7 +366,13 @@ EstimatorEntry flow_estimator() {
           LooksAt::model_or_data,
           needs<Nice>(),
           false,
-          fits_flow};
+          fits_flow,
+          [](EstimatorListing const& l) {
+            auto const& model = as<Nice const>(*l.model);
+            Index const samples = divide_up(l.block.as<FlowOptions>().samples, l.ranks);
+            l.arrays.count<Real>("latents and samples", samples, 2 * model.latent_dimension() + model.dimension());
+            l.arrays.count<double>("energies and weights", 6, samples);
+          }};
 }
 
 }  // namespace partita

@@ -61,6 +61,14 @@ Items items_of(Subject const& s, deck::Block const& block) {
   return out;
 }
 
+// The number of items, from the sizes of [data] alone.
+Index list_items(EstimatorListing const& l) {
+  Index const asked = l.block.as<ItemOptions>().items, available = l.data->test_rows > 0 ? l.data->test_rows : l.data->rows;
+  Index const items = asked > 0 ? std::min(asked, available) : available;
+  l.arrays.count<double>("items", items, l.model->dimension());
+  return items;
+}
+
 std::vector<deck::Key> item_keys() {
   using O = ItemOptions;
   return {deck::key("split", &O::split, "which items of [data]; left out: test, or validation where there are no test items, or train")
@@ -158,6 +166,13 @@ Metrics log_likelihood(Subject const& s, deck::Block const& block) {
                                                                          : by_annealing(s, items, block.as<AnnealingOptions>());
 }
 
+void list_likelihood(EstimatorListing const& l) {
+  if (!l.data) return;
+  list_items(l);
+  if (as<Hee const>(*l.model).linear_gaussian())
+    l.arrays.on_one_rank().count<double>("training items, on the root", l.data->rows - l.data->test_rows, l.model->dimension());
+}
+
 // ---- Reconstruction ----
 
 Estimate mean_square(std::vector<double> const& differences, Index d) {
@@ -177,6 +192,12 @@ void fits_reconstruction(Fit const& fit) {
   has_items(fit);
   fit.attempt([&] { require_fit(fit.own.as<ReconstructionOptions>()); });
   fit.attempt_on<Hee>([&](Hee const& model) { HeeLangevin(dynamics_of(fit.own, model), model); });
+}
+
+void list_reconstruction(EstimatorListing const& l) {
+  if (!l.data) return;
+  auto const& model = as<Hee const>(*l.model);
+  list_reconstruct(l.arrays, model, dynamics_of(l.block, model), list_items(l), l.ranks);
 }
 
 Metrics reconstruction(Subject const& s, deck::Block const& block) {
@@ -229,7 +250,8 @@ EstimatorEntry log_likelihood_estimator() {
       LooksAt::model_or_data,
       needs<Hee>(),
       true,
-      fits_likelihood};
+      fits_likelihood,
+      list_likelihood};
 }
 EstimatorEntry reconstruction_estimator() {
   using D = HeeLangevinOptions;
@@ -248,7 +270,8 @@ EstimatorEntry reconstruction_estimator() {
       LooksAt::model_or_data,
       needs<Hee>(),
       true,
-      fits_reconstruction};
+      fits_reconstruction,
+      list_reconstruction};
 }
 
 }  // namespace partita

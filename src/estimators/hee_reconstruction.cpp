@@ -41,6 +41,8 @@ std::vector<double> means(HeeChains const& chains, TileStorage const& sums, Inde
   return ranks.all_gather(mine);
 }
 
+Tiling tiling_of(Index points) { return {points, std::min(hee_tile_width, round_up(points, lane_quantum))}; }
+
 }  // namespace
 
 void require_fit(ReconstructionOptions const& o) {
@@ -48,10 +50,21 @@ void require_fit(ReconstructionOptions const& o) {
               "estimator.average_over = {} is longer than estimator.duration = {}; shorten it", o.average_over, o.duration);
 }
 
+void list_reconstruct(Arrays arrays, Hee const& model, HeeLangevinOptions const& dynamics, Index points, Index ranks) {
+  HeeLangevin const langevin(dynamics, model);
+  Share const share{tiling_of(points), 0, static_cast<int>(ranks)};
+  Index const tiles = share.mine().count, units = model.dimension() + model.units();
+  langevin.make_chains(share.tiling, share.mine(), arrays);
+  langevin.list_work(arrays, tiles, share.tiling.width, false);
+  arrays.count<Real>("sums of the layers", tiles, units, share.tiling.pitch());
+  arrays.count<double>("means of all items", points, units);
+  list_inverse_couplings(arrays, model);
+}
+
 std::vector<std::vector<double>> reconstruct(Hee const& model, HeeLangevinOptions const& dynamics, std::vector<double> const& points,
                                              ReconstructionOptions const& o, Communicator const& ranks, random::Key key) {
   Index const count = static_cast<Index>(points.size()) / model.dimension();
-  Tiling const tiling{count, std::min(hee_tile_width, round_up(count, lane_quantum))};
+  Tiling const tiling = tiling_of(count);
   require_fit(o);
   HeeLangevin langevin(dynamics, model);
   auto const chains = langevin.make_chains(tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()));

@@ -20,5 +20,7 @@ void require_fit(ReconstructionOptions const&);
 // diverged.
 std::vector<std::vector<double>> reconstruct(Hee const&, HeeLangevinOptions const&, std::vector<double> const& points,
                                              ReconstructionOptions const&, Communicator const&, random::Key);
+// Lists the arrays of the first of so many ranks, which has the most.
+void list_reconstruct(Arrays, Hee const&, HeeLangevinOptions const&, Index points, Index ranks);
 
 }  // namespace partita

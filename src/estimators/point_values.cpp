@@ -174,7 +174,11 @@ EstimatorEntry observed_data_estimator() {
           observed_data,
           LooksAt::model_or_data,
           {},
-          true};
+          true,
+          {},
+          [](EstimatorListing const& l) {
+            l.arrays.count<float>("items, and the file of them", 2, l.block.as<ObservedOptions>().points, l.dimension());
+          }};
 }
 
 }  // namespace partita

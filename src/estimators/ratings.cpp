@@ -325,7 +325,8 @@ EstimatorEntry ratings_estimator() {
       LooksAt::model_or_data,
       needs<SoftmaxRbm>(),
       true,
-      has_held_out_ratings};
+      has_held_out_ratings,
+      [](EstimatorListing const& l) { l.arrays.count<Real>("weights and biases on the host", parameter_count(*l.model)); }};
 }
 
 }  // namespace partita
