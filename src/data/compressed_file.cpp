@@ -52,9 +52,7 @@ std::string foreign_format(std::string const& first) {
       {"\x93NUMPY"s, "a NumPy array", "write it to HDF5 (h5py) or as text (numpy.savetxt with delimiter \",\")"},
       {"PK\x03\x04"s, "a zip archive (.zip, .npz, .xlsx)", "unpack it, or export it as comma-separated text or HDF5"},
       {"PAR1"s, "a Parquet file", "export it as comma-separated text or HDF5"},
-      {"\xFD"
-       "7zXZ"s,
-       "compressed by xz", "unpack it (unxz)"},
+      {"\xFD7zXZ"s, "compressed by xz", "unpack it (unxz)"},
       {"BZh"s, "compressed by bzip2", "unpack it (bunzip2)"},
       {"\x28\xB5\x2F\xFD"s, "compressed by zstd", "unpack it (unzstd)"},
       {"\xFF\xFE"s, "UTF-16 text", "save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"},

@@ -96,8 +96,7 @@ void require_same_deck(std::string const& text, Path const& source, RunDirectory
   if (different.empty()) return;
   std::string message = fmt::format(
       "the deck differs from that of the run in {} in keys that change results; change them back, or start a new run (--overwrite, or "
-      "another "
-      "run.output):",
+      "another run.output):",
       directory.root().string());
   for (auto const& d : different) message += "\n  " + d;
   fail(ExitCode::usage, message, FailedOn::all_ranks);

@@ -18,8 +18,7 @@ deck::Section estimator_section();
 // Warning for samples of a flow.
 constexpr char weights_left_out[] =
     "the samples have importance weights (log_weight), which estimators of samples do not use: their numbers are the flow's, not its "
-    "target's; "
-    "use generator.type = \"flow_metropolis\", or the estimator \"flow\"";
+    "target's; use generator.type = \"flow_metropolis\", or the estimator \"flow\"";
 // As many of so many chains as say whether all have converged, of a run that is not read back otherwise: a limit to time and memory.
 Index chains_judged(Index chains, Index draws, Index dimension);
 

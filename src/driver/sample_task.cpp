@@ -303,9 +303,8 @@ class SampleTask : public Task {
       return {};
     return fmt::format(
         "energies are near {:.3g}, where single precision has an error of {:.2g}: rounding decides what is accepted or swapped, and "
-        "samples "
-        "are biased; build in double precision (cmake --preset double), or, where the energy has a constant to choose, keep it below "
-        "{:.1g}",
+        "samples are biased; build in double precision (cmake --preset double), or, where the energy has a constant to choose, keep it "
+        "below {:.1g}",
         last_energy_, std::abs(last_energy_) * rounding, bound / rounding);
   }
 

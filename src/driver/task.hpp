@@ -9,7 +9,7 @@
 #include "core/timers.hpp"
 #include "deck/document.hpp"
 #include "driver/settings.hpp"
-#include "estimators/metric.hpp"
+#include "core/metric.hpp"
 #include "io/checkpoint.hpp"
 #include "io/history.hpp"
 #include "io/inputs.hpp"

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "deck/document.hpp"
-#include "estimators/metric.hpp"
+#include "core/metric.hpp"
 #include "io/inputs.hpp"
 #include "io/provenance.hpp"
 #include "io/run_directory.hpp"

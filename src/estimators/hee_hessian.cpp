@@ -63,8 +63,7 @@ std::vector<HessianTrend> hessian_trend(HeeOptions model, Index units, std::vect
       Hee const hee(model, key_of(key, count, repeat));
       require_all(hee.linear_gaussian(), ExitCode::usage,
                   "the Hessians of an HEE with model.activation = \"{}\", statistic = \"{}\" and base_measure = \"{}\" depend on x (they "
-                  "are constant only "
-                  "where the first two are the identity and the last is quadratic or lateral)",
+                  "are constant only where the first two are the identity and the last is quadratic or lateral)",
                   model.f, model.phi, model.g);
       draws.push_back(hee_hessians(hee.host_layers()));
     }
@@ -170,8 +169,7 @@ EstimatorEntry hee_hessian_estimator() {
       deck::schema<O>(
           "hee_hessian",
           "smallest eigenvalue and log determinant of the joint, posterior and marginal Hessian of a linear-Gaussian hee, or their trend "
-          "over L at a fixed number of "
-          "units: estimates/hessian.h5",
+          "over L at a fixed number of units: estimates/hessian.h5",
           {deck::key("layers", &O::layers,
                      "numbers of layers L of random models, with parameters as at the start of learning, for the trend over L; empty: the "
                      "model itself")

@@ -147,8 +147,7 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
     constexpr double too_many = 5;  // standard errors
     if (m.error && std::abs(m.value - exact) > too_many * *m.error)
       m.warning = fmt::format(
-          "it is {:.3g} standard errors from the exact {:.7g}: the chains miss part of the states, or still depend on their start; "
-          "use "
+          "it is {:.3g} standard errors from the exact {:.7g}: the chains miss part of the states, or still depend on their start; use "
           "replica_exchange, or more sampler.warmup",
           std::abs(m.value - exact) / *m.error, exact);
   };

@@ -382,9 +382,8 @@ Needs of_binary_units() {
 EstimatorEntry ais_estimator() {
   return {deck::schema<AnnealingOptions>(
               "ais",
-              "log Z of a model of units by forward and reverse annealed importance sampling, Bennett's acceptance ratio between "
-              "them, and the likelihoods of the "
-              "items of [data]; the weights: estimates/log_likelihood.h5",
+              "log Z of a model of units by forward and reverse annealed importance sampling, Bennett's acceptance ratio between them, and "
+              "the likelihoods of the items of [data]; the weights: estimates/log_likelihood.h5",
               annealing_keys()),
           annealed_log_z,
           LooksAt::model_or_data,

@@ -39,7 +39,7 @@ struct LogZ {
   // in modes of little mass, where log Z comes out too low; if it is higher than forward, they have found a mode that the others miss.
   std::optional<WayBack> from_random;
   std::optional<double> exact;  // log Z by enumeration, where the starts are exact draws
-  std::vector<Sampler::Result> tempering;
+  std::vector<Metric> tempering;
 
   Estimate up() const { return {reference + forward_mean.value, forward_mean.error()}; }
   Estimate down(WayBack const& way) const { return {reference - way.mean.value, way.mean.error()}; }

@@ -5,7 +5,7 @@
 
 #include "comm/communicator.hpp"
 #include "core/tiling.hpp"
-#include "estimators/metric.hpp"
+#include "core/metric.hpp"
 
 namespace partita {
 

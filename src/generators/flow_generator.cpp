@@ -205,7 +205,7 @@ std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
   return {energy, rate};
 }
 
-std::vector<Generator::Result> FlowMetropolis::results() const {
+std::vector<Metric> FlowMetropolis::results() const {
   auto const accepted = memory_.accepted;
   double here = 0, stuck_here = 0;  // integers, so that the sums are exact in any order
   for (Index tile = 0; tile < mine().count; tile++) {
@@ -222,24 +222,23 @@ std::vector<Generator::Result> FlowMetropolis::results() const {
   double const chains = static_cast<double>(tiling().chains), proposals = chains * static_cast<double>(options_.steps);
   double const rate = communicator_.all_reduce(here, Reduction::sum) / proposals,
                stuck = communicator_.all_reduce(stuck_here, Reduction::sum);
-  std::vector<Result> out{{"flow_acceptance", rate, "share of the flow's proposals that were accepted", {}}};
+  std::vector<Metric> out{{.name = "flow_acceptance", .value = rate, .definition = "share of the flow's proposals that were accepted"}};
   constexpr double fewest = 10;  // accepted proposals of a chain, before it is independent of where it started
   if (stuck == 0 && rate * static_cast<double>(options_.steps) < fewest)
     out.front().warning = fmt::format(
         "chains accepted {:.2g} proposals each, fewer than the {} needed to become independent of their starts, the flow's samples; use "
-        "more "
-        "generator.steps, or train the flow until it covers its target",
+        "more generator.steps, or train the flow until it covers its target",
         rate * static_cast<double>(options_.steps), fewest);
   if (stuck > 0)
     out.front().warning = fmt::format(
         "{} of {} chains accepted none of {} proposals and are still samples of the flow, not of the target; use more generator.steps, or "
-        "train "
-        "the flow until it covers its target",
+        "train the flow until it covers its target",
         stuck, chains, options_.steps);
   if (sampler_ && sampler_->adjusted() && options_.sampler_steps > 0) {
     double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(memory_.chains), Reduction::sum));
-    out.push_back({"sampler_acceptance", moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),
-                   "share of the sampler's proposals that were accepted"});
+    out.push_back({.name = "sampler_acceptance",
+                   .value = moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),
+                   .definition = "share of the sampler's proposals that were accepted"});
   }
   return out;
 }

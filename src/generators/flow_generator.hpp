@@ -74,7 +74,7 @@ class FlowMetropolis : public Generator {
   std::vector<TileStorage> samples() override { return {memory_.chains.x}; }
   std::vector<Statistic> statistics() const override;
   std::vector<TileScalarStorage> statistic_values() const override;
-  std::vector<Result> results() const override;
+  std::vector<Metric> results() const override;
   // As above; without a sampler: null.
   static void list(Arrays held, Arrays at_end, Nice const&, Model const& target, Sampler const*, Share const&);
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "core/metric.hpp"
 #include "core/state.hpp"
 #include "core/tiling.hpp"
 
@@ -37,13 +38,7 @@ class Generator {
   virtual std::vector<Statistic> statistics() const { return {}; }
   virtual std::vector<TileScalarStorage> statistic_values() const { return {}; }
   // Numbers about all samples together, after samples(). Collective.
-  struct Result {
-    std::string name;
-    double value;
-    std::string definition;
-    std::string warning = {};  // as in Metric
-  };
-  virtual std::vector<Result> results() const { return {}; }
+  virtual std::vector<Metric> results() const { return {}; }
 };
 
 }  // namespace partita

@@ -122,8 +122,7 @@ Sizes Hee::sizes(HeeOptions const& o) {
   for (Index n : o.widths) require_all(n >= 1, ExitCode::usage, "model.widths contains {}; every layer needs at least one unit", n);
   require_all(o.phi == "identity" || o.g != "lateral", ExitCode::usage,
               "model.statistic = \"{}\" cannot be combined with model.base_measure = \"lateral\" (A(eta) cannot be computed); use "
-              "statistic = \"identity\" or "
-              "another base_measure",
+              "statistic = \"identity\" or another base_measure",
               o.phi);
   return {o.widths.front(), o.widths.front()};
 }

@@ -418,9 +418,7 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
     if (communicator_.all_reduce(accepted, Reduction::sum) == 0)
       out.push_back(
           "the chains accepted no proposal and are still where they started: nothing was learnt from them, and energy_gap is meaningless; "
-          "use a "
-          "smaller "
-          "sampler.step_size");
+          "use a smaller sampler.step_size");
   }
   std::size_t const end = reports.size(), first = end - (end + 2) / 3, middle = (first + end) / 2;
   if (end == 0) return out;
@@ -445,10 +443,8 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
   if (std::abs(drift) > drift_of_gap * deviation && std::abs(drift) > 4 * error)
     out.push_back(
         fmt::format("energy_gap, the mean energy of the data less that of the chains, still drifts: by {:.4g} between the halves of the "
-                    "last third of the training "
-                    "(standard deviation of the chains' energies: {:.4g}); the training has not converged, or is about to diverge: look at "
-                    "energy_gap in "
-                    "history.h5, train longer or with a smaller optimizer.learning_rate",
+                    "last third of the training (standard deviation of the chains' energies: {:.4g}); the training has not converged, or "
+                    "is about to diverge: look at energy_gap in history.h5, train longer or with a smaller optimizer.learning_rate",
                     drift, deviation));
   return out;
 }

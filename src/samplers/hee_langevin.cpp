@@ -314,8 +314,7 @@ HeeLangevin::HeeLangevin(HeeLangevinOptions const& o, Hee const& model)
       "order = \"first\", or integrator = \"euler\"");
   require_all(interneurons || model.gaussian_conditionals(), ExitCode::usage,
               "sampler.statistic_mean = \"{}\" (A' of this model has no closed form, which needs statistic = \"identity\" and base_measure "
-              "= \"quadratic\"); use "
-              "statistic_mean = \"interneuron\"",
+              "= \"quadratic\"); use statistic_mean = \"interneuron\"",
               o.statistic_mean);
   require_all(!interneurons || o.step_size < o.tau_u, ExitCode::usage,
               "sampler.step_size = {} with tau_u = {} (fast neurons are unstable from step_size = tau_u on); use a step_size well below "

@@ -355,8 +355,7 @@ std::string warning_of_swaps(double lowest_rate) {
   constexpr double few = 0.05;
   if (std::isnan(lowest_rate))
     return "not known: two rungs never tried to swap after the warm-up, so that the ladder had no effect; use a smaller sampler.swap_every "
-           "or more "
-           "sampler.steps";
+           "or more sampler.steps";
   if (lowest_rate < few)
     return fmt::format("two neighbouring rungs accept only a share {:.2g} of their swaps, so that states hardly pass between them",
                        lowest_rate);
@@ -365,21 +364,26 @@ std::string warning_of_swaps(double lowest_rate) {
 
 }  // namespace
 
-std::vector<Sampler::Result> LadderSampler::results() const {
-  std::vector<Result> out;
+std::vector<Metric> LadderSampler::results() const {
+  std::vector<Metric> out;
   auto const swaps = count_swaps();
   double lowest = 1;
   for (std::size_t p = 0; p < swaps.size(); p++) {
     double const rate = swaps[p].rate();
     if (!(rate >= lowest)) lowest = std::isnan(lowest) ? lowest : rate;  // NaN stays
-    out.push_back({fmt::format("swap_rate_{:02}", p + 1), rate, fmt::format("share of accepted swaps of rungs {} and {}", p, p + 1)});
+    out.push_back({.name = fmt::format("swap_rate_{:02}", p + 1),
+                   .value = rate,
+                   .definition = fmt::format("share of accepted swaps of rungs {} and {}", p, p + 1)});
   }
-  out.push_back({"swap_rate_lowest", lowest, "lowest share of accepted swaps of two neighbouring rungs", warning_of_swaps(lowest)});
+  out.push_back({.name = "swap_rate_lowest",
+                 .value = lowest,
+                 .definition = "lowest share of accepted swaps of two neighbouring rungs",
+                 .warning = warning_of_swaps(lowest)});
   Index trips = 0, chains = 0;
   for (auto const& [number, set] : sets_) trips += count(set, 0, round_trips), chains += set.rungs[0].chains.tiling.chains;
-  out.push_back({"round_trips",
-                 static_cast<double>(ranks_.all_reduce(trips, Reduction::sum)) / static_cast<double>(std::max<Index>(chains, 1)),
-                 "completed trips of a state from the coldest rung to the hottest and back, for each chain"});
+  out.push_back({.name = "round_trips",
+                 .value = static_cast<double>(ranks_.all_reduce(trips, Reduction::sum)) / static_cast<double>(std::max<Index>(chains, 1)),
+                 .definition = "completed trips of a state from the coldest rung to the hottest and back, for each chain"});
   return out;
 }
 

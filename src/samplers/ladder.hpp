@@ -54,7 +54,7 @@ class LadderSampler : public Sampler {
   Index rungs() const override { return rungs_; }
   bool compares_energies() const override { return true; }
   // Swap rates of neighbours and completed round trips.
-  std::vector<Result> results() const override;
+  std::vector<Metric> results() const override;
   void describe_state(State&) override;
   void list(Arrays, Model const&, Share const&) const override;
 

@@ -212,10 +212,10 @@ std::vector<double> equal_rejections(std::vector<double> const& betas, std::vect
   return out;
 }
 
-std::vector<Sampler::Result> ReplicaExchange::results() const {
-  std::vector<Result> out;
-  for (Index r = 0; r < rungs(); r++) out.push_back({fmt::format("beta_{:02}", r), beta(r), fmt::format("1/T of rung {}", r)});
-  for (Result& r : LadderSampler::results()) {
+std::vector<Metric> ReplicaExchange::results() const {
+  std::vector<Metric> out;
+  for (Index r = 0; r < rungs(); r++) out.push_back({.name = fmt::format("beta_{:02}", r), .value = beta(r), .definition = fmt::format("1/T of rung {}", r)});
+  for (Metric& r : LadderSampler::results()) {
     if (!r.warning.empty() && !std::isnan(r.value))
       r.warning += "; use more sampler.rungs (twice as many, say), or a higher sampler.lowest_beta";
     out.push_back(std::move(r));

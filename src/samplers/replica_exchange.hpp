@@ -35,7 +35,7 @@ class ReplicaExchange : public LadderSampler {
   double evaluations_per_step() const override { return static_cast<double>(rungs()) * moves_.front()->evaluations_per_step(); }
   Index work_rows(Index dimension) const override { return moves_.front()->work_rows(dimension); }
   std::vector<double> betas() const { return {betas_.data(), betas_.data() + betas_.extent(0)}; }
-  std::vector<Result> results() const override;
+  std::vector<Metric> results() const override;
   void describe_state(State&) override;
 
  protected:

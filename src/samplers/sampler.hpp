@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/dense.hpp"
+#include "core/metric.hpp"
 #include "deck/schema.hpp"
 #include "models/model.hpp"
 #include "samplers/chains.hpp"
@@ -62,13 +63,7 @@ class Sampler {
   using Start = std::function<void(Chains const&, random::Key)>;
   virtual void start_rungs_by(Start const&) {}
   // Numbers about the sampler's run so far. Collective.
-  struct Result {
-    std::string name;
-    double value;
-    std::string definition;
-    std::string warning = {};  // as in Metric
-  };
-  virtual std::vector<Result> results() const { return {}; }
+  virtual std::vector<Metric> results() const { return {}; }
   virtual void describe_state(State& state) { state.add_scalar("sampler/step_size", step_size_); }
 
  protected:

@@ -129,11 +129,12 @@ void TrajectoryTempering::thin_out() {
   copies_--;
 }
 
-std::vector<Sampler::Result> TrajectoryTempering::results() const {
+std::vector<Metric> TrajectoryTempering::results() const {
   auto out = LadderSampler::results();
-  for (Result& r : out)
+  for (Metric& r : out)
     if (!r.warning.empty() && !std::isnan(r.value)) r.warning += "; train with a larger sampler.freeze_below, which keeps copies sooner";
-  out.push_back({"copies", static_cast<double>(copies_), "earlier parameters on the ladder, the start included"});
+  out.push_back(
+      {.name = "copies", .value = static_cast<double>(copies_), .definition = "earlier parameters on the ladder, the start included"});
   return out;
 }
 

@@ -32,7 +32,7 @@ class TrajectoryTempering : public LadderSampler {
   double evaluations_per_step() const override { return static_cast<double>(rungs()); }
   Index work_rows(Index) const override { return 0; }
   Index copies() const { return copies_; }  // the start included
-  std::vector<Result> results() const override;
+  std::vector<Metric> results() const override;
   void describe_state(State&) override;
 
  protected:

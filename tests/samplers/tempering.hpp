@@ -34,7 +34,7 @@ inline std::vector<Point> points(std::vector<double> const& flat, Index d) {
   return out;
 }
 
-inline double result(std::vector<Sampler::Result> const& of, std::string const& name) {
+inline double result(std::vector<Metric> const& of, std::string const& name) {
   for (auto const& r : of)
     if (r.name == name) return r.value;
   ADD_FAILURE() << "no result " << name;

@@ -39,12 +39,7 @@ struct Results {
   std::vector<std::string> not_examined;  // what could be wrong without being noticed here, in the same form
 
   // Puts the results of a sampler or generator before the estimators' metrics.
-  template <class Result>
-  void put_first(std::vector<Result> const& results) {
-    std::vector<Metric> first;
-    for (Result const& r : results) first.push_back({r.name, r.value, {}, r.definition, r.warning});
-    metrics.insert(metrics.begin(), first.begin(), first.end());
-  }
+  void put_first(std::vector<Metric> const& first) { metrics.insert(metrics.begin(), first.begin(), first.end()); }
 };
 
 }  // namespace partita
