@@ -20,7 +20,7 @@ int compute(int argc, char** argv, std::optional<Failure> const& misread, Argume
     // 2. A run notes signals from now on and answers them between blocks of steps.
     Signals const signals;
     // 3. Execute the command; a failure on which all ranks agree ends here in order.
-    return naming_memory([&] { return execute(arguments, ranks); });
+    return with_memory_failures([&] { return execute(arguments, ranks); });
   } catch (Failure const& failure) {
     // 4. The message says what, where, why and what to do; the exit code tells what kind of action is needed.
     return Environment::report(failure);
@@ -31,8 +31,8 @@ int compute(int argc, char** argv, std::optional<Failure> const& misread, Argume
 
 // Every other command: by one process, without MPI. Signals end it at once.
 int look(int argc, char** argv, Arguments const& arguments) {
-  Environment const environment(argc, argv, Environment::For::looking_alone);
-  return naming_memory([&] { return execute(arguments, Communicator::world()); });
+  Environment const environment(argc, argv, Environment::For::serial);
+  return with_memory_failures([&] { return execute(arguments, Communicator::world()); });
 }
 
 }  // namespace

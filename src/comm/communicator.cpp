@@ -140,7 +140,7 @@ void Communicator::Handle::compare(CollectiveCall const& call) const {
   for (int r = 1; r < ranks; r++)
     if (of(r) != of(0))
       fail(ExitCode::internal, fmt::format("the ranks make different collective calls: rank {} is in {}, rank 0 in {}", r, of(r), of(0)),
-           FailedOn::all_ranks, call.at, Leave::at_once);
+           FailedOn::all_ranks, call.at, Shutdown::immediate);
 }
 
 Communicator::Scope::Scope(Communicator const& ranks, CollectiveCall const& call) : wait_(call) {
@@ -148,7 +148,7 @@ Communicator::Scope::Scope(Communicator const& ranks, CollectiveCall const& call
 }
 Communicator::Scope Communicator::scope(std::string_view what, Place at) const { return {*this, {.operation = what, .at = at}}; }
 
-bool Communicator::all_leave(Place at) const {
+bool Communicator::all_ranks_stop(Place at) const {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::seconds patience{10};
   if (handle_->alone()) return true;

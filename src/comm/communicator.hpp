@@ -66,7 +66,7 @@ class Communicator {
   [[nodiscard]] Scope scope(std::string_view what, Place = Place::current()) const;
 
   // Called by a rank that has met what should be a failure on all ranks: whether all of them leave. Waits ten seconds for slower ones.
-  bool all_leave(Place = Place::current()) const;
+  bool all_ranks_stop(Place = Place::current()) const;
 
   // MPI's handle, for this folder: pointer to an MPI_Comm.
   void const* native() const;

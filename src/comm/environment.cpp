@@ -69,7 +69,7 @@ struct KokkosSession {
 };
 
 // The root reports a failure that all ranks know, and then ends them.
-void leave_it_to_the_root() { std::this_thread::sleep_for(std::chrono::seconds(5)); }
+void wait_for_abort_by_root() { std::this_thread::sleep_for(std::chrono::seconds(5)); }
 
 std::string text_of(std::exception const& e, Failure const* failure) {
   if (failure == nullptr) return fmt::format("{} (unexpected: out of memory, or a bug in Partita)", e.what());
@@ -116,7 +116,7 @@ struct Environment::Session {
 
   // A rank that fails alone from here on must end the others before it ends MPI.
   Session(int& argc, char**& argv, For purpose) {
-    if (purpose == For::computing_together) together.emplace(argc, argv);
+    if (purpose == For::parallel) together.emplace(argc, argv);
     try {
       kokkos.emplace(together.has_value());
       world.emplace();
@@ -139,7 +139,7 @@ Environment::Environment(int& argc, char**& argv, For purpose) {
   Communicator const world = Communicator::world();
   log::set_rank(world.rank(), world.ranks());
   require_all(
-      world.ranks() > 1 || announced == 1 || purpose == For::looking_alone, ExitCode::usage,
+      world.ranks() > 1 || announced == 1 || purpose == For::serial, ExitCode::usage,
       "{} ranks were started, but each sees only itself (the launcher does not belong to the MPI that Partita was built with): use that "
       "MPI's own mpirun, or srun --mpi=pmix",
       announced);
@@ -147,14 +147,14 @@ Environment::Environment(int& argc, char**& argv, For purpose) {
 Environment::~Environment() = default;
 
 // Whether all ranks leave with this failure, as the code that threw it assumed.
-bool Environment::all_leave(Failure const& failure) {
+bool Environment::all_ranks_stop(Failure const& failure) {
   try {
-    if (Communicator::world().all_leave()) return true;
+    if (Communicator::world().all_ranks_stop()) return true;
     log::error_line(fmt::format("the other ranks do not stop with this one, which failed with: {} ({}:{})", failure.what(),
                                 source_path(failure.location().file_name()), failure.location().line()));
   } catch (Failure const& difference) {
     log::error_line(fmt::format("{}, where this rank failed with: {}", difference.what(), failure.what()));
-    if (!Communicator::world().is_root()) leave_it_to_the_root();
+    if (!Communicator::world().is_root()) wait_for_abort_by_root();
   }
   return false;
 }
@@ -167,13 +167,13 @@ int Environment::report(std::exception const& e) {
   auto const* failure = dynamic_cast<Failure const*>(&e);
   int const code = static_cast<int>(failure ? failure->code() : ExitCode::internal);
   bool const together = failure && failure->where() == FailedOn::all_ranks;
-  bool const at_once = failure && failure->leave() == Leave::at_once;
+  bool const at_once = failure && failure->shutdown() == Shutdown::immediate;
   if (!together || rank == 0) log::error_line(text_of(e, failure));
   if (!at_once) {
     if (ranks == 1) return code;
-    if (together && (!running || !Communicator::world_is_open() || all_leave(*failure))) return code;
+    if (together && (!running || !Communicator::world_is_open() || all_ranks_stop(*failure))) return code;
   } else if (together && rank != 0) {
-    leave_it_to_the_root();
+    wait_for_abort_by_root();
   }
   std::fflush(nullptr);
   if (running && ranks > 1) MPI_Abort(MPI_COMM_WORLD, code);

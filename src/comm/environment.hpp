@@ -11,12 +11,12 @@ namespace partita {
 class Environment {
  public:
   // What a process is started for: to compute with the other ranks, or to look at files by itself, without MPI, which login nodes forbid.
-  enum class For { computing_together, looking_alone };
+  enum class For { parallel, serial };
 
   // Host libraries (oneDNN, OpenBLAS) are held to one thread each: the cores belong to the ranks, and a product's bits depend on its
   // threads. Kokkos reads its KOKKOS_* variables; with CUDA each rank takes the GPU whose number is its own on the node.
   // Refuses N singletons started in place of N ranks: Failure(ExitCode::usage).
-  Environment(int& argc, char**& argv, For purpose = For::computing_together);
+  Environment(int& argc, char**& argv, For purpose = For::parallel);
   ~Environment();
   Environment(Environment const&) = delete;
   Environment& operator=(Environment const&) = delete;
@@ -27,7 +27,7 @@ class Environment {
   static int report(std::exception const&);
 
  private:
-  static bool all_leave(Failure const&);
+  static bool all_ranks_stop(Failure const&);
   struct Session;
   std::unique_ptr<Session> session_;
 };

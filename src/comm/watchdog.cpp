@@ -158,18 +158,18 @@ class Line {
 
 Watchdog* the_watchdog = nullptr;
 
-// State of the process's LastWords: global, since any thread that ends the process needs it.
+// State of the process's EndRecorder: global, since any thread that ends the process needs it.
 struct {
   std::mutex mutex;
-  LastWords::Write write;
+  EndRecorder::Write write;
   int answered = 0;  // the last signal that has been recorded
 } words;
 
-// Likewise of its NothingToSave; `record` is empty where there is none.
+// Likewise of its StopImmediately; `record` is empty where there is none.
 struct {
   std::mutex mutex;
-  NothingToSave::Record record;
-  std::optional<NothingToSave::Clock::time_point> deadline;
+  StopImmediately::Record record;
+  std::optional<StopImmediately::Clock::time_point> deadline;
 } idle;
 
 // Runs `write` on a thread of its own, and waits at most ten seconds for it, since storage may hang.
@@ -201,16 +201,16 @@ void write_last_words(std::optional<ExitCode> code, std::string const& reason) {
   });
 }
 
-// Ends the process where a stop was requested. It holds the mutex, so that a NothingToSave cannot end at the same time.
-void leave_if_asked() {
+// Ends the process where a stop was requested. It holds the mutex, so that a StopImmediately cannot end at the same time.
+void exit_if_stop_requested() {
   std::lock_guard const guard(idle.mutex);
   if (!idle.record) return;
   int const signal = Signals::raised();
-  bool const late = idle.deadline && NothingToSave::Clock::now() > *idle.deadline;
+  bool const late = idle.deadline && StopImmediately::Clock::now() > *idle.deadline;
   if (signal == 0 && !late) return;
   std::string const reason =
       fmt::format("{} in phase {}", signal != 0 ? "signal " + Signals::name(signal) : wall_clock_limit, Timers::current_phase());
-  auto const cause = signal != 0 ? NothingToSave::Cause::signal : NothingToSave::Cause::out_of_time;
+  auto const cause = signal != 0 ? StopImmediately::Cause::signal : StopImmediately::Cause::out_of_time;
   auto const code = std::make_shared<std::atomic<ExitCode>>(ExitCode::stopped_early);
   record_end([record = idle.record, cause, reason, code] { *code = record(cause, reason); });
   std::fflush(nullptr);
@@ -285,7 +285,7 @@ struct Watchdog::Thread {
         if (!root()) states[0].heard = true, states[0].silent = 0;
         else if (r.rank > 0 && r.rank < ranks) states[static_cast<std::size_t>(r.rank)] = {r, true, 0};
       });
-    leave_if_asked();
+    exit_if_stop_requested();
     record_signal();
     for (State& s : states) s.silent += length;
     look(length);
@@ -393,23 +393,23 @@ Watchdog& Watchdog::of_process() {
 void Watchdog::start(Communicator const& ranks) { thread_ = std::make_unique<Thread>(ranks); }
 void Watchdog::set_limit(Seconds limit) { thread_->limit = limit.count(); }
 
-LastWords::LastWords(Write write) {
+EndRecorder::EndRecorder(Write write) {
   std::lock_guard const guard(words.mutex);
   words.write = std::move(write);
   words.answered = 0;
 }
-void LastWords::end() {
+void EndRecorder::end() {
   std::lock_guard const guard(words.mutex);
   words.write = nullptr;
 }
-LastWords::~LastWords() { end(); }
+EndRecorder::~EndRecorder() { end(); }
 
-NothingToSave::NothingToSave(std::optional<Clock::time_point> deadline, Record record) {
+StopImmediately::StopImmediately(std::optional<Clock::time_point> deadline, Record record) {
   std::lock_guard const guard(idle.mutex);
   idle.record = std::move(record);
   idle.deadline = deadline;
 }
-NothingToSave::~NothingToSave() {
+StopImmediately::~StopImmediately() {
   std::lock_guard const guard(idle.mutex);
   idle.record = nullptr;
 }

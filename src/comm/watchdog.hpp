@@ -36,7 +36,7 @@ class Watchdog {
   void set_limit(Seconds limit);    // of the time spent waiting for others, > 0; the same on all ranks
 
  private:
-  friend class LastWords;
+  friend class EndRecorder;
   struct Thread;
   std::unique_ptr<Thread> thread_;
 };
@@ -45,18 +45,18 @@ class Watchdog {
 // ExitCode::communication when the watchdog ends the job, with the failure's code by end_job_with(), and without a code as soon as a
 // signal asks the run to stop, since the launcher sends one when it ends a job because some rank has died. A run that then stops in order
 // replaces that record.
-class LastWords {
+class EndRecorder {
  public:
   using Write = std::function<void(std::optional<ExitCode>, std::string const& reason)>;
-  explicit LastWords(Write);
-  ~LastWords();
-  LastWords(LastWords const&) = delete;
-  LastWords& operator=(LastWords const&) = delete;
+  explicit EndRecorder(Write);
+  ~EndRecorder();
+  EndRecorder(EndRecorder const&) = delete;
+  EndRecorder& operator=(EndRecorder const&) = delete;
   // The run itself records its end: nothing is written after it returns.
   void end();
 };
 
-// Ends the job with a failure of this rank where no exception can pass, as inside a callback of a C library; LastWords record it.
+// Ends the job with a failure of this rank where no exception can pass, as inside a callback of a C library; EndRecorder record it.
 [[noreturn]] void end_job_with(Failure const&);
 
 // Begins the reason of every stop by the run's time limit.
@@ -65,16 +65,16 @@ inline constexpr char wall_clock_limit[] = "wall-clock limit";
 // Lives while a run has nothing to save: during its set-up, and after its last step. During its life a signal that asks the run to stop,
 // or the end of its time, ends the job within a second, whatever the ranks compute; at other times signals are answered where all ranks
 // meet. One object at a time.
-class NothingToSave {
+class StopImmediately {
  public:
   using Clock = std::chrono::steady_clock;
   enum class Cause { signal, out_of_time };
   // Called from another thread before the job ends, on each rank that ends it, with the code that it returns.
   using Record = std::function<ExitCode(Cause, std::string const& reason)>;
-  NothingToSave(std::optional<Clock::time_point> deadline, Record record);
-  ~NothingToSave();
-  NothingToSave(NothingToSave const&) = delete;
-  NothingToSave& operator=(NothingToSave const&) = delete;
+  StopImmediately(std::optional<Clock::time_point> deadline, Record record);
+  ~StopImmediately();
+  StopImmediately(StopImmediately const&) = delete;
+  StopImmediately& operator=(StopImmediately const&) = delete;
 };
 
 }  // namespace partita

@@ -24,7 +24,7 @@ std::string readable_bytes(double bytes);
 std::optional<Failure> memory_failure(std::exception const& e);
 // Runs `work`; a failed allocation in it becomes that Failure.
 template <class Work>
-auto naming_memory(Work const& work) {
+auto with_memory_failures(Work const& work) {
   try {
     return work();
   } catch (std::exception const& e) {

@@ -28,25 +28,25 @@ enum class FailedOn { this_rank, all_ranks };
 
 // How a failure ends the program. In the middle of a collective operation nothing that needs all ranks can be closed in order, neither a
 // file that they write together nor MPI: code that catches such a failure makes no collective call and rethrows it.
-enum class Leave { in_order, at_once };
+enum class Shutdown { orderly, immediate };
 
 class Failure : public std::runtime_error {
  public:
-  Failure(ExitCode code, std::string const& message, FailedOn where, std::source_location at, Leave leave = Leave::in_order);
+  Failure(ExitCode code, std::string const& message, FailedOn where, std::source_location at, Shutdown shutdown = Shutdown::orderly);
   ExitCode code() const { return code_; }
   FailedOn where() const { return where_; }
   std::source_location location() const { return location_; }
-  Leave leave() const { return leave_; }
+  Shutdown shutdown() const { return shutdown_; }
 
  private:
   ExitCode code_;
   FailedOn where_;
   std::source_location location_;
-  Leave leave_;
+  Shutdown shutdown_;
 };
 
 [[noreturn]] void fail(ExitCode code, std::string const& message, FailedOn where = FailedOn::this_rank,
-                       std::source_location at = std::source_location::current(), Leave leave = Leave::in_order);
+                       std::source_location at = std::source_location::current(), Shutdown shutdown = Shutdown::orderly);
 
 // A format string that remembers where it was written, so that messages need no macro.
 template <class... Args>

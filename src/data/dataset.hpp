@@ -90,7 +90,7 @@ class Dataset {
   // Those of the items as they are in epoch 0; none where all entries are among `values`.
   std::optional<Outliers> outliers(std::vector<double> const& values) const;
   // From now on entries above 1/2 are given as 1 and others as -1, the values of units with signs.
-  void show_signs() { signs_ = true; }
+  void use_sign_values() { signs_ = true; }
 
   // (point, dimension) of all items of a split, epoch 0.
   std::vector<double> points(Split) const;

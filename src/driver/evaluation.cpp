@@ -160,17 +160,17 @@ Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
   Results out = judge(*this, tiling, draws);
   add_warnings_of_data(out);
   if (sampler && sampler->biased())
-    out.not_examined.push_back(
+    out.not_examined.emplace_back(
         "the sampler has no acceptance test, so that the distribution of its chains differs from exp(-E) by an amount that decreases with "
         "sampler.step_size; compare with half the step, or with mala");
   if (context.options.task == "train" && looks_at_samples(context.deck))
-    out.not_examined.push_back(
+    out.not_examined.emplace_back(
         "convergence: estimators of samples use the chains as training has left them, which need not be samples of exp(-E) yet; "
         "for those, sample the model (task = \"sample\" with model.from = this run)");
   if (context.options.task == "sample" && holds_units(context.deck) && !asks_for_convergence(context.deck))
-    out.not_examined.push_back("convergence: chains with different held units have different distributions, which R-hat would compare");
+    out.not_examined.emplace_back("convergence: chains with different held units have different distributions, which R-hat would compare");
   if (context.options.task == "sample" && sampler && !sampler->stationary() && !asks_for_convergence(context.deck))
-    out.not_examined.push_back("convergence: the draws are end points of annealing, whose chains have no stationary distribution");
+    out.not_examined.emplace_back("convergence: the draws are end points of annealing, whose chains have no stationary distribution");
   return out;
 }
 
@@ -216,7 +216,7 @@ Results Evaluation::of_input() const {
   if (asks_for_convergence(context.deck)) return out;
   if (samples.draws > 1)
     for (std::string& w : convergence_warnings(samples, model, 1)) out.warnings.push_back(std::move(w));
-  else out.not_examined.push_back("convergence: the points of [input] are taken as independent draws, since their chains are not known");
+  else out.not_examined.emplace_back("convergence: the points of [input] are taken as independent draws, since their chains are not known");
   return out;
 }
 

@@ -52,9 +52,9 @@ void check_estimators(deck::Document const& d, Loaded const* loaded, std::vector
 }
 
 // Checks the blocks that work on the deck's model.
-class AgainstModel {
+class ModelCompatibility {
  public:
-  AgainstModel(deck::Document const& d, deck::Block const& model, Loaded const* loaded, std::vector<deck::Problem>& problems)
+  ModelCompatibility(deck::Document const& d, deck::Block const& model, Loaded const* loaded, std::vector<deck::Problem>& problems)
       : deck_(d),
         loaded_(loaded),
         block_(model),
@@ -81,7 +81,7 @@ class AgainstModel {
     return e.needs.met_by(block_.type, can_);
   }
   template <class Entries>
-  std::string those_that_fit(Entries const& entries) const {
+  std::string compatible_types(Entries const& entries) const {
     return those_that(entries, [this](auto const& e) { return fits(e); });
   }
   void refuse(deck::Block const& b, std::string const& why, std::string const& instead) const {
@@ -92,7 +92,7 @@ class AgainstModel {
     problems_.push_back({place_of(b), fmt::format("{}.type = \"{}\" {}", b.section, b.type, what)});
   }
   void require_sampler(deck::Block const& b, bool needed) const {
-    if (needed && !sampler_) say(b, "needs a [sampler]; " + those_that_fit(samplers()));
+    if (needed && !sampler_) say(b, "needs a [sampler]; " + compatible_types(samplers()));
   }
   bool lacks_energy() const { return can_.has<ScoreModel>() && !can_.has<EnergyModel>(); }
   Fit fit_of(deck::Block const& b) const { return {deck_, b, traits_, loaded_ ? loaded_->model.get() : nullptr, loaded_, problems_}; }
@@ -126,7 +126,7 @@ class AgainstModel {
     ObjectiveEntry const& entry = named(objectives(), objective.type);
     if (!model_.learns) refuse(objective, "has no parameters to learn in", those_that(models(), [](auto const& m) { return m.learns; }));
     else if (!fits(entry))
-      refuse(objective, lacks_energy() ? "learns an energy, and there is none in" : "cannot train", those_that_fit(objectives()));
+      refuse(objective, lacks_energy() ? "learns an energy, and there is none in" : "cannot train", compatible_types(objectives()));
     else if (check_restarts(entry, objective), follow_rule(entry, objective); !entry.needs_sampler && sampler_)
       problems_.push_back(
           {place_of(*sampler_), fmt::format("objective.type = \"{}\" has no use for a [sampler]; remove it", objective.type)});
@@ -169,7 +169,7 @@ class AgainstModel {
   void check_generator() const {
     deck::Block const& generator = deck_.at("generator");
     GeneratorEntry const& entry = named(generators(), generator.type);
-    if (!fits(entry)) refuse(generator, "cannot make samples of", those_that_fit(generators()));
+    if (!fits(entry)) refuse(generator, "cannot make samples of", compatible_types(generators()));
     else follow_rule(entry, generator), require_sampler(generator, entry.needs_sampler);
   }
   void check_sampler(deck::Block const& sampler) const {
@@ -226,7 +226,7 @@ class AgainstModel {
 Loaded load_and_check(deck::Document const& d, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs) {
   std::vector<deck::Problem> problems;
   Loaded loaded = load(d, look, key, ranks, inputs, problems);
-  for (deck::Problem& p : misfits(d, &loaded)) {
+  for (deck::Problem& p : incompatibilities(d, &loaded)) {
     auto const said = [&p](deck::Problem const& earlier) { return earlier.text == p.text; };  // by another block that meets it, too
     if (std::none_of(problems.begin(), problems.end(), said)) problems.push_back(std::move(p));
   }
@@ -234,10 +234,10 @@ Loaded load_and_check(deck::Document const& d, LookAt look, random::Key key, Com
   return loaded;
 }
 
-std::vector<deck::Problem> misfits(deck::Document const& d, Loaded const* loaded) {
+std::vector<deck::Problem> incompatibilities(deck::Document const& d, Loaded const* loaded) {
   std::vector<deck::Problem> problems;
   check_estimators(d, loaded, problems);
-  if (deck::Block const* model = given(d, "model")) AgainstModel(d, *model, loaded, problems).check();
+  if (deck::Block const* model = given(d, "model")) ModelCompatibility(d, *model, loaded, problems).check();
   return problems;
 }
 

@@ -9,7 +9,7 @@ namespace partita {
 
 // Problems of blocks of a deck that cannot work together, with the names of those that do, and problems with what was loaded; null: only
 // the blocks are checked.
-std::vector<deck::Problem> misfits(deck::Document const&, Loaded const* = nullptr);
+std::vector<deck::Problem> incompatibilities(deck::Document const&, Loaded const* = nullptr);
 
 // Loads what the deck names and finds everything that a run would refuse. Failure(usage), or Failure(data) where only files are wrong, with
 // all problems at once. Collective.

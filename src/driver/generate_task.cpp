@@ -39,8 +39,8 @@ class GenerateTask : public Task {
   }
   void size_state(CheckpointFile const& from) override { samples_->size_state(from); }
   void verify() const override { samples_->verify(); }
-  void restored(Index) override { samples_->cut_back(); }
-  void forked(Index) override { samples_->begin_anew(); }
+  void restored(Index) override { samples_->remove_later_parts(); }
+  void forked(Index) override { samples_->reset_draws(); }
   void flush(Index step) override { generator_->require_finite(step); }
   std::string progress() override { return ""; }
 

@@ -34,7 +34,7 @@ std::string describe_hdf5(std::string const& path) {
 
 // HDF5 crashes on some damaged files and hangs on others. So a separate process reads the file; its answer is a digit, 1 for a failure, and
 // a text.
-std::string read_apart(std::string const& path, std::string (*read)(std::string const&)) {
+std::string read_in_child_process(std::string const& path, std::string (*read)(std::string const&)) {
   constexpr unsigned patience = 10;  // seconds
   int ends[2];
   require_all(::pipe(ends) == 0, ExitCode::storage, "{}: cannot be read apart ({})", path, std::strerror(errno));
@@ -104,7 +104,7 @@ std::string describe_file(std::string const& path) {
   try {
     require_all(std::filesystem::exists(path), ExitCode::data, "{} does not exist; give an HDF5 file or a run directory", path);
     if (std::filesystem::is_directory(path)) return describe_run(RunDirectory(path));
-    return read_apart(path, [](std::string const& file) {
+    return read_in_child_process(path, [](std::string const& file) {
       auto const text = describe_text(file);
       return text ? *text : describe_hdf5(file);
     });

@@ -62,7 +62,7 @@ class Loop {
       fail(ExitCode::usage,
            fmt::format("{}; a fork keeps the sizes of the run from which it begins, but the decks differ in\n  {}", f.what(),
                        fmt::join(start.different, "\n  ")),
-           f.where(), f.location(), f.leave());
+           f.where(), f.location(), f.shutdown());
     }
     for (std::string const& name : absent) log::warning("{} has no {}, which keeps its initial value", from.path.string(), name);
     step_ = from.step;
@@ -146,13 +146,13 @@ std::unique_ptr<Task> make_task(RunContext const& c) {
 double walltime(RunOptions const& o) { return o.walltime.empty() ? 0 : deck::seconds(o.walltime); }
 
 // For the time in which the run has no results beyond the checkpoint of this step (step 0: beyond the deck).
-std::unique_ptr<NothingToSave> nothing_to_save(RunContext const& c, StatusRecord const& status, Index step) {
-  std::optional<NothingToSave::Clock::time_point> deadline;
+std::unique_ptr<StopImmediately> nothing_to_save(RunContext const& c, StatusRecord const& status, Index step) {
+  std::optional<StopImmediately::Clock::time_point> deadline;
   if (double const limit = walltime(c.options); limit > 0)
-    deadline = program_start() +
-               std::chrono::duration_cast<NothingToSave::Clock::duration>(std::chrono::duration<double>(limit - std::min(10., limit / 10)));
-  using Cause = NothingToSave::Cause;
-  return std::make_unique<NothingToSave>(deadline, [&c, &status, step, root = c.ranks.is_root()](Cause cause, std::string const& reason) {
+    deadline = program_start() + std::chrono::duration_cast<StopImmediately::Clock::duration>(
+                                     std::chrono::duration<double>(limit - std::min(10., limit / 10)));
+  using Cause = StopImmediately::Cause;
+  return std::make_unique<StopImmediately>(deadline, [&c, &status, step, root = c.ranks.is_root()](Cause cause, std::string const& reason) {
     if (cause == Cause::out_of_time && c.gain.stopped_by_limit_before && !c.gain.made) {
       std::string const why = reason +
                               ", as before, and nothing was finished in between: the same command would end here for ever; give it " +
@@ -214,13 +214,13 @@ std::pair<std::unique_ptr<Attempt>, bool> run_to_end(RunContext const& context, 
 }
 
 // Collective: the last status of the run in this directory; empty where there is none.
-struct LastWord {
+struct PreviousStatus {
   std::string reason, fork_of;
   std::optional<RunStatus> finished;  // on the root: of a run that was done, with its deck
   std::string deck;
 };
-LastWord last_word(RunDirectory const& directory, Communicator const& ranks) {
-  LastWord last;
+PreviousStatus read_previous_status(RunDirectory const& directory, Communicator const& ranks) {
+  PreviousStatus last;
   on_root(ranks, [&] {
     auto const status = read_status(directory);
     if (!status) return;
@@ -234,7 +234,7 @@ LastWord last_word(RunDirectory const& directory, Communicator const& ranks) {
   return last;
 }
 // Called by the root: whether a failure left a finished run unchanged; if so, restores its deck and status.
-bool stays_finished(RunDirectory const& directory, LastWord const& last, Failure const& failure, bool continues, bool gained) {
+bool stays_finished(RunDirectory const& directory, PreviousStatus const& last, Failure const& failure, bool continues, bool gained) {
   bool const refused = failure.code() == ExitCode::usage || failure.code() == ExitCode::data;
   if (!last.finished || !refused || !continues || gained) return false;
   directory.write_deck(last.deck);
@@ -247,7 +247,7 @@ void forget_finished_estimators(RunContext const& c) {
   on_root(c.ranks, [&] { std::filesystem::remove(c.directory.finished_estimators()); });
 }
 
-int run_steps(RunContext const& context, Start const& start, StatusRecord const& status, LastWords& last_words) {
+int run_steps(RunContext const& context, Start const& start, StatusRecord const& status, EndRecorder& last_words) {
   auto const [attempt, done] = run_to_end(context, start, status);
   Loop const& loop = attempt->loop;
   Results results;
@@ -282,17 +282,17 @@ Loaded load_for(RunContext const& c) {
 }
 
 // With PARTITA_CHECK_IS_COMPLETE=1 in the environment, which tests set, a deck that is refused after its check is a bug.
-Failure not_of_usage(Failure const& f) {
+Failure as_internal_if_checked(Failure const& f) {
   char const* const asked = std::getenv("PARTITA_CHECK_IS_COMPLETE");
   if (f.code() != ExitCode::usage || !asked || std::string_view(asked) != "1") return f;
-  return {ExitCode::internal, fmt::format("refused after its check: {}", f.what()), f.where(), f.location(), f.leave()};
+  return {ExitCode::internal, fmt::format("refused after its check: {}", f.what()), f.where(), f.location(), f.shutdown()};
 }
 
 }  // namespace
 
 int run(Arguments const& a, Communicator const& ranks) {
   deck::Document const deck = read_deck(a, a.deck, ranks);
-  if (auto const problems = misfits(deck); !problems.empty()) deck::refuse(problems);  // before there is a directory
+  if (auto const problems = incompatibilities(deck); !problems.empty()) deck::refuse(problems);  // before there is a directory
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
   auto const options = deck.at("run").as<RunOptions>();
   Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));
@@ -315,7 +315,7 @@ int run(Arguments const& a, Communicator const& ranks) {
 
   directory.remove_unfinished(ranks);
   // The status first: from here on the directory is this deck's, and an earlier end is no longer true.
-  LastWord const last = last_word(directory, ranks);
+  PreviousStatus const last = read_previous_status(directory, ranks);
   StatusRecord const status(directory, lock, ranks, resolved, start.fork ? from->path.string() : from ? last.fork_of : "");
   on_root(ranks, [&] { status.write("running", {}, "", from ? from->step : 0); });
   Timers timers;
@@ -326,7 +326,7 @@ int run(Arguments const& a, Communicator const& ranks) {
   RunContext const context{
       ranks,  deck,   options, directory, {resolved, code_version(), version(), options.seed}, random::make_key(options.seed),
       timers, inputs, loaded,  gain};
-  LastWords last_words(
+  EndRecorder last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   bool checked = false;
   try {
@@ -340,13 +340,13 @@ int run(Arguments const& a, Communicator const& ranks) {
     if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
     {
       auto const loading = nothing_to_save(context, status, from ? from->step : 0);
-      naming_memory([&] { loaded = load_for(context); });
+      with_memory_failures([&] { loaded = load_for(context); });
     }
     checked = true;
-    if (options.task != "estimate") return naming_memory([&] { return run_steps(context, start, status, last_words); });
+    if (options.task != "estimate") return with_memory_failures([&] { return run_steps(context, start, status, last_words); });
     Results const results = [&] {
       auto const computing = nothing_to_save(context, status, 0);
-      return naming_memory([&] { return estimate(context); });
+      return with_memory_failures([&] { return estimate(context); });
     }();
     last_words.end();
     summarise(context, "done", 0, 0, 0, results);
@@ -355,10 +355,10 @@ int run(Arguments const& a, Communicator const& ranks) {
     log::info("results are in {}", directory.root().string());
     return static_cast<int>(ExitCode::done);
   } catch (Failure const& failure) {
-    Failure const f = checked ? not_of_usage(failure) : failure;
+    Failure const f = checked ? as_internal_if_checked(failure) : failure;
     // The status gives the reason even if a launcher garbles the exit code. The rank that knows it need not be the root.
     last_words.end();
-    if (f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && f.leave() == Leave::in_order) advise_fork(a, context);
+    if (f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && f.shutdown() == Shutdown::orderly) advise_fork(a, context);
     if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw f;
     try {
       if (!stays_finished(directory, last, f, from.has_value() && !start.fork, gain.made)) status.write_end("failed", f.code(), f.what());

@@ -88,11 +88,11 @@ class SampleTask : public Task {
       end_rejection_window();
       if (!draw && !row) return;
     }
-    mind_nonfinite_chains(step);
+    handle_nonfinite_chains(step);
     if (energy_model_ && (draw || row)) {
       evaluate_energies();
       if (!std::isfinite(last_energy_)) {  // energies overflow before positions do
-        mind_nonfinite_chains(step, scalars_.energy);
+        handle_nonfinite_chains(step, scalars_.energy);
         evaluate_energies();
       }
     }
@@ -129,11 +129,11 @@ class SampleTask : public Task {
   void verify() const override { samples_.verify(); }
   void size_state(CheckpointFile const& from) override { samples_.size_state(from); }
   void restored(Index step) override {
-    samples_.cut_back();
+    samples_.remove_later_parts();
     // The row at the end of a shorter run is not a row of the longer run that continues it.
     if (step > 0) history_.restore(step % history_interval_ == 0 || step == options_.steps ? step : step - 1);
   }
-  void forked(Index) override { samples_.begin_anew(); }
+  void forked(Index) override { samples_.reset_draws(); }
 
   void flush(Index step) override {
     if (!reinitializes()) require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
@@ -250,7 +250,7 @@ class SampleTask : public Task {
 
   bool reinitializes() const { return options_.on_nonfinite == "reinitialize"; }
   // Called at fixed steps, so that the draws do not depend on when checkpoints are written.
-  void mind_nonfinite_chains(Index step, TileScalarStorage const& energy = {}) {
+  void handle_nonfinite_chains(Index step, TileScalarStorage const& energy = {}) {
     if (!reinitializes()) {
       require_finite_chains(context_.ranks, {chains_}, step, last_finite_energy_);
       require_all(

@@ -111,12 +111,12 @@ class TrainTask : public Task {
   }
   void restored(Index update) override {
     take_parameters();
-    if (samples_) samples_->cut_back();
+    if (samples_) samples_->remove_later_parts();
     if (update > 0) history_->restore(last_row(update));
   }
   void forked(Index) override {
     take_parameters();
-    if (samples_) samples_->begin_anew();
+    if (samples_) samples_->reset_draws();
   }
 
   void flush(Index update) override {

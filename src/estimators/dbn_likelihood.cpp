@@ -28,9 +28,9 @@ void add_log_probability(Tiles units, Tiles field, ConstVector bias, double sign
 }
 
 // One tile of items with its layers.
-class Tower {
+class LayerTile {
  public:
-  explicit Tower(DeepBeliefNetwork const& model) : model_(model), value_("log weights", 1, width), energy_("top energies", 1, width) {
+  explicit LayerTile(DeepBeliefNetwork const& model) : model_(model), value_("log weights", 1, width), energy_("top energies", 1, width) {
     for (Index k = 0; k < model.machines(); k++) {
       layers_.emplace_back("layer", 1, model.machine(k).dimension(), width);
       fields_.emplace_back("fields of a layer", 1, model.machine(k).dimension(), width);
@@ -78,7 +78,7 @@ DbnLikelihood dbn_likelihood(DeepBeliefNetwork const& model, ItemTiles const& it
                              random::Key key) {
   Tiling const tiling{items.count, std::min(width, round_up(items.count, lane_quantum))};
   TileRange const mine = share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks());
-  Tower tower(model);
+  LayerTile tower(model);
   std::vector<double> bounds, means;  // (item), and (item, numbers of a LogMean)
   for (Index tile = mine.first; tile < mine.end(); tile++) {
     items.fill(tower.items(), tiling, {tile, 1});

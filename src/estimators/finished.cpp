@@ -36,7 +36,7 @@ Metric read(json const& from) {
 }
 
 // Of the keys that are free on restart, lengths of a run change its results; those of these sections do not.
-std::string what_decides(deck::Document const& deck) {
+std::string result_relevant_deck(deck::Document const& deck) {
   std::string text;
   for (deck::Block const& b : deck.blocks) {
     bool const of_the_directory = b.section == "run" || b.section == "output" || b.section == "checkpoint";
@@ -51,7 +51,7 @@ FinishedEstimators::FinishedEstimators(Communicator ranks, RunDirectory const& d
                                        Provenance const& provenance)
     : ranks_(std::move(ranks)),
       file_(directory.finished_estimators()),
-      of_(hash_of_deck(what_decides(deck) + inputs.text() + provenance.code_version)) {
+      of_(hash_of_deck(result_relevant_deck(deck) + inputs.text() + provenance.code_version)) {
   std::string text;
   on_root(ranks_, [&] {
     if (std::filesystem::exists(file_)) text = read_text(file_);

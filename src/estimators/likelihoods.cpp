@@ -105,10 +105,10 @@ void write_weights(Subject const& s, LogZ const& z, Schedule const& betas) {
     file.write("beta", betas);
     file.write("log_weight_forward", z.forward)
         .set_attribute("definition", std::string("log Z / Z_0 is below the log of the mean of exp of these"));
-    for (std::size_t i = 0; i < z.back.size(); i++) {
-      auto const back = file.write(i == 0 ? "log_weight_reverse" : "log_weight_reverse_tempered", z.back[i].log_weights);
-      back.set_attribute("definition", std::string("and above minus the log of the mean of exp of these, from exact starts"));
-      back.set_attribute("starts", z.back[i].starts);
+    for (std::size_t i = 0; i < z.reverse.size(); i++) {
+      auto const reverse = file.write(i == 0 ? "log_weight_reverse" : "log_weight_reverse_tempered", z.reverse[i].log_weights);
+      reverse.set_attribute("definition", std::string("and above minus the log of the mean of exp of these, from exact starts"));
+      reverse.set_attribute("starts", z.reverse[i].starts);
     }
     file.set_attribute("log_z_reference", z.reference);
   });
@@ -139,10 +139,12 @@ Metric converged(LogZ const& z) {
     auto const with_error = [](Estimate const& e) {
       return std::isnan(e.error) ? fmt::format("{:.2f} (error unknown)", e.value) : fmt::format("{:.2f} +- {:.2f}", e.value, e.error);
     };
-    m.warning = fmt::format("log Z has NOT CONVERGED: {} by forward annealing", with_error(z.up()));
-    for (WayBack const& way : z.back) m.warning += fmt::format(", {} by reverse annealing from {}", with_error(z.down(way)), way.starts);
+    m.warning = fmt::format("log Z has NOT CONVERGED: {} by forward annealing", with_error(z.forward_log_z()));
+    for (ReverseAnnealing const& way : z.reverse)
+      m.warning += fmt::format(", {} by reverse annealing from {}", with_error(z.reverse_log_z(way)), way.starts);
     if (z.missed_mode())
-      m.warning += fmt::format(", and {} from {}: a mode that the others miss", with_error(z.down(*z.from_random)), z.from_random->starts);
+      m.warning +=
+          fmt::format(", and {} from {}: a mode that the others miss", with_error(z.reverse_log_z(*z.from_random)), z.from_random->starts);
     if (z.exact) m.warning += fmt::format(", and {:.2f} exactly", *z.exact);
     m.warning += fmt::format(
         ". They do not agree within their errors, so that no likelihood can be based on any of them. Use more estimator.temperatures or "
@@ -176,19 +178,19 @@ Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o
   LogZ z = estimate_log_z(model, options, starts, ranks_of(s), s.key);
   write_weights(s, z, options.betas);
   std::string const advice = "use more estimator.temperatures or chains";
-  auto const &reverse = z.back.front(), &last = z.back.back();
-  Metrics out{
-      metric("log_z_forward", z.up(), "log Z by forward annealed importance sampling, from the reference to the model; too low on average",
-             doubt(z.forward_mean, advice)),
-      metric("log_z_reverse", z.down(reverse),
-             "log Z by reverse annealed importance sampling, from the model to the reference, started from " + reverse.starts +
-                 "; too high on average where the starts are exact",
-             doubt(reverse.mean, advice))};
-  if (z.back.size() > 1)
-    out.push_back(metric("log_z_reverse_tempered", z.down(last), "log Z by reverse annealing from starts that are " + last.starts,
+  auto const &reverse = z.reverse.front(), &last = z.reverse.back();
+  Metrics out{metric("log_z_forward", z.forward_log_z(),
+                     "log Z by forward annealed importance sampling, from the reference to the model; too low on average",
+                     doubt(z.forward_mean, advice)),
+              metric("log_z_reverse", z.reverse_log_z(reverse),
+                     "log Z by reverse annealed importance sampling, from the model to the reference, started from " + reverse.starts +
+                         "; too high on average where the starts are exact",
+                     doubt(reverse.mean, advice))};
+  if (z.reverse.size() > 1)
+    out.push_back(metric("log_z_reverse_tempered", z.reverse_log_z(last), "log Z by reverse annealing from starts that are " + last.starts,
                          doubt(last.mean, advice)));
   if (z.from_random)
-    out.push_back(metric("log_z_reverse_random", z.down(*z.from_random),
+    out.push_back(metric("log_z_reverse_random", z.reverse_log_z(*z.from_random),
                          "log Z by reverse annealing from " + z.from_random->starts + "; too low where they stay in modes of little mass"));
   out.insert(out.end(), {metric("log_z_bar", z.ratio(), "log Z by Bennett's acceptance ratio of log_z_forward and log_z_reverse"),
                          {"log_z_lower", z.lower(), {}, "lower end of the bracket of log Z: log_z_forward less two standard errors"},
@@ -200,7 +202,7 @@ Annealed annealed(Subject const& s, GibbsModel& model, AnnealingOptions const& o
                          converged(z)});
   add_weights(z.forward_mean, "forward", out);
   add_weights(reverse.mean, "reverse", out);
-  if (z.back.size() > 1) add_weights(last.mean, "reverse_tempered", out);
+  if (z.reverse.size() > 1) add_weights(last.mean, "reverse_tempered", out);
   for (auto const& r : z.tempering)
     if (r.name == "swap_rate_lowest" || r.name == "round_trips") out.push_back({"tempering_" + r.name, r.value, {}, r.definition});
   return {std::move(z), std::move(out)};

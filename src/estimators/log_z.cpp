@@ -15,7 +15,15 @@ namespace {
 
 constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 // The parts of the estimate, each with its own key derived from that of the run. 3 is used for the draws of a belief network's layers.
-enum Part : std::uint64_t { forth, back, starts, back_from_others = 4, other_starts = 5, back_from_random = 6, random_starts = 7 };
+enum Part : std::uint64_t {
+  forward_part,
+  reverse_part,
+  starts,
+  back_from_others = 4,
+  other_starts = 5,
+  back_from_random = 6,
+  random_starts = 7
+};
 
 // Narrow tiles: there are few chains, and all ranks should have some.
 Tiling annealing_tiling(Index chains) { return {chains, std::min(pitch_quantum, round_up(chains, lane_quantum))}; }
@@ -74,29 +82,29 @@ std::string start_at_random(GibbsModel& model, LogZOptions const& o, Chains& cha
 }  // namespace
 
 Estimate LogZ::ratio() const {
-  auto const between = acceptance_ratio(forward, back.front().log_weights);
-  bool const agree = std::abs(up().value - down(back.front()).value) <= 1;
-  bool const known = agree && forward_mean.trusted() && back.front().mean.trusted();
+  auto const between = acceptance_ratio(forward, reverse.front().log_weights);
+  bool const agree = std::abs(forward_log_z().value - reverse_log_z(reverse.front()).value) <= 1;
+  bool const known = agree && forward_mean.trusted() && reverse.front().mean.trusted();
   return {reference + between.value, known ? between.error : unknown};
 }
 
-double LogZ::lower() const { return up().value - 2 * up().error; }
+double LogZ::lower() const { return forward_log_z().value - 2 * forward_log_z().error; }
 
 double LogZ::upper() const {
   double highest = independent ? -std::numeric_limits<double>::infinity() : unknown;
-  for (WayBack const& way : back) {
-    double const end = down(way).value + 2 * down(way).error;
+  for (ReverseAnnealing const& way : reverse) {
+    double const end = reverse_log_z(way).value + 2 * reverse_log_z(way).error;
     if (!(end <= highest)) highest = std::isnan(highest) ? highest : end;  // NaN stays
   }
   return highest;
 }
 
 double LogZ::converged() const {
-  if (!independent || std::isnan(up().value)) return unknown;
+  if (!independent || std::isnan(forward_log_z().value)) return unknown;
   if (missed_mode()) return 0;
   bool known = forward_mean.trusted(), near = true;
-  for (WayBack const& way : back) {
-    double const apart = std::abs(up().value - down(way).value);
+  for (ReverseAnnealing const& way : reverse) {
+    double const apart = std::abs(forward_log_z().value - reverse_log_z(way).value);
     if (apart > 1) return 0;
     known = known && way.mean.trusted();
     near = near && apart + 2 * (forward_mean.seen + way.mean.seen) <= 1;
@@ -106,7 +114,7 @@ double LogZ::converged() const {
   return known ? near : unknown;
 }
 
-bool LogZ::missed_mode() const { return from_random && down(*from_random).value > up().value + 1; }
+bool LogZ::missed_mode() const { return from_random && reverse_log_z(*from_random).value > forward_log_z().value + 1; }
 
 LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemTiles> const& items, Communicator const& ranks,
                     random::Key key) {
@@ -115,30 +123,30 @@ LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemT
   Chains chains("chains at the model", tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()), model.dimension());
   LogZ out{};
   log::info("annealed importance sampling of log Z: {} chains, {} temperatures", o.chains, o.betas.size() - 1);
-  out.forward = forward_log_weights(model, o.betas, tiling, ranks, part(forth));
+  out.forward = forward_log_weights(model, o.betas, tiling, ranks, part(forward_part));
   out.forward_mean = log_mean_exp(out.forward);
   out.reference = model.log_z_reference();
-  auto const way_back = [&](std::string const& made_by, Part with) {
+  auto const reverse_annealing = [&](std::string const& made_by, Part with) {
     log::info("reverse annealing, from starts at the model ({})", made_by);
-    WayBack way{made_by, reverse_log_weights(model, o.betas, chains, ranks, part(with)), {}};
+    ReverseAnnealing way{made_by, reverse_log_weights(model, o.betas, chains, ranks, part(with)), {}};
     way.mean = log_mean_exp(way.log_weights);
     return way;
   };
-  auto const go_back = [&](std::string const& made_by, Part with) { out.back.push_back(way_back(made_by, with)); };
+  auto const anneal_in_reverse = [&](std::string const& made_by, Part with) { out.reverse.push_back(reverse_annealing(made_by, with)); };
   if (Enumeration::possible(model)) {
     Enumeration const all(model, ranks);
     all.draw(chains, part(starts));
     out.exact = all.log_z(), out.independent = true;
-    go_back("exact: draws by enumeration", back);
+    anneal_in_reverse("exact: draws by enumeration", reverse_part);
     return out;
   }
   if (items) {
     out.independent = true;
-    go_back(start_at(*items, model, o, chains, part(other_starts)), back_from_others);
+    anneal_in_reverse(start_at(*items, model, o, chains, part(other_starts)), back_from_others);
   }
-  go_back(temper(model, o, chains, ranks, part(starts), out), back);
+  anneal_in_reverse(temper(model, o, chains, ranks, part(starts), out), reverse_part);
   if (items && model.unit_values().size() == 2)
-    out.from_random = way_back(start_at_random(model, o, chains, part(random_starts)), back_from_random);
+    out.from_random = reverse_annealing(start_at_random(model, o, chains, part(random_starts)), back_from_random);
   return out;
 }
 

@@ -23,7 +23,7 @@ struct LogZOptions {
 };
 
 // Reverse annealing: chains from the model to the reference.
-struct WayBack {
+struct ReverseAnnealing {
   std::string starts;  // description of the starts
   std::vector<double> log_weights;
   LogMean mean;
@@ -33,16 +33,16 @@ struct LogZ {
   double reference;             // log Z_0
   std::vector<double> forward;  // log weights
   LogMean forward_mean;
-  std::vector<WayBack> back;  // the first is used, and the others have to agree with it
-  bool independent;           // the first one's starts are independent of the path: exact draws, or items of data
+  std::vector<ReverseAnnealing> reverse;  // the first is used, and the others have to agree with it
+  bool independent;                       // the first one's starts are independent of the path: exact draws, or items of data
   // In addition to starts from data: starts from random units of two values, which depend neither on data nor on the path. They may stay
   // in modes of little mass, where log Z comes out too low; if it is higher than forward, they have found a mode that the others miss.
-  std::optional<WayBack> from_random;
+  std::optional<ReverseAnnealing> from_random;
   std::optional<double> exact;  // log Z by enumeration, where the starts are exact draws
   std::vector<Metric> tempering;
 
-  Estimate up() const { return {reference + forward_mean.value, forward_mean.error()}; }
-  Estimate down(WayBack const& way) const { return {reference - way.mean.value, way.mean.error()}; }
+  Estimate forward_log_z() const { return {reference + forward_mean.value, forward_mean.error()}; }
+  Estimate reverse_log_z(ReverseAnnealing const& way) const { return {reference - way.mean.value, way.mean.error()}; }
   // Bennett's acceptance ratio of forward and first reverse annealing; its error is known if both errors are known and they agree within a
   // nat.
   Estimate ratio() const;

@@ -135,7 +135,7 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
          fmt::format("cannot write the checkpoint of step {}, earlier ones stay: {}; free space, or repair the storage, then continue with "
                      "--restart auto",
                      info.step, failure.what()),
-         failure.where(), failure.location(), failure.leave());
+         failure.where(), failure.location(), failure.shutdown());
   }
   on_root(ranks, [&] {
     std::vector<Index> const steps = run.checkpoint_steps();

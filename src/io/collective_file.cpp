@@ -71,7 +71,7 @@ std::vector<std::uint32_t> write_blocks(Path const& path, Communicator const& ra
   FailedWrites const failed_writes([&](std::string const& reason) {
     auto const text = fmt::format("{}: cannot write ({}, {})", path.string(), reason, free_space(path));
     remove_unfinished(path);
-    return Failure(ExitCode::storage, text, FailedOn::this_rank, std::source_location::current(), Leave::at_once);
+    return Failure(ExitCode::storage, text, FailedOn::this_rank, std::source_location::current(), Shutdown::immediate);
   });
   std::vector<std::uint32_t> checksums;
   try {
@@ -94,11 +94,11 @@ std::vector<std::uint32_t> write_blocks(Path const& path, Communicator const& ra
     file.close();
   } catch (Failure const& failure) {
     hdf5::abandon_files();
-    fail(failure.code(), failure.what(), failure.where(), failure.location(), Leave::at_once);
+    fail(failure.code(), failure.what(), failure.where(), failure.location(), Shutdown::immediate);
   } catch (std::exception const& e) {
     hdf5::abandon_files();
     fail(ExitCode::internal, fmt::format("{} ({})", e.what(), path.string()), FailedOn::this_rank, std::source_location::current(),
-         Leave::at_once);
+         Shutdown::immediate);
   }
   return checksums;
 }
@@ -137,8 +137,9 @@ void write_collectively(Path const& path, Communicator const& ranks, std::functi
     seal(temporary);
     on_root(ranks, [&] { publish(temporary, path); });
   } catch (Failure const& failure) {
-    if (ranks.is_root() || failure.leave() == Leave::at_once) remove_unfinished(temporary);
-    if (failure.where() == FailedOn::all_ranks && failure.leave() == Leave::in_order) ranks.barrier();  // no rank sees the file any more
+    if (ranks.is_root() || failure.shutdown() == Shutdown::immediate) remove_unfinished(temporary);
+    if (failure.where() == FailedOn::all_ranks && failure.shutdown() == Shutdown::orderly)
+      ranks.barrier();  // no rank sees the file any more
     throw;
   }
 }

@@ -104,7 +104,7 @@ void write_atomically(Path const& path, std::string_view text) {
   }
 }
 
-void keep_as(Path const& file, Path const& second) {
+void keep_second_name(Path const& file, Path const& second) {
   std::error_code error;
   // If both names are links to one file, rename() does nothing and would leave the temporary name.
   if (!fs::is_regular_file(file, error) || fs::equivalent(file, second, error)) return;

@@ -29,7 +29,7 @@ void write_file(Path const&, std::string_view text);
 void reserve(Path const&, Index bytes);
 void write_atomically(Path const&, std::string_view text);
 // Keeps a complete file under a second name, replacing any file of that name, before the first is replaced. Does nothing if there is none.
-void keep_as(Path const& file, Path const& second);
+void keep_second_name(Path const& file, Path const& second);
 
 std::string read_text(Path const&);   // of a regular file: Failure(data)
 std::string free_space(Path const&);  // "0.1 MB free"

@@ -37,10 +37,11 @@ std::string reason() {
   return text.empty() ? "HDF5 gives no reason" : text;
 }
 
-[[noreturn]] void fail_with_reason(ExitCode code, std::string const& where, std::string const& action, Leave leave = Leave::in_order) {
+[[noreturn]] void fail_with_reason(ExitCode code, std::string const& where, std::string const& action,
+                                   Shutdown shutdown = Shutdown::orderly) {
   std::string const why = reason();
-  if (leave == Leave::at_once) abandon_files();
-  fail(code, fmt::format("{}: cannot {} ({})", where, action, why), FailedOn::this_rank, std::source_location::current(), leave);
+  if (leave == Shutdown::immediate) abandon_files();
+  fail(code, fmt::format("{}: cannot {} ({})", where, action, why), FailedOn::this_rank, std::source_location::current(), shutdown);
 }
 
 bool abandoned = false;
@@ -129,10 +130,10 @@ std::string description(Element element, Extents const& extents) {
   fail(ExitCode::internal, "element type without a name");
 }
 
-Object::Object(Handle handle, std::string file, std::string name, ExitCode code, Leave leave)
-    : handle_(std::move(handle)), file_(std::move(file)), name_(std::move(name)), code_(code), leave_(leave) {}
+Object::Object(Handle handle, std::string file, std::string name, ExitCode code, Shutdown shutdown)
+    : handle_(std::move(handle)), file_(std::move(file)), name_(std::move(name)), code_(code), shutdown_(shutdown) {}
 
-void Object::failed(std::string const& action) const { fail_with_reason(code_, where(), action, leave_); }
+void Object::failed(std::string const& action) const { fail_with_reason(code_, where(), action, shutdown_); }
 
 void Object::set_attribute(std::string const& name, std::string const& text) const {
   char const* const characters = text.c_str();
@@ -308,25 +309,25 @@ bool Group::is_dataset(std::string const& path) const {
 Group Group::group(std::string const& path) const {
   Handle handle(H5Gopen2(id(), path.c_str(), H5P_DEFAULT), H5Gclose);
   checked(hid_t{handle}, "open group '" + path + "'");
-  return Group(std::move(handle), file_, path, code_, leave_);
+  return Group(std::move(handle), file_, path, code_, shutdown_);
 }
 Dataset Group::dataset(std::string const& path) const {
   require(has(path), code_, "{}: no dataset '{}' (it holds: {})", where(), path, fmt::join(names(), ", "));
   Handle handle(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), H5Dclose);
   checked(hid_t{handle}, "open dataset '" + path + "'");
-  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_, leave_);
+  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_, shutdown_);
 }
 Group Group::create_group(std::string const& path) const {
   Handle handle(H5Gcreate2(id(), path.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
   checked(hid_t{handle}, "create group '" + path + "'");
-  return Group(std::move(handle), file_, path, code_, leave_);
+  return Group(std::move(handle), file_, path, code_, shutdown_);
 }
 Dataset Group::create(std::string const& path, hid_t type, Handle const& space, Handle const& properties) const {
   Handle const links = property_list(H5P_LINK_CREATE);
   H5Pset_create_intermediate_group(links, 1);
   Handle handle(H5Dcreate2(id(), path.c_str(), type, space, links, properties, H5P_DEFAULT), H5Dclose);
   checked(hid_t{handle}, "create dataset '" + path + "'");
-  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_, leave_);
+  return Dataset(std::move(handle), file_, name_.empty() ? path : name_ + "/" + path, code_, shutdown_);
 }
 Dataset Group::create_dataset(std::string const& path, hid_t type, Extents const& extents, Extents const& chunk) const {
   Handle const properties = property_list(H5P_DATASET_CREATE);
@@ -385,14 +386,14 @@ File File::in_memory(Path const& name) {
   if (H5Pset_fapl_core(access, growth, false) < 0) fail_with_reason(ExitCode::internal, name.string(), "keep the file in memory");
   Handle handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
   if (handle < 0) fail_with_reason(ExitCode::storage, name.string(), "create the file in memory");
-  return File(std::move(handle), name.string(), "", ExitCode::storage, Leave::in_order);
+  return File(std::move(handle), name.string(), "", ExitCode::storage, Shutdown::orderly);
 }
 File File::open(Path const& path, ExitCode code) {
   require_regular_file(path, code);
   Handle const access = file_access();
   Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
   if (handle < 0) fail_with_reason(code, path.string(), "open it as an HDF5 file");
-  return File(std::move(handle), path.string(), "", code, Leave::in_order);
+  return File(std::move(handle), path.string(), "", code, Shutdown::orderly);
 }
 File File::open_together(Path const& path, Communicator const& ranks) {
   // Open MPI 4.1 waits for ever in MPI_File_open if one rank cannot open the file. That is found out here, where all ranks learn of it.
@@ -406,8 +407,8 @@ File File::open_together(Path const& path, Communicator const& ranks) {
   Handle const access = file_access();
   use_parallel_access(access, ranks);
   Handle handle(H5Fopen(name.c_str(), H5F_ACC_RDWR, access), H5Fclose);
-  if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks", Leave::at_once);
-  return File(std::move(handle), path.string(), "", ExitCode::storage, Leave::at_once);
+  if (handle < 0) fail_with_reason(ExitCode::storage, path.string(), "open the file on all ranks", Shutdown::immediate);
+  return File(std::move(handle), path.string(), "", ExitCode::storage, Shutdown::immediate);
 }
 std::string_view File::image() const {
   flush();

@@ -83,7 +83,7 @@ class Object {
   }
 
  protected:
-  Object(Handle handle, std::string file, std::string name, ExitCode code, Leave leave);
+  Object(Handle handle, std::string file, std::string name, ExitCode code, Shutdown shutdown);
   // Throws what HDF5 reports last, as "<where>: cannot <action> (<reason>)".
   [[noreturn]] void failed(std::string const& action) const;
   template <class Result>
@@ -95,7 +95,7 @@ class Object {
   Handle handle_;
   std::string file_, name_;
   ExitCode code_;
-  Leave leave_;  // after a failure
+  Shutdown shutdown_;  // after a failure
 
  private:
   void set_attribute(std::string const& name, hid_t type, Extents const&, void const* values) const;
@@ -183,7 +183,7 @@ class File : public Group {
  public:
   static File in_memory(Path const& name);                   // by one process; image() gives the bytes to write to disk
   static File open(Path const&, ExitCode = ExitCode::data);  // to read, by any process
-  // Collective, for writing. A failure from here on is in the middle of a collective operation: Leave::at_once.
+  // Collective, for writing. A failure from here on is in the middle of a collective operation: Shutdown::immediate.
   static File open_together(Path const&, Communicator const&);
   std::string_view image() const;  // the bytes of a file in memory, where they are; until it changes
   // Report errors that the destructor cannot; collective for a file that ranks have opened together, and the caller holds the Scope.

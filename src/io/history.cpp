@@ -63,8 +63,8 @@ void History::flush() const {
       file, ranks_, [&](hdf5::File const& to) { write(to); },
       [&](Path const& temporary) {
         on_root(ranks_, [&] {
-          keep_as(file, earlier);
-          keep_as(manifest_of(file), manifest_of(earlier));
+          keep_second_name(file, earlier);
+          keep_second_name(manifest_of(file), manifest_of(earlier));
         });
         seal(temporary);
       });

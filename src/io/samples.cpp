@@ -248,7 +248,7 @@ void SampleWriter::size_state(CheckpointFile const& from) {
   part_checks_.assign(static_cast<std::size_t>(full_parts()), 0);
 }
 
-void SampleWriter::begin_anew() {
+void SampleWriter::reset_draws() {
   draws_ = shown_draws_ = 0;
   written_steps_.clear();
   part_checks_.clear();
@@ -313,7 +313,7 @@ void SampleWriter::verify() const {
       fail(failure.code(),
            fmt::format("{}; its draws are lost: restore the file and its manifest from a copy, or start anew with --overwrite",
                        failure.what()),
-           failure.where(), failure.location(), failure.leave());
+           failure.where(), failure.location(), failure.shutdown());
     }
 }
 
@@ -331,7 +331,7 @@ bool SampleWriter::shows_all_draws() const {
   return ranks_.any(shows);
 }
 
-void SampleWriter::cut_back() {
+void SampleWriter::remove_later_parts() {
   on_root(ranks_, [&] {
     written_steps_.clear();
     for (Index part = 0; part < full_parts(); part++) {

@@ -62,9 +62,9 @@ class SampleWriter {
   // its manifest, or is not the part that this run wrote.
   void verify() const;
   // Collective; at the start, or after verify(): removes parts beyond the draws of the state, and brings samples.h5 up to date.
-  void cut_back();
-  // Called instead of cut_back where the state is another run's: there are no draws yet.
-  void begin_anew();
+  void remove_later_parts();
+  // Called instead of remove_later_parts where the state is another run's: there are no draws yet.
+  void reset_draws();
   // Collective; where a run ends or stops. Pending draws become a last, shorter part; they stay pending, and a full part replaces it.
   void write_pending();
 

@@ -13,14 +13,14 @@ namespace partita {
 void agree(Communicator const&, std::optional<Failure> const& mine, Communicator::Place at = Communicator::Place::current());
 
 // Runs `part` on every rank; if it fails on one, all ranks fail. `part` makes no collective call: a rank that fails before such a call
-// would leave the others in it. A failure with Leave::at_once is rethrown as it is.
+// would leave the others in it. A failure with Shutdown::immediate is rethrown as it is.
 template <class Part>
 void together(Communicator const& ranks, Part&& part, Communicator::Place at = Communicator::Place::current()) {
   std::optional<Failure> mine;
   try {
     part();
   } catch (Failure const& failure) {
-    if (failure.leave() == Leave::at_once) throw;
+    if (failure.shutdown() == Shutdown::immediate) throw;
     mine = failure;
   } catch (std::filesystem::filesystem_error const& error) {
     mine = Failure(ExitCode::storage, error.what(), FailedOn::this_rank, std::source_location::current());

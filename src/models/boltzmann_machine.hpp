@@ -30,7 +30,7 @@ struct Connections {
 Connections layers(BoltzmannMachineOptions const&);
 
 // Parameters: the weights as the connections have them, then "visible_bias" a and "hidden_bias" b.
-class BoltzmannMachine : public BoltzmannModel {
+class BoltzmannMachine : public TrainableGibbsModel {
  public:
   BoltzmannMachine(Index visible, Index hidden, Connections const&, Arrays = {});
   // Failure(usage) where hidden units are not connected with visible ones.

@@ -20,8 +20,8 @@
 
 namespace partita {
 
-using Interfaces = std::tuple<EnergyModel, DifferentiableModel, ScoreModel, MlpModel, LearnableEnergy, TrainableScore, GibbsModel,
-                              BoltzmannModel, BoltzmannMachine, Rbm, GaussianRbm, SoftmaxRbm, GaussianMrf, DeepBeliefNetwork,
+using Interfaces = std::tuple<EnergyModel, DifferentiableModel, ScoreModel, MlpModel, TrainableEnergy, TrainableScore, GibbsModel,
+                              TrainableGibbsModel, BoltzmannMachine, Rbm, GaussianRbm, SoftmaxRbm, GaussianMrf, DeepBeliefNetwork,
                               AssociativeMemory, ModernHopfield, Hee, Nice>;
 
 // A set of interfaces.

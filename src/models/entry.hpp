@@ -12,7 +12,7 @@ struct ModelEntry : deck::Entry<std::unique_ptr<Model>(deck::Block const&, rando
   Capabilities can;                                               // interfaces, for some values of its keys
   std::function<Sizes(deck::Block const&)> sizes;                 // Failure(usage) for keys that do not make a model
   std::function<Capabilities(deck::Block const&)> can_with = {};  // interfaces, where they depend on the block's keys
-  bool learns = can.meets(Capabilities::only<LearnableEnergy, TrainableScore, DeepBeliefNetwork, Hee, Nice>());
+  bool learns = can.meets(Capabilities::only<TrainableEnergy, TrainableScore, DeepBeliefNetwork, Hee, Nice>());
   Rule rule = {};
 };
 

@@ -63,7 +63,7 @@ class GibbsModel : public virtual EnergyModel {
 };
 
 // A machine that learns by contrastive divergence: its parameters are weights and biases, and the energy with all units is linear in them.
-class BoltzmannModel : public GibbsModel, public LearnableEnergy {
+class TrainableGibbsModel : public GibbsModel, public TrainableEnergy {
  public:
   // Sums of unit means for centring and sparsity, visible units first, then hidden ones: sum (unit_count()) += sum_b weight_b (v_b, <h>_b)
   // for the x of the last energies; `weigh` of add_energy_gradient may call it.

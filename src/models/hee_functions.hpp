@@ -121,9 +121,9 @@ KOKKOS_INLINE_FUNCTION LogPartition<T> log_partition(Statistic phi, BaseMeasure 
 
 // Blocks of four words that one draw may use: a block has two trials, each accepted with a probability above 1/2, so all 64 are
 // never needed.
-constexpr Index blocks_a_draw = 64;
+constexpr Index blocks_per_draw = 64;
 
-// One draw of x given eta; words(k), k < blocks_a_draw, is the unit's k-th block of random words. phi the identity and g quadratic:
+// One draw of x given eta; words(k), k < blocks_per_draw, is the unit's k-th block of random words. phi the identity and g quadratic:
 // N(eta/2, 1/2). Others by the ratio of uniforms (Kinderman and Monahan 1977) around the mode, exact up to the rounding of eta phi(x) +
 // g(x), which in float is below 1e-3 for |eta| <= 1000. NaN where eta is not finite.
 template <class Blocks>
@@ -140,7 +140,7 @@ KOKKOS_INLINE_FUNCTION Real sample_conditional(Statistic phi, BaseMeasure g, Rea
   Real const left = h.boundary(Real(0), mode + 1, [&](Real d) { return 1 / d - h.slope(mode - d) / 2 > 0; });
   Real const above = Real(1.0001) * right * math::exp((h.value(mode + right) - top) / 2);
   Real const below = Real(1.0001) * left * math::exp((h.value(mode - left) - top) / 2);
-  for (int trial = 0; trial < 2 * blocks_a_draw; trial++) {
+  for (int trial = 0; trial < 2 * blocks_per_draw; trial++) {
     random::Words const w = words(trial / 2);
     Real const u = random::uniform(w.w[trial % 2 * 2]), v = std::fma(above + below, random::uniform(w.w[trial % 2 * 2 + 1]), -below);
     Real const x = mode + v / u;

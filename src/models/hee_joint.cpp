@@ -179,7 +179,7 @@ std::vector<InverseCoupling> inverse_couplings(Hee const& model) {
 void sample_ancestral(Hee const& model, random::Key key, Tiling const& tiling, TileRange mine, std::vector<TileStorage> const& x,
                       Index step) {
   auto const unsigned_of = [](Index n) { return static_cast<std::uint64_t>(n); };
-  Index const a_unit = model.gaussian_conditionals() || model.lateral() ? 1 : blocks_a_draw;
+  Index const a_unit = model.gaussian_conditionals() || model.lateral() ? 1 : blocks_per_draw;
   random::check_budget(tiling.chains, step + 1, (model.width(0) + model.units()) * a_unit);
   LayerWords words{key, unsigned_of(tiling.first_chain(mine.first)), unsigned_of(tiling.width), unsigned_of(step), 0, a_unit};
   auto const inverse = inverse_couplings(model);

@@ -72,7 +72,7 @@ void fit_to_units(data::Dataset& data, Model const& model) {
          fmt::format("{} ({} of {} entries are neither 0 nor 1), but the visible units of this model are {} or 1; {}", found->first,
                      found->count, found->of, units.front(), advice(*found, units)),
          FailedOn::all_ranks);
-  if (signs) data.show_signs();
+  if (signs) data.use_sign_values();
 }
 
 void require_points_of_units(std::vector<float> const& points, Index dimension, std::string const& where, Model const& model) {
@@ -99,7 +99,7 @@ void take_reference(Model& model, data::Dataset const& data) {
 }
 
 void take_biases(Model& model, data::Dataset const& data) {
-  auto* const machine = if_can<BoltzmannModel>(&model);
+  auto* const machine = if_can<TrainableGibbsModel>(&model);
   if (machine && data.dimension() == model.visible_dimension()) machine->start_from(moments(data));
   if (auto* const ratings = if_can<SoftmaxRbm>(&model)) ratings->start_from_counts(level_counts(data, ratings->levels()));
   if (auto* const network = if_can<DeepBeliefNetwork>(&model)) {

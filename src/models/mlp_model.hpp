@@ -39,8 +39,8 @@ class MlpModel : public virtual ScoreModel {
   std::vector<ParameterBlock> parameter_blocks() const override;
 
   std::vector<double> noise_levels() const override { return noise_levels_; }
-  void set_noise(double sigma) const override { take_noise({static_cast<Real>(sigma), {}}); }
-  void set_noise(ConstTileScalars sigma) const override { take_noise({0, sigma}); }
+  void set_noise(double sigma) const override { set_noise_if_conditioned({static_cast<Real>(sigma), {}}); }
+  void set_noise(ConstTileScalars sigma) const override { set_noise_if_conditioned({0, sigma}); }
 
  protected:
   MlpModel(MlpOptions const&, Index outputs, Arrays);
@@ -89,7 +89,7 @@ class MlpModel : public virtual ScoreModel {
 
  private:
   // Ignored by a network that is not conditioned on noise: it is one function, whatever noise its training data have.
-  void take_noise(Noise const& noise) const {
+  void set_noise_if_conditioned(Noise const& noise) const {
     if (conditioned()) noise_ = noise;
   }
   mutable Vector tapes_;                        // of the tiles that are being processed

@@ -83,7 +83,7 @@ class EnergyModel : public virtual Model {
 };
 
 // An energy whose parameters learn from weighted sums of dE/dtheta over data and chains.
-class LearnableEnergy : public virtual EnergyModel {
+class TrainableEnergy : public virtual EnergyModel {
  public:
   // energy = E(x), (tile, lane), then sum += d/dtheta sum_b w_b E_b with the weights w (tile, lane) that `weigh()` returns, which is called
   // in between and may look at the energies. `sum` has the length of parameters().
@@ -157,7 +157,7 @@ class TrainableScore : public virtual ScoreModel {
 };
 
 // An energy whose parameters are learnt through jets along a direction v (docs/theory/score_matching.md).
-class TrainableModel : public DifferentiableModel, public TrainableScore, public LearnableEnergy {
+class TrainableModel : public DifferentiableModel, public TrainableScore, public TrainableEnergy {
  public:
   // E, and for order >= 1 D_v E, for order 2 D_v^2 E, each (tile, lane). Keeps what jet_reverse needs in the model's work memory.
   virtual void jet_forward(ConstTiles x, ConstTiles v, int order, TileScalars e0, TileScalars e1, TileScalars e2) = 0;

@@ -29,7 +29,7 @@ deck::Schema rbm_schema();
 
 // Parameter blocks "weight" (visible, hidden), "visible_bias", "hidden_bias", then those of the visible units' kind.
 // Work memory holds the hidden units of the tiles that are being processed: one tile on a CPU, all of them on a GPU.
-class Rbm : public BoltzmannModel {
+class Rbm : public TrainableGibbsModel {
  public:
   explicit Rbm(RbmOptions const& o, Arrays arrays = {})
       : Rbm(o, arrays.make<Vector>("rbm parameters", parameter_count(o.visible, o.hidden)), arrays) {}

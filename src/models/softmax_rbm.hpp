@@ -24,7 +24,7 @@ struct SoftmaxRbmOptions {
 deck::Schema softmax_rbm_schema();
 
 // Parameter blocks "weight" (items, levels, hidden), "shared_weight" (levels, hidden), "visible_bias" (items, levels), "hidden_bias".
-class SoftmaxRbm : public BoltzmannModel {
+class SoftmaxRbm : public TrainableGibbsModel {
  public:
   static constexpr Index most_levels = 64;
   explicit SoftmaxRbm(SoftmaxRbmOptions const&, Arrays = {});

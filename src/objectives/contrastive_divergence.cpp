@@ -45,12 +45,12 @@ Index generations_of(ChainStart start, PersistentOptions const& o, Index batch) 
   return start == ChainStart::persistent ? divide_up(o.chains, batch) : 1;
 }
 // Of a machine, 0 of another energy.
-Index unit_count(LearnableEnergy const& model) {
-  auto const* machine = dynamic_cast<BoltzmannModel const*>(&model);
+Index unit_count(TrainableEnergy const& model) {
+  auto const* machine = dynamic_cast<TrainableGibbsModel const*>(&model);
   return machine ? machine->unit_count() : 0;
 }
 // Parameters, and behind them the means of a machine's units.
-Index length_of_sums(LearnableEnergy const& model) { return parameter_count(model) + unit_count(model); }
+Index length_of_sums(TrainableEnergy const& model) { return parameter_count(model) + unit_count(model); }
 
 // Keys of both objectives.
 std::vector<deck::Key> contrastive_keys() {
@@ -114,7 +114,7 @@ void ContrastiveDivergence::require_fit(bool is_machine, Index batch, ChainStart
               batch, persistent.chains, batch);
 }
 
-ContrastiveDivergence::Memory::Memory(Arrays arrays, LearnableEnergy const& model, Share const& share, Index generations, bool centred)
+ContrastiveDivergence::Memory::Memory(Arrays arrays, TrainableEnergy const& model, Share const& share, Index generations, bool centred)
     : data("minibatch", share.tiling, share.mine(), model.dimension(), arrays),
       energy(arrays.make<TileScalarStorage>("tile energy", 1, share.tiling.pitch())),
       weight(arrays.make<TileScalarStorage>("tile weight", 1, share.tiling.pitch())),
@@ -125,7 +125,7 @@ ContrastiveDivergence::Memory::Memory(Arrays arrays, LearnableEnergy const& mode
   model.work(arrays, tiles_in_flight(share.mine().count), share.tiling.width);
 }
 
-void ContrastiveDivergence::list(Arrays arrays, LearnableEnergy const& model, Share const& share, Summation summation, ChainStart start,
+void ContrastiveDivergence::list(Arrays arrays, TrainableEnergy const& model, Share const& share, Summation summation, ChainStart start,
                                  ContrastiveOptions const& options, PersistentOptions const& persistent) {
   Memory(arrays, model, share, generations_of(start, persistent, share.tiling.chains), options.centred);
   TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, length_of_sums(model));
@@ -134,12 +134,12 @@ void ContrastiveDivergence::list(Arrays arrays, LearnableEnergy const& model, Sh
     arrays.count<Real>("units that may start anew", share.mine().count, model.dimension(), share.tiling.pitch());
 }
 
-ContrastiveDivergence::ContrastiveDivergence(LearnableEnergy& model, Sampler& sampler, data::Batches const& batches,
+ContrastiveDivergence::ContrastiveDivergence(TrainableEnergy& model, Sampler& sampler, data::Batches const& batches,
                                              Communicator communicator, Summation summation, random::Key key, Index tile_width,
                                              ChainStart start, ContrastiveOptions options, PersistentOptions persistent,
                                              InitialDistribution initial, FillBatch fill)
     : model_(model),
-      machine_(dynamic_cast<BoltzmannModel*>(&model)),
+      machine_(dynamic_cast<TrainableGibbsModel*>(&model)),
       differentiable_(sampler.step_size() > 0 ? dynamic_cast<DifferentiableModel const*>(&model) : nullptr),
       sampler_(sampler),
       batches_(batches),
@@ -458,8 +458,8 @@ void chains_fit(Fit const& fit, ChainStart start) {
   auto const options = fit.own.as<ContrastiveOptions>();
   auto const persistent = fit.own.as<PersistentOptions>();
   fit.attempt([&] {
-    ContrastiveDivergence::require_fit(fit.can.meets(Capabilities::only<BoltzmannModel, DeepBeliefNetwork>()), train.batch, start, options,
-                                       persistent);
+    ContrastiveDivergence::require_fit(fit.can.meets(Capabilities::only<TrainableGibbsModel, DeepBeliefNetwork>()), train.batch, start,
+                                       options, persistent);
   });
   if (fit.sizes)
     fit.attempt([&] {
@@ -486,7 +486,7 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
              auto const& block = c.deck.at("objective");
              auto const options = block.as<ContrastiveOptions>();
              auto const persistent = block.as<PersistentOptions>();
-             return std::make_unique<ContrastiveDivergence>(as<LearnableEnergy>(c.model), *c.sampler, *c.batches, c.ranks, c.summation,
+             return std::make_unique<ContrastiveDivergence>(as<TrainableEnergy>(c.model), *c.sampler, *c.batches, c.ranks, c.summation,
                                                             c.key, contrastive_tiling(c.deck, c.model).width, start, options, persistent,
                                                             chains.distribution());
            }},
@@ -494,12 +494,12 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
             auto const& block = l.deck.at("objective");
             auto const persistent = block.as<PersistentOptions>();
             Tiling const tiling = contrastive_tiling(l.deck, l.model);
-            ContrastiveDivergence::list(l.arrays, as<LearnableEnergy const>(l.model), l.share(tiling), l.summation, start,
+            ContrastiveDivergence::list(l.arrays, as<TrainableEnergy const>(l.model), l.share(tiling), l.summation, start,
                                         block.as<ContrastiveOptions>(), persistent);
             return ObjectiveEntry::Laid{tiling, start == ChainStart::persistent ? divide_up(persistent.chains, tiling.chains) : 1};
           },
-          start == ChainStart::at_data ? needs<LearnableEnergy>()
-                                       : Needs{Capabilities::only<LearnableEnergy>(), Capabilities::only<SoftmaxRbm>()},
+          start == ChainStart::at_data ? needs<TrainableEnergy>()
+                                       : Needs{Capabilities::only<TrainableEnergy>(), Capabilities::only<SoftmaxRbm>()},
           true,
           true,
           [start](Fit const& fit) { chains_fit(fit, start); },

@@ -58,7 +58,7 @@ class ContrastiveDivergence : public Objective {
   static void require_fit(bool is_machine, Index batch, ChainStart, ContrastiveOptions const&, PersistentOptions const&);
   // For options that passed require_fit. All references must outlive the objective. `fill`: source of the minibatches, if not the data
   // themselves.
-  ContrastiveDivergence(LearnableEnergy&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width,
+  ContrastiveDivergence(TrainableEnergy&, Sampler&, data::Batches const&, Communicator, Summation, random::Key, Index tile_width,
                         ChainStart, ContrastiveOptions, PersistentOptions, InitialDistribution, FillBatch fill = {});
 
   // Puts the persistent chains at their starting points.
@@ -76,7 +76,7 @@ class ContrastiveDivergence : public Objective {
   double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * advanced_ * options_.sampler_steps); }
   void describe_state(State&) override;
   // Lists the arrays of a rank, the model's work memory among them.
-  static void list(Arrays, LearnableEnergy const&, Share const&, Summation, ChainStart, ContrastiveOptions const&,
+  static void list(Arrays, TrainableEnergy const&, Share const&, Summation, ChainStart, ContrastiveOptions const&,
                    PersistentOptions const&);
 
  private:
@@ -89,7 +89,7 @@ class ContrastiveDivergence : public Objective {
     // Per tile: sums of the data's energies, of the chains' and of their squares since the last report.
     Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums;
 
-    Memory(Arrays, LearnableEnergy const&, Share const&, Index generations, bool centred);
+    Memory(Arrays, TrainableEnergy const&, Share const&, Index generations, bool centred);
   };
 
   void add_data_noise(Index update);
@@ -105,8 +105,8 @@ class ContrastiveDivergence : public Objective {
   // Turns the sums into the gradient of a machine, with the means of its units.
   void regularise(Vector gradient, ConstVector unit_means);
 
-  LearnableEnergy& model_;
-  BoltzmannModel* machine_;                    // the same; null where it is none
+  TrainableEnergy& model_;
+  TrainableGibbsModel* machine_;               // the same; null where it is none
   DifferentiableModel const* differentiable_;  // the same; null unless the sampler follows its gradient
   Sampler& sampler_;
   data::Batches const& batches_;

@@ -13,7 +13,7 @@ constexpr Index width = 256;
 
 Tiling tiling_of(Index points) { return {points, std::min(width, round_up(points, lane_quantum))}; }
 
-Index states_of(BoltzmannModel const& model) {
+Index states_of(TrainableGibbsModel const& model) {
   ExactLikelihood::require_fit(model);
   return Index{1} << model.dimension();
 }
@@ -27,7 +27,7 @@ deck::Schema exact_likelihood_schema() {
       {deck::key("weight_decay", &O::weight_decay, "lambda of the penalty lambda/2 |W|^2, on weights only").at_least(0)});
 }
 
-void ExactLikelihood::require_fit(BoltzmannModel const& model) {
+void ExactLikelihood::require_fit(TrainableGibbsModel const& model) {
   require_all(model.binary() && model.dimension() == model.visible_dimension() && model.dimension() <= most_units, ExitCode::usage,
               "objective.type = \"exact_likelihood\" sums over all states of a machine's visible units: at most {} binary ones, and hidden "
               "units none, or those of an rbm; use persistent_cd",
@@ -36,20 +36,20 @@ void ExactLikelihood::require_fit(BoltzmannModel const& model) {
 
 Tiling ExactLikelihood::tiling(Index batch) { return tiling_of(batch); }
 
-ExactLikelihood::Points::Points(Arrays arrays, char const* name, Share const& share, BoltzmannModel const& model)
+ExactLikelihood::Points::Points(Arrays arrays, char const* name, Share const& share, TrainableGibbsModel const& model)
     : tiling(share.tiling),
       mine(share.mine()),
       x(arrays.make<TileStorage>(name, mine.count, model.dimension(), tiling.pitch())),
       energy(arrays.make<TileScalarStorage>("energies of points", mine.count, tiling.pitch())) {}
 
-ExactLikelihood::Memory::Memory(Arrays arrays, BoltzmannModel const& model, Index batch, int rank, int ranks)
+ExactLikelihood::Memory::Memory(Arrays arrays, TrainableGibbsModel const& model, Index batch, int rank, int ranks)
     : data(arrays, "minibatch", {tiling_of(batch), rank, ranks}, model),
       states(arrays, "all states", {tiling_of(states_of(model)), rank, ranks}, model),
       weight(arrays.make<TileScalarStorage>("weights", 1, pitch_of(width))) {
   model.work(arrays, 1, width);
 }
 
-void ExactLikelihood::list(Arrays arrays, BoltzmannModel const& model, Index batch, Summation summation, int rank, int ranks) {
+void ExactLikelihood::list(Arrays arrays, TrainableGibbsModel const& model, Index batch, Summation summation, int rank, int ranks) {
   Memory const memory(arrays, model, batch, rank, ranks);
   for (Points const* points : {&memory.data, &memory.states})
     TileSums::list(arrays, summation, points->tiling.tiles(), rank, ranks, parameter_count(model));
@@ -62,7 +62,7 @@ TileScalars ExactLikelihood::Points::row(TileScalarStorage const& s, Index tile)
   return Kokkos::subview(s, std::pair(tile, tile + 1), std::pair(Index{0}, tiling.lanes(mine.first + tile)));
 }
 
-ExactLikelihood::ExactLikelihood(BoltzmannModel& model, data::Batches const& batches, Communicator communicator, Summation summation,
+ExactLikelihood::ExactLikelihood(TrainableGibbsModel& model, data::Batches const& batches, Communicator communicator, Summation summation,
                                  ExactLikelihoodOptions options)
     : model_(model),
       batches_(batches),
@@ -164,18 +164,18 @@ std::vector<double> ExactLikelihood::report(Index) {
 ObjectiveEntry exact_likelihood_objective() {
   return {{exact_likelihood_schema(),
            [](ObjectiveContext const& c) {
-             return std::make_unique<ExactLikelihood>(as<BoltzmannModel>(c.model), *c.batches, c.ranks, c.summation,
+             return std::make_unique<ExactLikelihood>(as<TrainableGibbsModel>(c.model), *c.batches, c.ranks, c.summation,
                                                       c.deck.at("objective").as<ExactLikelihoodOptions>());
            }},
           [](ObjectiveListing const& l) {
             Index const batch = batch_of(l.deck);
-            ExactLikelihood::list(l.arrays, as<BoltzmannModel const>(l.model), batch, l.summation, l.rank, l.ranks);
+            ExactLikelihood::list(l.arrays, as<TrainableGibbsModel const>(l.model), batch, l.summation, l.rank, l.ranks);
             return ObjectiveEntry::Laid{ExactLikelihood::tiling(batch)};
           },
-          {Capabilities::only<BoltzmannModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
+          {Capabilities::only<TrainableGibbsModel>(), Capabilities::only<SoftmaxRbm, GaussianRbm>()},
           false,
           true,
-          [](Fit const& fit) { fit.attempt_on<BoltzmannModel>(ExactLikelihood::require_fit); }};
+          [](Fit const& fit) { fit.attempt_on<TrainableGibbsModel>(ExactLikelihood::require_fit); }};
 }
 
 }  // namespace partita

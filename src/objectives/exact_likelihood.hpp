@@ -18,8 +18,8 @@ class ExactLikelihood : public Objective {
  public:
   static constexpr Index most_units = 20;
   // Failure(usage) for machines with more units, with units that are not binary, or with hidden units that are not summed out.
-  static void require_fit(BoltzmannModel const&);
-  ExactLikelihood(BoltzmannModel&, data::Batches const&, Communicator, Summation, ExactLikelihoodOptions);
+  static void require_fit(TrainableGibbsModel const&);
+  ExactLikelihood(TrainableGibbsModel&, data::Batches const&, Communicator, Summation, ExactLikelihoodOptions);
 
   Vector gradient(Index update, Timers&) override;
   std::vector<Series> series() const override;
@@ -29,7 +29,7 @@ class ExactLikelihood : public Objective {
   void describe_state(State&) override;
   static Tiling tiling(Index batch);
   // Lists the arrays of a rank, the model's work memory among them.
-  static void list(Arrays, BoltzmannModel const&, Index batch, Summation, int rank, int ranks);
+  static void list(Arrays, TrainableGibbsModel const&, Index batch, Summation, int rank, int ranks);
 
  private:
   // A set of points in tiles; all their energies are needed before their weights are known.
@@ -38,20 +38,20 @@ class ExactLikelihood : public Objective {
     TileRange mine;
     TileStorage x;             // (tile, dimension, pitch)
     TileScalarStorage energy;  // (tile, pitch)
-    Points(Arrays, char const* name, Share const&, BoltzmannModel const&);
+    Points(Arrays, char const* name, Share const&, TrainableGibbsModel const&);
     Tiles of_tile(Index tile) const;
     TileScalars row(TileScalarStorage const&, Index tile) const;
   };
   struct Memory {
     Points data, states;
     TileScalarStorage weight;
-    Memory(Arrays, BoltzmannModel const&, Index batch, int rank, int ranks);
+    Memory(Arrays, TrainableGibbsModel const&, Index batch, int rank, int ranks);
   };
   // -log sum over the points of exp(-E), or the mean of E, summed by tile in fixed order; the energies stay in `energy`.
   double find_energies(Points&, bool mean);
   Vector weighted_gradient(Points&, TileSums&, double sign, double log_z);
 
-  BoltzmannModel& model_;
+  TrainableGibbsModel& model_;
   data::Batches const& batches_;
   Communicator communicator_;
   ExactLikelihoodOptions options_;

@@ -435,10 +435,10 @@ void add_rows(Real const* strip_sums, Index rows, Index strips, Real* sums) {
 }
 
 // Neighbouring tiles of the same width that advance together.
-class Flight {
+class TileGroup {
  public:
-  Flight(Hee const& model, HeeLangevinOptions const& o, std::vector<double> const& tau, HeeChains const& chains, random::Key key,
-         TileRange local, Visible visible, Index group, Vector const& drive, Vector& memory)
+  TileGroup(Hee const& model, HeeLangevinOptions const& o, std::vector<double> const& tau, HeeChains const& chains, random::Key key,
+            TileRange local, Visible visible, Index group, Vector const& drive, Vector& memory)
       : model_(model),
         chains_(chains),
         drive_(drive),
@@ -615,7 +615,7 @@ void HeeLangevin::advance(HeeChains const& chains, random::Key key, TileRange lo
     Index const lanes = chains.tiling.lanes(chains.mine.first + first);
     Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
     while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
-    Flight(model_, options_, tau_, chains, key, {first, count}, visible, group, {}, work_).advance(first_step, steps);
+    TileGroup(model_, options_, tau_, chains, key, {first, count}, visible, group, {}, work_).advance(first_step, steps);
     first += count;
   }
   chains.repeat_last_chain(local);
@@ -623,7 +623,8 @@ void HeeLangevin::advance(HeeChains const& chains, random::Key key, TileRange lo
 
 void HeeLangevin::advance_and_learn(HeeChains const& chains, random::Key key, Index local_tile, Index first_step, Index steps,
                                     Vector drive) {
-  if (steps > 0) Flight(model_, options_, tau_, chains, key, {local_tile, 1}, Visible::clamped, 1, drive, work_).advance(first_step, steps);
+  if (steps > 0)
+    TileGroup(model_, options_, tau_, chains, key, {local_tile, 1}, Visible::clamped, 1, drive, work_).advance(first_step, steps);
   chains.repeat_last_chain({local_tile, 1});
 }
 

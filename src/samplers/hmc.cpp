@@ -27,14 +27,14 @@ deck::Schema hmc_schema() {
 
 void Hmc::prepare(Model const&, Chains& chains, random::Key) {
   if (!options_.adapt_mass) return;
-  places_ = PlaceMoments(chains.dimension);
+  places_ = PositionMoments(chains.dimension);
   scales_ = equal_scales(chains.dimension);
 }
 
 void Hmc::list(Arrays arrays, Model const& model, Share const& share) const {
   SchemeSampler::list(arrays, model, share);
   if (!options_.adapt_mass) return;
-  PlaceMoments(model.dimension(), arrays);
+  PositionMoments(model.dimension(), arrays);
   equal_scales(model.dimension(), arrays);
 }
 

@@ -1,7 +1,7 @@
 // Hybrid (Hamiltonian) Monte Carlo (Duane, Kennedy, Pendleton, Roweth 1987); a step of the chain is one trajectory.
 #pragma once
 #include "samplers/hamiltonian.hpp"
-#include "samplers/place_moments.hpp"
+#include "samplers/position_moments.hpp"
 #include "samplers/scheme_sampler.hpp"
 
 namespace partita {
@@ -24,7 +24,7 @@ class Hmc : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double evaluations_per_step() const override { return static_cast<double>(options_.leapfrog_steps); }
   bool adapts() const override { return AdjustedSampler::adapts() || options_.adapt_mass; }
-  // With adapt_mass: adapts the scales to the chains' positions, see PlaceMoments.
+  // With adapt_mass: adapts the scales to the chains' positions, see PositionMoments.
   void adapt_to(Model const&, Chains const&, Communicator const&) override;
   // Leapfrog lengths of the coordinates in units of step_size(), (dimension); masses are one over their squares. Empty: all 1.
   Vector scales() const { return scales_; }
@@ -34,7 +34,7 @@ class Hmc : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
  private:
   HmcOptions options_;
   Vector scales_;
-  PlaceMoments places_;
+  PositionMoments places_;
 };
 
 }  // namespace partita

@@ -222,8 +222,8 @@ LadderColumn LadderSampler::column(Rung const& rung, Index tile) const {
 
 // Pairs of which this rank holds at least one side, in the order of rungs and tiles that is the same on all ranks. Where the other side is
 // on another rank, the two ranks exchange their columns.
-std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pair> const& pairs, TileRange local) {
-  std::vector<Meeting> meetings;
+std::vector<LadderSampler::SwapPair> LadderSampler::meet(Set& set, std::vector<Pair> const& pairs, TileRange local) {
+  std::vector<SwapPair> meetings;
   auto const rung = [&](Index r) -> Rung& { return set.rungs[static_cast<std::size_t>(r)]; };
   Index const first = rung(0).chains.mine.first;
   if (placement_ == Placement::together) {
@@ -243,7 +243,7 @@ std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pa
     for (Index t = 0; t < tiles; t++) {
       int const of_a = owner(a, t, tiles), of_b = owner(b, t, tiles), here = ranks_.rank();
       if (of_a != here && of_b != here) continue;
-      Meeting m{a, b, t, {}, {}, -1};
+      SwapPair m{a, b, t, {}, {}, -1};
       if (of_a == here) m.tile_of_a = t - rung(a).chains.mine.first, m.a = column(rung(a), m.tile_of_a);
       if (of_b == here) m.b = column(rung(b), t - rung(b).chains.mine.first);
       if (of_a != of_b) absent.push_back({meetings.size(), of_a == here ? of_b : of_a, of_a != here});
@@ -253,7 +253,7 @@ std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pa
   Arrays().grow(incoming_, "columns of other ranks", absent.size(), rows, pitch);
   std::vector<Slice> sends, receives;
   for (std::size_t n = 0; n < absent.size(); n++) {
-    Meeting& m = meetings[absent[n].meeting];
+    SwapPair& m = meetings[absent[n].meeting];
     auto const tile = static_cast<Index>(n);
     LadderColumn const buffer{&incoming_(tile, 0, 0), &incoming_(tile, d, 0), reinterpret_cast<double*>(&incoming_(tile, d + 1, 0))};
     LadderColumn const mine = absent[n].is_a ? m.b : m.a;
@@ -271,7 +271,7 @@ std::vector<LadderSampler::Meeting> LadderSampler::meet(Set& set, std::vector<Pa
 void LadderSampler::copy_states(Set& set, std::vector<Pair> const& pairs, TileRange local, Held only) {
   Chains const& chains = set.rungs[0].chains;
   Index const d = chains.dimension, pitch = chains.tiling.pitch();
-  for (Meeting const& m : meet(set, pairs, local)) {
+  for (SwapPair const& m : meet(set, pairs, local)) {
     copy_rows(m.a.x, m.b.x, d, pitch, only);
     if (only.data() == nullptr) copy_rows(m.a.visited, m.b.visited, 1, pitch, only);
   }
@@ -295,7 +295,7 @@ void LadderSampler::swap(Set& set, Model const& model, random::Key key, Index ev
     }
   };
   for (auto const& [a, b] : pairs) evaluate(a, b), evaluate(b, a);
-  for (Meeting const& m : meet(set, pairs, local)) swap_lanes(set, m, key, event);
+  for (SwapPair const& m : meet(set, pairs, local)) swap_lanes(set, m, key, event);
   Rung const &coldest = set.rungs[0], &hottest = set.rungs[static_cast<std::size_t>(rungs.back())];
   mark_coldest(coldest.visited, Kokkos::subview(coldest.counts, Kokkos::ALL, static_cast<int>(round_trips), Kokkos::ALL),
                range(coldest, local));
@@ -303,7 +303,7 @@ void LadderSampler::swap(Set& set, Model const& model, random::Key key, Index ev
 }
 
 // Both ranks of a pair make the same decision from the same two differences; each updates its own side.
-void LadderSampler::swap_lanes(Set& set, Meeting const& m, random::Key key, Index event) const {
+void LadderSampler::swap_lanes(Set& set, SwapPair const& m, random::Key key, Index event) const {
   Rung const& colder = set.rungs[static_cast<std::size_t>(m.colder)];
   Tiling const& tiling = colder.chains.tiling;
   bool const counts = m.tile_of_a >= 0;

@@ -100,7 +100,7 @@ class LadderSampler : public Sampler {
   struct Set {
     std::vector<Rung> rungs;
   };
-  struct Meeting {
+  struct SwapPair {
     Index colder, hotter, tile;  // the tile's global number
     LadderColumn a, b;
     Index tile_of_a;  // local number of the colder tile; -1 where it is on another rank
@@ -111,10 +111,10 @@ class LadderSampler : public Sampler {
   int owner(Index rung, Index tile, Index tiles) const;
   TileRange range(Rung const&, TileRange local) const;
   LadderColumn column(Rung const&, Index tile) const;
-  std::vector<Meeting> meet(Set&, std::vector<Pair> const&, TileRange local);
+  std::vector<SwapPair> meet(Set&, std::vector<Pair> const&, TileRange local);
   void copy_states(Set&, std::vector<Pair> const&, TileRange local, Held only);
   void swap(Set&, Model const&, random::Key, Index event, TileRange local);
-  void swap_lanes(Set&, Meeting const&, random::Key, Index event) const;
+  void swap_lanes(Set&, SwapPair const&, random::Key, Index event) const;
   Index count(Set const&, Index rung, Counter) const;
 
   Index rungs_, swap_every_;

@@ -91,7 +91,7 @@ void MicrocanonicalLength::prepare(Chains const& chains, double temperature) {
   moving_ = count_moving(chains);
   require_directions(moving_);
   scales_ = equal_scales(chains.dimension);
-  places_ = PlaceMoments(chains.dimension), slopes_ = PlaceMoments(chains.dimension);
+  places_ = PositionMoments(chains.dimension), slopes_ = PositionMoments(chains.dimension);
   if (tuned_) length_ = std::sqrt(temperature * static_cast<double>(moving_));
 }
 
@@ -123,7 +123,7 @@ void MicrocanonicalLength::describe_state(State& state) {
 
 void MicrocanonicalLength::list(Arrays arrays, Index dimension, Share const& share) {
   equal_scales(dimension, arrays);
-  for (int moments = 0; moments < 2; moments++) PlaceMoments(dimension, arrays);
+  for (int moments = 0; moments < 2; moments++) PositionMoments(dimension, arrays);
   make_slopes(arrays, share.tiling, share.mine(), dimension);
 }
 

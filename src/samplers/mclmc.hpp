@@ -5,7 +5,7 @@
 // (d - 1) log of the factor by which kicks stretch the sphere of directions, is 0 for exact dynamics. Its variance measures the bias, and
 // the warm-up tunes the step by it.
 #pragma once
-#include "samplers/place_moments.hpp"
+#include "samplers/position_moments.hpp"
 #include "samplers/scheme_sampler.hpp"
 
 namespace partita {
@@ -148,7 +148,7 @@ class MicrocanonicalLength {
   bool adapt_mass_, tuned_ = length_ == 0;
   Index moving_ = 0;
   Vector scales_;
-  PlaceMoments places_, slopes_;  // of x and of dE/dx
+  PositionMoments places_, slopes_;  // of x and of dE/dx
 };
 
 struct MclmcOptions {

@@ -103,7 +103,7 @@ void TrajectoryTempering::before_advance(Model const& model, Index first_step) {
 }
 
 void TrajectoryTempering::freeze(Model const& model) {
-  if (copies_ + 1 == rungs()) thin_out();
+  if (copies_ + 1 == rungs()) remove_redundant_copy();
   copies_++;
   set_parameters(copies_, model.parameters());
   copy_rung(0, copies_);
@@ -111,7 +111,7 @@ void TrajectoryTempering::freeze(Model const& model) {
 }
 
 // Removes the copy that swaps best with its neighbours: these will then swap best with one another.
-void TrajectoryTempering::thin_out() {
+void TrajectoryTempering::remove_redundant_copy() {
   if (copies_ == 1) fail(ExitCode::usage, "sampler.rungs = 1 keeps only the start of the training; use more");
   auto const swaps = count_swaps();                                                    // entry p: of order()[p] and order()[p + 1]
   auto const rate_of = [](Swaps const& s) { return s.attempted > 0 ? s.rate() : 1; };  // a copy without attempted swaps may go

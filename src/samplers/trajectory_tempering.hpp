@@ -48,7 +48,7 @@ class TrajectoryTempering : public LadderSampler {
   void energy(Index rung, Model const& present, ConstTiles x, TileScalars) const;
   void set_parameters(Index rung, ConstVector);
   void freeze(Model const&);
-  void thin_out();
+  void remove_redundant_copy();
 
   double freeze_below_;
   Index measure_every_;

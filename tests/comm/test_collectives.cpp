@@ -84,7 +84,7 @@ std::vector<Call> calls() {
        }},
       {"HDF5: write a dataset at", [](auto const& c) { auto const scope = c.scope("HDF5: write a dataset"); }},
       {"HDF5: close a file at", [](auto const& c) { auto const scope = c.scope("HDF5: close a file"); }},
-      {"the end after a failure of all ranks at", [](auto const& c) { c.all_leave(); }},
+      {"the end after a failure of all ranks at", [](auto const& c) { c.all_ranks_stop(); }},
   };
 }
 
@@ -94,7 +94,7 @@ std::string met_by(Communicator const& ranks, Call const& call) {
   } catch (Failure const& failure) {
     EXPECT_EQ(failure.code(), ExitCode::internal);
     EXPECT_EQ(failure.where(), FailedOn::all_ranks);
-    EXPECT_EQ(failure.leave(), Leave::at_once);
+    EXPECT_EQ(failure.leave(), Shutdown::immediate);
     return failure.what();
   }
   return "nothing";

@@ -16,7 +16,7 @@ namespace {
 template <class Work>
 std::string failure(Work const& work) {
   try {
-    naming_memory([&] { return work(); });
+    with_memory_failures([&] { return work(); });
   } catch (Failure const& f) {
     EXPECT_EQ(f.code(), ExitCode::storage);
     return f.what();
@@ -41,7 +41,7 @@ TEST(Memory, AnAllocationThatFailsTellsTheBytesWantedAndFree) {
 }
 
 TEST(Memory, OtherFailuresPass) {
-  EXPECT_THROW(naming_memory([]() -> int { throw std::runtime_error("no file"); }), std::runtime_error);
+  EXPECT_THROW(with_memory_failures([]() -> int { throw std::runtime_error("no file"); }), std::runtime_error);
   EXPECT_FALSE(memory_failure(Failure(ExitCode::data, "failed to allocate", FailedOn::this_rank, std::source_location::current())));
 }
 

@@ -176,7 +176,7 @@ TEST(Outliers, AreCountedAndTheFirstIsNamed) {
 
 TEST(Signs, ReplaceZerosAndOnes) {
   Dataset data = dataset({"bits", 1, {3}, Floats{0, 1, 1}});
-  data.show_signs();
+  data.use_sign_values();
   EXPECT_EQ(data.points(Split::train), (std::vector<double>{-1, 1, 1}));
   EXPECT_EQ(data.moments().mean, (std::vector<double>{-1, 1, 1}));
 }

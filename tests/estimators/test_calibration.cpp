@@ -128,8 +128,8 @@ TEST_F(Calibration, AnnealedLogZ) {
       std::string const what = fmt::format("log Z {}, {} temperatures, 100 chains", way, temperatures);
       calibrated(what.c_str(), truth, [&](int seed) { return of(found[static_cast<std::size_t>(seed)]); });
     };
-    row("forth", [](LogZ const& z) { return z.up(); });
-    row("back", [](LogZ const& z) { return z.down(z.back.front()); });
+    row("forward", [](LogZ const& z) { return z.forward_log_z(); });
+    row("reverse", [](LogZ const& z) { return z.reverse_log_z(z.reverse.front()); });
     row("by Bennett's ratio", [](LogZ const& z) { return z.ratio(); });
   }
 }

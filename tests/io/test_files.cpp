@@ -43,14 +43,14 @@ TEST(Files, KeptUnderASecondNameUntilThatIsReplaced) {
   Scratch scratch;
   on_root(scratch.ranks, [&] {
     Path const file = scratch.path / "file", before = scratch.path / "before";
-    keep_as(file, before);
+    keep_second_name(file, before);
     EXPECT_FALSE(std::filesystem::exists(before));
     write_atomically(file, "one");
-    keep_as(file, before);
-    keep_as(file, before);
+    keep_second_name(file, before);
+    keep_second_name(file, before);
     write_atomically(file, "two");
     EXPECT_EQ(read_text(before), "one");
-    keep_as(file, before);
+    keep_second_name(file, before);
     EXPECT_EQ(read_text(before), "two");
     EXPECT_EQ(names_in(scratch.path), (std::vector<std::string>{"before", "file"}));
   });

@@ -124,7 +124,7 @@ TEST(History, ALostOrDamagedOneCostsRows) {
                                          {"emptied", [&] { std::filesystem::resize_file(run.history(), 0); }, {10, 20}},
                                          {"no manifest", [&] { std::filesystem::remove(manifest_of(run.history())); }, {10, 20}},
                                          {"a kill before the new file had its name",
-                                          [&] { keep_as(manifest_of(run.earlier_history()), manifest_of(run.history())); },
+                                          [&] { keep_second_name(manifest_of(run.earlier_history()), manifest_of(run.history())); },
                                           {10, 20}},
                                          {"the one before damaged", [&] { flip(run.earlier_history(), 500); }, {10, 20, 30}},
                                          {"both damaged",

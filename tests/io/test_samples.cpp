@@ -88,7 +88,7 @@ INSTANTIATE_TEST_SUITE_P(Chains, Samples, testing::Values(37, 20, 5));
 
 TEST_P(Samples, PartsDependOnDrawCountsAndShowAsOne) {
   auto w = writer();
-  w.cut_back();
+  w.remove_later_parts();
   for (Index d = 0; d < 10; d++) append(w, d);
   EXPECT_EQ(run.part_numbers(), (std::vector<Index>{1, 0}));
   EXPECT_EQ(run.part_numbers(".manifest"), (std::vector<Index>{1, 0}));
@@ -124,7 +124,7 @@ TEST_P(Samples, RestartGivesEveryDrawOnce) {
   second.size_state(from);
   second.describe_state(restored);
   read_checkpoint(from, ranks, restored);
-  second.cut_back();
+  second.remove_later_parts();
   EXPECT_EQ(second.draws(), 6);
   EXPECT_EQ(names_in(run.samples()),
             (std::vector<std::string>{"part-000000.h5", "part-000000.manifest", "part-000001.h5", "part-000001.manifest"}));
@@ -229,7 +229,7 @@ TEST_P(Samples, WhatIsShownStaysAsItIs) {
     return std::pair(std::filesystem::last_write_time(run.all_samples()), std::filesystem::last_write_time(run.part(2)));
   };
   auto const before = written();
-  w.cut_back();
+  w.remove_later_parts();
   EXPECT_EQ(written(), before);
   ranks.barrier();
   append(w, 9);

@@ -34,9 +34,10 @@ TEST(Together, FailuresThatLeaveAtOnceAreNotTalkedOver) {
   auto const ranks = Communicator::world();
   bool passed = false;
   try {
-    together(ranks, [] { fail(ExitCode::storage, "in the middle", FailedOn::this_rank, std::source_location::current(), Leave::at_once); });
+    together(ranks,
+             [] { fail(ExitCode::storage, "in the middle", FailedOn::this_rank, std::source_location::current(), Shutdown::immediate); });
   } catch (Failure const& failure) {
-    passed = failure.leave() == Leave::at_once;
+    passed = failure.shutdown() == Shutdown::immediate;
   }
   EXPECT_TRUE(passed);
 }

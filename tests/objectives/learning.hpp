@@ -57,11 +57,11 @@ struct LearningOptions {
 struct ContrastiveLearning {
   data::Dataset set;
   data::Batches batches;
-  LearnableEnergy& model;
+  TrainableEnergy& model;
   ContrastiveDivergence objective;
   Timers timers;
   // `persistent.chains` of all generations are advanced in each update.
-  ContrastiveLearning(LearnableEnergy& m, Sampler& sampler, data::Dataset const& data, LearningOptions o = {})
+  ContrastiveLearning(TrainableEnergy& m, Sampler& sampler, data::Dataset const& data, LearningOptions o = {})
       : set(data),
         batches(set, o.batch, learning_key),
         model(m),

@@ -15,7 +15,7 @@ namespace partita::test {
 namespace {
 
 // Mean over the points (point, dimension) of f(E(point)).
-double mean_over(LearnableEnergy& model, Values const& points, std::function<double(double)> const& f) {
+double mean_over(TrainableEnergy& model, Values const& points, std::function<double(double)> const& f) {
   Index const d = model.dimension(), n = static_cast<Index>(points.size()) / d, lanes = round_up(n, lane_quantum);
   auto const x = machine::points(1, d, lanes, [&](Index p, Index i) { return p < n ? points[static_cast<std::size_t>(p * d + i)] : 0.; });
   auto const e = machine::scalars(1, lanes);
@@ -38,7 +38,7 @@ using Change = std::function<void(Values& gradient, Values const& data)>;
 
 // With data and chains held fixed the gradient is that of mean E(data) - mean E(chains) + alpha (mean E(data)^2 + mean E(chains)^2), to
 // which `change` does what the machine does besides. Chains start at the data, or persist in two batches that each update advances.
-void expect_difference(LearnableEnergy& model, Sampler& sampler, data::Dataset const& set, Change const& change = {}) {
+void expect_difference(TrainableEnergy& model, Sampler& sampler, data::Dataset const& set, Change const& change = {}) {
   Values const theta = normals(3, model.parameters().extent(0), 0.4);
   for (ChainStart start : {ChainStart::at_data, ChainStart::persistent})
     for (double alpha : {0., 0.3}) {

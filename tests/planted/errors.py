@@ -186,9 +186,9 @@ further = (
     Error("radius of random patterns", "src/models/modern_hopfield.cpp", "std::sqrt(static_cast<double>(o.dimension - 1))",
           "std::sqrt(static_cast<double>(o.dimension))", MODELS),
     # samplers
-    Error("masses from variances in place of deviations", "src/samplers/place_moments.cpp", "(n * std::log(v) + more * mean) / (n + more) / 2",
+    Error("masses from variances in place of deviations", "src/samplers/position_moments.cpp", "(n * std::log(v) + more * mean) / (n + more) / 2",
           "(n * std::log(v) + more * mean) / (n + more)", (samplers("Hmc"),)),
-    Error("number of mass adaptations not in the checkpoint", "src/samplers/place_moments.cpp", 'state.add_scalar(group + "/calls", calls_);',
+    Error("number of mass adaptations not in the checkpoint", "src/samplers/position_moments.cpp", 'state.add_scalar(group + "/calls", calls_);',
           "",
           (samplers("Hmc"), "driver.restart")),
     Error("trajectories half a leapfrog too long", "src/samplers/scheme.hpp", "2 * mean - 1", "2 * mean",

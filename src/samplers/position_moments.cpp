@@ -1,4 +1,4 @@
-#include "samplers/place_moments.hpp"
+#include "samplers/position_moments.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -42,13 +42,13 @@ Vector equal_scales(Index dimension, Arrays arrays) {
   return scales;
 }
 
-PlaceMoments::PlaceMoments(Index dimension, Arrays arrays)
+PositionMoments::PositionMoments(Index dimension, Arrays arrays)
     : centre_(arrays.make<Vector>("centre of places", dimension)),
       sums_(arrays.make<Vector>("sums of places", dimension)),
       squares_(arrays.make<Vector>("squares of places", dimension)) {}
 
 // Sums are taken about a centre near the mean, so that variances lose no digits far from 0.
-void PlaceMoments::add(Chains const& chains, Communicator const& ranks) {
+void PositionMoments::add(Chains const& chains, Communicator const& ranks) {
   auto const centre = centre_, sums = sums_, squares = squares_;
   Index const d = chains.dimension;
   if (gathered_ == 0) {
@@ -69,13 +69,13 @@ void PlaceMoments::add(Chains const& chains, Communicator const& ranks) {
   gathered_ += chains.tiling.chains;
 }
 
-std::optional<Places> PlaceMoments::gather(Chains const& chains, Communicator const& ranks) {
+std::optional<PositionSums> PositionMoments::gather(Chains const& chains, Communicator const& ranks) {
   add(chains, ranks);
   if (!std::has_single_bit(static_cast<std::uint64_t>(++calls_))) return {};
   auto const on_host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
   auto const sums = on_host(sums_), squares = on_host(squares_);
   auto const held = on_host(chains.held);
-  Places out{gathered_, {}, {}};
+  PositionSums out{gathered_, {}, {}};
   double const n = static_cast<double>(gathered_);
   for (std::size_t i = 0; i < sums.extent(0); i++) {
     double const mean = static_cast<double>(sums(i)) / n;
@@ -85,7 +85,7 @@ std::optional<Places> PlaceMoments::gather(Chains const& chains, Communicator co
   return out;
 }
 
-void PlaceMoments::describe_state(State& state, std::string const& group) {
+void PositionMoments::describe_state(State& state, std::string const& group) {
   state.add(group + "/centre", centre_);
   state.add(group + "/sums", sums_);
   state.add(group + "/squares", squares_);
@@ -93,7 +93,7 @@ void PlaceMoments::describe_state(State& state, std::string const& group) {
   state.add_scalar(group + "/calls", calls_);
 }
 
-bool set_scales(Places const& places, Vector to) {
+bool set_scales(PositionSums const& places, Vector to) {
   auto const scales = scales_of(places.variances, places.held, places.count);
   if (scales.empty()) return false;
   Kokkos::deep_copy(to, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));

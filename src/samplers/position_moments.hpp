@@ -12,18 +12,18 @@ namespace partita {
 class Communicator;
 
 // Variances of the coordinates over `count` positions, and which coordinates are held.
-struct Places {
+struct PositionSums {
   Index count;
   std::vector<double> variances;
   std::vector<bool> held;
 };
 
 // Sums over the positions of chains, accumulated over calls.
-class PlaceMoments {
+class PositionMoments {
  public:
-  explicit PlaceMoments(Index dimension = 0, Arrays = {});
+  explicit PositionMoments(Index dimension = 0, Arrays = {});
   // Adds the positions of all chains of all ranks; calls number 1, 2, 4, 8, ... return the moments since forget(). Collective.
-  std::optional<Places> gather(Chains const&, Communicator const&);
+  std::optional<PositionSums> gather(Chains const&, Communicator const&);
   void forget() { gathered_ = 0; }
   void describe_state(State&, std::string const& group);
 
@@ -38,7 +38,7 @@ class PlaceMoments {
 // Scales (dimension) of 1.
 Vector equal_scales(Index dimension, Arrays = {});
 // Sets the scales to scales_of(); returns false and leaves them unchanged where they are not known yet.
-bool set_scales(Places const&, Vector scales);
+bool set_scales(PositionSums const&, Vector scales);
 
 // Scales from variances of `count` positions: standard deviations relative to the smallest, so that the step size remains that of the
 // narrowest coordinate. Their logarithms are shrunk towards their mean as if by `more` further positions, since few positions estimate a
