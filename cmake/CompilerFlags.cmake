@@ -11,7 +11,7 @@ set(PARTITA_PRECOMPILED_HEADERS <fmt/format.h> <Kokkos_Core.hpp> <algorithm> <ar
 if(PARTITA_CUDA OR CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache")
   set(CMAKE_DISABLE_PRECOMPILE_HEADERS ON)
 endif()
-set(PARTITA_CXX_FLAGS -Wall -Wextra -Wshadow
+set(PARTITA_CXX_FLAGS -Wall -Wextra -Wshadow -Wconversion
   -Wno-missing-field-initializers  # designated initializers name what differs from the defaults
   -Wno-virtual-move-assign  # a View that is moved twice, by two bases, is none the worse
   # Without these std::sqrt and float-to-int conversions do not vectorize; NaN checks stay exact (unlike -ffast-math).
@@ -38,7 +38,9 @@ target_compile_options(partita_options INTERFACE ${PARTITA_CXX_FLAGS})
 include(CheckCompilerConstants)
 
 if(PARTITA_WERROR)
-  target_compile_options(partita_options INTERFACE -Werror)
+  # What GCC's optimiser suspects depends on the processor that is compiled for, and is often wrong.
+  target_compile_options(partita_options INTERFACE -Werror
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-error=array-bounds;-Wno-error=maybe-uninitialized;-Wno-error=stringop-overflow;-Wno-error=stringop-overread>)
 endif()
 if(PARTITA_SANITIZE)
   target_compile_options(partita_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)

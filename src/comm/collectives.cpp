@@ -35,7 +35,7 @@ CollectiveRecord& CollectiveRecord::of_process() {
 void CollectiveRecord::enter(CollectiveCall const& call) {
   double const begun = now();
   std::lock_guard const guard(mutex_);
-  ring_[static_cast<std::size_t>(number_) % length] = {call, begun};
+  ring_[std::size_t(number_) % length] = {call, begun};
   number_++;
   waiting_ = true;
 }
@@ -47,15 +47,15 @@ void CollectiveRecord::leave() {
 CollectiveRecord::Current CollectiveRecord::current() const {
   std::lock_guard const guard(mutex_);
   if (number_ == 0) return {};
-  return {number_, waiting_, ring_[static_cast<std::size_t>(number_ - 1) % length].call};
+  return {number_, waiting_, ring_[std::size_t(number_ - 1) % length].call};
 }
 
 std::vector<std::string> CollectiveRecord::last() const {
   double const at = now();
   std::lock_guard const guard(mutex_);
   std::vector<std::string> lines;
-  for (Index n = number_ - 1; n >= 0 && n >= number_ - static_cast<Index>(length); n--) {
-    Entry const& e = ring_[static_cast<std::size_t>(n) % length];
+  for (Index n = number_ - 1; n >= 0 && n >= number_ - Index(length); n--) {
+    Entry const& e = ring_[std::size_t(n) % length];
     lines.push_back(fmt::format("{} {}, {:.1f} s ago", n + 1, e.call.text(), at - e.begun));
   }
   return lines;

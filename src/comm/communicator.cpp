@@ -62,7 +62,7 @@ char const* name(Reduction r) { return r == Reduction::sum ? "sum" : r == Reduct
 template <class T>
 void reduce_in_place(MPI_Comm comm, T* values, std::size_t size, Reduction r) {
   if (comm == MPI_COMM_NULL) return;
-  mpi::in_pieces(static_cast<Index>(size), [&](Index offset, int count) {
+  mpi::in_pieces(Index(size), [&](Index offset, int count) {
     mpi::check(MPI_Allreduce(MPI_IN_PLACE, values + offset, count, mpi::type<T>(), operation(r), comm), "MPI_Allreduce");
   });
 }
@@ -75,25 +75,24 @@ struct Gathered {
 
 template <class T>
 Gathered<T> gather_on_all(MPI_Comm comm, int ranks, T const* mine, std::size_t size) {
-  if (comm == MPI_COMM_NULL) return {{mine, mine + size}, {static_cast<int>(size)}};
-  Index const my_count = static_cast<Index>(size);
-  std::vector<Index> all_counts(static_cast<std::size_t>(ranks));
+  if (comm == MPI_COMM_NULL) return {{mine, mine + size}, {int(size)}};
+  Index const my_count = Index(size);
+  std::vector<Index> all_counts(ranks);
   mpi::check(MPI_Allgather(&my_count, 1, mpi::type<Index>(), all_counts.data(), 1, mpi::type<Index>(), comm), "MPI_Allgather");
   Index const total = std::accumulate(all_counts.begin(), all_counts.end(), Index(0));
   require_all(total <= std::numeric_limits<int>::max(), ExitCode::internal, "all_gather is for small host data, not for {} elements",
               total);
-  Gathered<T> all{std::vector<T>(static_cast<std::size_t>(total)), std::vector<int>(all_counts.begin(), all_counts.end())};
+  Gathered<T> all{std::vector<T>(total), std::vector<int>(all_counts.begin(), all_counts.end())};
   std::vector<int> first(all.counts.size());
   std::exclusive_scan(all.counts.begin(), all.counts.end(), first.begin(), 0);
-  mpi::check(MPI_Allgatherv(mine, static_cast<int>(my_count), mpi::type<T>(), all.values.data(), all.counts.data(), first.data(),
-                            mpi::type<T>(), comm),
+  mpi::check(MPI_Allgatherv(mine, int(my_count), mpi::type<T>(), all.values.data(), all.counts.data(), first.data(), mpi::type<T>(), comm),
              "MPI_Allgatherv");
   return all;
 }
 
 template <class T>
 CollectiveCall reduction(std::size_t count, Reduction r, Communicator::Place at) {
-  return {.operation = "all_reduce", .at = at, .type = mpi::name<T>(), .reduction = name(r), .count = static_cast<Index>(count)};
+  return {.operation = "all_reduce", .at = at, .type = mpi::name<T>(), .reduction = name(r), .count = Index(count)};
 }
 template <class T>
 CollectiveCall gathering(Communicator::Place at) {
@@ -133,8 +132,8 @@ void const* Communicator::native() const { return &handle_->comm; }
 
 void Communicator::Handle::compare(CollectiveCall const& call) const {
   Fingerprint const mine(call.text());
-  std::vector<char> all(mine.text.size() * static_cast<std::size_t>(ranks));
-  int const size = static_cast<int>(mine.text.size());
+  std::vector<char> all(mine.text.size() * std::size_t(ranks));
+  int const size = int(mine.text.size());
   mpi::check(MPI_Allgather(mine.text.data(), size, MPI_CHAR, all.data(), size, MPI_CHAR, comparisons), "MPI_Allgather");
   auto const of = [&](int r) { return std::string_view(all.data() + static_cast<std::ptrdiff_t>(r) * size); };
   for (int r = 1; r < ranks; r++)
@@ -173,9 +172,9 @@ void Communicator::barrier(Place at) const {
 }
 
 void Communicator::broadcast(void* data, std::size_t bytes, int root, Place at) const {
-  Scope const scope(*this, {.operation = "broadcast", .at = at, .type = "byte", .count = static_cast<Index>(bytes), .root = root});
+  Scope const scope(*this, {.operation = "broadcast", .at = at, .type = "byte", .count = Index(bytes), .root = root});
   if (handle_->alone()) return;
-  mpi::in_pieces(static_cast<Index>(bytes), [&](Index offset, int count) {
+  mpi::in_pieces(Index(bytes), [&](Index offset, int count) {
     mpi::check(MPI_Bcast(static_cast<char*>(data) + offset, count, MPI_CHAR, root, handle_->comm), "MPI_Bcast");
   });
 }
@@ -221,18 +220,15 @@ std::vector<std::string> Communicator::all_gather(std::string const& mine, Place
   std::vector<std::string> texts;
   char const* next = all.values.data();
   for (int count : all.counts) {
-    texts.emplace_back(next, static_cast<std::size_t>(count));
+    texts.emplace_back(next, count);
     next += count;
   }
   return texts;
 }
 
 void Communicator::all_reduce_sum(Vector values, Place at) const {
-  Scope const scope(*this, {.operation = "all_reduce",
-                            .at = at,
-                            .type = mpi::name<Real>(),
-                            .reduction = "sum on devices",
-                            .count = static_cast<Index>(values.extent(0))});
+  Scope const scope(
+      *this, {.operation = "all_reduce", .at = at, .type = mpi::name<Real>(), .reduction = "sum on devices", .count = extent(values, 0)});
   if (!handle_->alone()) handle_->device->all_reduce_sum(values);
 }
 void Communicator::exchange(std::vector<Slice> const& sends, std::vector<Slice> const& receives, Place at) const {

@@ -14,7 +14,7 @@ DeviceLink::~DeviceLink() = default;
 
 void DeviceLink::all_reduce_sum(Vector const& values) {
   Execution().fence();
-  mpi::in_pieces(static_cast<Index>(values.extent(0)), [&](Index offset, int count) {
+  mpi::in_pieces(extent(values, 0), [&](Index offset, int count) {
     mpi::check(MPI_Allreduce(MPI_IN_PLACE, values.data() + offset, count, mpi::type<Real>(), MPI_SUM, backend_->comm), "MPI_Allreduce");
   });
 }
@@ -26,16 +26,16 @@ void DeviceLink::exchange(std::vector<Slice> const& sends, std::vector<Slice> co
   // One tag for all: MPI keeps the order of messages between two ranks.
   constexpr int tag = 0;
   for (Slice const& from : receives)
-    mpi::in_pieces(static_cast<Index>(from.values.extent(0)), [&](Index offset, int count) {
+    mpi::in_pieces(extent(from.values, 0), [&](Index offset, int count) {
       mpi::check(MPI_Irecv(from.values.data() + offset, count, mpi::type<Real>(), from.rank, tag, backend_->comm, &requests.emplace_back()),
                  "MPI_Irecv");
     });
   for (Slice const& to : sends)
-    mpi::in_pieces(static_cast<Index>(to.values.extent(0)), [&](Index offset, int count) {
+    mpi::in_pieces(extent(to.values, 0), [&](Index offset, int count) {
       mpi::check(MPI_Isend(to.values.data() + offset, count, mpi::type<Real>(), to.rank, tag, backend_->comm, &requests.emplace_back()),
                  "MPI_Isend");
     });
-  mpi::check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+  mpi::check(MPI_Waitall(int(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
 }
 
 }  // namespace partita

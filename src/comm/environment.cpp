@@ -165,7 +165,7 @@ int Environment::report(std::exception const& e) {
   if (running && (MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS || MPI_Comm_size(MPI_COMM_WORLD, &ranks) != MPI_SUCCESS)) ranks = 1;
 
   auto const* failure = dynamic_cast<Failure const*>(&e);
-  int const code = static_cast<int>(failure ? failure->code() : ExitCode::internal);
+  int const code = int(failure ? failure->code() : ExitCode::internal);
   bool const together = failure && failure->where() == FailedOn::all_ranks;
   bool const at_once = failure && failure->shutdown() == Shutdown::immediate;
   if (!together || rank == 0) log::error_line(text_of(e, failure));

@@ -8,7 +8,7 @@ std::string reason(int code) {
   std::string text(MPI_MAX_ERROR_STRING, '\0');
   int length = 0;
   if (MPI_Error_string(code, text.data(), &length) != MPI_SUCCESS) length = 0;
-  text.resize(static_cast<std::size_t>(length));
+  text.resize(length);
   return text;
 }
 

@@ -38,7 +38,7 @@ constexpr char const* name() {
 template <class Transfer>
 void in_pieces(Index size, Transfer transfer) {
   constexpr Index largest = Index(1) << 30;
-  for (Index offset = 0; offset < size; offset += largest) transfer(offset, static_cast<int>(std::min(largest, size - offset)));
+  for (Index offset = 0; offset < size; offset += largest) transfer(offset, int(std::min(largest, size - offset)));
 }
 
 }  // namespace partita::mpi

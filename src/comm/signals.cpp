@@ -79,8 +79,6 @@ std::string Signals::name(int number) {
     if (kind == number) return text;
   return std::to_string(number);
 }
-int Signals::raised_on_any_rank(Communicator const& ranks) {
-  return static_cast<int>(ranks.all_reduce(Index(raised()), Reduction::maximum));
-}
+int Signals::raised_on_any_rank(Communicator const& ranks) { return int(ranks.all_reduce(Index(raised()), Reduction::maximum)); }
 
 }  // namespace partita

@@ -65,7 +65,7 @@ void add(Vector const& to, Vector const& from) {
   Real* const sum = to.data();
   Real const* const term = from.data();
   Kokkos::parallel_for(
-      "partita::tile_sums::add", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(to.extent(0))),
+      "partita::tile_sums::add", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(to, 0)),
       KOKKOS_LAMBDA(Index i) { sum[i] += term[i]; });
 }
 
@@ -81,14 +81,14 @@ struct Storage {
 
   Storage(Arrays arrays, Summation summation, std::vector<TileRange> const& ranges, Index rank, Index length) {
     bool const fast = summation == Summation::fast;
-    Index const sums = fast ? 1 : depth_of_stack(ranges[static_cast<std::size_t>(rank)]), all = static_cast<Index>(ranges.size());
+    Index const sums = fast ? 1 : depth_of_stack(ranges[rank]), all = std::ssize(ranges);
     for (Index i = 0; i < sums; i++) stack.push_back(arrays.make<Vector>("sums over tiles", length));
     if (fast) return;
     std::size_t foreign_nodes = 0;
     for (Index other = 0; other < all; other++)
-      if (other != rank) foreign_nodes += nodes_of(ranges[static_cast<std::size_t>(other)]).size();
+      if (other != rank) foreign_nodes += nodes_of(ranges[other]).size();
     Index const size = slice_bound(length, rank + 1, all) - slice_bound(length, rank, all);
-    received = arrays.make<Vector>("sums over tiles of other ranks", static_cast<Index>(foreign_nodes) * size);
+    received = arrays.make<Vector>("sums over tiles of other ranks", Index(foreign_nodes) * size);
   }
 };
 
@@ -118,7 +118,7 @@ struct SliceTree {
     Index offset = 0;
     for (int rank = 0; rank < all; rank++) {
       std::size_t mine = 0;
-      for (Node node : nodes_of(ranges[static_cast<std::size_t>(rank)])) {
+      for (Node node : nodes_of(ranges[rank])) {
         if (rank == me) {
           Vector const whole = nodes[mine++];
           for (int other = 0; other < all; other++)
@@ -161,7 +161,7 @@ struct TileSums::Work {
   Index depth = 0;                // sums on the stack
   Index next = 0;                 // tile expected
 
-  Vector const& sum(Index i) const { return storage.stack[static_cast<std::size_t>(i)]; }
+  Vector const& sum(Index i) const { return storage.stack[i]; }
 
   void close_tile() {
     for (int i = additions_after({next - 1, 0}, mine.first); i > 0; i--) {
@@ -215,20 +215,20 @@ Vector TileSums::finish(Communicator::Place at) {
 
 void TileSums::list(Arrays arrays, Summation summation, Index tiles, Index rank, Index ranks, Index length) {
   std::vector<TileRange> ranges;
-  for (Index r = 0; r < ranks; r++) ranges.push_back(share_of_tiles(tiles, static_cast<int>(r), static_cast<int>(ranks)));
+  for (Index r = 0; r < ranks; r++) ranges.push_back(share_of_tiles(tiles, int(r), int(ranks)));
   Storage(arrays, summation, ranges, rank, length);
 }
 
 std::vector<double> sum_over_tiles(Communicator const& ranks, TileRange mine, Index tiles, std::vector<double> const& per_tile, Index n,
                                    Communicator::Place at) {
-  require(per_tile.size() == static_cast<std::size_t>(mine.count * n), ExitCode::internal, "{} values instead of {} rows of {}",
-          per_tile.size(), mine.count, n);
+  require(per_tile.size() == std::size_t(mine.count * n), ExitCode::internal, "{} values instead of {} rows of {}", per_tile.size(),
+          mine.count, n);
   all_ranges(ranks, tiles, mine, at);
   std::vector<double> rows = ranks.all_gather(per_tile, at);
   for (Index apart = 1; apart < tiles; apart *= 2)
     for (Index left = 0; left + apart < tiles; left += 2 * apart)
-      for (Index i = 0; i < n; i++) rows[static_cast<std::size_t>(left * n + i)] += rows[static_cast<std::size_t>((left + apart) * n + i)];
-  rows.resize(static_cast<std::size_t>(n));
+      for (Index i = 0; i < n; i++) rows[left * n + i] += rows[(left + apart) * n + i];
+  rows.resize(n);
   return rows;
 }
 

@@ -47,7 +47,7 @@ class ThreadClock {
   double seconds() const {
     timespec t{};
     ::clock_gettime(clock_, &t);
-    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+    return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
   }
 
  private:
@@ -126,7 +126,7 @@ class Line {
   template <class Heard>
   void receive(std::chrono::milliseconds timeout, int wake, Heard const& heard) {
     pollfd ready[] = {{socket_, POLLIN, 0}, {wake, POLLIN, 0}};  // a negative descriptor is passed over
-    if (::poll(ready, std::size(ready), static_cast<int>(timeout.count())) <= 0) return;
+    if (::poll(ready, std::size(ready), int(timeout.count())) <= 0) return;
     Report report;
     sockaddr_in from{};
     for (socklen_t size = sizeof from;
@@ -214,7 +214,7 @@ void exit_if_stop_requested() {
   auto const code = std::make_shared<std::atomic<ExitCode>>(ExitCode::stopped_early);
   record_end([record = idle.record, cause, reason, code] { *code = record(cause, reason); });
   std::fflush(nullptr);
-  std::_Exit(static_cast<int>(code->load()));
+  std::_Exit(int(code->load()));
 }
 
 void record_signal() {
@@ -238,7 +238,7 @@ void record_signal() {
   log::error_line(reason + ". The job ends (run.watchdog): look at that rank's host, then continue with --restart auto");
   std::fflush(nullptr);
   write_last_words(ExitCode::communication, reason);
-  std::_Exit(static_cast<int>(ExitCode::communication));
+  std::_Exit(int(ExitCode::communication));
 }
 
 }  // namespace
@@ -249,8 +249,7 @@ void end_job_with(Failure const& failure) {
 }
 
 struct Watchdog::Thread {
-  explicit Thread(Communicator const& world)
-      : rank(world.rank()), ranks(world.ranks()), line(world), states(static_cast<std::size_t>(root() ? ranks : 1)) {
+  explicit Thread(Communicator const& world) : rank(world.rank()), ranks(world.ranks()), line(world), states(root() ? ranks : 1) {
     require(end >= 0, ExitCode::internal, "no event for the watchdog (too many open files)");
     look(0);
     line.send(mine);
@@ -283,7 +282,7 @@ struct Watchdog::Thread {
     for (auto now = Clock::now(); now < until && !stop.stop_requested(); now = Clock::now())
       line.receive(std::chrono::ceil<std::chrono::milliseconds>(until - now), end, [&](Report const& r) {
         if (!root()) states[0].heard = true, states[0].silent = 0;
-        else if (r.rank > 0 && r.rank < ranks) states[static_cast<std::size_t>(r.rank)] = {r, true, 0};
+        else if (r.rank > 0 && r.rank < ranks) states[r.rank] = {r, true, 0};
       });
     exit_if_stop_requested();
     record_signal();
@@ -344,7 +343,7 @@ struct Watchdog::Thread {
     if (all_in_one_file(*longest) && longest->last.waited < stuck_limits * most) return;
     std::string silent, stuck;
     for (int r = 0; r < ranks; r++) {
-      State const& s = states[static_cast<std::size_t>(r)];
+      State const& s = states[r];
       if (!s.heard) silent += fmt::format("rank {} has never answered; ", r);
       else if (is_silent(s)) silent += missing(place(s.last), s.silent);
       else if (!s.last.waits && s.last.idle > stuck_limits * most)

@@ -5,8 +5,8 @@
 namespace partita {
 
 void ArrayList::add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element, bool on_one_rank) {
-  double bytes = static_cast<double>(bytes_of_element) * static_cast<double>(on_one_rank ? 1 : copies_);
-  for (Index e : extents) bytes *= static_cast<double>(e);
+  double bytes = double(bytes_of_element) * double(on_one_rank ? 1 : copies_);
+  for (Index e : extents) bytes *= double(e);
   if (bytes == 0) return;
   auto const same = std::find_if(lines_.begin(), lines_.end(), [&](Line const& l) { return l.name == name && l.extents == extents; });
   if (same != lines_.end()) same->bytes += bytes;

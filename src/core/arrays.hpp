@@ -56,7 +56,7 @@ class Arrays {
   template <class T, class... Extents>
   std::vector<T> vector(char const* name, Extents... extents) const {
     count<T>(name, extents...);
-    return std::vector<T>(makes() ? (std::size_t{1} * ... * static_cast<std::size_t>(extents)) : 0);
+    return std::vector<T>(makes() ? (std::size_t{1} * ... * std::size_t(extents)) : 0);
   }
 
   // Work memory that is kept between calls: made anew, and what it held is gone, where an extent is too small. grow_unset: not set to zero.
@@ -73,7 +73,7 @@ class Arrays {
   template <class View, class... Extents>
   void fit(View& view, char const* name, Extents... extents) const {
     unsigned axis = 0;
-    if (makes() && ((static_cast<Index>(view.extent(axis++)) == static_cast<Index>(extents)) && ...)) return;
+    if (makes() && ((extent(view, axis++) == Index(extents)) && ...)) return;
     view = View();
     view = make<View>(name, extents...);
   }
@@ -81,26 +81,26 @@ class Arrays {
   // Of memory that something else takes.
   template <class T, class... Extents>
   void count(char const* name, Extents... extents) const {
-    if (!makes()) list_->add(group_ + name, {static_cast<Index>(extents)...}, sizeof(T), on_one_rank_);
+    if (!makes()) list_->add(group_ + name, {Index(extents)...}, sizeof(T), on_one_rank_);
   }
 
  private:
   template <class View, class Properties, class... Extents>
   View make(Properties const& properties, char const* name, Extents... extents) const {
     count<typename View::value_type>(name, extents...);
-    return makes() ? View(properties, static_cast<std::size_t>(extents)...) : View();
+    return makes() ? View(properties, std::size_t(extents)...) : View();
   }
   // True, too, where nothing is to be made.
   template <class View, class... Extents>
   bool holds(View const& view, char const* name, Extents... extents) const {
     count<typename View::value_type>(name, extents...);
     unsigned axis = 0;
-    return !makes() || ((static_cast<Index>(view.extent(axis++)) >= static_cast<Index>(extents)) && ...);
+    return !makes() || ((extent(view, axis++) >= Index(extents)) && ...);
   }
   template <bool unset, class View, class... Extents>
   static void enlarge(View& view, char const* name, Extents... extents) {
     unsigned axis = 0;
-    std::array<std::size_t, sizeof...(Extents)> const wanted{std::max(view.extent(axis++), static_cast<std::size_t>(extents))...};
+    std::array<std::size_t, sizeof...(Extents)> const wanted{std::max(view.extent(axis++), std::size_t(extents))...};
     view = View();
     std::apply(
         [&](auto... n) {

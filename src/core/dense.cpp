@@ -59,7 +59,7 @@ void require_success(Solver const& solver) {
 Matrix operator*(Matrix const& a, Matrix const& b) { return store(load(a) * load(b)); }
 
 std::vector<double> operator*(Matrix const& a, std::vector<double> const& x) {
-  Matrix column(static_cast<Index>(x.size()), 1);
+  Matrix column(std::ssize(x), 1);
   column.values = x;
   return (a * column).values;
 }

@@ -10,9 +10,9 @@ struct Matrix {  // row-major
   Index rows = 0, columns = 0;
   std::vector<double> values;
   Matrix() = default;
-  Matrix(Index r, Index c) : rows(r), columns(c), values(static_cast<std::size_t>(r * c)) {}
-  double& operator()(Index i, Index j) { return values[static_cast<std::size_t>(i * columns + j)]; }
-  double operator()(Index i, Index j) const { return values[static_cast<std::size_t>(i * columns + j)]; }
+  Matrix(Index r, Index c) : rows(r), columns(c), values(r * c) {}
+  double& operator()(Index i, Index j) { return values[i * columns + j]; }
+  double operator()(Index i, Index j) const { return values[i * columns + j]; }
 };
 
 Matrix operator*(Matrix const& a, Matrix const& b);

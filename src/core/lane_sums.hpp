@@ -1,7 +1,7 @@
 // Sums over the rows of a strip, lane by lane, that keep the digits of doubles at nearly the price of Reals: terms are Reals, sixteen of
 // them are added as Reals, and their sums as doubles. The error stays some 2^-23 of the largest terms, however many there are.
 #pragma once
-#include "core/strip.hpp"
+#include "core/tiling.hpp"
 
 namespace partita {
 
@@ -29,10 +29,10 @@ class LaneSums {
   KOKKOS_FORCEINLINE_FUNCTION void add() {
     if (rows_ <= rows_as_reals) {
 #pragma GCC ivdep
-      for (int l = 0; l < strip_lanes; l++) total_[l] = static_cast<double>(some_[l]);
+      for (int l = 0; l < strip_lanes; l++) total_[l] = double(some_[l]);
     } else {
 #pragma GCC ivdep
-      for (int l = 0; l < strip_lanes; l++) total_[l] += static_cast<double>(some_[l]);
+      for (int l = 0; l < strip_lanes; l++) total_[l] += double(some_[l]);
     }
   }
 

@@ -38,7 +38,7 @@ bool launcher_redirects() {
   char target[256];
   ssize_t const length = readlink(output.c_str(), target, sizeof target);
   if (length <= 0) return false;
-  std::string_view const name(target, static_cast<std::size_t>(length));
+  std::string_view const name(target, length);
   return !name.starts_with("/dev/pts/") && !name.starts_with("/dev/tty") && !name.starts_with("/dev/console");
 }
 // Width of the terminal. A progress line that is longer wraps, and overwriting it would leave part of it on the screen.
@@ -56,7 +56,7 @@ bool to_file(std::string const& text) {
   for (std::string_view left = line; !left.empty();) {
     ssize_t const n = ::write(sink.file, left.data(), left.size());
     if (n <= 0) return false;
-    left.remove_prefix(static_cast<std::size_t>(n));
+    left.remove_prefix(n);
   }
   return true;
 }

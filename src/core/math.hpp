@@ -87,9 +87,9 @@ KOKKOS_FORCEINLINE_FUNCTION float log(float x) {
   using namespace detail;
   bool const subnormal = x < 0x1p-126f;
   std::uint32_t const bits = bits_of(subnormal ? x * 0x1p23f : x);
-  std::int32_t const exponent = static_cast<std::int32_t>(bits - 0x3f3504f3u) >> 23;  // leaves a mantissa in [sqrt(1/2), sqrt(2))
-  float const e = static_cast<float>(subnormal ? exponent - 23 : exponent);
-  float const y = float_of(bits - (static_cast<std::uint32_t>(exponent) << 23)) - 1.f;
+  std::int32_t const exponent = std::int32_t(bits - 0x3f3504f3u) >> 23;  // leaves a mantissa in [sqrt(1/2), sqrt(2))
+  float const e = float(subnormal ? exponent - 23 : exponent);
+  float const y = float_of(bits - (std::uint32_t(exponent) << 23)) - 1.f;
   float const p = polynomial(y, -0x1.fffffap-2f, 0x1.5556f6p-2f, -0x1.0004cap-2f, 0x1.98d226p-3f, -0x1.53522ep-3f, 0x1.317fb8p-3f,
                              -0x1.255d04p-3f, 0x1.66d792p-4f);
   float const finite = std::fma(e, 0x1.62e4p-1f, y + std::fma(y * y, p, e * 0x1.7f7d1cp-20f));

@@ -54,7 +54,7 @@ void multiply(ProductShape s, Factor a, Factor b, Product c, Index batch) {
 
 void multiply_one(ProductShape s, Factor a, Factor b, Product c) {
   auto const operation = [](Form f) { return f == Form::plain ? CblasNoTrans : CblasTrans; };
-  auto const size = [](Index n) { return static_cast<int>(n); };
+  auto const size = [](Index n) { return int(n); };
   cblas_dgemm(CblasRowMajor, operation(a.form), operation(b.form), size(s.rows), size(s.columns), size(s.inner), c.alpha, a.data,
               size(a.pitch), b.data, size(b.pitch), c.beta, c.data, size(c.pitch));
 }
@@ -88,9 +88,9 @@ void matrix_product(ProductShape s, Factor a, Factor b, Product c, Index batch) 
 }
 
 void count_product(ProductShape s, Index batch) {
-  flops.fetch_add(static_cast<std::uint64_t>(2 * s.rows * s.columns * s.inner * batch), std::memory_order_relaxed);
+  flops.fetch_add(std::uint64_t(2 * s.rows * s.columns * s.inner * batch), std::memory_order_relaxed);
 }
 
-double matrix_product_flops() { return static_cast<double>(flops.load(std::memory_order_relaxed)); }
+double matrix_product_flops() { return double(flops.load(std::memory_order_relaxed)); }
 
 }  // namespace partita

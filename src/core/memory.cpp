@@ -30,7 +30,7 @@ void* allocated(std::size_t bytes, std::size_t alignment) {
 
 // std::bad_alloc does not say how much was requested, so these operators record it. All other forms of new and delete call these.
 void* operator new(std::size_t bytes) { return allocated(bytes, 1); }
-void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocated(bytes, static_cast<std::size_t>(alignment)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocated(bytes, std::size_t(alignment)); }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }
 void operator delete(void* p, std::align_val_t) noexcept { std::free(p); }
@@ -61,7 +61,7 @@ std::string wanted(std::exception const& e) {
     return fmt::format("{}{}{}", size[1].str(), size[2].str(), size[2].length() > 0 ? "iB" : "B");
   if (what.find("failed to allocate") != std::string::npos) return "more";
   if (dynamic_cast<std::bad_array_new_length const*>(&e) || dynamic_cast<std::length_error const*>(&e)) return "more than can be addressed";
-  if (dynamic_cast<std::bad_alloc const*>(&e)) return refused > 0 ? readable_bytes(static_cast<double>(refused)) : "more";
+  if (dynamic_cast<std::bad_alloc const*>(&e)) return refused > 0 ? readable_bytes(double(refused)) : "more";
   return {};
 }
 
@@ -83,7 +83,7 @@ std::optional<double> free_memory() {
   for (Limit const& l : {Limit{RLIMIT_AS, "VmSize"}, Limit{RLIMIT_DATA, "VmData"}}) {
     ::rlimit limit{};
     if (::getrlimit(l.which, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) continue;
-    double const left = std::max(0., static_cast<double>(limit.rlim_cur) - kilobytes("/proc/self/status", l.taken).value_or(0));
+    double const left = std::max(0., double(limit.rlim_cur) - kilobytes("/proc/self/status", l.taken).value_or(0));
     least = std::min(left, least.value_or(left));
   }
   return least;

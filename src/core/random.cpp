@@ -4,10 +4,10 @@
 
 namespace partita::random {
 
-Key make_key(std::uint64_t seed, std::uint64_t sweep_point) {
-  Words const mixed = philox({{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32),
-                               static_cast<std::uint32_t>(sweep_point), static_cast<std::uint32_t>(sweep_point >> 32)}},
-                             {0x70617274u, 0x69746121u});
+Key make_key(std::uint64_t seed, std::uint64_t number) {
+  Words const mixed =
+      philox({{std::uint32_t(seed), std::uint32_t(seed >> 32), std::uint32_t(number), std::uint32_t(number >> 32)}},
+             {0x70617274u, 0x69746121u});
   return {mixed.w[0], mixed.w[1]};
 }
 

@@ -49,7 +49,7 @@ struct StateField {
     return n;
   }
   Index size() const { return length() * elements_of_row(); }
-  Index bytes_of_row() const { return elements_of_row() * static_cast<Index>(bytes_of(element)); }
+  Index bytes_of_row() const { return elements_of_row() * Index(bytes_of(element)); }
   void save(void* to) const { save_rows(to, 0, length()); }
   void restore(void const* from) const {
     restore_rows(from, 0, length());
@@ -115,16 +115,16 @@ class State {
   static StateField field(std::string name, View const& view) {
     using T = typename View::non_const_value_type;
     std::vector<Index> extents;
-    for (unsigned r = 0; r < View::rank; r++) extents.push_back(static_cast<Index>(view.extent(r)));
+    for (unsigned r = 0; r < View::rank; r++) extents.push_back(extent(view, r));
     static_assert(std::is_same_v<typename View::array_layout, Kokkos::LayoutRight>, "state Views are contiguous and row-major");
-    Index const row = view.extent(0) > 0 ? static_cast<Index>(view.size() / view.extent(0)) : 0;
+    Index const row = view.extent(0) > 0 ? Index(view.size() / view.extent(0)) : 0;
     auto const here = [view, row](Index first, Index count) {
       return Kokkos::View<T*, Kokkos::LayoutRight, typename View::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
-          view.data() + first * row, static_cast<std::size_t>(count * row));
+          view.data() + first * row, count * row);
     };
     auto const host = [row](void* p, Index count) {
-      return Kokkos::View<T*, Kokkos::LayoutRight, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
-          static_cast<T*>(p), static_cast<std::size_t>(count * row));
+      return Kokkos::View<T*, Kokkos::LayoutRight, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(static_cast<T*>(p),
+                                                                                                               count * row);
     };
     return {
         std::move(name),

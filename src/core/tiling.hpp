@@ -7,10 +7,19 @@
 namespace partita {
 
 constexpr Index lane_quantum = 16;  // lanes are computed in multiples of a 512-bit vector of floats
-// Lanes that a kernel of an analytic energy advances together: a few vector registers on a CPU, one thread's chain on a GPU.
+// A strip: the lanes that one kernel instance advances together. On a CPU 64, so that every loop over lanes is a few vector instructions;
+// on a GPU one lane a thread, where the same loops vanish and neighbouring threads touch neighbouring lanes.
 constexpr int strip_lanes = runs_on_host ? 64 : 1;
 constexpr Index pitch_quantum = 64;  // rows are stored in whole strips
 constexpr Index pitch_of(Index lanes) { return round_up(lanes, pitch_quantum); }
+
+// Rows of a strip inside a tile: row i is `lanes` consecutive numbers.
+template <class T, int lanes = strip_lanes>
+struct Rows {
+  T* data;
+  Index pitch;
+  KOKKOS_FORCEINLINE_FUNCTION T* operator[](Index i) const { return data + i * pitch; }
+};
 
 struct Tiling {
   Index chains = 0;  // global number of chains
@@ -44,9 +53,7 @@ struct ChainNumbers {
     n.first += tile * width;
     return n;
   }
-  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const {
-    return static_cast<std::uint64_t>(first + tile * width + lane);
-  }
+  KOKKOS_FORCEINLINE_FUNCTION std::uint64_t of(Index tile, Index lane) const { return std::uint64_t(first + tile * width + lane); }
 };
 
 // Flags, one per coordinate (dimension): nonzero where the coordinate is held fixed; empty: none is.

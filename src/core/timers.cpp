@@ -35,7 +35,7 @@ void Timers::enter(std::string_view name) {
   auto phase = std::find_if(phases_.begin(), phases_.end(), [&](Phase const& p) { return p.name == name; });
   if (phase == phases_.end()) phase = phases_.insert(phases_.end(), {std::string(name)});
   phase->calls++;
-  open_.push_back(static_cast<std::size_t>(phase - phases_.begin()));
+  open_.push_back(phase - phases_.begin());
   show(phase->name);
   Kokkos::Profiling::pushRegion(phase->name);
 }

@@ -37,7 +37,7 @@ constexpr Index divide_up(Index n, Index by) { return (n + by - 1) / by; }
 
 template <class View>
 Index extent(View const& view, unsigned axis) {
-  return static_cast<Index>(view.extent(axis));
+  return Index(view.extent(axis));
 }
 
 // True where the default execution space runs on the host, one tile at a time through the caches.

@@ -30,7 +30,7 @@ __m512i pair(__m512i a, __m512i b) { return _mm512_mask_blend_epi16(0xaaaaaaaa, 
 
 // Returns the leading 8 significant bits of x (a bfloat16 in the upper half of each word) and leaves the exact remainder in x.
 __m512i split(__m512& x) {
-  __m512i const part = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(static_cast<int>(0xffff0000u)));
+  __m512i const part = _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(int(0xffff0000u)));
   x = _mm512_sub_ps(x, _mm512_castsi512_ps(part));
   return part;
 }
@@ -198,8 +198,7 @@ std::uint32_t* packing_space(Index count) {
   static thread_local Index held = 0;
   if (held < count) {
     held = count;
-    space.reset(
-        static_cast<std::uint32_t*>(std::aligned_alloc(64, static_cast<std::size_t>(round_up(count, side)) * sizeof(std::uint32_t))));
+    space.reset(static_cast<std::uint32_t*>(std::aligned_alloc(64, std::size_t(round_up(count, side)) * sizeof(std::uint32_t))));
     require(space != nullptr, ExitCode::internal, "no memory for {} packed numbers; use a smaller tile_width", count);
   }
   return space.get();

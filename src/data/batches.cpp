@@ -10,13 +10,11 @@ Batches::Batches(Dataset const& data, Index batch, random::Key key)
               data.source(), items_, batch);
 }
 
-double Batches::epoch(Index update) const {
-  return static_cast<double>(update) * static_cast<double>(batch_) / static_cast<double>(items_);
-}
+double Batches::epoch(Index update) const { return double(update) * double(batch_) / double(items_); }
 
 Item Batches::item(Index update, Index j) const {
   Index const place = update * batch_ + j, epoch = place / items_;
-  Permutation const order(items_, key_, random::Stream::epoch_permutation, static_cast<std::uint64_t>(epoch));
+  Permutation const order(items_, key_, random::Stream::epoch_permutation, std::uint64_t(epoch));
   return data_->item(Split::train, order(place % items_), epoch);
 }
 

@@ -18,18 +18,17 @@ void append_images(std::vector<std::uint8_t>& to, std::string const& path) {
       file.good(), ExitCode::data,
       "{}: cannot be read; data.path must be the directory of the binary version's data_batch_1.bin to data_batch_5.bin and test_batch.bin",
       path);
-  auto const bytes = static_cast<Index>(std::filesystem::file_size(path));
+  auto const bytes = Index(std::filesystem::file_size(path));
   require_all(
       bytes > 0 && bytes % record_bytes == 0, ExitCode::data,
       "{}: {} bytes are not a whole number of CIFAR-10 records of {} (a label and 3 x 32 x 32 bytes); fetch the binary version again", path,
       bytes, record_bytes);
-  std::vector<char> record(static_cast<std::size_t>(record_bytes));
+  std::vector<char> record(record_bytes);
   for (Index r = 0; r < bytes / record_bytes; r++) {
     file.read(record.data(), record_bytes);
     require_all(file.good(), ExitCode::data, "{}: truncated at record {}; fetch it again", path, r);
     for (Index pixel = 0; pixel < height * width; pixel++)
-      for (Index c = 0; c < channels; c++)
-        to.push_back(static_cast<std::uint8_t>(record[static_cast<std::size_t>(1 + c * height * width + pixel)]));
+      for (Index c = 0; c < channels; c++) to.push_back(static_cast<std::uint8_t>(record[1 + c * height * width + pixel]));
   }
 }
 
@@ -40,7 +39,7 @@ TableSize size_of_cifar10(std::string const& directory, std::vector<std::string>
   for (std::string const& file : files) {
     std::error_code absent;
     std::filesystem::path const path = std::filesystem::path(directory) / file;
-    bytes += static_cast<Index>(std::filesystem::file_size(path, absent));
+    bytes += Index(std::filesystem::file_size(path, absent));
     require_all(!absent, ExitCode::data, "{}: cannot be read ({})", path.string(), absent.message());
   }
   return {bytes / record_bytes, image_bytes, 1};
@@ -51,9 +50,9 @@ Table read_cifar10(std::string const& directory, std::vector<std::string> const&
               "{}: no such directory; data.path must be that of the binary version, cifar-10-batches-bin", directory);
   std::vector<std::uint8_t> values;
   for (std::string const& file : files) append_images(values, (std::filesystem::path(directory) / file).string());
-  auto rows = static_cast<Index>(values.size()) / image_bytes;
+  auto rows = std::ssize(values) / image_bytes;
   if (limit > 0) rows = std::min(rows, limit);
-  values.resize(static_cast<std::size_t>(rows * image_bytes));
+  values.resize(rows * image_bytes);
   return {directory, rows, {height, width, channels}, std::move(values)};
 }
 

@@ -19,7 +19,7 @@ Index CompressedFile::read_some(void* to, Index bytes) {
   constexpr Index piece = Index{1} << 30;  // gzread counts in unsigned int
   Index done = 0;
   while (done < bytes) {
-    int const got = gzread(file_.get(), static_cast<char*>(to) + done, static_cast<unsigned>(std::min(piece, bytes - done)));
+    int const got = gzread(file_.get(), static_cast<char*>(to) + done, unsigned(std::min(piece, bytes - done)));
     int code = Z_OK;
     char const* const reason = gzerror(file_.get(), &code);
     require_all(code != Z_BUF_ERROR, ExitCode::data, "{}: truncated, its compressed part ends early; fetch it again", path_);
@@ -52,7 +52,7 @@ std::string foreign_format(std::string const& first) {
       {"\x93NUMPY"s, "a NumPy array", "write it to HDF5 (h5py) or as text (numpy.savetxt with delimiter \",\")"},
       {"PK\x03\x04"s, "a zip archive (.zip, .npz, .xlsx)", "unpack it, or export it as comma-separated text or HDF5"},
       {"PAR1"s, "a Parquet file", "export it as comma-separated text or HDF5"},
-      {"\xFD7zXZ"s, "compressed by xz", "unpack it (unxz)"},
+      {"\3757zXZ"s, "compressed by xz", "unpack it (unxz)"},
       {"BZh"s, "compressed by bzip2", "unpack it (bunzip2)"},
       {"\x28\xB5\x2F\xFD"s, "compressed by zstd", "unpack it (unzstd)"},
       {"\xFF\xFE"s, "UTF-16 text", "save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"},

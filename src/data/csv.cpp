@@ -24,7 +24,7 @@ std::vector<Field> fields(std::string_view content, char separator) {
   std::vector<Field> out;
   for (std::size_t start = 0; start <= content.size();) {
     std::size_t const end = std::min(content.find(separator, start), content.size());
-    out.push_back({content.substr(start, end - start), static_cast<Index>(start) + 1});
+    out.push_back({content.substr(start, end - start), Index(start) + 1});
     start = end + 1;
   }
   return out;
@@ -55,7 +55,7 @@ class Lines {
   bool fill() {
     constexpr Index bytes = 1 << 20;
     block_.resize(bytes);
-    block_.resize(static_cast<std::size_t>(file_.read_some(block_.data(), bytes)));
+    block_.resize(file_.read_some(block_.data(), bytes));
     at_ = 0;
     return !block_.empty();
   }
@@ -104,7 +104,7 @@ std::string advice_on(Field const& field, std::vector<Field> const& row, bool fi
 
 bool counts_up(std::vector<Field> const& row) {
   for (std::size_t k = 0; k < row.size(); k++)
-    if (double value; parse(row[k].text, value) != std::errc{} || value != static_cast<double>(k)) return false;
+    if (double value; parse(row[k].text, value) != std::errc{} || value != double(k)) return false;
   return row.size() > 2;
 }
 
@@ -114,7 +114,7 @@ TableSize size_of_csv(std::string const& path, bool header) {
   TableSize size{header ? -1 : 0, 0, sizeof(double)};
   for_each_line(path, [&](std::string_view content, Index) {
     if (trimmed(content).starts_with('#')) return true;
-    if (size.entries == 0) size.entries = static_cast<Index>(fields(content, separator_of(content)).size());
+    if (size.entries == 0) size.entries = Index(fields(content, separator_of(content)).size());
     size.rows++;
     return true;
   });
@@ -132,9 +132,9 @@ Table read_csv(std::string const& path, bool header, Index limit) {
     std::string const place = fmt::format("{}:{}", path, line);
     if (separator == 0) separator = separator_of(content);
     auto row = fields(content, separator);
-    if (table.shape.empty()) table.shape = {static_cast<Index>(row.size())};
-    if (static_cast<Index>(row.size()) == table.shape[0] + 1 && trimmed(row.back().text).empty()) row.pop_back();  // a separator at the end
-    auto const columns = static_cast<Index>(row.size());
+    if (table.shape.empty()) table.shape = {std::ssize(row)};
+    if (std::ssize(row) == table.shape[0] + 1 && trimmed(row.back().text).empty()) row.pop_back();  // a separator at the end
+    auto const columns = std::ssize(row);
     bool const as_before = columns == table.shape[0];
     if (std::exchange(header, false)) {
       bool const is_row = std::all_of(row.begin(), row.end(), is_number);

@@ -37,7 +37,7 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
   if (!fresh_) contents_ = contents_of(table_, order_.size(), test_source_, ratings_.get());
   narrow_where_exact(table_);
   Index const split_rows = order_.size();
-  auto const part = [split_rows](double fraction) { return static_cast<Index>(std::llround(fraction * static_cast<double>(split_rows))); };
+  auto const part = [split_rows](double fraction) { return Index(std::llround(fraction * double(split_rows))); };
   validation_ = part(options.validation_fraction);
   test_ = source.test_rows > 0 ? source.test_rows : part(options.test_fraction);
   train_ = split_rows - validation_ - (source.test_rows > 0 ? 0 : test_);
@@ -66,9 +66,7 @@ Item Dataset::item(Split split, Index i, Index epoch) const {
 }
 
 double Dataset::raw(Index row, Index entry) const {
-  return std::visit(
-      [at = static_cast<std::size_t>(row * dimension() + entry)](auto const& values) { return static_cast<double>(values[at]); },
-      table_.values);
+  return std::visit([at = std::size_t(row * dimension() + entry)](auto const& values) { return double(values[at]); }, table_.values);
 }
 
 void Dataset::set_scaling(DataOptions const& options) {
@@ -103,20 +101,20 @@ std::pair<double, double> Dataset::range() {
 // Mean and variance over the training items in one pass (Welford 1962), in long double, whose squares of doubles neither vanish nor
 // overflow. A constant entry keeps its scale.
 void Dataset::standardize() {
-  auto const n = static_cast<std::size_t>(dimension());
+  auto const n = std::size_t(dimension());
   std::vector<long double> mean(n, 0), squares(n, 0);
   for (Index i = 0; i < train_; i++) {
     Index const row = item(Split::train, i).row;
     for (std::size_t d = 0; d < n; d++) {
-      long double const value = raw(row, static_cast<Index>(d)), before = value - mean[d];
+      long double const value = raw(row, Index(d)), before = value - mean[d];
       mean[d] += before / static_cast<long double>(i + 1);
       squares[d] += before * (value - mean[d]);
     }
   }
   for (std::size_t d = 0; d < n; d++) {
-    auto const deviation = static_cast<double>(std::sqrt(squares[d] / static_cast<long double>(train_)));
+    auto const deviation = double(std::sqrt(squares[d] / static_cast<long double>(train_)));
     scale_.push_back(deviation > 0 ? 1 / deviation : 1);
-    offset_.push_back(static_cast<double>(-mean[d] * scale_[d]));
+    offset_.push_back(double(-mean[d] * scale_[d]));
   }
 }
 
@@ -157,7 +155,7 @@ void Dataset::look_for_lost_digits() {
       Index const place = part.first + i, row = split_by_order_ && place < order_.size() ? order_(place) : place;
       for (Index d = 0; d < dimension(); d++) {
         exact[d] = raw(row, d);
-        rounded[d] = (static_cast<double>(static_cast<Real>(scale(d) * exact[d] + offset(d))) - offset(d)) / scale(d);
+        rounded[d] = (double(Real(scale(d) * exact[d] + offset(d))) - offset(d)) / scale(d);
       }
     };
     std::string const found = rounding_warning(part.source, rounding_errors({part.count, dimension(), read_back}));
@@ -169,7 +167,7 @@ void Dataset::look_for_lost_digits() {
 }
 
 void Dataset::check_probabilities() const {
-  std::vector<Real> x(static_cast<std::size_t>(dimension()));
+  std::vector<Real> x(dimension());
   for (Index row = 0; row < table_.rows; row++) {
     values(Item{row, 0}, x.data());
     auto const bad = std::find_if(x.begin(), x.end(), [](Real p) { return p < 0 || p > 1; });
@@ -186,7 +184,7 @@ std::string Dataset::place(Index row, Index entry) const {
 
 std::optional<Dataset::Outliers> Dataset::outliers(std::vector<double> const& values) const {
   Outliers found{{}, 0, table_.rows * dimension(), std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(), true};
-  std::vector<Real> x(static_cast<std::size_t>(dimension()));
+  std::vector<Real> x(dimension());
   for (Index row = 0; row < table_.rows; row++) {
     this->values(Item{row, 0}, x.data());
     for (std::size_t d = 0; d < x.size(); d++) {
@@ -194,7 +192,7 @@ std::optional<Dataset::Outliers> Dataset::outliers(std::vector<double> const& va
       found.lowest = std::min(found.lowest, shown), found.highest = std::max(found.highest, shown);
       found.whole &= shown == std::floor(shown);
       if (std::find(values.begin(), values.end(), shown) != values.end()) continue;
-      if (found.count++ == 0) found.first = fmt::format("{} is {:.9g}", place(row, static_cast<Index>(d)), shown);
+      if (found.count++ == 0) found.first = fmt::format("{} is {:.9g}", place(row, Index(d)), shown);
     }
   }
   if (found.count == 0) return {};
@@ -217,8 +215,8 @@ void Dataset::transform(Table const& table, Item item, T* out) const {
     for (Index d = 0; d < n; d++) out[d] = out[d] > threshold_ ? T{1} : T{0};
   if (binarize_ == Binarize::stochastic)
     for (Index d = 0; d < n; d += 4) {
-      random::Words const words = random::words(key_, static_cast<std::uint64_t>(item.row), random::Stream::binarization,
-                                                static_cast<std::uint64_t>(item.epoch), static_cast<std::uint32_t>(d / 4));
+      random::Words const words =
+          random::words(key_, std::uint64_t(item.row), random::Stream::binarization, std::uint64_t(item.epoch), std::uint32_t(d / 4));
       for (Index k = d; k < std::min(d + 4, n); k++) out[k] = random::uniform_double(words.w[k - d]) < out[k] ? T{1} : T{0};
     }
   if (signs_)
@@ -235,20 +233,20 @@ template void Dataset::values(Item, double*) const;
 void Dataset::fill(TileStorage to, Tiling const& tiling, TileRange mine, std::function<Item(Index)> const& item_of) const {
   auto const host = Kokkos::create_mirror_view(to);
   Index const n = dimension();
-  std::vector<Real> rows(static_cast<std::size_t>(lane_quantum * n));
+  std::vector<Real> rows(lane_quantum * n);
   for (Index tile = mine.first; tile < mine.end(); tile++) {
     Index const first = tiling.first_chain(tile), chains = tiling.chains_in(tile);
     for (Index lane = 0; lane < tiling.lanes(tile); lane += lane_quantum) {
       for (Index l = 0; l < lane_quantum; l++) values(item_of(lane + l < chains ? first + lane + l : first), rows.data() + l * n);
       for (Index d = 0; d < n; d++)
-        for (Index l = 0; l < lane_quantum; l++) host(tile - mine.first, d, lane + l) = rows[static_cast<std::size_t>(l * n + d)];
+        for (Index l = 0; l < lane_quantum; l++) host(tile - mine.first, d, lane + l) = rows[l * n + d];
     }
   }
   Kokkos::deep_copy(to, host);
 }
 
 Dataset::Moments Dataset::moments() const {
-  auto const n = static_cast<std::size_t>(dimension());
+  auto const n = std::size_t(dimension());
   Moments m{std::vector<double>(n), std::vector<double>(n)};
   std::vector<double> row(n);
   for (Index i = 0; i < train_; i++) {
@@ -256,16 +254,16 @@ Dataset::Moments Dataset::moments() const {
     // Welford's running mean and sum of squares (1962): no cancellation.
     for (std::size_t d = 0; d < n; d++) {
       double const before = row[d] - m.mean[d];
-      m.mean[d] += before / static_cast<double>(i + 1);
+      m.mean[d] += before / double(i + 1);
       m.variance[d] += before * (row[d] - m.mean[d]);
     }
   }
-  for (double& v : m.variance) v /= static_cast<double>(train_);
+  for (double& v : m.variance) v /= double(train_);
   return m;
 }
 
 std::vector<double> Dataset::points(Split split) const {
-  std::vector<double> out(static_cast<std::size_t>(size(split) * dimension()));
+  std::vector<double> out(size(split) * dimension());
   for (Index i = 0; i < size(split); i++) values(item(split, i), out.data() + i * dimension());
   return out;
 }
@@ -281,7 +279,7 @@ void Dataset::require_held_out(Index count) const {
 
 std::vector<double> Dataset::held_out(Index set, Index count) const {
   Index const n = dimension();
-  std::vector<double> out(static_cast<std::size_t>(count * n));
+  std::vector<double> out(count * n);
   if (fresh_) {
     Table const table = fresh_(set + 1, count);
     for (Index i = 0; i < count; i++) transform(table, Item{i, set + 1}, out.data() + i * n);
@@ -289,7 +287,7 @@ std::vector<double> Dataset::held_out(Index set, Index count) const {
   }
   require_held_out(count);
   Split const split = split_held_out();
-  Permutation const choice(size(split), key_, random::Stream::subsample, static_cast<std::uint64_t>(set / 2));
+  Permutation const choice(size(split), key_, random::Stream::subsample, std::uint64_t(set / 2));
   for (Index i = 0; i < count; i++) values(item(split, choice(i + set % 2 * count)), out.data() + i * n);
   return out;
 }

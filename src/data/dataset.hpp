@@ -111,8 +111,8 @@ class Dataset {
   bool rounds_nothing() const;
   void require_range() const;
   void look_for_lost_digits();
-  double scale(Index entry) const { return scale_[scale_.size() > 1 ? static_cast<std::size_t>(entry) : 0]; }
-  double offset(Index entry) const { return offset_[offset_.size() > 1 ? static_cast<std::size_t>(entry) : 0]; }
+  double scale(Index entry) const { return scale_[scale_.size() > 1 ? std::size_t(entry) : 0]; }
+  double offset(Index entry) const { return offset_[offset_.size() > 1 ? std::size_t(entry) : 0]; }
   void check_probabilities() const;
   std::string place(Index row, Index entry) const;  // for messages
   double raw(Index row, Index entry) const;

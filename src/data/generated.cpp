@@ -8,8 +8,8 @@ namespace partita::data {
 using std::numbers::pi;
 
 PointRandomness::PointRandomness(random::Key key, Index set, Index item)
-    : choice_(random::words(key, static_cast<std::uint64_t>(item), random::Stream::generated_data, static_cast<std::uint64_t>(set), 0)),
-      noise_(random::words(key, static_cast<std::uint64_t>(item), random::Stream::generated_data, static_cast<std::uint64_t>(set), 1)) {}
+    : choice_(random::words(key, std::uint64_t(item), random::Stream::generated_data, std::uint64_t(set), 0)),
+      noise_(random::words(key, std::uint64_t(item), random::Stream::generated_data, std::uint64_t(set), 1)) {}
 
 Point PointRandomness::normals(double deviation) const {
   auto const g = random::normal_pair(noise_.w[0], noise_.w[1], double{});
@@ -25,27 +25,27 @@ Point TwoMoons::operator()(PointRandomness const& random) const {
 }
 
 Point EightGaussians::operator()(PointRandomness const& random) const {
-  double const t = pi / 4 * static_cast<double>(random.below(0, 8));
+  double const t = pi / 4 * double(random.below(0, 8));
   auto const [g1, g2] = random.normals(noise);
   return {(4 * std::cos(t) + g1) / std::numbers::sqrt2, (4 * std::sin(t) + g2) / std::numbers::sqrt2};
 }
 
 Point Rings::operator()(PointRandomness const& random) const {
-  double const radius = 0.75 * static_cast<double>(1 + random.below(0, 4)), t = 2 * pi * random.uniform(1);
+  double const radius = 0.75 * double(1 + random.below(0, 4)), t = 2 * pi * random.uniform(1);
   auto const [g1, g2] = random.normals(noise);
   return {radius * std::cos(t) + g1, radius * std::sin(t) + g2};
 }
 
 Point Checkerboard::operator()(PointRandomness const& random) const {
   double const a = 4 * random.uniform(0) - 2;
-  bool const odd_column = static_cast<int>(std::floor(a)) % 2 != 0;
-  return {2 * a, 2 * (random.uniform(1) - 2 * static_cast<double>(random.below(2, 2)) + (odd_column ? 1 : 0))};
+  bool const odd_column = int(std::floor(a)) % 2 != 0;
+  return {2 * a, 2 * (random.uniform(1) - 2 * double(random.below(2, 2)) + (odd_column ? 1 : 0))};
 }
 
 Point Pinwheel::operator()(PointRandomness const& random) const {
   auto const [g1, g2] = random.normals(1);
   double const radial = 1 + 0.3 * g1, tangential = 0.1 * g2;
-  double const angle = 2 * pi * static_cast<double>(random.below(0, arms)) / static_cast<double>(arms) + rate * std::exp(radial);
+  double const angle = 2 * pi * double(random.below(0, arms)) / double(arms) + rate * std::exp(radial);
   return {2 * (radial * std::cos(angle) + tangential * std::sin(angle)), 2 * (tangential * std::cos(angle) - radial * std::sin(angle))};
 }
 

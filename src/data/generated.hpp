@@ -16,7 +16,7 @@ class PointRandomness {
  public:
   PointRandomness(random::Key, Index set, Index item);
   double uniform(int k) const { return random::uniform_double(choice_.w[k]); }  // k < 4
-  Index below(int k, Index n) const { return random::below(choice_.w[k], static_cast<std::uint32_t>(n)); }
+  Index below(int k, Index n) const { return random::below(choice_.w[k], std::uint32_t(n)); }
   Point normals(double deviation) const;
 
  private:
@@ -80,9 +80,9 @@ struct TwoSpirals {
 template <class Set>
 Table generate(Set const& options, random::Key key, Index set, Index points) {
   std::vector<float> values;
-  values.reserve(static_cast<std::size_t>(2 * points));
+  values.reserve(2 * points);
   for (Index i = 0; i < points; i++)
-    for (double v : options(PointRandomness(key, set, i))) values.push_back(static_cast<float>(v));
+    for (double v : options(PointRandomness(key, set, i))) values.push_back(float(v));
   return {Set::name, points, {2}, std::move(values)};
 }
 

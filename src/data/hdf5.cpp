@@ -58,7 +58,7 @@ class QuietErrors {
 std::vector<Index> extents_of(hid_t dataset) {
   Handle const space(H5Dget_space(dataset), H5Sclose);
   int const axes = space.open() ? H5Sget_simple_extent_ndims(space.id()) : 0;
-  std::vector<hsize_t> raw(static_cast<std::size_t>(std::max(axes, 0)));
+  std::vector<hsize_t> raw(std::max(axes, 0));
   if (!raw.empty() && H5Sget_simple_extent_dims(space.id(), raw.data(), nullptr) < 0) return {};
   return {raw.begin(), raw.end()};
 }
@@ -125,7 +125,7 @@ std::vector<T> read_column(hid_t file, std::string const& path, std::string cons
   H5T_class_t const kind = H5Tget_class(type.id());
   require_all(kind == H5T_INTEGER || (kind == H5T_FLOAT && std::is_floating_point_v<T>), ExitCode::data, "{}: elements are not {}",
               source_of(path, name), std::is_floating_point_v<T> ? "numbers" : "integers");
-  std::vector<T> values(static_cast<std::size_t>(limit > 0 ? std::min(limit, extents[0]) : extents[0]));
+  std::vector<T> values(limit > 0 ? std::min(limit, extents[0]) : extents[0]);
   hsize_t const start = 0, count = values.size();
   Handle const file_space(H5Dget_space(dataset.id()), H5Sclose), memory_space(H5Screate_simple(1, &count, nullptr), H5Sclose);
   bool const read = count == 0 || (file_space.open() && memory_space.open() &&
@@ -188,12 +188,12 @@ std::string description(hid_t type) {
 
 template <class T>
 bool read_rows(hid_t dataset, hid_t memory_type, std::vector<Index> const& extents, Table& table) {
-  auto& values = table.values.emplace<std::vector<T>>(static_cast<std::size_t>(table.rows * table.dimension()));
+  auto& values = table.values.emplace<std::vector<T>>(table.rows * table.dimension());
   std::vector<hsize_t> const start(extents.size(), 0);
   std::vector<hsize_t> count(extents.begin(), extents.end());
   count[0] = static_cast<hsize_t>(table.rows);
   Handle const file_space(H5Dget_space(dataset), H5Sclose),
-      memory_space(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr), H5Sclose);
+      memory_space(H5Screate_simple(int(count.size()), count.data(), nullptr), H5Sclose);
   return file_space.open() && memory_space.open() &&
          H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) >= 0 &&
          H5Dread(dataset, memory_type, memory_space.id(), file_space.id(), H5P_DEFAULT, values.data()) >= 0;
@@ -290,8 +290,7 @@ RatingList read_ratings_hdf5(std::string const& path, std::string const& group, 
               list.size());
   require_all(list.size() > 0, ExitCode::data, "{}: empty, no rating", list.source);
   for (Index i = 0; i < list.size(); i++) {
-    require_all(std::isfinite(list.value[static_cast<std::size_t>(i)]), ExitCode::data, "{}:{}: a rating of {}; remove the entry",
-                list.source, i, list.value[static_cast<std::size_t>(i)]);
+    require_all(std::isfinite(list.value[i]), ExitCode::data, "{}:{}: a rating of {}; remove the entry", list.source, i, list.value[i]);
     list.at.push_back(i);
   }
   return list;

@@ -16,7 +16,7 @@ std::uint32_t big_endian(unsigned char const* b) {
 
 std::vector<Index> read_extents(CompressedFile& file, std::size_t axes) {
   std::vector<unsigned char> raw(4 * axes);
-  file.read(raw.data(), static_cast<Index>(raw.size()), "the list of extents");
+  file.read(raw.data(), std::ssize(raw), "the list of extents");
   std::vector<Index> extents;
   for (std::size_t a = 0; a < axes; a++) extents.push_back(big_endian(&raw[4 * a]));
   return extents;
@@ -56,7 +56,7 @@ Table read_idx(std::string const& path, Index limit) {
   auto const& extents = header.extents;
   Table table{path, extents[0], {extents.begin() + 1, extents.end()}, {}};
   if (limit > 0) table.rows = std::min(table.rows, limit);
-  Index const element = header.bytes_of_entry(), most = static_cast<Index>(std::filesystem::file_size(path)) * deflate_ratio;
+  Index const element = header.bytes_of_entry(), most = Index(std::filesystem::file_size(path)) * deflate_ratio;
   Index count = table.rows;
   for (Index e : table.shape) {
     require_all(e > 0 && count > 0, ExitCode::data, "{}: empty, extents {}", path, to_text(extents));
@@ -65,10 +65,10 @@ Table read_idx(std::string const& path, Index limit) {
     count *= e;
   }
   if (header.bytes) {
-    auto& values = table.values.emplace<std::vector<std::uint8_t>>(static_cast<std::size_t>(count));
+    auto& values = table.values.emplace<std::vector<std::uint8_t>>(count);
     file.read(values.data(), count, "the data");
   } else {
-    auto& values = table.values.emplace<std::vector<float>>(static_cast<std::size_t>(count));
+    auto& values = table.values.emplace<std::vector<float>>(count);
     file.read(values.data(), 4 * count, "the data");
     for (float& v : values) v = std::bit_cast<float>(big_endian(reinterpret_cast<unsigned char const*>(&v)));
   }

@@ -186,9 +186,7 @@ Type ratings() {
       },
       [](deck::Block const& block, Index limit) -> std::pair<TableSize, Index> {
         auto const list = read_ratings(block.as<O>(), limit);
-        auto const distinct = [](std::vector<Index> const& ids) {
-          return static_cast<Index>(std::unordered_set<Index>(ids.begin(), ids.end()).size());
-        };
+        auto const distinct = [](std::vector<Index> const& ids) { return Index(std::unordered_set<Index>(ids.begin(), ids.end()).size()); };
         return {{distinct(list.user), distinct(list.item), 1}, 0};
       }};
 }
@@ -278,19 +276,19 @@ std::vector<deck::Key> common_keys() {
 }
 
 void broadcast(Table& table, Communicator const& comm) {
-  Index const kind = static_cast<Index>(table.values.index());
-  std::vector<Index> layout{kind, table.rows, static_cast<Index>(table.shape.size())};
+  Index const kind = Index(table.values.index());
+  std::vector<Index> layout{kind, table.rows, std::ssize(table.shape)};
   comm.broadcast(layout.data(), layout.size() * sizeof(Index));
   if (!comm.is_root() && layout[0] == 1) table.values = std::vector<float>{};
   if (!comm.is_root() && layout[0] == 2) table.values = std::vector<double>{};
   table.rows = layout[1];
-  table.shape.resize(static_cast<std::size_t>(layout[2]));
+  table.shape.resize(layout[2]);
   comm.broadcast(table.shape.data(), table.shape.size() * sizeof(Index));
   comm.broadcast(table.source);
   comm.broadcast(&table.highest_byte, sizeof table.highest_byte);
   std::visit(
       [&](auto& values) {
-        values.resize(static_cast<std::size_t>(table.rows * table.dimension()));
+        values.resize(table.rows * table.dimension());
         comm.broadcast(values.data(), values.size() * sizeof values[0]);
       },
       table.values);
@@ -298,9 +296,9 @@ void broadcast(Table& table, Communicator const& comm) {
 
 template <class T>
 void broadcast(std::vector<T>& values, Communicator const& comm) {
-  auto size = static_cast<Index>(values.size());
+  auto size = std::ssize(values);
   comm.broadcast(&size, sizeof size);
-  values.resize(static_cast<std::size_t>(size));
+  values.resize(size);
   comm.broadcast(values.data(), values.size() * sizeof(T));
 }
 

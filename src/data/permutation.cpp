@@ -6,15 +6,14 @@ namespace partita::data {
 
 Permutation::Permutation(Index n, random::Key key, random::Stream stream, std::uint64_t which)
     : n_(n),
-      a_(std::max<Index>(1, static_cast<Index>(std::ceil(std::sqrt(static_cast<double>(n)))))),
+      a_(std::max<Index>(1, Index(std::ceil(std::sqrt(double(n)))))),
       b_(divide_up(n, a_)),
       key_(key),
       stream_(stream),
       which_(which) {}
 
 std::uint32_t Permutation::shift(Index half, std::uint32_t round, Index modulus) const {
-  return random::below(random::words(key_, static_cast<std::uint64_t>(half), stream_, which_, round).w[0],
-                       static_cast<std::uint32_t>(modulus));
+  return random::below(random::words(key_, std::uint64_t(half), stream_, which_, round).w[0], std::uint32_t(modulus));
 }
 
 Index Permutation::operator()(Index i) const {

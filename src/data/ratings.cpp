@@ -43,7 +43,7 @@ void require_single(RatingList const& list) {
 std::vector<double> distinct_levels(RatingList const& list, std::vector<Index> const& train) {
   std::vector<double> levels;
   for (Index n : train) {
-    double const value = list.value[static_cast<std::size_t>(n)];
+    double const value = list.value[n];
     auto const at = std::lower_bound(levels.begin(), levels.end(), value);
     if (at == levels.end() || *at != value) levels.insert(at, value);
     require_all(levels.size() <= 255, ExitCode::data, "{}: more than 255 different ratings; round them (half stars have 10 levels)",
@@ -78,29 +78,28 @@ RatingList read_ratings_csv(std::string const& path, Index limit) {
 
 RatingTable split_ratings(RatingList const& list, double held_out_fraction, random::Key key) {
   require_single(list);
-  Index const n = list.size(), count = std::llround(held_out_fraction * static_cast<double>(n));
+  Index const n = list.size(), count = std::llround(held_out_fraction * double(n));
   require_all(count < n, ExitCode::usage, "{}: data.held_out_fraction = {} leaves none of {} ratings for training; lower it", list.source,
               held_out_fraction, n);
   Permutation const order(n, key, random::Stream::rating_split);
   std::vector<Index> train, held_out;
   for (Index i = 0; i < n; i++) (i < count ? held_out : train).push_back(order(i));
 
-  auto const user = [&](Index i) { return list.user[static_cast<std::size_t>(i)]; };
-  auto const item = [&](Index i) { return list.item[static_cast<std::size_t>(i)]; };
-  auto const value = [&](Index i) { return list.value[static_cast<std::size_t>(i)]; };
+  auto const user = [&](Index i) { return list.user[i]; };
+  auto const item = [&](Index i) { return list.item[i]; };
+  auto const value = [&](Index i) { return list.value[i]; };
   std::vector<Index> trained;
   for (Index i : train) trained.push_back(user(i));
   Ratings ratings{distinct(trained), distinct(list.item), distinct_levels(list, train), {}};
-  auto const rows = static_cast<Index>(ratings.users.size()), columns = static_cast<Index>(ratings.items.size());
+  auto const rows = std::ssize(ratings.users), columns = std::ssize(ratings.items);
   auto const row_of = [&, with_row = ratings.users](Index id) {
     Index const place = place_in(with_row, id);
-    return place < rows && with_row[static_cast<std::size_t>(place)] == id ? place : -1;
+    return place < rows && with_row[place] == id ? place : -1;
   };
 
-  std::vector<std::uint8_t> codes(static_cast<std::size_t>(rows * columns));
+  std::vector<std::uint8_t> codes(rows * columns);
   for (Index i : train)
-    codes[static_cast<std::size_t>(row_of(user(i)) * columns + place_in(ratings.items, item(i)))] =
-        static_cast<std::uint8_t>(place_in(ratings.levels, value(i)) + 1);
+    codes[row_of(user(i)) * columns + place_in(ratings.items, item(i))] = static_cast<std::uint8_t>(place_in(ratings.levels, value(i)) + 1);
 
   std::vector<Index> untrained;
   for (Index i : held_out)

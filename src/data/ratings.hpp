@@ -15,7 +15,7 @@ struct RatingList {
   std::vector<Index> user, item;  // ids
   std::vector<double> value;
   std::vector<Index> at;  // number of the line or entry of each rating
-  Index size() const { return static_cast<Index>(value.size()); }
+  Index size() const { return std::ssize(value); }
 };
 
 // Readers, of the first `limit` ratings, 0: all. Anything wrong with the file is Failure(data, all ranks).

@@ -11,7 +11,7 @@ namespace {
 
 std::size_t distinct(std::vector<double> values) {
   std::sort(values.begin(), values.end());
-  return static_cast<std::size_t>(std::unique(values.begin(), values.end()) - values.begin());
+  return std::size_t(std::unique(values.begin(), values.end()) - values.begin());
 }
 
 // 1 for entries that keep a tenth of their distinct values or less when rounded, 0 for others. A thousand draws of a Gaussian keep so few
@@ -19,9 +19,9 @@ std::size_t distinct(std::vector<double> values) {
 std::vector<double> merged(Rounded const& points) {
   constexpr Index most_numbers = Index{1} << 22;  // so fewer points where they have many entries
   Index const most = std::clamp<Index>(most_numbers / std::max<Index>(1, points.entries), 1, 1000);
-  auto const n = static_cast<std::size_t>(points.entries), count = static_cast<std::size_t>(std::min(points.points, most));
+  auto const n = std::size_t(points.entries), count = std::size_t(std::min(points.points, most));
   std::vector<double> exact(n * count), rounded(n * count), out(n);
-  for (std::size_t i = 0; i < count; i++) points.values(static_cast<Index>(i), exact.data() + i * n, rounded.data() + i * n);
+  for (std::size_t i = 0; i < count; i++) points.values(Index(i), exact.data() + i * n, rounded.data() + i * n);
   std::vector<double> of_entry[2];
   for (std::size_t e = 0; e < n; e++) {
     for (auto& values : of_entry) values.clear();
@@ -36,7 +36,7 @@ std::vector<double> merged(Rounded const& points) {
 
 // Deviations are taken from the middle of an entry's range and divided by half that range, so that no square overflows or underflows.
 std::vector<double> rounding_errors(Rounded const& points, Combine const& combine) {
-  auto const n = static_cast<std::size_t>(points.entries);
+  auto const n = std::size_t(points.entries);
   std::vector<double> exact(n), rounded(n), low(n, HUGE_VAL), high(n, -HUGE_VAL);
   for (Index i = 0; i < points.points; i++) {
     points.values(i, exact.data(), rounded.data());
@@ -44,7 +44,7 @@ std::vector<double> rounding_errors(Rounded const& points, Combine const& combin
   }
   combine(low, Reduction::minimum), combine(high, Reduction::maximum);
   std::vector<double> sums(3 * n + 1, 0);  // of deviations, their squares, and squares of rounding errors; then the number of points
-  sums[3 * n] = static_cast<double>(points.points);
+  sums[3 * n] = double(points.points);
   for (Index i = 0; i < points.points; i++) {
     points.values(i, exact.data(), rounded.data());
     for (std::size_t e = 0; e < n; e++) {

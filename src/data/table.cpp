@@ -57,9 +57,7 @@ void append(Table& table, Table const& more) {
 void narrow_where_exact(Table& table) {
   auto const* doubles = std::get_if<std::vector<double>>(&table.values);
   if (!doubles) return;
-  auto const loses = [](double v) {
-    return std::abs(v) > std::numeric_limits<float>::max() || static_cast<double>(static_cast<float>(v)) != v;
-  };
+  auto const loses = [](double v) { return std::abs(v) > std::numeric_limits<float>::max() || double(float(v)) != v; };
   if (std::any_of(doubles->begin(), doubles->end(), loses)) return;
   table.values = std::vector<float>(doubles->begin(), doubles->end());
 }
@@ -84,13 +82,12 @@ std::uint64_t content_hash(void const* bytes, std::size_t count, std::uint64_t s
 }
 
 std::uint64_t content_hash(Table const& table, Index first, Index rows) {
-  std::uint64_t hash = absorb(static_cast<std::uint64_t>(highest_byte(table)), static_cast<std::uint64_t>(rows));
-  for (Index e : table.shape) hash = absorb(hash, static_cast<std::uint64_t>(e));
+  std::uint64_t hash = absorb(std::uint64_t(highest_byte(table)), std::uint64_t(rows));
+  for (Index e : table.shape) hash = absorb(hash, std::uint64_t(e));
   std::visit(
       [&](auto const& values) {
         auto const from = values.begin() + first * table.dimension();
-        for (auto at = from; at != from + rows * table.dimension(); ++at)
-          hash = absorb(hash, std::bit_cast<std::uint64_t>(static_cast<double>(*at)));
+        for (auto at = from; at != from + rows * table.dimension(); ++at) hash = absorb(hash, std::bit_cast<std::uint64_t>(double(*at)));
       },
       table.values);
   return hash;

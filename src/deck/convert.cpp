@@ -33,9 +33,9 @@ template <class T>
 std::optional<T> converted(Scalar const& s) {
   if (T const* v = std::get_if<T>(&s)) return *v;
   if constexpr (std::is_same_v<T, double>)
-    if (std::int64_t const* v = std::get_if<std::int64_t>(&s)) return static_cast<double>(*v);
+    if (std::int64_t const* v = std::get_if<std::int64_t>(&s)) return double(*v);
   if constexpr (std::is_same_v<T, std::int64_t>)
-    if (double const* v = std::get_if<double>(&s); v && std::trunc(*v) == *v && std::abs(*v) < 0x1p63) return static_cast<std::int64_t>(*v);
+    if (double const* v = std::get_if<double>(&s); v && std::trunc(*v) == *v && std::abs(*v) < 0x1p63) return std::int64_t(*v);
   return {};
 }
 

@@ -35,7 +35,7 @@ std::string from_pipe(std::string const& path, std::size_t most) {
   char block[4096];
   while (text.size() < most) {
     ssize_t const n = ::read(pipe, block, sizeof block);
-    if (n > 0) text.append(block, static_cast<std::size_t>(n));
+    if (n > 0) text.append(block, n);
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) break;
     pollfd next{pipe, POLLIN, 0};
     if (n < 0) ::poll(&next, 1, -1);
@@ -53,7 +53,7 @@ std::string from_file(std::string const& path, std::size_t most) {
   char block[4096];
   while (file && text.size() < most) {
     file.read(block, static_cast<std::streamsize>(std::min(sizeof block, most - text.size())));
-    text.append(block, static_cast<std::size_t>(file.gcount()));
+    text.append(block, file.gcount());
   }
   require(!file.bad(), ExitCode::usage, "{}: cannot be read; check that it is a regular file on a working disk", path);
   return text;

@@ -58,7 +58,7 @@ std::string problem_of(Key const& k, double v) {
 // the size of a number within 64 bits.
 constexpr std::int64_t most_counted = std::int64_t{1} << 28;
 std::string problem_of(Key const& k, std::int64_t v) {
-  if (std::string const reason = problem_of(k, static_cast<double>(v)); !reason.empty()) return reason;
+  if (std::string const reason = problem_of(k, double(v)); !reason.empty()) return reason;
   if (v > most_counted && !std::isfinite(k.highest) && k.smallest_held < 0) return fmt::format("must be at most {}", most_counted);
   if (v % k.multiple != 0) return fmt::format("must be a multiple of {}, such as {}", k.multiple, (v / k.multiple + 1) * k.multiple);
   return {};

@@ -170,8 +170,8 @@ Key key(std::string name, T Options::*member, std::string doc) {
   if constexpr (std::is_same_v<T, float>) k.default_value = same_decimal(initial);
   else k.default_value = static_cast<Stored>(initial);
   if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
-    k.smallest_held = static_cast<double>(std::numeric_limits<T>::lowest());
-    k.largest_held = static_cast<double>(std::numeric_limits<T>::max());
+    k.smallest_held = double(std::numeric_limits<T>::lowest());
+    k.largest_held = double(std::numeric_limits<T>::max());
   }
   k.assign = [member](void* o, Value const& v) { static_cast<Options*>(o)->*member = static_cast<T>(std::get<Stored>(v)); };
   return k;

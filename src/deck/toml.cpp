@@ -71,11 +71,11 @@ Position position_of(std::string const& s, std::size_t offset, std::string const
   auto const starts_character = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
   auto const lines = std::count(before.begin(), before.end(), '\n');
   auto const columns = std::count_if(before.begin() + static_cast<std::ptrdiff_t>(line_start), before.end(), starts_character);
-  return {source, static_cast<int>(lines) + 1, static_cast<int>(columns) + 1};
+  return {source, int(lines) + 1, int(columns) + 1};
 }
 
 Position position(toml::source_region const& region, std::string const& source) {
-  return {source, static_cast<int>(region.begin.line), static_cast<int>(region.begin.column)};
+  return {source, int(region.begin.line), int(region.begin.column)};
 }
 
 std::string line_of(std::string const& s, int number) {
@@ -90,11 +90,11 @@ std::string line_of(std::string const& s, int number) {
 std::pair<std::string, int> word_at(std::string const& line, int column) {
   std::string_view const breaks = " \t\r\n,=[]{}#\"'";
   auto const is_break = [&](std::size_t i) { return breaks.find(line[i]) != std::string_view::npos; };
-  std::size_t start = std::min(static_cast<std::size_t>(std::max(column, 1)) - 1, line.size());
+  std::size_t start = std::min(std::size_t(std::max(column, 1)) - 1, line.size());
   std::size_t end = start;
   while (start > 0 && !is_break(start - 1)) start--;
   while (end < line.size() && !is_break(end)) end++;
-  return {line.substr(start, end - start), static_cast<int>(start) + 1};
+  return {line.substr(start, end - start), int(start) + 1};
 }
 
 // toml++ says what it met; this adds what to do, and moves to where the mistake starts.
@@ -104,12 +104,12 @@ Problem explained(std::string const& text, std::string const& source, Position a
   auto const says = [&](char const* words) { return description.find(words) != description.npos; };
   std::string const line = line_of(text, at.line);
   auto const [word, start] = word_at(line, at.column);
-  bool const is_value = line.find('=') < static_cast<std::size_t>(start);
+  bool const is_value = line.find('=') < std::size_t(start);
   std::string hint = is_value ? spelling_hint(word) : "";
   if (!hint.empty()) at.column = start;
   else if (says("cannot redefine")) {
     hint = "it stands twice: remove one";
-    at.column = static_cast<int>(std::min(line.find_first_not_of(" \t"), line.size())) + 1;
+    at.column = int(std::min(line.find_first_not_of(" \t"), line.size())) + 1;
   } else if (says("could not determine value type")) hint = "put text in quotes: " + toml_text(word);
   else if (says("could not be interpreted as a value")) hint = "a number must fit 64 bits";
   else if (says("comment or whitespace")) hint = "write one key a line, several values in [brackets], text in quotes";

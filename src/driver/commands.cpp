@@ -65,7 +65,7 @@ int execute(Arguments const& a, Communicator const& ranks) {
                  : a.subject.ends_with(".toml") ? describe_deck_file(a, ranks)
                                                 : describe_file(a.subject));
   }
-  return static_cast<int>(ExitCode::done);
+  return int(ExitCode::done);
 }
 
 }  // namespace partita

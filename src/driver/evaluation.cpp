@@ -106,7 +106,7 @@ Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
   bool const judges = !holds_units(context.deck) && (!e.sampler || e.sampler->stationary());
   if (samples_chains && !asks_for_convergence(context.deck) && judges) {
     if (!looks_at_samples(context.deck)) read(first_chains(context.ranks, context.directory, tiling));
-    double const copies = static_cast<double>(tiling.chains) / static_cast<double>(samples.tiling.chains);
+    double const copies = double(tiling.chains) / double(samples.tiling.chains);
     for (std::string& w : convergence_warnings(samples, e.model, copies)) out.warnings.push_back(std::move(w));
   }
   if (samples_chains && samples.draws > 0)
@@ -206,7 +206,7 @@ Results Evaluation::of_input() const {
             reader.where(), samples.first_chain_here() + (bad - samples.energy.begin()) / std::max<Index>(1, samples.draws), *bad);
   });
   auto const mine = Index(crc32c(samples.x.data(), samples.x.size() * sizeof(float)));
-  context.inputs.add("input", o.path, static_cast<std::uint64_t>(context.ranks.all_reduce(mine, Reduction::sum)));
+  context.inputs.add("input", o.path, std::uint64_t(context.ranks.all_reduce(mine, Reduction::sum)));
   Results out = compute(*this, &samples);
   if (weighted && looks_at_samples(context.deck)) out.warnings.push_back(weights_left_out);
   add_warnings_of_data(out);

@@ -51,7 +51,7 @@ class GenerateTask : public Task {
     out.put_first(generator_->results());
     if (auto const weights = weight_metrics(); !weights.empty()) {
       out.metrics.insert(out.metrics.begin(), weights.begin(), weights.end());
-      if (looks_at_samples(context_.deck)) out.warnings.push_back(weights_left_out);
+      if (looks_at_samples(context_.deck)) out.warnings.emplace_back(weights_left_out);
     }
     return out;
   }
@@ -83,10 +83,7 @@ class GenerateTask : public Task {
     for (Index t = 0; t < generator_->mine().count; t++)
       for (Index l = 0; l < generator_->tiling().chains_in(generator_->mine().first + t); l++) mine.push_back(values(t, l));
     LogMean const weights = log_mean_exp(context_.ranks.all_gather(mine));
-    return {{"sample_ess_fraction",
-             weights.effective / static_cast<double>(weights.count),
-             {},
-             "(sum w)^2 / (N sum w^2) of the samples' weights"},
+    return {{"sample_ess_fraction", weights.effective / double(weights.count), {}, "(sum w)^2 / (N sum w^2) of the samples' weights"},
             {"sample_pareto_k",
              weights.tail_index,
              {},
@@ -101,7 +98,7 @@ class GenerateTask : public Task {
     if (!has_energy()) return out;
     Tiling const& tiling = generator_->tiling();
     TileScalarStorage const energy("energies of samples", x.extent(0), x.extent(2));
-    for (Index tile = 0; tile < static_cast<Index>(x.extent(0)); tile++) {
+    for (Index tile = 0; tile < extent(x, 0); tile++) {
       auto const one = std::pair(tile, tile + 1), row = std::pair(Index{0}, tiling.lanes(generator_->mine().first + tile));
       as<EnergyModel>(*model_).energy(Kokkos::subview(x, one, Kokkos::ALL, row), Kokkos::subview(energy, one, row));
     }

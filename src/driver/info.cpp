@@ -51,14 +51,14 @@ std::string read_in_child_process(std::string const& path, std::string (*read)(s
     } catch (std::exception const& e) {
       answer = std::string("1") + e.what();
     }
-    for (ssize_t done = 1; !answer.empty() && done > 0; answer.erase(0, static_cast<std::size_t>(std::max<ssize_t>(done, 0))))
+    for (ssize_t done = 1; !answer.empty() && done > 0; answer.erase(0, std::max<ssize_t>(done, 0)))
       done = ::write(ends[1], answer.data(), answer.size());
     ::_exit(0);
   }
   ::close(ends[1]);
   std::string answer;
   char block[65536];
-  for (ssize_t got; (got = ::read(ends[0], block, sizeof block)) > 0;) answer.append(block, static_cast<std::size_t>(got));
+  for (ssize_t got; (got = ::read(ends[0], block, sizeof block)) > 0;) answer.append(block, got);
   ::close(ends[0]);
   int status = 0;
   ::waitpid(child, &status, 0);
@@ -91,7 +91,7 @@ std::optional<std::string> describe_text(std::string const& path) {
   std::string text(most, '\0');
   std::ifstream file(path, std::ios::binary);
   file.read(text.data(), static_cast<std::streamsize>(most));
-  text.resize(static_cast<std::size_t>(file.gcount()));
+  text.resize(file.gcount());
   bool const more = text.size() == most;
   if (more) text.resize(text.rfind('\n') + 1);
   if (text.empty() || printable(text, Lines::several) != text) return {};

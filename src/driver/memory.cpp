@@ -35,11 +35,11 @@ class MemoryTable {
   template <class List>
   void on_ranks(Tiling const& tiling, List const& list) {
     std::map<Index, std::pair<int, Index>> kinds;  // by number of tiles: the first such rank, and how many there are
-    for (int rank = 0; rank < static_cast<int>(ranks_); rank++)
-      kinds.try_emplace(Share{tiling, rank, static_cast<int>(ranks_)}.mine().count, rank, 0).first->second.second++;
+    for (int rank = 0; rank < int(ranks_); rank++)
+      kinds.try_emplace(Share{tiling, rank, int(ranks_)}.mine().count, rank, 0).first->second.second++;
     for (auto kind = kinds.rbegin(); kind != kinds.rend(); ++kind) {
       set_copies(kind->second.second);
-      list(Share{tiling, kind->second.first, static_cast<int>(ranks_)});
+      list(Share{tiling, kind->second.first, int(ranks_)});
     }
     set_copies(ranks_);
   }
@@ -71,11 +71,11 @@ class MemoryTable {
     TrainingParameters(Arrays(held_), n);
     make_optimizer(deck_.at("optimizer"), n, Arrays(held_));
     ArrayList unused;
-    auto const laid = list_objective(deck_, 0, static_cast<int>(ranks_), *model_, Arrays(unused));
+    auto const laid = list_objective(deck_, 0, int(ranks_), *model_, Arrays(unused));
     on_ranks(laid.tiling, [&](Share const& share) {
       list_objective(deck_, share.rank, share.ranks, *model_, Arrays(held_));
       if (auto const* hee = if_can<Hee>(model_.get())) list_log_joint(Arrays(recording_), *hee, share);
-      if (laid.generations == 0) return list_stripe(std::min(n * static_cast<Index>(sizeof(Real)), bytes_of_stripe));
+      if (laid.generations == 0) return list_stripe(std::min(n * Index(sizeof(Real)), bytes_of_stripe));
       list_moves(share, laid.generations);
       list_draws(chains_format(output(), share, model_->dimension(), training_statistics()));
       list_read_back(share, laid.generations);
@@ -96,12 +96,10 @@ class MemoryTable {
       list_draws(chains_format(output(), share, model_->dimension(), sampling_statistics(if_can<EnergyModel>(model_.get()) != nullptr)));
       list_read_back(share, draws);
     });
-    double const chain_steps = static_cast<double>(options.chains) * static_cast<double>(options.steps);
+    double const chain_steps = double(options.chains) * double(options.steps);
     notes_ += fmt::format("# cost: {:.4g} chain-steps, {:.4g} energy evaluations; files: {} of samples in {} draws\n", chain_steps,
                           chain_steps * sampler->evaluations_per_step(),
-                          readable_bytes(static_cast<double>(draws) * static_cast<double>(options.chains) *
-                                         static_cast<double>(model_->dimension() * 4 + 13)),
-                          draws);
+                          readable_bytes(double(draws) * double(options.chains) * double(model_->dimension() * 4 + 13)), draws);
   }
 
   // The sampler's arrays for so many sets of chains.
@@ -113,7 +111,7 @@ class MemoryTable {
 
   void list_generation() {
     ArrayList unused;
-    auto const laid = list_generator(deck_, 0, static_cast<int>(ranks_), *model_, Arrays(unused), Arrays(unused));
+    auto const laid = list_generator(deck_, 0, int(ranks_), *model_, Arrays(unused), Arrays(unused));
     on_ranks(laid.tiling, [&](Share const& share) {
       list_generator(deck_, share.rank, share.ranks, *model_, Arrays(held_), Arrays(finishing_));
       SampleFormat format{share.tiling, share.mine(), {}, {}, 1};
@@ -129,11 +127,11 @@ class MemoryTable {
   void list_draws(SampleFormat const& format) {
     SampleWriter::list(Arrays(held_), format);
     Index widest = 0;
-    for (auto const& v : format.posterior) widest = std::max(widest, v.size * static_cast<Index>(sizeof(Real)));
+    for (auto const& v : format.posterior) widest = std::max(widest, v.size * Index(sizeof(Real)));
     Index const of_chain = format.draws_per_part * std::max<Index>(widest, format.statistics.empty() ? 0 : 8);
     Index const chains = format.mine.count * format.tiling.width;
     Index const part = rows_of_stripe(chains, of_chain, format.tiling.width) * of_chain;
-    list_stripe(std::max(part, std::min(parameter_count(*model_) * static_cast<Index>(sizeof(Real)), bytes_of_stripe)));
+    list_stripe(std::max(part, std::min(parameter_count(*model_) * Index(sizeof(Real)), bytes_of_stripe)));
   }
   void list_stripe(Index bytes) { Arrays(writing_).count<char>("a stripe of a sample part or checkpoint", bytes); }
 
@@ -157,19 +155,18 @@ class MemoryTable {
 
   void note_cost_of_training() {
     auto const train = deck_.at("train").as<TrainOptions>();
-    double const updates = static_cast<double>(train.updates), batch = static_cast<double>(train.batch);
+    double const updates = double(train.updates), batch = double(train.batch);
     auto const* sampler = given(deck_, "sampler");
     if (!sampler || deck_.at("objective").type == "reverse_kl") return;
     if (auto const* hee = if_can<Hee>(model_.get())) {
       auto const o = deck_.at("objective").as<HeeLocalOptions>();
-      double const steps =
-          updates * static_cast<double>(o.steps_per_update) * (1 + static_cast<double>(o.warmup) / static_cast<double>(o.steps_per_batch));
+      double const steps = updates * double(o.steps_per_update) * (1 + double(o.warmup) / double(o.steps_per_batch));
       HeeLangevin const dynamics(sampler->as<HeeLangevinOptions>(), *hee);
       notes_ += fmt::format("# cost: {:.4g} chain-steps, {:.3g} GFLOP in matrix products\n", steps * batch,
                             1e-9 * steps * batch * dynamics.flops_per_step(true));
       return;
     }
-    auto const k = static_cast<double>(deck_.at("objective").as<ContrastiveOptions>().sampler_steps);
+    auto const k = double(deck_.at("objective").as<ContrastiveOptions>().sampler_steps);
     notes_ += fmt::format("# cost: {:.4g} chain-steps in {:.0f} updates", updates * k * batch, updates);
     if (auto const* differentiable = if_can<DifferentiableModel>(model_.get()))
       notes_ += fmt::format(", {:.3g} GFLOP in matrix products", 1e-9 * updates * batch * differentiable->flops_per_evaluation() * (k + 3));

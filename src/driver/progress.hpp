@@ -13,7 +13,7 @@ class Progress {
       : ranks_(ranks), total_(total), per_step_(chain_steps_per_step), unit_(std::move(unit)) {}
   void start(Index step);
   void show(Index step, std::string const& details) const;
-  double chain_steps(Index step) const { return static_cast<double>(step - first_) * per_step_; }  // made by this process
+  double chain_steps(Index step) const { return double(step - first_) * per_step_; }  // made by this process
 
  private:
   Communicator ranks_;

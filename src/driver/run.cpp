@@ -84,7 +84,7 @@ class Loop {
       context_.gain.made = true;
       if (step_ == task_.total() || step_ == next_task_boundary_after(step_ - 1)) task_.at_boundary(step_);
       Decision const d = conditions_.decide(step_, conditions_.elapsed() - before);
-      longest = std::max<Index>(1, static_cast<Index>(std::ceil(static_cast<double>(std::max(steps, Index{1})) * d.longer_blocks)));
+      longest = std::max<Index>(1, Index(std::ceil(double(std::max(steps, Index{1})) * d.longer_blocks)));
       if (d.checkpoint && step_ < task_.total()) save();
       if (d.progress) progress_.show(step_, task_.progress());
       if (d.stop && step_ < task_.total()) {
@@ -259,7 +259,7 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
     attempt->task->show_draws();
   }
   last_words.end();
-  summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), 0, results);
+  summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), results);
   ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
   status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
   if (done) forget_finished_estimators(context);
@@ -267,7 +267,7 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
     log::info("stopped at step {} ({}) with a checkpoint: the same command continues from there, with --restart auto", loop.step(),
               loop.reason());
   else log::info("results are in {}", context.directory.root().string());
-  return static_cast<int>(code);
+  return int(code);
 }
 
 // Loads what the deck names, and reports warnings about it once. The task makes its models itself, except in an estimate.
@@ -308,7 +308,7 @@ int run(Arguments const& a, Communicator const& ranks) {
   bool const may_be_done = a.restart == Restart::automatic || a.restart == Restart::required;
   if (may_be_done && is_done(directory, resolved, ranks)) {
     log::info("{} is done: nothing to do", directory.root().string());
-    return static_cast<int>(ExitCode::done);
+    return int(ExitCode::done);
   }
   Start const start = find_start(a, directory, deck, ranks);
   auto const& from = start.from;
@@ -349,11 +349,11 @@ int run(Arguments const& a, Communicator const& ranks) {
       return with_memory_failures([&] { return estimate(context); });
     }();
     last_words.end();
-    summarise(context, "done", 0, 0, 0, results);
+    summarise(context, "done", 0, 0, results);
     status.write("done", ExitCode::done, "", 0);
     forget_finished_estimators(context);
     log::info("results are in {}", directory.root().string());
-    return static_cast<int>(ExitCode::done);
+    return int(ExitCode::done);
   } catch (Failure const& failure) {
     Failure const f = checked ? as_internal_if_checked(failure) : failure;
     // The status gives the reason even if a launcher garbles the exit code. The rank that knows it need not be the root.

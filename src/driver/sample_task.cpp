@@ -13,8 +13,8 @@
 #include "samplers/chain_options.hpp"
 #include "samplers/clamp.hpp"
 #include "samplers/finite_chains.hpp"
-#include "samplers/gibbs.hpp"
 #include "samplers/rejection_runs.hpp"
+#include "samplers/start_chains.hpp"
 
 namespace partita {
 namespace {
@@ -62,7 +62,7 @@ class SampleTask : public Task {
   }
 
   Index total() const override { return options_.steps; }
-  double chain_steps_per_step() const override { return static_cast<double>(tiling_.chains); }
+  double chain_steps_per_step() const override { return double(tiling_.chains); }
 
   Index next_boundary(Index step) const override {
     Index next = std::min(options_.steps, next_multiple(step, history_interval_));
@@ -192,7 +192,7 @@ class SampleTask : public Task {
 
   void evaluate_energies() {
     Timers::Scope const scope(context_.timers, "energies");
-    std::vector<double> sums(static_cast<std::size_t>(mine_.count));
+    std::vector<double> sums(mine_.count);
     for (Index tile = 0; tile < mine_.count; tile++) {
       Index const lanes = tiling_.lanes(mine_.first + tile), real = tiling_.chains_in(mine_.first + tile);
       auto const row = std::pair(Index{0}, lanes);
@@ -200,9 +200,9 @@ class SampleTask : public Task {
       energy_model_->energy(chains_.tiles(tile, 1, lanes), energy);
       Kokkos::parallel_reduce(
           "partita::sum_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, real),
-          KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(energy(0, l)); }, sums[static_cast<std::size_t>(tile)]);
+          KOKKOS_LAMBDA(Index l, double& s) { s += double(energy(0, l)); }, sums[tile]);
     }
-    last_energy_ = sum_over_tiles(context_.ranks, mine_, tiling_.tiles(), sums, 1)[0] / static_cast<double>(tiling_.chains);
+    last_energy_ = sum_over_tiles(context_.ranks, mine_, tiling_.tiles(), sums, 1)[0] / double(tiling_.chains);
     if (std::isfinite(last_energy_)) last_finite_energy_ = last_energy_;
   }
 
@@ -211,7 +211,7 @@ class SampleTask : public Task {
     if (!sampler_->adjusted()) return 1;
     if (since_reset_ == 0) return last_acceptance_;
     Index const all = context_.ranks.all_reduce(count_acceptance(chains_), Reduction::sum);
-    return last_acceptance_ = static_cast<double>(all) / (static_cast<double>(tiling_.chains) * static_cast<double>(since_reset_));
+    return last_acceptance_ = double(all) / (double(tiling_.chains) * double(since_reset_));
   }
 
   void reset_counts() {
@@ -232,14 +232,13 @@ class SampleTask : public Task {
     Timers::Scope const scope(context_.timers, "samples");
     auto const rate = scalars_.acceptance, flags = scalars_.diverging;
     auto const accepted = chains_.accepted, diverging = chains_.diverging;
-    Real const per_step = sampler_->adjusted() ? Real(1) / static_cast<Real>(std::max<Index>(since_reset_, 1)) : Real(0);
+    Real const per_step = sampler_->adjusted() ? Real(1) / Real(std::max<Index>(since_reset_, 1)) : Real(0);
     bool const adjusted = sampler_->adjusted();
     Kokkos::parallel_for(
         "partita::acceptance_rate",
-        Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>(
-            {0, 0}, {static_cast<std::int64_t>(rate.extent(0)), static_cast<std::int64_t>(rate.extent(1))}),
+        Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>({0, 0}, {std::int64_t(rate.extent(0)), std::int64_t(rate.extent(1))}),
         KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
-          rate(t, l) = adjusted ? per_step * static_cast<Real>(accepted(t, l)) : Real(1);
+          rate(t, l) = adjusted ? per_step * Real(accepted(t, l)) : Real(1);
           flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
         });
     std::vector<TileScalarStorage> statistics{rate, flags};

@@ -46,15 +46,15 @@ Decision StopConditions::decide(Index step, double block_seconds) {
     flags[checkpoint_due] = every_seconds_ && since(last_checkpoint_) >= *every_seconds_;
     flags[progress_due] = since(last_progress_) >= progress_seconds_;
   }
-  flags[block_microseconds] = static_cast<Index>(block_seconds * 1e6);
+  flags[block_microseconds] = Index(block_seconds * 1e6);
   ranks_.all_reduce(flags, Reduction::maximum);
 
   Decision d;
   d.stop = flags[signal] || flags[out_of_time];
-  d.reason = flags[signal] ? "signal " + Signals::name(static_cast<int>(flags[signal])) : flags[out_of_time] ? wall_clock_limit : "";
+  d.reason = flags[signal] ? "signal " + Signals::name(int(flags[signal])) : flags[out_of_time] ? wall_clock_limit : "";
   d.checkpoint = d.stop || flags[checkpoint_due] || (every_steps_ && step % *every_steps_ == 0);
   d.progress = flags[progress_due];
-  d.longer_blocks = std::clamp(block_target / std::max(static_cast<double>(flags[block_microseconds]) * 1e-6, 1e-6), 0.25, 4.);
+  d.longer_blocks = std::clamp(block_target / std::max(double(flags[block_microseconds]) * 1e-6, 1e-6), 0.25, 4.);
   if (d.progress) last_progress_ = Clock::now();
   return d;
 }

@@ -60,11 +60,10 @@ void log_verdict(std::vector<std::string> const& warnings, std::vector<std::stri
 
 }  // namespace
 
-void summarise(RunContext const& c, std::string const& status, Index step, double chain_steps, double analytic_flops,
-               Results const& results) {
+void summarise(RunContext const& c, std::string const& status, Index step, double chain_steps, Results const& results) {
   std::vector<Metric> const& metrics = results.metrics;
   PhaseTable const table = phase_table(c.timers, c.ranks);
-  double const flops = c.ranks.all_reduce(matrix_product_flops(), Reduction::sum) + analytic_flops;
+  double const flops = c.ranks.all_reduce(matrix_product_flops(), Reduction::sum);
   double const seconds = std::max(table.wall_seconds, 1e-9);
   log::info("\n{}", table.text());
   if (chain_steps > 0)

@@ -5,7 +5,7 @@
 namespace partita {
 
 // Prints and writes the results of a run. Collective. `status`: "done" or "stopped early", after `step` steps; `chain_steps`: of all
-// chains; `analytic_flops`: of parts that are not matrix products.
-void summarise(RunContext const&, std::string const& status, Index step, double chain_steps, double analytic_flops, Results const&);
+// chains.
+void summarise(RunContext const&, std::string const& status, Index step, double chain_steps, Results const&);
 
 }  // namespace partita

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "core/metric.hpp"
 #include "core/state.hpp"
 #include "core/timers.hpp"
 #include "deck/document.hpp"
 #include "driver/settings.hpp"
-#include "core/metric.hpp"
 #include "io/checkpoint.hpp"
 #include "io/history.hpp"
 #include "io/inputs.hpp"
@@ -64,7 +64,6 @@ class Task {
   // Parts of the progress line, "acceptance 0.57"; collective.
   virtual std::string progress() = 0;
   virtual double chain_steps_per_step() const = 0;
-  virtual double flops_per_step() const { return 0; }  // of analytic parts, without matrix products
 };
 
 std::unique_ptr<Task> make_sample_task(RunContext const&);

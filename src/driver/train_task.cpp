@@ -33,7 +33,7 @@ class TrainTask : public Task {
     warm_start(*model_, c.deck.at("model"), c.ranks, c.inputs);
     if (auto const* block = c.deck.find("sampler"); block && block->given) sampler_ = make_sampler(*block);
     objective_ = make_objective(c, *model_, sampler_.get(), batches_ ? &*batches_ : nullptr);
-    auto const n = static_cast<Index>(model_->parameters().extent(0));
+    auto const n = extent(model_->parameters(), 0);
     phases_ = objective_->phases(options_.schedule_length(), n);
     for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));
     parameters_.emplace(Arrays(), n);
@@ -47,8 +47,7 @@ class TrainTask : public Task {
                 data_->size(data::Split::test), data_->source());
     log::info("{} parameters; batch {}", n, options_.batch);
     if (has_chains())
-      log::info("{} chains in {} tiles of {} a batch", options_.batch * static_cast<Index>(objective_->chains().size()), tiling().tiles(),
-                tiling().width);
+      log::info("{} chains in {} tiles of {} a batch", options_.batch * std::ssize(objective_->chains()), tiling().tiles(), tiling().width);
   }
 
   Index total() const override { return options_.updates; }
@@ -74,7 +73,7 @@ class TrainTask : public Task {
         scale(gradient, optimizer_options_.clip_norm / gradient_norm_);
       std::size_t const p = phase_of(update);
       Phase const& phase = phases_[p];
-      rate_ = std::ldexp(scheduled_rate(optimizer_options_, update - phase.first_update, phase.updates), -static_cast<int>(rollbacks_));
+      rate_ = std::ldexp(scheduled_rate(optimizer_options_, update - phase.first_update, phase.updates), -int(rollbacks_));
       Vector const learnt =
           Kokkos::subview(model_->parameters(), std::pair(phase.first_parameter, phase.first_parameter + phase.parameters));
       optimizers_[p]->update(learnt, gradient, rate_);
@@ -158,7 +157,7 @@ class TrainTask : public Task {
     objective_->require_finite(options_.updates);
     samples_->write_pending();
     history_->flush();
-    return with_warnings(evaluation.of_run(tiling(), static_cast<Index>(objective_->chains().size())));
+    return with_warnings(evaluation.of_run(tiling(), std::ssize(objective_->chains())));
   }
 
  private:
@@ -171,7 +170,7 @@ class TrainTask : public Task {
   void require_sane(Index update) {
     constexpr double most_growth = 1000;
     double const now = norm(model_->parameters()),
-                 bound = most_growth * std::max(sane_norm_, std::sqrt(static_cast<double>(model_->parameters().extent(0))));
+                 bound = most_growth * std::max(sane_norm_, std::sqrt(double(model_->parameters().extent(0))));
     require_all(now <= bound, ExitCode::numerical,
                 "the norm of the parameters grew to {:.3g} at update {}, from {:.3g} at the last checkpoint: the training diverged; use a "
                 "smaller optimizer.learning_rate",
@@ -244,7 +243,7 @@ class TrainTask : public Task {
     std::vector<std::pair<std::string, double>> row;
     for (std::size_t i = 0; i < series_.size(); i++) row.emplace_back(series_[i].name, reported_[i]);
     row.insert(row.end(), {{"gradient_norm", gradient_norm_}, {"learning_rate", rate_}, {"epoch", objective_->epoch(update)}});
-    if (most_rollbacks() > 0) row.emplace_back("rollbacks", static_cast<double>(rollbacks_));
+    if (most_rollbacks() > 0) row.emplace_back("rollbacks", double(rollbacks_));
     history_->record(update, row);
   }
 

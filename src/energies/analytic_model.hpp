@@ -21,8 +21,8 @@ class FusedSteps<Model, SchemeList<Schemes...>> : public FusedStep<Model, Scheme
 
 template <class Energy, class Energies>
 void evaluate_tiles(Energy const& e, ConstTiles x, Energies energy, Tiles gradient) {
-  Index const tiles = static_cast<Index>(x.extent(0)), strips = divide_up(static_cast<Index>(x.extent(2)), strip_lanes);
-  Index const pitch = static_cast<Index>(x.stride(1)), gradient_pitch = static_cast<Index>(gradient.stride(1));
+  Index const tiles = extent(x, 0), strips = divide_up(extent(x, 2), strip_lanes);
+  Index const pitch = Index(x.stride(1)), gradient_pitch = Index(gradient.stride(1));
   Kokkos::parallel_for(
       "partita::analytic_energy", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * strips), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / strips, lane = n % strips * strip_lanes;

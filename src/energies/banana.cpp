@@ -15,7 +15,7 @@ struct Banana {
 #pragma GCC ivdep
     for (int l = 0; l < strip_lanes; l++) {
       Real const u = x0[l], w = std::fma(bend * u, u, x1[l] - shift);
-      energy[l] = static_cast<double>(Real(0.5) * std::fma(precision * u, u, w * w));
+      energy[l] = double(Real(0.5) * std::fma(precision * u, u, w * w));
       g0[l] = std::fma(2 * bend * u, w, precision * u);
       g1[l] = w;
     }
@@ -29,8 +29,6 @@ deck::Schema banana_schema() {
       {deck::key("scale", &O::scale, "standard deviation a of x_0").above(0), deck::key("bend", &O::bend, "strength b of the twist")});
 }
 
-std::unique_ptr<DifferentiableModel> make_banana(BananaOptions const& o) {
-  return analytic_model(Banana{2, static_cast<Real>(o.scale), static_cast<Real>(o.bend)});
-}
+std::unique_ptr<DifferentiableModel> make_banana(BananaOptions const& o) { return analytic_model(Banana{2, Real(o.scale), Real(o.bend)}); }
 
 }  // namespace partita

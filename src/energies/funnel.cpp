@@ -26,13 +26,13 @@ struct Funnel {
       }
     }
     sums.finish();
-    Real const slope = Real(0.5) * static_cast<Real>(dimension - 1);
+    Real const slope = Real(0.5) * Real(dimension - 1);
     Real* gv = g[0];
 #pragma GCC ivdep
     for (int l = 0; l < strip_lanes; l++) {
-      double const spread = 0.5 * static_cast<double>(narrowness[l]) * squares[l];
-      energy[l] = std::fma(static_cast<double>(Real(0.5) * precision * v[l] + slope), static_cast<double>(v[l]), spread);
-      gv[l] = precision * v[l] + slope - static_cast<Real>(spread);
+      double const spread = 0.5 * double(narrowness[l]) * squares[l];
+      energy[l] = std::fma(double(Real(0.5) * precision * v[l] + slope), double(v[l]), spread);
+      gv[l] = precision * v[l] + slope - Real(spread);
     }
   }
 };
@@ -45,7 +45,7 @@ deck::Schema funnel_schema() {
 }
 
 std::unique_ptr<DifferentiableModel> make_funnel(FunnelOptions const& o) {
-  return analytic_model(Funnel{o.dimension, static_cast<Real>(1 / (o.sigma * o.sigma))});
+  return analytic_model(Funnel{o.dimension, Real(1 / (o.sigma * o.sigma))});
 }
 
 }  // namespace partita

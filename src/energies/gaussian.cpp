@@ -59,7 +59,7 @@ class DenseGaussian : public DifferentiableModel {
   std::vector<GaussianMoments> gaussian() const override { return {moments_}; }
   void work(Arrays, Index tiles, Index lanes) const override;
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
-  double flops_per_evaluation() const override { return 2. * static_cast<double>(dimension() * dimension()); }
+  double flops_per_evaluation() const override { return 2. * double(dimension() * dimension()); }
 
  private:
   GaussianMoments moments_;
@@ -71,21 +71,21 @@ namespace {
 
 // d values from a list in the deck: d values as they are, one repeated, or two as the ends of an evenly spaced list.
 std::vector<double> spread(std::vector<double> const& given, Index d, char const* name) {
-  auto const n = static_cast<Index>(given.size());
+  auto const n = std::ssize(given);
   require_all(n == d || n == 1 || (n == 2 && d > 2), ExitCode::usage,
               "model.{} has {} values (model.dimension is {}); give one value, {} values, or the two ends of an evenly spaced list", name,
               n, d, d);
   if (n == d) return given;
-  std::vector<double> out(static_cast<std::size_t>(d));
+  std::vector<double> out(d);
   for (Index i = 0; i < d; i++) {
-    double const t = d > 1 ? static_cast<double>(i) / static_cast<double>(d - 1) : 0;
-    out[static_cast<std::size_t>(i)] = given.front() + t * (given.back() - given.front());
+    double const t = d > 1 ? double(i) / double(d - 1) : 0;
+    out[i] = given.front() + t * (given.back() - given.front());
   }
   return out;
 }
 
 Matrix matrix_from(GaussianOptions const& o) {
-  require_all(static_cast<Index>(o.matrix.size()) == o.dimension * o.dimension, ExitCode::usage,
+  require_all(std::ssize(o.matrix) == o.dimension * o.dimension, ExitCode::usage,
               "model.matrix has {} entries ({} x {} are needed, row by row)", o.matrix.size(), o.dimension, o.dimension);
   Matrix h(o.dimension, o.dimension);
   h.values = o.matrix;
@@ -103,7 +103,7 @@ Matrix matrix_from(GaussianOptions const& o) {
 GaussianMoments DiagonalGaussian::moments() const {
   GaussianMoments m{to_host(mean), Matrix(dimension, dimension)};
   auto const p = to_host(precision);
-  for (Index i = 0; i < dimension; i++) m.precision(i, i) = p[static_cast<std::size_t>(i)];
+  for (Index i = 0; i < dimension; i++) m.precision(i, i) = p[i];
   return m;
 }
 
@@ -129,7 +129,7 @@ void DenseGaussian::work(Arrays arrays, Index tiles, Index lanes) const {
 }
 
 void DenseGaussian::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
-  Index const tiles = static_cast<Index>(x.extent(0)), d = dimension(), lanes = static_cast<Index>(x.extent(2));
+  Index const tiles = extent(x, 0), d = dimension(), lanes = extent(x, 2);
   auto const centred = centred_;
   auto const mean = mean_;
   Kokkos::parallel_for(
@@ -140,9 +140,9 @@ void DenseGaussian::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles 
         Real const m = mean(i);
         for (Index l = 0; l < lanes; l++) to[l] = from[l] - m;
       });
-  Index const pitch = static_cast<Index>(centred.extent(2)), gradient_pitch = static_cast<Index>(gradient.stride(1));
+  Index const pitch = extent(centred, 2), gradient_pitch = Index(gradient.stride(1));
   matrix_product({d, lanes, d}, {precision_.data(), d}, {centred.data(), pitch, Form::plain, d * pitch},
-                 {gradient.data(), gradient_pitch, 1, 0, static_cast<Index>(gradient.stride(0))}, tiles);
+                 {gradient.data(), gradient_pitch, 1, 0, Index(gradient.stride(0))}, tiles);
   Kokkos::parallel_for(
       "partita::gaussian_energy", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles), KOKKOS_LAMBDA(Index tile) {
         Real* e = &energy(tile, 0);
@@ -182,7 +182,7 @@ std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o, Arr
     return to_device(values, name);
   };
   Vector const mean_on_device = on_device(mean, "gaussian mean");
-  if (o.precision == "ar1") return analytic_model(AutoregressiveGaussian{o.dimension, static_cast<Real>(o.correlation), mean_on_device});
+  if (o.precision == "ar1") return analytic_model(AutoregressiveGaussian{o.dimension, Real(o.correlation), mean_on_device});
   return analytic_model(
       DiagonalGaussian{o.dimension, mean_on_device, on_device(spread(o.diagonal, o.dimension, "diagonal"), "gaussian precision")});
 }

@@ -45,7 +45,7 @@ struct GaussianMixture {
         for (int l = 0; l < strip_lanes; l++) gi[l] = std::fma(gi[l], rescale[l], weight[l] * (xi[l] - m));
       }
     }
-    for (int l = 0; l < strip_lanes; l++) energy[l] = static_cast<double>(-(largest[l] + math::log(total[l])));
+    for (int l = 0; l < strip_lanes; l++) energy[l] = double(-(largest[l] + math::log(total[l])));
     for (Index i = 0; i < dimension; i++)
       for (int l = 0; l < strip_lanes; l++) g[i][l] *= precision / total[l];
   }
@@ -62,15 +62,14 @@ deck::Schema gaussian_mixture_schema() {
 }
 
 std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOptions const& o, Arrays arrays) {
-  auto const values = static_cast<Index>(o.means.size());
+  auto const values = std::ssize(o.means);
   require_all(values > 0 && values % o.dimension == 0, ExitCode::usage,
               "model.means has {} numbers, which is not a multiple of model.dimension = {}", values, o.dimension);
   Index const components = values / o.dimension;
-  auto const weights = static_cast<Index>(o.weights.size());
+  auto const weights = std::ssize(o.weights);
   require_all(weights == 1 || weights == components, ExitCode::usage, "model.weights has {} entries for {} means; give one or {}", weights,
               components, components);
-  double const total =
-      weights == 1 ? o.weights[0] * static_cast<double>(components) : std::accumulate(o.weights.begin(), o.weights.end(), 0.);
+  double const total = weights == 1 ? o.weights[0] * double(components) : std::accumulate(o.weights.begin(), o.weights.end(), 0.);
 
   auto const means = arrays.make<Kokkos::View<Real**, Kokkos::LayoutRight, DeviceMemory>>("mixture means", components, o.dimension);
   auto const log_weights = arrays.make<Vector>("mixture log weights", components);
@@ -78,13 +77,13 @@ std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOption
     auto const host_means = Kokkos::create_mirror_view(means);
     auto const host_weights = Kokkos::create_mirror_view(log_weights);
     for (Index k = 0; k < components; k++) {
-      host_weights(k) = static_cast<Real>(std::log(o.weights[static_cast<std::size_t>(weights == 1 ? 0 : k)] / total));
-      for (Index i = 0; i < o.dimension; i++) host_means(k, i) = static_cast<Real>(o.means[static_cast<std::size_t>(k * o.dimension + i)]);
+      host_weights(k) = Real(std::log(o.weights[weights == 1 ? 0 : k] / total));
+      for (Index i = 0; i < o.dimension; i++) host_means(k, i) = Real(o.means[k * o.dimension + i]);
     }
     Kokkos::deep_copy(means, host_means);
     Kokkos::deep_copy(log_weights, host_weights);
   }
-  return analytic_model(GaussianMixture{o.dimension, components, static_cast<Real>(1 / (o.sigma * o.sigma)), means, log_weights});
+  return analytic_model(GaussianMixture{o.dimension, components, Real(1 / (o.sigma * o.sigma)), means, log_weights});
 }
 
 }  // namespace partita

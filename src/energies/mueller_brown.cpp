@@ -10,7 +10,8 @@ struct MuellerBrown {
   Index dimension = 2;
   Real inverse_temperature = 1;
   KOKKOS_FORCEINLINE_FUNCTION void energy_and_gradient(Rows<Real const> x, Rows<Real> g, double* energy) const {
-    constexpr Real height[4] = {-200, -100, -170, 15}, a[4] = {-1, -1, -6.5, 0.7}, b[4] = {0, 0, 11, 0.6}, c[4] = {-10, -10, -6.5, 0.7};
+    constexpr Real height[4] = {-200, -100, -170, 15}, a[4] = {-1, -1, -6.5, Real(0.7)}, b[4] = {0, 0, 11, Real(0.6)},
+                   c[4] = {-10, -10, -6.5, Real(0.7)};
     constexpr Real x0[4] = {1, 0, -0.5, -1}, y0[4] = {0, 0.5, 1.5, 1};
     Real const *xs = x[0], *ys = x[1];
     Real *gx = g[0], *gy = g[1];
@@ -24,7 +25,7 @@ struct MuellerBrown {
         ex += term * (2 * a[k] * u + b[k] * v);
         ey += term * (b[k] * u + 2 * c[k] * v);
       }
-      energy[l] = static_cast<double>(e), gx[l] = ex, gy[l] = ey;
+      energy[l] = double(e), gx[l] = ex, gy[l] = ey;
     }
   }
 };
@@ -36,7 +37,7 @@ deck::Schema mueller_brown_schema() {
 }
 
 std::unique_ptr<DifferentiableModel> make_mueller_brown(MuellerBrownOptions const& o) {
-  return analytic_model(MuellerBrown{2, static_cast<Real>(1 / o.temperature)});
+  return analytic_model(MuellerBrown{2, Real(1 / o.temperature)});
 }
 
 }  // namespace partita

@@ -43,9 +43,8 @@ deck::Schema phi4_schema() {
 }
 
 std::unique_ptr<DifferentiableModel> make_phi4(Phi4Options const& o) {
-  double const h = 1 / static_cast<double>(o.dimension + 1);
-  return analytic_model(
-      Phi4Chain{o.dimension, static_cast<Real>(o.beta * o.stiffness / h), static_cast<Real>(o.beta * h / (4 * o.stiffness))});
+  double const h = 1 / double(o.dimension + 1);
+  return analytic_model(Phi4Chain{o.dimension, Real(o.beta * o.stiffness / h), Real(o.beta * h / (4 * o.stiffness))});
 }
 
 }  // namespace partita

@@ -6,7 +6,7 @@
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "models/gibbs_model.hpp"
-#include "samplers/gibbs.hpp"
+#include "samplers/start_chains.hpp"
 
 namespace partita {
 namespace {
@@ -15,9 +15,8 @@ namespace {
 std::vector<double> log_weights_along(std::vector<double> const& path, GibbsModel& model, Chains const& chains, Communicator const& ranks,
                                       random::Key key) {
   Tiling const& tiling = chains.tiling;
-  random::check_budget(chains.first_number + tiling.tiles() * tiling.width, static_cast<Index>(path.size()),
-                       divide_up(model.dimension(), 4));
-  LogWeights const weights("log weights", static_cast<std::size_t>(chains.mine.count), static_cast<std::size_t>(tiling.pitch()));
+  random::check_budget(chains.first_number + tiling.tiles() * tiling.width, std::ssize(path), divide_up(model.dimension(), 4));
+  LogWeights const weights("log weights", chains.mine.count, tiling.pitch());
   model.reserve(tiles_in_flight(chains.mine.count), tiling.width);
   for (Index first = 0, count = 0; first < chains.mine.count; first += count) {
     Index const lanes = tiling.lanes(chains.mine.first + first), flight = tiles_in_flight(chains.mine.count);
@@ -27,7 +26,7 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
     LogWeights const gained = Kokkos::subview(weights, std::pair(first, first + count), Kokkos::ALL);
     Sweep sweep{.key = key, .chains = chains.numbers().from(first), .reversed = path.front() > path.back()};
     for (std::size_t k = 1; k < path.size(); k++) {
-      sweep.step = static_cast<Index>(k), sweep.beta = path[k];
+      sweep.step = Index(k), sweep.beta = path[k];
       model.anneal(x, path[k - 1], sweep, gained);
     }
   }
@@ -46,7 +45,7 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
 
 Schedule uniform_schedule(Index temperatures) {
   Schedule betas;
-  for (Index k = 0; k <= temperatures; k++) betas.push_back(static_cast<double>(k) / static_cast<double>(temperatures));
+  for (Index k = 0; k <= temperatures; k++) betas.push_back(double(k) / double(temperatures));
   return betas;
 }
 
@@ -63,7 +62,7 @@ Schedule piecewise_schedule(std::vector<double> const& ends, std::vector<double>
                 "estimator.schedule_ends: stretch {} goes from {} to {} in steps of {}; ends must increase and steps must be positive", i,
                 from, ends[i], steps[i]);
     auto const count = std::max<Index>(1, std::llround((ends[i] - from) / steps[i]));
-    for (Index k = 1; k <= count; k++) betas.push_back(from + (ends[i] - from) * static_cast<double>(k) / static_cast<double>(count));
+    for (Index k = 1; k <= count; k++) betas.push_back(from + (ends[i] - from) * double(k) / double(count));
     betas.back() = ends[i];
   }
   return betas;
@@ -83,7 +82,7 @@ std::vector<double> reverse_log_weights(GibbsModel& model, Schedule const& betas
 }
 
 Estimate acceptance_ratio(std::vector<double> const& forward, std::vector<double> const& reverse) {
-  auto const n_f = static_cast<double>(forward.size()), n_r = static_cast<double>(reverse.size());
+  auto const n_f = double(forward.size()), n_r = double(reverse.size());
   double const offset = std::log(n_f / n_r);
   // At c = log(Z / Z_0) the sums over both directions are equal; their difference decreases with c.
   struct Moments {

@@ -17,7 +17,7 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-double at(ChainSeries const& s, Index chain, Index draw) { return s.values[static_cast<std::size_t>(chain * s.draws + draw)]; }
+double at(ChainSeries const& s, Index chain, Index draw) { return s.values[chain * s.draws + draw]; }
 
 bool constant(std::vector<double> const& values) {
   return std::all_of(values.begin(), values.end(), [&](double v) { return v == values.front(); });
@@ -39,11 +39,11 @@ ChainSeries rank_normalised(ChainSeries s) {
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return s.values[a] < s.values[b]; });
   std::vector<double> scores(order.size());
-  double const n = static_cast<double>(order.size());
+  double const n = double(order.size());
   for (std::size_t first = 0; first < order.size();) {
     std::size_t last = first;
     while (last + 1 < order.size() && s.values[order[last + 1]] == s.values[order[first]]) last++;
-    double const rank = 1 + 0.5 * static_cast<double>(first + last), score = normal_quantile((rank - 0.375) / (n + 0.25));
+    double const rank = 1 + 0.5 * double(first + last), score = normal_quantile((rank - 0.375) / (n + 0.25));
     for (std::size_t k = first; k <= last; k++) scores[order[k]] = score;
     first = last + 1;
   }
@@ -54,14 +54,14 @@ ChainSeries rank_normalised(ChainSeries s) {
 double chain_mean(ChainSeries const& s, Index c) {
   double sum = 0;
   for (Index d = 0; d < s.draws; d++) sum += at(s, c, d);
-  return sum / static_cast<double>(s.draws);
+  return sum / double(s.draws);
 }
 
 double variance(std::vector<double> const& v) {  // unbiased
-  double const mean = std::accumulate(v.begin(), v.end(), 0.) / static_cast<double>(v.size());
+  double const mean = std::accumulate(v.begin(), v.end(), 0.) / double(v.size());
   double sum = 0;
   for (double x : v) sum += (x - mean) * (x - mean);
-  return sum / static_cast<double>(v.size() - 1);
+  return sum / double(v.size() - 1);
 }
 
 double rhat(ChainSeries const& s) {  // Gelman and Rubin 1992
@@ -71,39 +71,38 @@ double rhat(ChainSeries const& s) {  // Gelman and Rubin 1992
     auto const begin = s.values.begin() + c * s.draws;
     variances.push_back(variance({begin, begin + s.draws}));
   }
-  double const n = static_cast<double>(s.draws), between = n * variance(means),
-               within = std::accumulate(variances.begin(), variances.end(), 0.) / static_cast<double>(s.chains);
+  double const n = double(s.draws), between = n * variance(means),
+               within = std::accumulate(variances.begin(), variances.end(), 0.) / double(s.chains);
   return std::sqrt((between / within + n - 1) / n);
 }
 
 // Effective sample size of the mean by Geyer's initial monotone sequence on the autocorrelation combined over chains.
 double ess(ChainSeries const& s) {
   Index const n = s.draws;
-  double const draws = static_cast<double>(n), chains = static_cast<double>(s.chains);
+  double const draws = double(n), chains = double(s.chains);
   std::vector<double> means;
   for (Index c = 0; c < s.chains; c++) means.push_back(chain_mean(s, c));
   auto const autocovariance = [&](Index lag) {  // mean over chains
     double sum = 0;
     for (Index c = 0; c < s.chains; c++)
-      for (Index d = 0; d + lag < n; d++)
-        sum += (at(s, c, d) - means[static_cast<std::size_t>(c)]) * (at(s, c, d + lag) - means[static_cast<std::size_t>(c)]);
+      for (Index d = 0; d + lag < n; d++) sum += (at(s, c, d) - means[c]) * (at(s, c, d + lag) - means[c]);
     return sum / (draws * chains);
   };
   double const within = autocovariance(0) * draws / (draws - 1);
   double const total = within * (draws - 1) / draws + (s.chains > 1 ? variance(means) : 0);
   auto const correlation = [&](Index lag) { return 1 - (within - autocovariance(lag)) / total; };
 
-  std::vector<double> rho(static_cast<std::size_t>(n), 0.);
+  std::vector<double> rho(n, 0.);
   double even = 1, odd = correlation(1);
   rho[0] = even, rho[1] = odd;
   Index t = 1;
   for (; t < n - 3 && even + odd > 0; t += 2) {
     even = correlation(t + 1);
     odd = correlation(t + 2);
-    if (even + odd >= 0) rho[static_cast<std::size_t>(t + 1)] = even, rho[static_cast<std::size_t>(t + 2)] = odd;
+    if (even + odd >= 0) rho[t + 1] = even, rho[t + 2] = odd;
   }
   // Entries below `kept` are complete pairs; of the pair that ended the search only the even entry counts. kept = 0 if that is the first.
-  auto const kept = static_cast<std::size_t>(t - 1);
+  auto const kept = std::size_t(t - 1);
   if (even > 0) rho[kept] = even;
   for (std::size_t k = 1; k + 2 < kept; k += 2)
     if (rho[k + 1] + rho[k + 2] > rho[k - 1] + rho[k]) rho[k + 1] = rho[k + 2] = 0.5 * (rho[k - 1] + rho[k]);
@@ -119,9 +118,9 @@ double median(std::vector<double> v) {
 
 double quantile(std::vector<double> v, double p) {  // linear between order statistics, as NumPy's default
   std::sort(v.begin(), v.end());
-  double const position = p * static_cast<double>(v.size() - 1);
-  auto const k = static_cast<std::size_t>(position);
-  return k + 1 < v.size() ? v[k] + (position - static_cast<double>(k)) * (v[k + 1] - v[k]) : v.back();
+  double const position = p * double(v.size() - 1);
+  auto const k = std::size_t(position);
+  return k + 1 < v.size() ? v[k] + (position - double(k)) * (v[k + 1] - v[k]) : v.back();
 }
 
 double quantile_ess(ChainSeries const& s, double p) {
@@ -129,7 +128,7 @@ double quantile_ess(ChainSeries const& s, double p) {
   ChainSeries below = s;
   for (double& v : below.values) v = v <= q ? 1 : 0;
   // If one value has more than 1 - p of the draws, the indicator is the same for every draw, and the quantile is known.
-  if (constant(below.values)) return static_cast<double>(s.values.size());
+  if (constant(below.values)) return double(s.values.size());
   return ess(split(below));
 }
 
@@ -199,7 +198,7 @@ struct Diagnosis {
 // Diagnostics of the energy, where it is known, and of the first `coordinates`; each series is handled by one rank.
 std::vector<Diagnosis> diagnose(SampleSet const& s, Index coordinates) {
   Index const first = s.has_energy ? -1 : 0, number = coordinates - first;
-  std::vector<double> numbers(static_cast<std::size_t>(3 * number));
+  std::vector<double> numbers(3 * number);
   std::vector<Diagnosis> out;
   for (Index i = first; i < coordinates; i++) {  // -1: the energy
     ChainSeries const series{s.tiling.chains, s.draws,

@@ -15,13 +15,13 @@ constexpr Index width = 128;  // items a tile
 
 // value += sign sum_i log p(unit_i), binary units with log odds field + bias.
 void add_log_probability(Tiles units, Tiles field, ConstVector bias, double sign, LogWeights value) {
-  Index const rows = static_cast<Index>(units.extent(1));
+  Index const rows = extent(units, 1);
   Kokkos::parallel_for(
-      "partita::log_probability", Range(0, static_cast<Index>(units.extent(2))), KOKKOS_LAMBDA(Index l) {
+      "partita::log_probability", Range(0, extent(units, 2)), KOKKOS_LAMBDA(Index l) {
         double sum = 0;
         for (Index i = 0; i < rows; i++) {
           Real const odds = field(0, i, l) + bias(i);
-          sum += static_cast<double>(units(0, i, l) * odds - math::softplus(odds));
+          sum += double(units(0, i, l) * odds - math::softplus(odds));
         }
         value(0, l) += sign * sum;
       });
@@ -58,13 +58,13 @@ class LayerTile {
     auto const of_top = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), energy_);
     auto const below_top = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), value_);
     std::vector<double> out;
-    for (Index l = 0; l < lanes; l++) out.push_back(below_top(0, l) - static_cast<double>(of_top(0, l)));
+    for (Index l = 0; l < lanes; l++) out.push_back(below_top(0, l) - double(of_top(0, l)));
     return out;
   }
 
  private:
   static Tiles seen(std::vector<TileStorage> const& all, Index k, Index lanes) {
-    return Kokkos::subview(all[static_cast<std::size_t>(k)], Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
+    return Kokkos::subview(all[k], Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
   }
   DeepBeliefNetwork const& model_;
   std::vector<TileStorage> layers_, fields_;
@@ -83,13 +83,13 @@ DbnLikelihood dbn_likelihood(DeepBeliefNetwork const& model, ItemTiles const& it
   for (Index tile = mine.first; tile < mine.end(); tile++) {
     items.fill(tower.items(), tiling, {tile, 1});
     Index const lanes = tiling.lanes(tile), real = tiling.chains_in(tile);
-    std::vector<std::vector<double>> log_weights(static_cast<std::size_t>(real));
+    std::vector<std::vector<double>> log_weights(real);
     for (Index d = 0; d < draws; d++) {
       auto const w = tower.draw(lanes, {.key = key, .chains = ChainNumbers(tiling, {tile, 1}), .step = d});
       for (std::size_t l = 0; l < log_weights.size(); l++) log_weights[l].push_back(w[l]);
     }
     for (auto const& of_item : log_weights) {
-      bounds.push_back(std::accumulate(of_item.begin(), of_item.end(), 0.) / static_cast<double>(draws));
+      bounds.push_back(std::accumulate(of_item.begin(), of_item.end(), 0.) / double(draws));
       auto const m = std::isfinite(bounds.back()) ? log_mean_exp(of_item) : LogMean{};  // refused below
       means.insert(means.end(), {m.value, m.tail_index, m.effective, m.largest_share, m.seen, m.unseen});
     }
@@ -99,7 +99,7 @@ DbnLikelihood dbn_likelihood(DeepBeliefNetwork const& model, ItemTiles const& it
               "an importance weight of the items is not finite; check that the model's parameters are");
   std::vector<LogMean> of_items;
   for (double const* m = means.data(); m != means.data() + means.size(); m += 6)
-    of_items.push_back({m[0], static_cast<std::size_t>(draws), m[1], m[2], m[3], m[4], m[5]});
+    of_items.push_back({m[0], std::size_t(draws), m[1], m[2], m[3], m[4], m[5]});
   return {mean_and_error(bounds), mean_of_logs(of_items)};
 }
 

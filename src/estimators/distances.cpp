@@ -22,11 +22,11 @@ constexpr Index blocks = 64;  // units of work that ranks share; their number fi
 struct Grouped {
   std::vector<std::size_t> order, first;
 
-  Grouped(Groups const& groups, std::size_t points) : order(points), first(static_cast<std::size_t>(groups.number) + 1) {
+  Grouped(Groups const& groups, std::size_t points) : order(points), first(std::size_t(groups.number) + 1) {
     std::iota(order.begin(), order.end(), std::size_t{0});
     if (!groups.of.empty()) {
       std::stable_sort(order.begin(), order.end(), [&](std::size_t p, std::size_t q) { return groups.of[p] < groups.of[q]; });
-      for (Index g : groups.of) first[static_cast<std::size_t>(g) + 1]++;
+      for (Index g : groups.of) first[std::size_t(g) + 1]++;
       std::partial_sum(first.begin(), first.end(), first.begin());
     } else {
       first.back() = points;
@@ -39,31 +39,30 @@ struct Grouped {
 std::vector<double> transposed(std::vector<double> const& points, Index d, std::vector<std::size_t> const& order) {  // (dimension, point)
   std::vector<double> out(points.size());
   for (std::size_t n = 0; n < order.size(); n++)
-    for (std::size_t i = 0; i < static_cast<std::size_t>(d); i++)
-      out[i * order.size() + n] = points[order[n] * static_cast<std::size_t>(d) + i];
+    for (std::size_t i = 0; i < std::size_t(d); i++) out[i * order.size() + n] = points[order[n] * std::size_t(d) + i];
   return out;
 }
 
 // Sums of |a - b| over the pairs of each group of a and each group of b, (group of a, group of b).
 std::vector<double> distance_sums(Communicator const& ranks, std::vector<double> const& a, Groups const& of_a, std::vector<double> const& b,
                                   Grouped const& in_b, Index d) {
-  Index const n = static_cast<Index>(a.size()) / d, m = static_cast<Index>(b.size()) / d;
-  std::size_t const groups = in_b.groups(), table = static_cast<std::size_t>(of_a.number) * groups;
+  Index const n = std::ssize(a) / d, m = std::ssize(b) / d;
+  std::size_t const groups = in_b.groups(), table = std::size_t(of_a.number) * groups;
   TileRange const mine = share_of_tiles(blocks, ranks.rank(), ranks.ranks());
-  std::vector<double> sums(static_cast<std::size_t>(mine.count) * table), squares(static_cast<std::size_t>(m));
+  std::vector<double> sums(std::size_t(mine.count) * table), squares(m);
   std::vector<double> const columns = transposed(b, d, in_b.order);
   for (Index block = 0; block < mine.count; block++) {
-    TileRange const rows = share_of_tiles(n, static_cast<int>(mine.first + block), static_cast<int>(blocks));
+    TileRange const rows = share_of_tiles(n, int(mine.first + block), int(blocks));
     for (Index r = rows.first; r < rows.end(); r++) {
       std::fill(squares.begin(), squares.end(), 0.);
       for (Index i = 0; i < d; i++) {
-        double const ai = a[static_cast<std::size_t>(r * d + i)];
+        double const ai = a[r * d + i];
         double const* column = columns.data() + i * m;
         double* to = squares.data();
         for (Index j = 0; j < m; j++) to[j] += (ai - column[j]) * (ai - column[j]);
       }
-      auto const of_row = of_a.of.empty() ? 0 : static_cast<std::size_t>(of_a.of[static_cast<std::size_t>(r)]);
-      double* const to = sums.data() + static_cast<std::size_t>(block) * table + of_row * groups;
+      auto const of_row = of_a.of.empty() ? 0 : std::size_t(of_a.of[r]);
+      double* const to = sums.data() + std::size_t(block) * table + of_row * groups;
       for (std::size_t g = 0; g < groups; g++) {
         double sum = 0;
         for (std::size_t j = in_b.first[g]; j < in_b.first[g + 1]; j++) sum += std::sqrt(squares[j]);
@@ -71,7 +70,7 @@ std::vector<double> distance_sums(Communicator const& ranks, std::vector<double>
       }
     }
   }
-  return sum_over_tiles(ranks, mine, blocks, sums, static_cast<Index>(table));
+  return sum_over_tiles(ranks, mine, blocks, sums, Index(table));
 }
 
 constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
@@ -79,8 +78,8 @@ constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 // Mean distance over all pairs without the points of one group of each set.
 double mean_distance(std::vector<double> const& sums, Grouped const& a, Grouped const& b, std::size_t without) {
   double sum = 0, n = 0, m = 0;
-  for (std::size_t g = 0; g < a.groups(); g++) n += g == without ? 0 : static_cast<double>(a.size(g));
-  for (std::size_t h = 0; h < b.groups(); h++) m += h == without ? 0 : static_cast<double>(b.size(h));
+  for (std::size_t g = 0; g < a.groups(); g++) n += g == without ? 0 : double(a.size(g));
+  for (std::size_t h = 0; h < b.groups(); h++) m += h == without ? 0 : double(b.size(h));
   for (std::size_t g = 0; g < a.groups(); g++)
     for (std::size_t h = 0; h < b.groups(); h++) sum += g == without || h == without ? 0 : sums[g * b.groups() + h];
   return sum / (n * m);
@@ -91,7 +90,7 @@ Estimate jackknife(std::size_t groups, std::function<double(std::size_t without)
   require(groups >= 2, ExitCode::internal, "a jackknife needs at least two groups, not {}", groups);
   std::vector<double> less;
   for (std::size_t g = 0; g < groups; g++) less.push_back(estimate(g));
-  double const n = static_cast<double>(groups), mean = std::accumulate(less.begin(), less.end(), 0.) / n;
+  double const n = double(groups), mean = std::accumulate(less.begin(), less.end(), 0.) / n;
   double squares = 0;
   for (double v : less) squares += (v - mean) * (v - mean);
   double const error = std::sqrt(squares * (n - 1) / n);  // 0 where all points are the same: then it is not known
@@ -99,12 +98,12 @@ Estimate jackknife(std::size_t groups, std::function<double(std::size_t without)
 }
 
 std::vector<double> direction(random::Key key, Index which, Index d) {
-  std::vector<double> v(static_cast<std::size_t>(d));
+  std::vector<double> v(d);
   double square = 0;
   for (Index i = 0; i < d; i++) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(which), random::Stream::projections, 0, static_cast<std::uint32_t>(i));
-    v[static_cast<std::size_t>(i)] = random::normal_pair(w.w[0], w.w[1], double()).a;
-    square += v[static_cast<std::size_t>(i)] * v[static_cast<std::size_t>(i)];
+    auto const w = random::words(key, std::uint64_t(which), random::Stream::projections, 0, std::uint32_t(i));
+    v[i] = random::normal_pair(w.w[0], w.w[1], double()).a;
+    square += v[i] * v[i];
   }
   for (double& e : v) e /= std::sqrt(square);
   return v;
@@ -119,7 +118,7 @@ std::vector<Projected> sorted_projection(std::vector<double> const& points, std:
   std::vector<Projected> out(points.size() / v.size());
   for (std::size_t p = 0; p < out.size(); p++) {
     for (std::size_t i = 0; i < v.size(); i++) out[p].at += v[i] * points[p * v.size() + i];
-    out[p].group = groups.of.empty() ? 0 : static_cast<std::size_t>(groups.of[p]);
+    out[p].group = groups.of.empty() ? 0 : std::size_t(groups.of[p]);
   }
   std::sort(out.begin(), out.end(), [](Projected const& a, Projected const& b) { return a.at < b.at; });
   return out;
@@ -140,7 +139,7 @@ double transport(std::vector<double> const& a, std::vector<double> const& b, int
   for (std::size_t i = 0, j = 0, reached = 0; i < a.size();) {
     std::size_t const next = std::min((i + 1) * of_a, (j + 1) * of_b);
     double const cost = p == 1 ? std::abs(a[i] - b[j]) : (a[i] - b[j]) * (a[i] - b[j]);
-    sum += static_cast<double>(next - reached) * cost;
+    sum += double(next - reached) * cost;
     reached = next;
     if (next == (i + 1) * of_a) i++;
     if (next == (j + 1) * of_b) j++;
@@ -152,24 +151,24 @@ double transport(std::vector<double> const& a, std::vector<double> const& b, int
 std::vector<double> mean_transport(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d, int p,
                                    Index projections, random::Key key, Groups const& of_x, Groups const& of_y) {
   require_all(x.size() == y.size() && !x.empty(), ExitCode::data,
-              "the sliced Wasserstein distance compares sets of equal size (there are {} and {} points)",
-              x.size() / static_cast<std::size_t>(d), y.size() / static_cast<std::size_t>(d));
-  auto const number = static_cast<std::size_t>(of_x.number > 1 ? of_x.number : 0), width = number + 1;
+              "the sliced Wasserstein distance compares sets of equal size (there are {} and {} points)", x.size() / std::size_t(d),
+              y.size() / std::size_t(d));
+  auto const number = std::size_t(of_x.number > 1 ? of_x.number : 0), width = number + 1;
   TileRange const mine = share_of_tiles(projections, ranks.rank(), ranks.ranks());
-  std::vector<double> sums(static_cast<std::size_t>(mine.count) * width);
+  std::vector<double> sums(std::size_t(mine.count) * width);
   for (Index k = 0; k < mine.count; k++) {
     auto const v = direction(key, mine.first + k, d);
     auto const a = sorted_projection(x, v, of_x), b = sorted_projection(y, v, of_y);
     for (std::size_t g = 0; g < width; g++) {
       std::size_t const without = g < number ? g : none;
-      sums[static_cast<std::size_t>(k) * width + g] = transport(positions(a, without), positions(b, without), p);
+      sums[std::size_t(k) * width + g] = transport(positions(a, without), positions(b, without), p);
     }
   }
-  Grouped const in_x(of_x, x.size() / static_cast<std::size_t>(d)), in_y(of_y, y.size() / static_cast<std::size_t>(d));
-  auto means = sum_over_tiles(ranks, mine, projections, sums, static_cast<Index>(width));
+  Grouped const in_x(of_x, x.size() / std::size_t(d)), in_y(of_y, y.size() / std::size_t(d));
+  auto means = sum_over_tiles(ranks, mine, projections, sums, Index(width));
   for (std::size_t g = 0; g < width; g++) {
     std::size_t const n = in_x.order.size() - (g < number ? in_x.size(g) : 0), m = in_y.order.size() - (g < number ? in_y.size(g) : 0);
-    means[g] /= static_cast<double>(projections) * static_cast<double>(std::lcm(n, m));
+    means[g] /= double(projections) * double(std::lcm(n, m));
   }
   return means;
 }
@@ -189,9 +188,9 @@ Groups Groups::of_draws(Index points, Index chains) {
 Estimate squared_energy_distance(Communicator const& ranks, std::vector<double> const& x, std::vector<double> const& y, Index d,
                                  Groups const& of_x, Groups const& of_y) {
   require_all(!x.empty() && !y.empty(), ExitCode::data, "the energy distance needs points on both sides (there are {} and {})",
-              x.size() / static_cast<std::size_t>(d), y.size() / static_cast<std::size_t>(d));
+              x.size() / std::size_t(d), y.size() / std::size_t(d));
   require(of_x.number == of_y.number, ExitCode::internal, "sets in {} and {} groups", of_x.number, of_y.number);
-  Grouped const in_x(of_x, x.size() / static_cast<std::size_t>(d)), in_y(of_y, y.size() / static_cast<std::size_t>(d));
+  Grouped const in_x(of_x, x.size() / std::size_t(d)), in_y(of_y, y.size() / std::size_t(d));
   auto const xy = distance_sums(ranks, x, of_x, y, in_y, d), xx = distance_sums(ranks, x, of_x, x, in_x, d),
              yy = distance_sums(ranks, y, of_y, y, in_y, d);
   auto const distance = [&](std::size_t without) {
@@ -246,7 +245,7 @@ Reference points_of(Communicator const& ranks, std::string const& path, std::str
             reader.dimension(), dimension);
     auto const values = reader.read<double>(0, reader.chains());
     for (Index draw = reader.draws() - 1; draw >= 0; draw--)
-      for (Index c = 0; c < reader.chains() && static_cast<Index>(points.size()) < count * dimension; c++) {
+      for (Index c = 0; c < reader.chains() && std::ssize(points) < count * dimension; c++) {
         auto const point = values.begin() + (c * reader.draws() + draw) * dimension;
         points.insert(points.end(), point, point + dimension);
       }
@@ -316,7 +315,7 @@ Compared compared_points(Subject const& s, Index count, std::string const& refer
   if (there < count) log::warning("only {} samples, but the estimator asks for {} points: these are used", there, count);
   std::vector<double> const x = gather_points(s.samples, count);
   Reference const y = reference_points(s, reference, dataset, count);
-  Index const n = std::min(there, static_cast<Index>(y.points.size()) / d);
+  Index const n = std::min(there, std::ssize(y.points) / d);
   require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, but there is only {}", type, n);
   return {{x.begin(), x.begin() + n * d},
           {y.points.begin(), y.points.begin() + n * d},
@@ -422,7 +421,7 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
   Index const d = data.dimension();
   std::vector<double> chains;
   for (Chains const& g : generations) {
-    if (static_cast<Index>(chains.size()) >= points * d) break;
+    if (std::ssize(chains) >= points * d) break;
     auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.x);
     std::vector<double> mine;
     for (Index t = 0; t < g.mine.count; t++)
@@ -432,9 +431,9 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
     chains.insert(chains.end(), all.begin(), all.end());
   }
   Index const available = data.size(data::Split::validation);
-  std::vector<double> items(static_cast<std::size_t>(std::min(points, available) * d));
+  std::vector<double> items(std::min(points, available) * d);
   for (Index i = 0; i < std::min(points, available); i++) data.values(data.item(data::Split::validation, i), items.data() + i * d);
-  chains.resize(std::min(chains.size(), static_cast<std::size_t>(points * d)));
+  chains.resize(std::min(chains.size(), std::size_t(points * d)));
   return squared_energy_distance(ranks, chains, items, d);
 }
 

@@ -57,7 +57,7 @@ Enumeration::Enumeration(GibbsModel& model, Communicator const& ranks)
   Index const states = Index{1} << units_;
   tiling_ = {states, std::min(width, round_up(states, lane_quantum))};
   states_ = TileStorage("enumerated states", 1, units_, tiling_.pitch());
-  energy_ = TileScalarStorage("energies of enumerated states", 1, static_cast<std::size_t>(tiling_.pitch()));
+  energy_ = TileScalarStorage("energies of enumerated states", 1, tiling_.pitch());
   model.reserve(1, tiling_.width);
   TileRange const mine = share_of_tiles(tiling_.tiles(), ranks.rank(), ranks.ranks());
   std::vector<double> here;
@@ -74,7 +74,7 @@ std::vector<double> Enumeration::energies(Index tile) const {
   auto const states = states_;
   Kokkos::parallel_for(
       "partita::enumerate_states", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, units * lanes),
-      KOKKOS_LAMBDA(Index n) { states(0, n / lanes, n % lanes) = static_cast<Real>((first + n % lanes) >> n / lanes & 1); });
+      KOKKOS_LAMBDA(Index n) { states(0, n / lanes, n % lanes) = Real((first + n % lanes) >> n / lanes & 1); });
   auto const row = std::pair(Index{0}, lanes);
   ConstTiles const seen = Kokkos::subview(states_, Kokkos::ALL, Kokkos::ALL, row);
   TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, row);
@@ -96,17 +96,16 @@ void Enumeration::draw(Chains const& chains, random::Key key) const {
       auto const w = random::words(key, chains.numbers().of(tile, lane), random::Stream::gibbs_start, 0, 0);
       auto const [at, left] =
           find_share([&](std::size_t n) { return log_weights_[n]; }, log_weights_.size(), log_z_, random::uniform_double(w.w[0]));
-      drawn[static_cast<Index>(at)].push_back({tile, lane, left});
+      drawn[Index(at)].push_back({tile, lane, left});
     }
   TileStorage const units = restricted_ ? TileStorage("drawn units", chains.mine.count, units_, chains.tiling.pitch()) : chains.x;
   auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), units);
   for (auto const& [tile, of_tile] : drawn) {
     auto const e = energies(tile);
-    double const log_weight = log_weights_[static_cast<std::size_t>(tile)];
+    double const log_weight = log_weights_[tile];
     for (Drawn const& d : of_tile) {
       auto const at = find_share([&](std::size_t n) { return -e[n]; }, e.size(), log_weight, d.left).at;
-      for (Index i = 0; i < units_; i++)
-        host(d.tile, i, d.lane) = static_cast<Real>(unit(tiling_.first_chain(tile) + static_cast<Index>(at), i));
+      for (Index i = 0; i < units_; i++) host(d.tile, i, d.lane) = Real(unit(tiling_.first_chain(tile) + Index(at), i));
     }
   }
   Kokkos::deep_copy(units, host);

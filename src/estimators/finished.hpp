@@ -3,8 +3,8 @@
 #include <optional>
 #include <vector>
 
-#include "deck/document.hpp"
 #include "core/metric.hpp"
+#include "deck/document.hpp"
 #include "io/inputs.hpp"
 #include "io/provenance.hpp"
 #include "io/run_directory.hpp"

@@ -30,7 +30,7 @@ std::vector<double> relative_weights(WeightedSamples const& s, double& largest) 
 
 // n sums over all samples; add(i, sums) adds the terms of this rank's sample i.
 std::vector<double> total(SampleSet const& s, Index n, std::function<void(Index, double*)> const& add) {
-  std::vector<double> per_tile(static_cast<std::size_t>(s.mine.count * n));
+  std::vector<double> per_tile(s.mine.count * n);
   Index i = 0;
   for (Index t = 0; t < s.mine.count; t++)
     for (Index l = 0; l < s.tiling.chains_in(s.mine.first + t); l++) add(i++, per_tile.data() + t * n);
@@ -52,7 +52,7 @@ WeightedSamples draw_flow(Nice& flow, DifferentiableModel& target, Index samples
              log_weight = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), draws.log_weight);
   for (Index t = 0; t < mine.count; t++)
     for (Index l = 0; l < tiling.chains_in(mine.first + t); l++) {
-      for (Index i = 0; i < d; i++) out.samples.x.push_back(static_cast<float>(xy(t, i, l)));
+      for (Index i = 0; i < d; i++) out.samples.x.push_back(float(xy(t, i, l)));
       out.samples.energy.push_back(energy(t, l));
       out.log_weight.push_back(log_weight(t, l));
     }
@@ -73,7 +73,7 @@ Probability probability(WeightedSamples const& s, std::function<bool(float const
   std::vector<double> mine;
   for (Index i = 0; i < s.samples.chains_here(); i++) mine.push_back(holds(s.samples.point(i, 0)) ? 1 : 0);
   auto const all = s.samples.ranks.all_gather(mine);
-  return {share_and_error(std::accumulate(all.begin(), all.end(), 0.), static_cast<double>(all.size())),
+  return {share_and_error(std::accumulate(all.begin(), all.end(), 0.), double(all.size())),
           weighted_share(s.samples.ranks.all_gather(s.log_weight), {all.begin(), all.end()})};
 }
 
@@ -81,15 +81,15 @@ Masses masses(WeightedSamples const& s, Index n, std::function<Index(float const
   double largest = 0;
   auto const w = relative_weights(s, largest);
   auto const sums = total(s.samples, 2 * n + 1, [&](Index i, double* sum) {
-    double const wi = w[static_cast<std::size_t>(i)];
+    double const wi = w[i];
     sum[2 * n] += wi;
     Index const at = cell(s.samples.point(i, 0));
     if (at >= 0) sum[at] += 1, sum[n + at] += wi;
   });
   Masses out;
   for (Index k = 0; k < n; k++) {
-    out.direct.push_back(sums[static_cast<std::size_t>(k)] / static_cast<double>(s.samples.tiling.chains));
-    out.weighted.push_back(sums[static_cast<std::size_t>(n + k)] / sums.back());
+    out.direct.push_back(sums[k] / double(s.samples.tiling.chains));
+    out.weighted.push_back(sums[n + k] / sums.back());
   }
   return out;
 }
@@ -97,7 +97,7 @@ Masses masses(WeightedSamples const& s, Index n, std::function<Index(float const
 double covered(std::vector<double> const& reference, std::vector<double> const& weighted, Index samples) {
   double looked_at = 0, found = 0;
   for (std::size_t k = 0; k < reference.size(); k++) {
-    if (reference[k] * static_cast<double>(samples) < least_expected) continue;
+    if (reference[k] * double(samples) < least_expected) continue;
     looked_at += reference[k];
     if (weighted[k] >= missed_below * reference[k]) found += reference[k];
   }
@@ -105,31 +105,29 @@ double covered(std::vector<double> const& reference, std::vector<double> const& 
 }
 
 Coverage coverage(WeightedSamples const& s, std::vector<double> const& reference, Index coordinates, Index cells) {
-  Index const d = s.samples.dimension, n = static_cast<Index>(reference.size()) / d, shown = std::min(coordinates, d);
-  std::vector<double> lowest(static_cast<std::size_t>(shown), std::numeric_limits<double>::infinity()),
-      highest(static_cast<std::size_t>(shown), -std::numeric_limits<double>::infinity());
+  Index const d = s.samples.dimension, n = std::ssize(reference) / d, shown = std::min(coordinates, d);
+  std::vector<double> lowest(shown, std::numeric_limits<double>::infinity()), highest(shown, -std::numeric_limits<double>::infinity());
   for (Index p = 0; p < n; p++)
     for (Index i = 0; i < shown; i++) {
-      double const x = reference[static_cast<std::size_t>(p * d + i)];
-      double &low = lowest[static_cast<std::size_t>(i)], &high = highest[static_cast<std::size_t>(i)];
+      double const x = reference[p * d + i];
+      double &low = lowest[i], &high = highest[i];
       low = std::min(low, x), high = std::max(high, x);
     }
   auto const along = [&](double x, Index i) -> Index {
-    double const low = lowest[static_cast<std::size_t>(i)], width = highest[static_cast<std::size_t>(i)] - low;
-    double const at = std::floor((x - low) / width * static_cast<double>(cells));
-    return at >= 0 && at < static_cast<double>(cells) ? static_cast<Index>(at) : x == low + width ? cells - 1 : -1;
+    double const low = lowest[i], width = highest[i] - low;
+    double const at = std::floor((x - low) / width * double(cells));
+    return at >= 0 && at < double(cells) ? Index(at) : x == low + width ? cells - 1 : -1;
   };
   auto const cell = [&](auto const* x, Index i, Index j) {
-    Index const a = along(static_cast<double>(x[i]), i), b = along(static_cast<double>(x[j]), j);
+    Index const a = along(double(x[i]), i), b = along(double(x[j]), j);
     return a < 0 || b < 0 ? Index{-1} : a * cells + b;
   };
   Coverage worst{std::numeric_limits<double>::quiet_NaN()};
   for (Index j = 0; j < shown; j++)
     for (Index i = 0; i < std::max<Index>(j, d == 1 ? 1 : 0); i++) {
-      std::vector<double> share(static_cast<std::size_t>(cells * cells));
+      std::vector<double> share(cells * cells);
       for (Index p = 0; p < n; p++)
-        if (Index const at = cell(reference.data() + p * d, i, j); at >= 0)
-          share[static_cast<std::size_t>(at)] += 1 / static_cast<double>(n);
+        if (Index const at = cell(reference.data() + p * d, i, j); at >= 0) share[at] += 1 / double(n);
       auto const found = masses(s, cells * cells, [&](float const* x) { return cell(x, i, j); });
       double const c = covered(share, found.weighted, std::min(n, s.samples.tiling.chains));
       if (c < worst.covered || std::isnan(worst.covered)) worst = {c, i, j};
@@ -140,12 +138,12 @@ Coverage coverage(WeightedSamples const& s, std::vector<double> const& reference
 Quadrature quadrature(std::function<std::vector<double>(std::vector<double> const&)> const& energy, double lowest, double highest,
                       Index cells) {
   constexpr Index panels = 64;  // per cell; the midpoint rule is spectrally accurate where the density vanishes at both ends
-  double const h = (highest - lowest) / static_cast<double>(cells * panels);
+  double const h = (highest - lowest) / double(cells * panels);
   std::vector<double> points;
-  for (Index k = 0; k < cells * panels; k++) points.push_back(lowest + h * (static_cast<double>(k) + 0.5));
+  for (Index k = 0; k < cells * panels; k++) points.push_back(lowest + h * (double(k) + 0.5));
   auto const u = energy(points);
   double const least = *std::min_element(u.begin(), u.end());
-  Quadrature out{0, std::vector<double>(static_cast<std::size_t>(cells))};
+  Quadrature out{0, std::vector<double>(cells)};
   for (std::size_t k = 0; k < u.size(); k++) out.masses[k / panels] += h * std::exp(least - u[k]);
   double const sum = std::accumulate(out.masses.begin(), out.masses.end(), 0.);
   for (double& m : out.masses) m /= sum;
@@ -181,9 +179,9 @@ struct Reached {
 // For plots, estimates/flow_histogram.h5: bin centres `x` with the target's U(x) in `energy`, its `density` by quadrature, and the flow's
 // densities `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_c, by quadrature.
 void write_histograms(Subject const& s, DifferentiableModel& target, Quadrature const& law, Masses const& found, FlowOptions const& o) {
-  double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
+  double const width = (o.highest - o.lowest) / double(o.bins);
   std::vector<double> centres;
-  for (Index k = 0; k < o.bins; k++) centres.push_back(o.lowest + width * (static_cast<double>(k) + 0.5));
+  for (Index k = 0; k < o.bins; k++) centres.push_back(o.lowest + width * (double(k) + 0.5));
   auto const energy = energies(target, centres);
   write_estimate(s, "flow_histogram", [&](hdf5::File const& file) {
     file.set_attribute("log_c", law.log_c);
@@ -202,10 +200,10 @@ void write_histograms(Subject const& s, DifferentiableModel& target, Quadrature 
 // One dimension: comparison with quadrature. Writes the histograms.
 Reached compare_with_quadrature(Subject const& s, WeightedSamples const& samples, DifferentiableModel& target, Quadrature const& law,
                                 FlowOptions const& o) {
-  double const width = (o.highest - o.lowest) / static_cast<double>(o.bins);
+  double const width = (o.highest - o.lowest) / double(o.bins);
   auto const found = masses(samples, o.bins, [&](float const* x) {
-    double const at = std::floor((static_cast<double>(x[0]) - o.lowest) / width);
-    return at >= 0 && at < static_cast<double>(o.bins) ? static_cast<Index>(at) : Index{-1};
+    double const at = std::floor((double(x[0]) - o.lowest) / width);
+    return at >= 0 && at < double(o.bins) ? Index(at) : Index{-1};
   });
   write_histograms(s, target, law, found, o);
   return {covered(law.masses, found.weighted, samples.samples.tiling.chains),
@@ -277,7 +275,7 @@ Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct,
 // With few samples a flow that misses a mode often has a perfect effective sample size.
 Metric ess_metric(LogMean const& log_c) {
   Metric m{"ess_fraction",
-           log_c.effective / static_cast<double>(log_c.count),
+           log_c.effective / double(log_c.count),
            {},
            "share of the samples that count, (sum w)^2 / (N sum w^2) of their weights w"};
   if (log_c.count < least_samples)
@@ -307,7 +305,7 @@ Metrics flow(Subject const& s, deck::Block const& block) {
   auto const target = s.make_target();
   auto const samples = draw_flow(model, *target, o.samples, s.samples.ranks, random::derived_key(s.key, random::Stream::flow_latents, 3));
   auto const weights = importance(samples);
-  auto const right = probability(samples, [&](float const* x) { return static_cast<double>(x[o.coordinate]) > o.threshold; });
+  auto const right = probability(samples, [&](float const* x) { return double(x[o.coordinate]) > o.threshold; });
 
   double log_c = weights.log_c.value;
   bool const log_c_known = one_dimension || !std::isnan(o.log_c_exact);

@@ -20,7 +20,7 @@ constexpr double target_acceptance = 0.7;
 constexpr double adaptation_rate = 0.5;
 constexpr double crowding = 3;  // beta = (k / n)^3: the distribution changes fastest near the prior
 
-double temperature(Index k, Index of) { return std::pow(static_cast<double>(k) / static_cast<double>(of), crowding); }
+double temperature(Index k, Index of) { return std::pow(double(k) / double(of), crowding); }
 
 // The chains of one tile, from the prior to the posterior.
 class AnnealedTile {
@@ -31,8 +31,8 @@ class AnnealedTile {
         key_(key),
         real_(tiling.chains_in(tile)),
         chains_("annealed chains", tiling, {tile, 1}, model.units()),
-        x0_("annealed x_0", 1, static_cast<std::size_t>(model.dimension()), static_cast<std::size_t>(tiling.pitch())),
-        log_weights_(static_cast<std::size_t>(real_)) {
+        x0_("annealed x_0", 1, model.dimension(), tiling.pitch()),
+        log_weights_(real_) {
     posterior.show(x0_);
     sample_ancestral(model, key, tiling, {tile, 1}, posterior.layers(chains_.x), 0);  // its x_0 is then replaced by the data
   }
@@ -40,11 +40,11 @@ class AnnealedTile {
   // Lane l is about item item_of(chain number) of `points`.
   void show(std::vector<double> const& points, Index chains_a_point) {
     auto const host = Kokkos::create_mirror_view(x0_);
-    Index const d = static_cast<Index>(x0_.extent(1)), lanes = chains_.tiling.lanes(chains_.mine.first),
+    Index const d = extent(x0_, 1), lanes = chains_.tiling.lanes(chains_.mine.first),
                 first = chains_.tiling.first_chain(chains_.mine.first);
     for (Index l = 0; l < lanes; l++) {
       Index const point = (first + std::min(l, real_ - 1)) / chains_a_point;
-      for (Index i = 0; i < d; i++) host(0, i, l) = static_cast<Real>(points[static_cast<std::size_t>(point * d + i)]);
+      for (Index i = 0; i < d; i++) host(0, i, l) = Real(points[point * d + i]);
     }
     Kokkos::deep_copy(x0_, host);
   }
@@ -58,10 +58,10 @@ class AnnealedTile {
   // One step at inverse temperature beta with leapfrogs of this length; returns the share of proposals that were accepted.
   double move(double beta, double leapfrog, Index step) {
     posterior_.set_beta(beta);
-    HamiltonianScheme<> const scheme{static_cast<Real>(leapfrog), 1, leapfrogs};
+    HamiltonianScheme<> const scheme{Real(leapfrog), 1, leapfrogs};
     advance(scheme, posterior_, chains_, work_, key_, {0, 1}, step, 1);
     Index const before = std::exchange(accepted_, count_acceptance(chains_));
-    return static_cast<double>(accepted_ - before) / static_cast<double>(real_);
+    return double(accepted_ - before) / double(real_);
   }
 
   Index accepted() const { return accepted_; }
@@ -82,24 +82,23 @@ class AnnealedTile {
 
 }  // namespace
 
-AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> const& points, AnnealingOptions const& o,
+AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> const& points, HeeAnnealingOptions const& o,
                                        Communicator const& ranks, random::Key key) {
-  Index const count = static_cast<Index>(points.size()) / model.dimension(), chains = count * o.chains;
+  Index const count = std::ssize(points) / model.dimension(), chains = count * o.chains;
   Tiling const tiling{chains, std::min(hee_tile_width, round_up(chains, lane_quantum))};
   random::check_budget(chains, o.temperatures + 1, divide_up(model.units(), 4));
   HeePosterior posterior(model);
   posterior.reserve(1, tiling.width);
   SamplerWork work;
   auto const begin = [&](Index tile, Index which) {
-    AnnealedTile t(model, posterior, work, tiling, tile,
-                   random::derived_key(key, random::Stream::hee_annealing, static_cast<std::uint64_t>(which)));
+    AnnealedTile t(model, posterior, work, tiling, tile, random::derived_key(key, random::Stream::hee_annealing, std::uint64_t(which)));
     t.show(points, o.chains);
     return t;
   };
 
   std::vector<double> lengths;  // of leapfrogs
   AnnealedTile pilot = begin(0, 0);
-  double length = std::pow(static_cast<double>(model.units()), -0.25);  // near the optimum for curvatures of about 2, as in the prior
+  double length = std::pow(double(model.units()), -0.25);  // near the optimum for curvatures of about 2, as in the prior
   for (Index k = 1; k < o.temperatures; k++) {
     lengths.push_back(length);
     length *= std::exp(adaptation_rate * (pilot.move(temperature(k, o.temperatures), length, k) - target_acceptance));
@@ -113,7 +112,7 @@ AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> con
     for (Index k = 1; k <= o.temperatures; k++) {
       double const beta = temperature(k, o.temperatures);
       t.weigh(beta - temperature(k - 1, o.temperatures));
-      if (k < o.temperatures) t.move(beta, lengths[static_cast<std::size_t>(k - 1)], k);
+      if (k < o.temperatures) t.move(beta, lengths[k - 1], k);
     }
     log_weights.insert(log_weights.end(), t.log_weights().begin(), t.log_weights().end());
     accepted += t.accepted();
@@ -128,8 +127,8 @@ AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> con
     auto const of_item = log_weights.begin() + i * o.chains;
     out.points.push_back(log_mean_exp({of_item, of_item + o.chains}));
   }
-  double const moves = static_cast<double>(chains) * static_cast<double>(o.temperatures - 1);
-  out.acceptance = static_cast<double>(ranks.all_reduce(accepted, Reduction::sum)) / moves;
+  double const moves = double(chains) * double(o.temperatures - 1);
+  out.acceptance = double(ranks.all_reduce(accepted, Reduction::sum)) / moves;
   return out;
 }
 

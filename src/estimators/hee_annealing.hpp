@@ -10,7 +10,7 @@
 
 namespace partita {
 
-struct AnnealingOptions {
+struct HeeAnnealingOptions {
   Index temperatures = 1000;
   Index chains = 64;  // for each point
 };
@@ -23,7 +23,7 @@ struct AnnealedLikelihood {
 // For points (point, n_0). The length of the leapfrogs at each temperature is tuned in a separate pilot run of the first tile's chains,
 // so that it does not depend on the chains of the estimate. Collective; the same bits on any number of ranks. Failure(numerical) for
 // weights that are not finite.
-AnnealedLikelihood annealed_likelihood(Hee const&, std::vector<double> const& points, AnnealingOptions const&, Communicator const&,
+AnnealedLikelihood annealed_likelihood(Hee const&, std::vector<double> const& points, HeeAnnealingOptions const&, Communicator const&,
                                        random::Key);
 
 }  // namespace partita

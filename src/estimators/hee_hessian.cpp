@@ -13,14 +13,14 @@ namespace {
 HessianSpectrum<double> spectrum_of(Matrix const& hessian) { return {eigenvalues(hessian).front(), log_determinant(hessian)}; }
 
 std::vector<Index> equal_widths(Index units, Index layers) {
-  std::vector<Index> widths(static_cast<std::size_t>(layers + 1), units / (layers + 1));
-  for (Index l = 0; l < units % (layers + 1); l++) widths[static_cast<std::size_t>(l)]++;
+  std::vector<Index> widths(layers + 1, units / (layers + 1));
+  for (Index l = 0; l < units % (layers + 1); l++) widths[l]++;
   return widths;
 }
 
 // A key for each model, unrelated to the keys for any other number of layers.
 random::Key key_of(random::Key key, Index layers, Index repeat) {
-  return random::make_key(static_cast<std::uint64_t>(key.k1) << 32 | key.k0, static_cast<std::uint64_t>(layers << 32 | repeat));
+  return random::make_key(std::uint64_t(key.k1) << 32 | key.k0, std::uint64_t(layers << 32 | repeat));
 }
 
 HeeHessians<Estimate> average(std::vector<HeeHessians<double>> const& draws) {

@@ -56,7 +56,7 @@ Items items_of(Subject const& s, deck::Block const& block) {
   Index const d = data->dimension();
   auto const [name, split] = split_of(o, *data);
   Index const available = data->size(split), count = o.items > 0 ? std::min(o.items, available) : available;
-  Items out{name, count, std::vector<double>(static_cast<std::size_t>(count * d))};
+  Items out{name, count, std::vector<double>(count * d)};
   for (Index i = 0; i < count; i++) data->values(data->item(split, i), out.points.data() + i * d);
   return out;
 }
@@ -84,7 +84,7 @@ std::vector<deck::Key> with_item_keys(std::vector<deck::Key> keys) {
 // Mean and covariance of the training items; only the root holds all of them in double.
 MultivariateNormal training_moments(Subject const& s) {
   Index const d = s.data->dimension();
-  MultivariateNormal m{std::vector<double>(static_cast<std::size_t>(d)), Matrix(d, d)};
+  MultivariateNormal m{std::vector<double>(d), Matrix(d, d)};
   on_root(s.samples.ranks, [&] { m = moments(s.data->points(data::Split::train), d); });
   s.samples.ranks.broadcast(m.mean.data(), m.mean.size() * sizeof(double));
   s.samples.ranks.broadcast(m.covariance.values.data(), m.covariance.values.size() * sizeof(double));
@@ -93,10 +93,10 @@ MultivariateNormal training_moments(Subject const& s) {
 
 std::vector<double> training_mean(data::Dataset const& data) {
   Index const n = data.size(data::Split::train);
-  std::vector<double> x(static_cast<std::size_t>(data.dimension())), mean(x.size(), 0);
+  std::vector<double> x(data.dimension()), mean(x.size(), 0);
   for (Index i = 0; i < n; i++) {
     data.values(data.item(data::Split::train, i), x.data());
-    for (std::size_t k = 0; k < x.size(); k++) mean[k] += x[k] / static_cast<double>(n);
+    for (std::size_t k = 0; k < x.size(); k++) mean[k] += x[k] / double(n);
   }
   return mean;
 }
@@ -126,7 +126,7 @@ Metrics exactly(Subject const& s, Items const& items) {
   return out;
 }
 
-Metrics by_annealing(Subject const& s, Items const& items, AnnealingOptions const& o) {
+Metrics by_annealing(Subject const& s, Items const& items, HeeAnnealingOptions const& o) {
   auto const found = annealed_likelihood(model_of(s), items.points, o, s.samples.ranks, s.key);
   auto const mean = mean_of_logs(found.points);
   return {
@@ -163,7 +163,7 @@ Metrics log_likelihood(Subject const& s, deck::Block const& block) {
   bool const has_closed_form = model_of(s).linear_gaussian();
   Items const items = items_of(s, block);
   return method == "exact" || (method == "automatic" && has_closed_form) ? exactly(s, items)
-                                                                         : by_annealing(s, items, block.as<AnnealingOptions>());
+                                                                         : by_annealing(s, items, block.as<HeeAnnealingOptions>());
 }
 
 void list_likelihood(EstimatorListing const& l) {
@@ -176,9 +176,8 @@ void list_likelihood(EstimatorListing const& l) {
 // ---- Reconstruction ----
 
 Estimate mean_square(std::vector<double> const& differences, Index d) {
-  std::vector<double> of_items(differences.size() / static_cast<std::size_t>(d), 0);
-  for (std::size_t i = 0; i < differences.size(); i++)
-    of_items[i / static_cast<std::size_t>(d)] += differences[i] * differences[i] / static_cast<double>(d);
+  std::vector<double> of_items(differences.size() / std::size_t(d), 0);
+  for (std::size_t i = 0; i < differences.size(); i++) of_items[i / std::size_t(d)] += differences[i] * differences[i] / double(d);
   return mean_and_error(of_items);
 }
 
@@ -220,8 +219,7 @@ Metrics reconstruction(Subject const& s, deck::Block const& block) {
     };
     write("x", items.points, d, true);
     write("reconstruction", found[0], d, true);
-    for (Index l = 1; l <= model.layers(); l++)
-      write(fmt::format("posterior_mean/layer{}", l), found[static_cast<std::size_t>(l)], model.width(l), false);
+    for (Index l = 1; l <= model.layers(); l++) write(fmt::format("posterior_mean/layer{}", l), found[l], model.width(l), false);
   });
   auto const error = mean_square(residual, d), baseline = mean_square(deviation, d);
   std::string const what = model.phi() == Statistic::tanh ? "phi(x_0)" : "x_0";
@@ -234,7 +232,7 @@ Metrics reconstruction(Subject const& s, deck::Block const& block) {
 
 EstimatorEntry log_likelihood_estimator() {
   using L = LikelihoodOptions;
-  using A = AnnealingOptions;
+  using A = HeeAnnealingOptions;
   return {
       {"log_likelihood",
        "mean log p(x_0) of held-out items under an hee: exact for its linear-Gaussian members, else by annealed importance sampling",

@@ -29,7 +29,7 @@ std::vector<double> sum(std::vector<double> a, std::vector<double> const& b, dou
 }
 
 Index points_of(std::vector<double> const& points, Index dimension) {
-  auto const size = static_cast<Index>(points.size());
+  auto const size = std::ssize(points);
   require(size > 0 && size % dimension == 0, ExitCode::internal, "{} numbers are not points in {} dimensions", size, dimension);
   return size / dimension;
 }
@@ -37,18 +37,17 @@ Index points_of(std::vector<double> const& points, Index dimension) {
 // Calls visit(x - centre) for all points in turn, as columns of matrices (dimension, some points).
 template <class Visit>
 void for_centred_blocks(std::vector<double> const& points, std::vector<double> const& centre, Visit const& visit) {
-  auto const d = static_cast<Index>(centre.size()), n = points_of(points, d);
+  auto const d = std::ssize(centre), n = points_of(points, d);
   for (Index first = 0; first < n; first += points_at_once) {
     Matrix block(d, std::min(points_at_once, n - first));
     for (Index p = 0; p < block.columns; p++)
-      for (Index i = 0; i < d; i++)
-        block(i, p) = points[static_cast<std::size_t>((first + p) * d + i)] - centre[static_cast<std::size_t>(i)];
+      for (Index i = 0; i < d; i++) block(i, p) = points[(first + p) * d + i] - centre[i];
     visit(block);
   }
 }
 
 double log_normalisation(MultivariateNormal const& law, double log_determinant_of_covariance) {
-  return 0.5 * (static_cast<double>(law.mean.size()) * std::log(2 * std::numbers::pi) + log_determinant_of_covariance);
+  return 0.5 * (double(law.mean.size()) * std::log(2 * std::numbers::pi) + log_determinant_of_covariance);
 }
 
 }  // namespace
@@ -72,11 +71,11 @@ Matrix joint_precision(std::vector<Hee::Layer> const& layers) {
   Index units = 0;
   for (auto const& layer : layers) units += layer.coupling.rows;
   Matrix h(units, units);
-  for (Index l = 0, at = 0; l < static_cast<Index>(layers.size()); l++) {
-    Matrix const &weight = layers[static_cast<std::size_t>(l)].weight, &coupling = layers[static_cast<std::size_t>(l)].coupling;
+  for (Index l = 0, at = 0; l < std::ssize(layers); l++) {
+    Matrix const &weight = layers[l].weight, &coupling = layers[l].coupling;
     Index const next = at + coupling.rows;
     add_block(h, at, at, 2 * coupling);
-    if (l + 1 < static_cast<Index>(layers.size())) {
+    if (l + 1 < std::ssize(layers)) {
       add_block(h, at, next, -1 * weight);
       add_block(h, next, at, -1 * transpose(weight));
       add_block(h, next, next, 0.5 * (transpose(weight) * solve(coupling, weight)));
@@ -109,9 +108,9 @@ std::vector<double> log_density(MultivariateNormal const& law, std::vector<doubl
   for_centred_blocks(points, law.mean, [&](Matrix const& x) {
     Matrix const whitened = solve_lower(factor, x);
     std::size_t const first = out.size();
-    out.resize(first + static_cast<std::size_t>(x.columns), -log_normalisation(law, 2 * log_determinant_of_factor));
+    out.resize(first + std::size_t(x.columns), -log_normalisation(law, 2 * log_determinant_of_factor));
     for (Index i = 0; i < x.rows; i++)
-      for (Index p = 0; p < x.columns; p++) out[first + static_cast<std::size_t>(p)] -= 0.5 * whitened(i, p) * whitened(i, p);
+      for (Index p = 0; p < x.columns; p++) out[first + std::size_t(p)] -= 0.5 * whitened(i, p) * whitened(i, p);
   });
   return out;
 }
@@ -124,7 +123,7 @@ double mean_log_density(MultivariateNormal const& law, MultivariateNormal const&
   std::vector<double> const shift = sum(points.mean, law.mean, -1);
   Matrix second = points.covariance;  // becomes the second moment about the mean of the distribution
   for (Index i = 0; i < second.rows; i++)
-    for (Index j = 0; j < second.columns; j++) second(i, j) += shift[static_cast<std::size_t>(i)] * shift[static_cast<std::size_t>(j)];
+    for (Index j = 0; j < second.columns; j++) second(i, j) += shift[i] * shift[j];
   Matrix const whitened = solve(law.covariance, second);
   double trace = 0;
   for (Index i = 0; i < whitened.rows; i++) trace += whitened(i, i);
@@ -132,8 +131,8 @@ double mean_log_density(MultivariateNormal const& law, MultivariateNormal const&
 }
 
 MultivariateNormal moments(std::vector<double> const& points, Index dimension) {
-  auto const n = static_cast<double>(points_of(points, dimension));
-  MultivariateNormal m{std::vector<double>(static_cast<std::size_t>(dimension)), Matrix(dimension, dimension)};
+  auto const n = double(points_of(points, dimension));
+  MultivariateNormal m{std::vector<double>(dimension), Matrix(dimension, dimension)};
   for (std::size_t i = 0; i < points.size(); i++) m.mean[i % m.mean.size()] += points[i] / n;
   for_centred_blocks(points, m.mean, [&](Matrix const& x) { m.covariance = m.covariance + 1 / n * x * transpose(x); });
   return m;
@@ -144,8 +143,7 @@ MultivariateNormal likelihood_optimum(MultivariateNormal const& data, Index rank
   Index const d = vectors.rows;
   Matrix scaled(d, std::min(rank, d));  // U (Lambda - I/2)_+^1/2
   for (Index k = 0; k < scaled.columns; k++)
-    for (Index i = 0; i < d; i++)
-      scaled(i, k) = vectors(i, d - 1 - k) * std::sqrt(std::max(values[static_cast<std::size_t>(d - 1 - k)] - 0.5, 0.));
+    for (Index i = 0; i < d; i++) scaled(i, k) = vectors(i, d - 1 - k) * std::sqrt(std::max(values[d - 1 - k] - 0.5, 0.));
   return {data.mean, 0.5 * identity(d) + scaled * transpose(scaled)};
 }
 

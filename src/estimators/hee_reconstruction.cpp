@@ -13,12 +13,12 @@ constexpr Index average_every = 10;  // steps
 
 void show(std::vector<double> const& points, HeeChains const& chains) {
   auto const host = Kokkos::create_mirror_view(chains.x[0]);
-  Index const d = static_cast<Index>(host.extent(1));
+  Index const d = extent(host, 1);
   for (Index t = 0; t < chains.mine.count; t++) {
     Index const tile = chains.mine.first + t, first = chains.tiling.first_chain(tile);
     for (Index l = 0; l < chains.tiling.lanes(tile); l++) {
       Index const point = first + std::min(l, chains.tiling.chains_in(tile) - 1);
-      for (Index i = 0; i < d; i++) host(t, i, l) = static_cast<Real>(points[static_cast<std::size_t>(point * d + i)]);
+      for (Index i = 0; i < d; i++) host(t, i, l) = Real(points[point * d + i]);
     }
   }
   Kokkos::deep_copy(chains.x[0], host);
@@ -27,7 +27,7 @@ void show(std::vector<double> const& points, HeeChains const& chains) {
 void add(TileStorage const& to, TileStorage const& from) {
   Real *const a = to.data(), *const b = from.data();
   Kokkos::parallel_for(
-      "partita::hee_add", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(to.size())),
+      "partita::hee_add", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, std::ssize(to)),
       KOKKOS_LAMBDA(Index i) { a[i] += b[i]; });
 }
 
@@ -37,7 +37,7 @@ std::vector<double> means(HeeChains const& chains, TileStorage const& sums, Inde
   std::vector<double> mine;
   for (Index t = 0; t < chains.mine.count; t++)
     for (Index l = 0; l < chains.tiling.chains_in(chains.mine.first + t); l++)
-      for (std::size_t i = 0; i < host.extent(1); i++) mine.push_back(host(t, i, l) / static_cast<double>(count));
+      for (std::size_t i = 0; i < host.extent(1); i++) mine.push_back(host(t, i, l) / double(count));
   return ranks.all_gather(mine);
 }
 
@@ -52,7 +52,7 @@ void require_fit(ReconstructionOptions const& o) {
 
 void list_reconstruct(Arrays arrays, Hee const& model, HeeLangevinOptions const& dynamics, Index points, Index ranks) {
   HeeLangevin const langevin(dynamics, model);
-  Share const share{tiling_of(points), 0, static_cast<int>(ranks)};
+  Share const share{tiling_of(points), 0, int(ranks)};
   Index const tiles = share.mine().count, units = model.dimension() + model.units();
   langevin.make_chains(share.tiling, share.mine(), arrays);
   langevin.list_work(arrays, tiles, share.tiling.width, false);
@@ -63,7 +63,7 @@ void list_reconstruct(Arrays arrays, Hee const& model, HeeLangevinOptions const&
 
 std::vector<std::vector<double>> reconstruct(Hee const& model, HeeLangevinOptions const& dynamics, std::vector<double> const& points,
                                              ReconstructionOptions const& o, Communicator const& ranks, random::Key key) {
-  Index const count = static_cast<Index>(points.size()) / model.dimension();
+  Index const count = std::ssize(points) / model.dimension();
   Tiling const tiling = tiling_of(count);
   require_fit(o);
   HeeLangevin langevin(dynamics, model);

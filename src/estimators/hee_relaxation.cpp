@@ -21,7 +21,7 @@ void show(std::vector<double> const& x0, HeeChains const& chains) {
   auto const host = Kokkos::create_mirror_view(chains.x[0]);
   for (std::size_t t = 0; t < host.extent(0); t++)
     for (std::size_t i = 0; i < host.extent(1); i++)
-      for (std::size_t l = 0; l < host.extent(2); l++) host(t, i, l) = static_cast<Real>(x0[i]);
+      for (std::size_t l = 0; l < host.extent(2); l++) host(t, i, l) = Real(x0[i]);
   Kokkos::deep_copy(chains.x[0], host);
 }
 
@@ -33,7 +33,7 @@ class Projection {
         chains_(chains),
         mean_(mode.mean),
         direction_("mode", mode.direction.size()),
-        sums_("amplitudes", static_cast<std::size_t>(chains.mine.count), static_cast<std::size_t>(chains.tiling.pitch())) {
+        sums_("amplitudes", chains.mine.count, chains.tiling.pitch()) {
     auto const host = Kokkos::create_mirror_view(direction_);
     std::copy(mode.direction.begin(), mode.direction.end(), host.data());
     Kokkos::deep_copy(direction_, host);
@@ -46,7 +46,7 @@ class Projection {
     Index const pitch = chains_.tiling.pitch(), all = chains_.mine.count * pitch;
     double const* q = direction_.data();
     for (Index l = 1; l <= model_.layers(); l++) {
-      TileStorage const x = chains_.x[static_cast<std::size_t>(l)];
+      TileStorage const x = chains_.x[l];
       Index const n = model_.width(l), span = runs_on_host ? pitch : 1;
       Kokkos::parallel_for(
           "partita::hee_mode", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, all / span), KOKKOS_LAMBDA(Index k) {
@@ -54,7 +54,7 @@ class Projection {
             double* const to = &sums(tile, first);
             for (Index i = 0; i < n; i++) {
               Real const* const row = &x(tile, i, first);
-              for (Index lane = 0; lane < span; lane++) to[lane] += q[i] * static_cast<double>(row[lane]);
+              for (Index lane = 0; lane < span; lane++) to[lane] += q[i] * double(row[lane]);
             }
           });
       q += n;
@@ -78,7 +78,7 @@ std::vector<double> autocovariance(std::vector<double> const& series, std::size_
   for (std::size_t k = 0; k <= lags; k++) {
     double sum = 0;
     for (std::size_t t = 0; t + k < series.size(); t++) sum += series[t] * series[t + k];
-    out.push_back(sum / static_cast<double>(series.size() - k));
+    out.push_back(sum / double(series.size() - k));
   }
   return out;
 }
@@ -105,7 +105,7 @@ Relaxation summarise(std::vector<double> const& covariances, std::size_t lags, d
   Relaxation r;
   for (std::size_t k = 0; k <= lags; k++) {
     auto const at_lag = column(k);
-    r.time.push_back(static_cast<double>(k) * interval);
+    r.time.push_back(double(k) * interval);
     r.autocorrelation.push_back(ratio(at_lag, variance));
     for (std::size_t c = 0; c < chains; c++) integral[c] += (k == 0 ? 1 : 2) * interval * at_lag[c];
   }
@@ -125,7 +125,7 @@ SlowMode slowest_mode(Hee const& model, std::vector<double> const& x0) {
   SlowMode mode{values.front(), {}, 0};
   for (Index i = 0; i < vectors.rows; i++) {
     mode.direction.push_back(vectors(i, 0));
-    mode.mean += vectors(i, 0) * centre[static_cast<std::size_t>(i)];
+    mode.mean += vectors(i, 0) * centre[i];
   }
   return mode;
 }
@@ -154,8 +154,8 @@ Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double
   require_long_enough(mode, o);
   double const longest_lag = longest_lag_of(mode, o), duration = duration_of(mode, o);
   Index const every = std::max<Index>(1, std::llround(longest_lag / lags_in_window / o.step_size));
-  double const interval = static_cast<double>(every) * o.step_size;
-  Index const lags = static_cast<Index>(std::ceil(longest_lag / interval)), records = static_cast<Index>(duration / interval);
+  double const interval = double(every) * o.step_size;
+  Index const lags = Index(std::ceil(longest_lag / interval)), records = Index(duration / interval);
 
   Tiling const tiling{o.chains, std::min(hee_tile_width, round_up(o.chains, lane_quantum))};
   HeeLangevin langevin(dynamics, model);
@@ -165,7 +165,7 @@ Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double
   Projection const projection(model, mode, chains);
   Index mine = 0;
   for (Index t = 0; t < chains.mine.count; t++) mine += tiling.chains_in(chains.mine.first + t);
-  std::vector<std::vector<double>> series(static_cast<std::size_t>(mine));
+  std::vector<std::vector<double>> series(mine);
   for (Index n = 0; n < lags + records; n++) {  // the first window is discarded
     langevin.advance(chains, key, {0, chains.mine.count}, n * every, every, Visible::clamped);
     if (n >= lags) projection.record(series);
@@ -173,10 +173,10 @@ Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double
   require_finite_chains(ranks, tiling, chains.mine, chains.x, (lags + records) * every, std::numeric_limits<double>::quiet_NaN());
   std::vector<double> covariances;
   for (auto const& s : series) {
-    auto const one = autocovariance(s, static_cast<std::size_t>(lags));
+    auto const one = autocovariance(s, lags);
     covariances.insert(covariances.end(), one.begin(), one.end());
   }
-  return summarise(ranks.all_gather(covariances), static_cast<std::size_t>(lags), interval);
+  return summarise(ranks.all_gather(covariances), lags, interval);
 }
 
 double exact_integrated_time(double h, double m, double tau_v, double dt) {
@@ -218,8 +218,7 @@ void write_relaxation(Subject const& s, SlowMode const& mode, RelaxationOptions 
     file.write("tau_int_error", time_errors);
     file.write("tau_int_exact", exact);
     auto const write = [&](char const* name, std::vector<double> const& all) {
-      file.create_dataset(name, hdf5::native_type<double>(), {static_cast<Index>(runs.size()), static_cast<Index>(runs[0].time.size())})
-          .write(all);
+      file.create_dataset(name, hdf5::native_type<double>(), {std::ssize(runs), std::ssize(runs[0].time)}).write(all);
     };
     write("autocorrelation", values);
     write("autocorrelation_error", errors);
@@ -228,7 +227,7 @@ void write_relaxation(Subject const& s, SlowMode const& mode, RelaxationOptions 
 
 // x_0: the first training item, or 0 without data.
 std::vector<double> start_of(Hee const& model, data::Dataset const* data) {
-  std::vector<double> x0(static_cast<std::size_t>(model.dimension()), 0);
+  std::vector<double> x0(model.dimension(), 0);
   if (data) data->values(data->item(data::Split::train, 0), x0.data());
   return x0;
 }

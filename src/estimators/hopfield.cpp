@@ -16,7 +16,7 @@ constexpr Index states_of_a_tile = 128;  // columns of the products with the pat
 
 // Writes patterns number first, first + 1, ... of X (unit, pattern) into the lanes of x, starting over after the last.
 void show(ConstVector patterns, Index units, Index first, TileStorage const& x) {
-  Index const count = static_cast<Index>(patterns.extent(0)) / units, lanes = static_cast<Index>(x.extent(2));
+  Index const count = extent(patterns, 0) / units, lanes = extent(x, 2);
   Kokkos::parallel_for(
       "partita::show_patterns", Range(0, units), KOKKOS_LAMBDA(Index i) {
         for (Index l = 0; l < lanes; l++) x(0, i, l) = patterns(i * count + (first + l) % count);
@@ -27,7 +27,7 @@ void show(ConstVector patterns, Index units, Index first, TileStorage const& x) 
 Index overlap_sum(TileStorage const& a, TileStorage const& b, Index lanes) {
   Index sum = 0;
   Kokkos::parallel_reduce(
-      "partita::overlaps", Range(0, static_cast<Index>(a.extent(1))),
+      "partita::overlaps", Range(0, extent(a, 1)),
       KOKKOS_LAMBDA(Index i, Index & total) {
         Real const *const u = &a(0, i, 0), *const v = &b(0, i, 0);
         std::int32_t row = 0;
@@ -42,8 +42,8 @@ Index overlap_sum(TileStorage const& a, TileStorage const& b, Index lanes) {
 
 std::vector<Estimate> recall_overlaps(RecallOptions const& o, random::Key key, Index first_network, Communicator const& ranks) {
   Tiling const tiling{o.patterns, std::min(states_of_a_tile, round_up(o.patterns, lane_quantum))};
-  auto const row = static_cast<std::size_t>(o.sweeps + 1);
-  std::vector<Index> sums(static_cast<std::size_t>(o.networks) * row);  // (network, sweep)
+  auto const row = std::size_t(o.sweeps + 1);
+  std::vector<Index> sums(std::size_t(o.networks) * row);  // (network, sweep)
   TileStorage const start("patterns shown", 1, o.units, tiling.pitch()), x("recalled states", 1, o.units, tiling.pitch());
   Hopfield network(o.units);
   Vector patterns;
@@ -61,15 +61,14 @@ std::vector<Estimate> recall_overlaps(RecallOptions const& o, random::Key key, I
     Tiles const states = Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, tiling.lanes(tile)));
     for (std::size_t sweep = 0; sweep < row; sweep++) {
       if (sweep > 0) network.recall(states, Order::together);
-      sums[static_cast<std::size_t>(which) * row + sweep] += overlap_sum(x, start, tiling.chains_in(tile));
+      sums[std::size_t(which) * row + sweep] += overlap_sum(x, start, tiling.chains_in(tile));
     }
   }
   ranks.all_reduce(sums, Reduction::sum);
   std::vector<Estimate> out;
   for (std::size_t sweep = 0; sweep < row; sweep++) {
     std::vector<double> of_networks;
-    for (std::size_t k = sweep; k < sums.size(); k += row)
-      of_networks.push_back(static_cast<double>(sums[k]) / static_cast<double>(o.units * o.patterns));
+    for (std::size_t k = sweep; k < sums.size(); k += row) of_networks.push_back(double(sums[k]) / double(o.units * o.patterns));
     out.push_back(mean_and_error(of_networks));
   }
   return out;
@@ -131,13 +130,12 @@ Communicator const& ranks_of(Subject const& s) { return s.samples.ranks; }
 void write_table(hdf5::File const& file, std::string const& name, std::vector<std::vector<double>> const& series) {
   std::vector<double> all;
   for (auto const& row : series) all.insert(all.end(), row.begin(), row.end());
-  file.create_dataset(name, hdf5::native_type<double>(), {static_cast<Index>(series.size()), static_cast<Index>(series.front().size())})
-      .write(all);
+  file.create_dataset(name, hdf5::native_type<double>(), {std::ssize(series), std::ssize(series.front())}).write(all);
 }
 
 // ---- Capacity ----
 
-Index patterns_of(double load, CapacityOptions const& o) { return std::lround(load * static_cast<double>(o.units)); }
+Index patterns_of(double load, CapacityOptions const& o) { return std::lround(load * double(o.units)); }
 
 void has_patterns_to_store(Fit const& fit) {
   auto const o = fit.own.as<CapacityOptions>();
@@ -157,7 +155,7 @@ Metrics capacity(Subject const& s, deck::Block const& block) {
   Metrics out;
   for (double load : o.loads) {
     patterns.push_back(patterns_of(load, o));
-    Index const networks_before = o.networks * static_cast<Index>(overlaps.size());
+    Index const networks_before = o.networks * std::ssize(overlaps);
     auto const found = recall_overlaps({.units = o.units,
                                         .patterns = patterns.back(),
                                         .networks = o.networks,
@@ -166,7 +164,7 @@ Metrics capacity(Subject const& s, deck::Block const& block) {
     overlaps.emplace_back(), errors.emplace_back();
     for (Estimate const& e : found) overlaps.back().push_back(e.value), errors.back().push_back(e.error);
     for (Index sweeps : reported) {
-      Estimate const& e = found[static_cast<std::size_t>(sweeps)];
+      Estimate const& e = found[sweeps];
       std::string const after = sweeps == o.sweeps ? "" : fmt::format("_after_{}_sweeps", sweeps);
       out.push_back(
           {fmt::format("overlap_load_{:.3f}{}", load, after),
@@ -205,7 +203,7 @@ Metrics retrieval(Subject const& s, deck::Block const& block) {
           metric(fmt::format("{}_beta_{:g}", what, beta), e,
                  fmt::format("{} after one update from noise {}, over {} of {} patterns", meaning, o.noise, queries, model->patterns())));
     };
-    report("retrieved", share_and_error(static_cast<double>(near), static_cast<double>(found.distance.size())),
+    report("retrieved", share_and_error(double(near), double(found.distance.size())),
            fmt::format("share of results within {} |pattern| of the pattern", o.tolerance));
     report("overlap", mean_and_error(found.overlap), "mean cosine between result and pattern");
     report("distance", mean_and_error(found.distance), "mean |result - pattern| / |pattern|");

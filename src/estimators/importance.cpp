@@ -26,14 +26,14 @@ struct Tail {
 // its posterior on a grid, then k given b, shrunk towards 1/2 as by ten further observations.
 Tail fit_tail(std::vector<double> const& excess) {
   constexpr double prior_of_b = 3, prior_of_k = 10;
-  auto const m = static_cast<double>(excess.size());
-  auto const points = 30 + static_cast<int>(std::sqrt(m));
+  auto const m = double(excess.size());
+  auto const points = 30 + int(std::sqrt(m));
   auto const k_given = [&](double b) {
     double sum = 0;
     for (double y : excess) sum += std::log1p(-b * y);
     return sum / m;
   };
-  double const quartile = excess[static_cast<std::size_t>(m / 4 + 0.5) - 1];
+  double const quartile = excess[std::size_t(m / 4 + 0.5) - 1];
   std::vector<double> b, log_likelihood;
   for (int i = 0; i < points; i++) {
     b.push_back((1 - std::sqrt(points / (i + 0.5))) / (prior_of_b * quartile) + 1 / excess.back());
@@ -53,8 +53,8 @@ Tail fit_tail(std::vector<double> const& excess) {
 
 // Tail of log weights in descending order.
 Tail tail_of(std::vector<double> const& sorted) {
-  auto const n = static_cast<double>(sorted.size());
-  auto const most = static_cast<std::size_t>(std::ceil(std::min(n / 5, 3 * std::sqrt(n))));
+  auto const n = double(sorted.size());
+  auto const most = std::size_t(std::ceil(std::min(n / 5, 3 * std::sqrt(n))));
   if (most < 5 || most >= sorted.size()) return {};
   double const least = std::log(std::numeric_limits<double>::min()), cutoff = std::max(sorted[most] - sorted[0], least);
   if (-cutoff < flat) return {-std::numeric_limits<double>::infinity()};
@@ -105,7 +105,7 @@ std::string why_unknown(double tail_index, double effective, std::size_t n) {
 double LogMean::error() const { return trusted() ? std::hypot(seen, unseen) : unknown; }
 
 LogMean log_mean_exp(std::vector<double> const& log_weights) {
-  auto const n = static_cast<double>(log_weights.size());
+  auto const n = double(log_weights.size());
   Weights const w(log_weights);
   double const mean = w.sum / n;
   double deviation = 0;  // squares about the mean, since the weights may be nearly equal
@@ -121,7 +121,7 @@ std::string doubt(LogMean const& m, std::string const& advice) {
 }
 
 MeanOfLogs mean_of_logs(std::vector<LogMean> const& items) {
-  auto const n = static_cast<double>(items.size());
+  auto const n = double(items.size());
   std::vector<double> values;
   MeanOfLogs out{{}, 0, 0, 0};
   double variance = 0, bias = 0;
@@ -129,7 +129,7 @@ MeanOfLogs mean_of_logs(std::vector<LogMean> const& items) {
     values.push_back(item.value);
     variance += item.seen * item.seen / n / n, bias += item.seen * item.seen / 2 / n;
     out.tail_index += (item.tail_index < lightest ? lightest : item.tail_index) / n;
-    out.effective += item.effective / static_cast<double>(item.count) / n;
+    out.effective += item.effective / double(item.count) / n;
   }
   out.sampling_error = out.trusted() ? std::hypot(std::sqrt(variance), bias) : unknown;
   out.value = mean_and_error(values);

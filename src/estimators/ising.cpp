@@ -28,18 +28,18 @@ class TransferMatrix {
     Index const n = o_.rows * o_.columns;
     for (std::size_t k = 0; k < size(); k++) {
       total_z_ += z_[k], total_energy_ += energy_[k];
-      total_magnetisation_ += z_[k] * static_cast<double>(std::abs(2 * static_cast<Index>(k % static_cast<std::size_t>(counts_)) - n));
+      total_magnetisation_ += z_[k] * double(std::abs(2 * Index(k % std::size_t(counts_)) - n));
     }
   }
   IsingAverages averages() const {
-    double const n = static_cast<double>(o_.rows * o_.columns);
+    double const n = double(o_.rows * o_.columns);
     IsingAverages a{std::log(total_z_) + scale_, total_energy_ / total_z_ / n, {}};
     if (counts_ > 1) a.magnetisation_abs = total_magnetisation_ / total_z_ / n;
     return a;
   }
 
  private:
-  std::size_t size() const { return (std::size_t{1} << o_.columns) * static_cast<std::size_t>(counts_); }
+  std::size_t size() const { return (std::size_t{1} << o_.columns) * std::size_t(counts_); }
 
   // Energies of a site's bonds and field for each value of its spin [now] and of the spin above it [old], and their weights.
   struct Site {
@@ -59,19 +59,18 @@ class TransferMatrix {
 
   // In place, in descending order of the count: what is read at `count` is written there and at count + 1.
   void add_site(Index r, Index c, std::size_t first_row) {
-    auto const stride = static_cast<std::size_t>(counts_), bit = std::size_t{1} << c;
+    auto const stride = std::size_t(counts_), bit = std::size_t{1} << c;
     Index const above = counts_ > 1 ? 1 : 0, most = counts_ > 1 ? r * o_.columns + c : 0;
     bool const to_left = c > 0, to_right = o_.periodic && c == o_.columns - 1, to_below = o_.periodic && r == o_.rows - 1;
     std::array<Site, 7> sites;  // indexed by the sum of up to three neighbouring spins
-    for (int sum = -3; sum <= 3; sum++)
-      sites[static_cast<std::size_t>(sum + 3)] = site(r > 0, sum, (r > 0) + to_left + to_right + to_below);
+    for (int sum = -3; sum <= 3; sum++) sites[sum + 3] = site(r > 0, sum, (r > 0) + to_left + to_right + to_below);
     if (o_.periodic && r == 0)  // the first row is given
       for (Site& s : sites) s.weight[first_row & bit ? 0 : 1][0] = 0;
     for (std::size_t spins = 0; spins < std::size_t{1} << o_.columns; spins++) {
       if (spins & bit) continue;
       auto const spin = [](std::size_t of) { return of != 0 ? 1 : -1; };
       int const sum = (to_left ? spin(spins & bit >> 1) : 0) + (to_right ? spin(spins & 1) : 0) + (to_below ? spin(first_row & bit) : 0);
-      Site const& s = sites[static_cast<std::size_t>(sum + 3)];
+      Site const& s = sites[sum + 3];
       double *z[2] = {&z_[spins * stride], &z_[(spins | bit) * stride]},
              *e[2] = {&energy_[spins * stride], &energy_[(spins | bit) * stride]};
       for (Index count = most; count >= 0; count--) {
@@ -94,8 +93,8 @@ class TransferMatrix {
   std::vector<double> z_, energy_;  // (spins, count)
   double total_z_ = 0, total_energy_ = 0, total_magnetisation_ = 0;
   double scale_ = [this] {
-    double const bonds = static_cast<double>(lattice_edges(o_.rows, o_.columns, o_.periodic).size());
-    return std::abs(o_.coupling) * bonds + std::abs(o_.field) * static_cast<double>(o_.rows * o_.columns);
+    double const bonds = double(lattice_edges(o_.rows, o_.columns, o_.periodic).size());
+    return std::abs(o_.coupling) * bonds + std::abs(o_.field) * double(o_.rows * o_.columns);
   }();
 };
 
@@ -105,13 +104,13 @@ std::optional<IsingAverages> exact_ising(IsingLatticeOptions const& lattice) {
   IsingLatticeOptions o = lattice;
   if (o.columns > o.rows) std::swap(o.rows, o.columns);
   if (o.columns > 16) return {};
-  double const sites = static_cast<double>(o.rows * o.columns), states = std::ldexp(1., static_cast<int>(o.columns));
+  double const sites = double(o.rows * o.columns), states = std::ldexp(1., int(o.columns));
   bool const mirrored = o.periodic && o.field == 0;  // first rows come in pairs, all spins flipped
   double const starts = o.periodic ? (mirrored ? states / 2 : states) : 1;
   double const operations = starts * sites * states / 2;
   if (operations > most_operations) return {};
   TransferMatrix transfer(o, operations * sites / 2 <= most_operations);
-  for (std::size_t first_row = 0; first_row < static_cast<std::size_t>(starts); first_row++) transfer.add_lattice(first_row);
+  for (std::size_t first_row = 0; first_row < std::size_t(starts); first_row++) transfer.add_lattice(first_row);
   IsingAverages averages = transfer.averages();
   if (mirrored) averages.log_z += std::log(2.);
   return averages;
@@ -132,7 +131,7 @@ Metrics magnetisation(Subject const& s, deck::Block const&) {
   auto const o = model.as<IsingLatticeOptions>();
   auto const bonds = lattice_edges(o.rows, o.columns, o.periodic);
   Index const sites = o.rows * o.columns;
-  double const n = static_cast<double>(sites);
+  double const n = double(sites);
   auto const found = expectations(s.samples, 3, [&](float const* x, double, double* out) {
     double aligned = 0, spins = 0;
     for (Edge const& b : bonds) aligned += x[b.first] == x[b.second] ? 1 : -1;

@@ -27,7 +27,7 @@ Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator
   Tiling const tiling{items.count, std::min(width, round_up(items.count, lane_quantum))};
   TileRange const mine = share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks());
   TileStorage const x("items", 1, model.dimension(), tiling.pitch());
-  LogWeights const value("of items", 1, static_cast<std::size_t>(tiling.pitch()));
+  LogWeights const value("of items", 1, tiling.pitch());
   auto const host = Kokkos::create_mirror_view(value);
   model.reserve(1, tiling.width);
   std::vector<double> sums;  // of the values and of their squares
@@ -41,7 +41,7 @@ Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator
     sums.insert(sums.end(), {sum, squares});
   }
   auto const total = sum_over_tiles(ranks, mine, tiling.tiles(), sums, 2);
-  auto const n = static_cast<double>(items.count);
+  auto const n = double(items.count);
   double const mean = total[0] / n;
   require_all(std::isfinite(mean), ExitCode::numerical,
               "the mean energy of the items is not finite; check that the model's parameters are");
@@ -57,7 +57,7 @@ class FreeEnergy {
 
   // into = F(v), whatever the hidden units of x are.
   void operator()(Tiles x, LogWeights into) {
-    Index const lanes = static_cast<Index>(x.extent(2));
+    Index const lanes = extent(x, 2);
     if (energy_.extent(1) < x.extent(2)) energy_ = TileScalarStorage("energies of items", 1, x.extent(2));
     TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, std::pair(Index{0}, lanes));
     for (Index state = 0; state < Index{1} << hidden_; state++) {
@@ -66,7 +66,7 @@ class FreeEnergy {
       bool const first = state == 0;
       Kokkos::parallel_for(
           "partita::add_state", Range(0, lanes), KOKKOS_LAMBDA(Index l) {
-            double const e = static_cast<double>(energy(0, l)), so_far = into(0, l), away = std::fabs(e - so_far);
+            double const e = double(energy(0, l)), so_far = into(0, l), away = std::fabs(e - so_far);
             into(0, l) = first ? e : (e < so_far ? e : so_far) - std::log1p(std::exp(-away));
           });
     }
@@ -74,10 +74,10 @@ class FreeEnergy {
 
  private:
   void set_hidden(Tiles x, Index state) const {
-    Index const visible = visible_, lanes = static_cast<Index>(x.extent(2));
+    Index const visible = visible_, lanes = extent(x, 2);
     Kokkos::parallel_for(
         "partita::set_hidden", Range(0, hidden_ * lanes),
-        KOKKOS_LAMBDA(Index n) { x(0, visible + n / lanes, n % lanes) = static_cast<Real>(state >> n / lanes & 1); });
+        KOKKOS_LAMBDA(Index n) { x(0, visible + n / lanes, n % lanes) = Real(state >> n / lanes & 1); });
   }
 
   GibbsModel& model_;
@@ -95,7 +95,7 @@ void add_log_conditional(Tile const& tile, LogWeights free_energy, LogWeights fl
 
 void flip(Tiles x, Index unit) {
   Kokkos::parallel_for(
-      "partita::flip_unit", Range(0, static_cast<Index>(x.extent(2))), KOKKOS_LAMBDA(Index l) { x(0, unit, l) = 1 - x(0, unit, l); });
+      "partita::flip_unit", Range(0, extent(x, 2)), KOKKOS_LAMBDA(Index l) { x(0, unit, l) = 1 - x(0, unit, l); });
 }
 
 // Of an rbm: a flipped unit changes the fields of the hidden units by one row of W.
@@ -126,7 +126,7 @@ void rbm_pseudo_likelihood(Rbm const& rbm, Tiles field, Tiles softplus, Tile con
 #pragma GCC ivdep
             for (Index l = 0; l < count; l++) gained[l] += math::softplus(std::fma(change[l], weight, f[l])) - s[l];
           }
-          for (Index l = 0; l < count; l++) total[l] -= static_cast<double>(math::softplus(gained[l]));
+          for (Index l = 0; l < count; l++) total[l] -= double(math::softplus(gained[l]));
         }
         for (Index l = 0; l < count; l++) value(0, lane + l) = total[l];
       });

@@ -227,13 +227,13 @@ Metrics annealed_log_z(Subject const& s, deck::Block const& block) {
 ItemTiles below_top(DeepBeliefNetwork const& model, ItemTiles const& bottom, random::Key key) {
   return {bottom.count, [&model, bottom, key](TileStorage to, Tiling const& tiling, TileRange tiles) {
             auto const whole = [](TileStorage const& x) {
-              return Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, static_cast<Index>(x.extent(2))));
+              return Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, extent(x, 2)));
             };
-            std::vector<TileStorage> storage{TileStorage("items", to.extent(0), static_cast<std::size_t>(model.dimension()), to.extent(2))};
+            std::vector<TileStorage> storage{TileStorage("items", to.extent(0), model.dimension(), to.extent(2))};
             bottom.fill(storage[0], tiling, tiles);
             std::vector<Tiles> layers;
             for (Index k = 1; k + 1 < model.machines(); k++) {
-              storage.emplace_back("layer", to.extent(0), static_cast<std::size_t>(model.machine(k).dimension()), to.extent(2));
+              storage.emplace_back("layer", to.extent(0), model.machine(k).dimension(), to.extent(2));
               layers.push_back(whole(storage.back()));
             }
             layers.push_back(whole(to));
@@ -248,13 +248,12 @@ UnitMoments unit_moments(ItemTiles const& items, Index units, Communicator const
   TileStorage const x("units of items", mine.count, units, tiling.pitch());
   items.fill(x, tiling, mine);
   auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);
-  std::vector<double> sums(static_cast<std::size_t>(mine.count * units));
+  std::vector<double> sums(mine.count * units);
   for (Index t = 0; t < mine.count; t++)
     for (Index i = 0; i < units; i++)
-      for (Index l = 0; l < tiling.chains_in(mine.first + t); l++)
-        sums[static_cast<std::size_t>(t * units + i)] += static_cast<double>(host(t, i, l));
+      for (Index l = 0; l < tiling.chains_in(mine.first + t); l++) sums[t * units + i] += double(host(t, i, l));
   UnitMoments out{sum_over_tiles(ranks, mine, tiling.tiles(), sums, units), {}, items.count};
-  for (double& m : out.mean) m /= static_cast<double>(items.count);
+  for (double& m : out.mean) m /= double(items.count);
   return out;
 }
 

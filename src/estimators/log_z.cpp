@@ -9,6 +9,7 @@
 #include "estimators/enumeration.hpp"
 #include "samplers/gibbs.hpp"
 #include "samplers/replica_exchange.hpp"
+#include "samplers/start_chains.hpp"
 
 namespace partita {
 namespace {
@@ -48,12 +49,12 @@ std::string temper(GibbsModel& model, LogZOptions const& o, Chains& chains, Comm
 std::string start_at(ItemTiles const& items, GibbsModel& model, LogZOptions const& o, Chains& chains, random::Key key) {
   Index const seen = model.visible_dimension(), hidden = model.dimension() - seen, settling = hidden > 0 ? 10 : 0;
   start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
-  TileStorage const visible("items", chains.x.extent(0), static_cast<std::size_t>(seen), chains.x.extent(2));
+  TileStorage const visible("items", chains.x.extent(0), seen, chains.x.extent(2));
   items.fill(visible, chains.tiling, chains.mine);
   Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, std::pair(Index{0}, seen), Kokkos::ALL), visible);
   Gibbs sampler;
   if (hidden > 0) {
-    DeviceVector<std::uint8_t> const held("units of the items", static_cast<std::size_t>(model.dimension()));
+    DeviceVector<std::uint8_t> const held("units of the items", model.dimension());
     Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, seen)), std::uint8_t{1});
     chains.held = held;
     sampler.advance(model, chains, key, 0, settling);
@@ -71,8 +72,8 @@ std::string start_at_random(GibbsModel& model, LogZOptions const& o, Chains& cha
   for (Index t = 0; t < chains.mine.count; t++)
     for (Index l = 0; l < chains.tiling.pitch(); l++)
       for (Index i = 0; i < chains.dimension; i++) {
-        auto const w = random::words(key, numbers.of(t, l), random::Stream::initial_state, 0, static_cast<std::uint32_t>(i));
-        x(t, i, l) = static_cast<Real>(values[w.w[0] >> 31]);
+        auto const w = random::words(key, numbers.of(t, l), random::Stream::initial_state, 0, std::uint32_t(i));
+        x(t, i, l) = Real(values[w.w[0] >> 31]);
       }
   Kokkos::deep_copy(chains.x, x);
   Gibbs().advance(model, chains, key, 0, o.warmup);

@@ -25,12 +25,11 @@ Metrics moments(Subject const& s, deck::Block const& block) {
   });
   bool const single = s.samples.tiling.chains * s.samples.draws < 2;  // a single point has no variance
   auto second = expectations(s.samples, shown, [&](float const* x, double, double* out) {
-    for (Index i = 0; i < shown; i++)
-      out[i] = (x[i] - first[static_cast<std::size_t>(i)].value) * (x[i] - first[static_cast<std::size_t>(i)].value);
+    for (Index i = 0; i < shown; i++) out[i] = (x[i] - first[i].value) * (x[i] - first[i].value);
   });
   Metrics out;
   for (Index i = 0; i < shown; i++) {
-    auto const k = static_cast<std::size_t>(i);
+    auto const k = std::size_t(i);
     if (single) second[k].value = std::numeric_limits<double>::quiet_NaN();
     out.push_back(metric(numbered("mean", i, d), first[k],
                          fmt::format("mean of x_{}; standard error from {}", i,

@@ -21,11 +21,10 @@ struct Grid {
   std::vector<double> points;  // (point, dimension)
 
   Grid(GridOptions const& o, Index dimension) {
-    for (std::size_t k = 0; k < static_cast<std::size_t>(dimension); k++) {
+    for (std::size_t k = 0; k < std::size_t(dimension); k++) {
       double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)];
       axes.emplace_back();
-      for (Index i = 0; i < o.points; i++)
-        axes[k].push_back(low + (high - low) * static_cast<double>(i) / static_cast<double>(o.points - 1));
+      for (Index i = 0; i < o.points; i++) axes[k].push_back(low + (high - low) * double(i) / double(o.points - 1));
     }
     for (double a : axes[0]) {
       if (dimension == 1) points.push_back(a);
@@ -38,7 +37,7 @@ struct Grid {
     hdf5::Extents extents;
     for (std::size_t k = 0; k < axes.size(); k++) {
       file.write(fmt::format("x{}", k), axes[k]);
-      extents.push_back(static_cast<Index>(axes[k].size()));
+      extents.push_back(std::ssize(axes[k]));
     }
     if (components > 0) extents.push_back(components);
     file.create_dataset(name, hdf5::native_type<double>(), extents).write(values);
@@ -48,7 +47,7 @@ struct Grid {
 // evaluate(x, result) at points (point, dimension), a tile at a time on this rank: (point, rows) of the results' first `rows` rows.
 template <class Evaluate>
 std::vector<double> at_points(Model& model, std::vector<double> const& points, Index rows, Evaluate const& evaluate) {
-  Index const d = model.dimension(), n = static_cast<Index>(points.size()) / d;
+  Index const d = model.dimension(), n = std::ssize(points) / d;
   Tiling const tiling{n, pitch_quantum};
   TileStorage const x("points", 1, d, tiling.pitch()), result("values at points", 1, rows, tiling.pitch());
   auto const host_x = Kokkos::create_mirror_view(x), host_result = Kokkos::create_mirror_view(result);
@@ -57,8 +56,7 @@ std::vector<double> at_points(Model& model, std::vector<double> const& points, I
   for (Index tile = 0; tile < tiling.tiles(); tile++) {
     Index const lanes = tiling.lanes(tile), real = tiling.chains_in(tile);
     for (Index l = 0; l < lanes; l++)
-      for (Index i = 0; i < d; i++)
-        host_x(0, i, l) = static_cast<Real>(points[static_cast<std::size_t>((tile * tiling.width + std::min(l, real - 1)) * d + i)]);
+      for (Index i = 0; i < d; i++) host_x(0, i, l) = Real(points[(tile * tiling.width + std::min(l, real - 1)) * d + i]);
     Kokkos::deep_copy(x, host_x);
     auto const row = std::pair(Index{0}, lanes);
     evaluate(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, row), Kokkos::subview(result, Kokkos::ALL, Kokkos::ALL, row));
@@ -71,7 +69,7 @@ std::vector<double> at_points(Model& model, std::vector<double> const& points, I
 
 void has_a_grid(Fit const& fit) {
   if (!fit.sizes) return;
-  auto const d = static_cast<std::size_t>(fit.sizes->dimension);
+  auto const d = std::size_t(fit.sizes->dimension);
   if (d > 2)
     return fit.refuse(
         "", fmt::format("estimator.type = \"{}\" is for one or two dimensions, but this model has {}; remove it", fit.own.type, d));
@@ -117,7 +115,7 @@ Metrics point_energies(Subject const& s, deck::Block const&) {
 Metrics observed_data(Subject const& s, deck::Block const& block) {
   auto const& data = *s.data;
   Index const d = data.dimension(), count = std::min(block.as<ObservedOptions>().points, data.size(data::Split::train));
-  std::vector<float> values(static_cast<std::size_t>(count * d));
+  std::vector<float> values(count * d);
   for (Index i = 0; i < count; i++) data.values(data.item(data::Split::train, i), values.data() + i * d);
   write_estimate(s, "observed_data", [&](hdf5::File const& file) {
     auto const x = file.create_dataset("observed_data/x", hdf5::native_type<float>(), {count, d});

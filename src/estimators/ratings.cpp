@@ -15,12 +15,12 @@
 namespace partita {
 namespace {
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+std::size_t at(Index i) { return std::size_t(i); }
 
 // The mean of f over the ratings, with the standard error from sums over users.
 template <class Function>
 Estimate mean_over_users(std::vector<Rating> const& truth, Function const& f) {
-  auto const n = static_cast<double>(truth.size());
+  auto const n = double(truth.size());
   Estimate out{};
   for (std::size_t k = 0; k < truth.size(); k++) out.value += f(k) / n;
   double squares = 0, users = 0, deviation = 0;
@@ -38,7 +38,7 @@ Estimate mean_over_users(std::vector<Rating> const& truth, Function const& f) {
 
 RatingOffsets rating_offsets(std::vector<Rating> const& train, Index users, Index items, double lambda) {
   RatingOffsets out{0, std::vector<double>(at(items)), std::vector<double>(at(users))};
-  for (Rating const& r : train) out.mean += r.value / static_cast<double>(train.size());
+  for (Rating const& r : train) out.mean += r.value / double(train.size());
   auto const average = [&](std::vector<double>& offsets, Index Rating::*whose, auto const& residual) {
     std::vector<double> sums(offsets.size()), counts(offsets.size(), lambda);
     for (Rating const& r : train) sums[at(r.*whose)] += residual(r), counts[at(r.*whose)]++;
@@ -79,11 +79,11 @@ ListQuality list_quality(std::vector<double> const& scores, std::vector<bool> co
                     [&](std::size_t a, std::size_t b) { return scores[a] != scores[b] ? scores[a] > scores[b] : a < b; });
   double gain = 0, largest = 0, hits = 0;
   for (auto k = order.begin(); k != shown; ++k) {
-    double const discounted = 1 / std::log2(static_cast<double>(k - order.begin()) + 2);
+    double const discounted = 1 / std::log2(double(k - order.begin()) + 2);
     if (relevant[*k]) gain += discounted, hits++;
     if (k - order.begin() < all) largest += discounted;
   }
-  return {gain / largest, hits / static_cast<double>(cutoff), hits / static_cast<double>(all)};
+  return {gain / largest, hits / double(cutoff), hits / double(all)};
 }
 
 namespace {
@@ -103,17 +103,16 @@ struct Problem {
   std::vector<Rating> train, held_out;
 
   explicit Problem(data::Dataset const& d)
-      : data(d), users(static_cast<Index>(d.ratings()->users.size())), items(d.dimension()), levels(d.ratings()->levels) {
+      : data(d), users(std::ssize(d.ratings()->users)), items(d.dimension()), levels(d.ratings()->levels) {
     for (Index u = 0; u < users; u++) {
       auto const codes = codes_of(u);
       for (Index i = 0; i < items; i++)
-        if (auto const code = static_cast<std::size_t>(codes[static_cast<std::size_t>(i)]); code > 0)
-          train.push_back({u, i, levels[code - 1]});
+        if (auto const code = std::size_t(codes[i]); code > 0) train.push_back({u, i, levels[code - 1]});
     }
     for (auto const& h : d.ratings()->held_out) held_out.push_back({h.user, h.item, h.value});
   }
   std::vector<double> codes_of(Index user) const {
-    std::vector<double> out(static_cast<std::size_t>(items));
+    std::vector<double> out(items);
     if (user < data.size(data::Split::train)) data.values({user, 0}, out.data());
     return out;
   }
@@ -139,13 +138,13 @@ class Predictor {
     codes_ = problem_.codes_of(u);
     field_ = machine_.field(codes_);
   }
-  bool rated(Index item) const { return codes_[static_cast<std::size_t>(item)] > 0; }  // in training
+  bool rated(Index item) const { return codes_[item] > 0; }  // in training
   double operator()(Method method, Index item) const {
     switch (method) {
       case rbm:
         return expected_rating(item);
       case item_mean:
-        return plain_.mean + plain_.item[static_cast<std::size_t>(item)];
+        return plain_.mean + plain_.item[item];
       case user_item:
         return problem_.clipped(plain_(user_, item));
       default:
@@ -193,12 +192,12 @@ struct Lists {
   std::vector<bool> relevant;
 };
 Lists lists_of(Problem const& p, Predictor& predict, UserRange range, std::vector<double> const& popularity, RatingsOptions const& o) {
-  std::vector<double> rating(static_cast<std::size_t>(p.items), -std::numeric_limits<double>::infinity());
-  for (std::size_t n = range.first; n < range.end; n++) rating[static_cast<std::size_t>(p.held_out[n].item)] = p.held_out[n].value;
+  std::vector<double> rating(p.items, -std::numeric_limits<double>::infinity());
+  for (std::size_t n = range.first; n < range.end; n++) rating[p.held_out[n].item] = p.held_out[n].value;
   Lists out;
   predict.set_user(p.held_out[range.first].user);
   for (Index i = 0; i < p.items; i++) {
-    auto const at = static_cast<std::size_t>(i);
+    auto const at = std::size_t(i);
     bool const candidate = o.candidates == "all" ? !predict.rated(i) : std::isfinite(rating[at]);
     if (!candidate) continue;
     for (std::size_t k = 0; k < Lists::by_rating.size(); k++) out.scores[k].push_back(predict(Lists::by_rating[k].second, i));
@@ -215,17 +214,16 @@ struct Found {
 };
 
 Found evaluate(Problem const& p, Predictor& predict, RatingsOptions const& o, Communicator const& ranks) {
-  std::vector<double> popularity(static_cast<std::size_t>(p.items));
-  for (Rating const& r : p.train) popularity[static_cast<std::size_t>(r.item)]++;
+  std::vector<double> popularity(p.items);
+  for (Rating const& r : p.train) popularity[r.item]++;
   auto const users = by_user(p.held_out);
-  TileRange const mine = share_of_tiles(static_cast<Index>(users.size()), ranks.rank(), ranks.ranks());
+  TileRange const mine = share_of_tiles(std::ssize(users), ranks.rank(), ranks.ranks());
   Found found;
   for (Index u = mine.first; u < mine.end(); u++) {
-    UserRange const range = users[static_cast<std::size_t>(u)];
+    UserRange const range = users[u];
     for (std::size_t n = range.first; n < range.end; n++) {
       predict.set_user(p.held_out[n].user);
-      for (int m = 0; m < methods; m++)
-        found.predictions[static_cast<std::size_t>(m)].push_back(predict(static_cast<Method>(m), p.held_out[n].item));
+      for (int m = 0; m < methods; m++) found.predictions[m].push_back(predict(static_cast<Method>(m), p.held_out[n].item));
     }
     Lists const lists = lists_of(p, predict, range, popularity, o);
     auto const relevant = std::count(lists.relevant.begin(), lists.relevant.end(), true);
@@ -261,20 +259,18 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
     std::vector<Index> user, item;
     std::vector<double> rating;
     for (Rating const& r : problem.held_out) {
-      user.push_back(data->ratings()->users[static_cast<std::size_t>(r.user)]);
-      item.push_back(data->ratings()->items[static_cast<std::size_t>(r.item)]);
+      user.push_back(data->ratings()->users[r.user]);
+      item.push_back(data->ratings()->items[r.item]);
       rating.push_back(r.value);
     }
     file.write("user", user), file.write("item", item), file.write("rating", rating), file.write("prediction", found.predictions[rbm]);
-    for (int m = item_mean; m < methods; m++)
-      file.write(fmt::format("baselines/{}", names[static_cast<std::size_t>(m)]), found.predictions[static_cast<std::size_t>(m)]);
+    for (int m = item_mean; m < methods; m++) file.write(fmt::format("baselines/{}", names[m]), found.predictions[m]);
   });
 
   constexpr std::array<char const*, methods> what{
       "the machine's E[rating | training ratings of the user]", "the item's training mean, of all ratings where it has none",
       "mean + item offset + user offset", "mean + item offset + user offset, each offset sum / (count + regularisation)"};
-  Metrics out{
-      {"held_out_ratings", static_cast<double>(problem.held_out.size()), {}, "number of held-out ratings, over which errors are averaged"}};
+  Metrics out{{"held_out_ratings", double(problem.held_out.size()), {}, "number of held-out ratings, over which errors are averaged"}};
   for (std::size_t m = 0; m < methods; m++) {
     auto const e = prediction_errors(problem.held_out, found.predictions[m]);
     out.push_back(metric(fmt::format("rmse_{}", names[m]), e.root_mean_square,
@@ -291,7 +287,7 @@ Metrics ratings(Subject const& s, deck::Block const& block) {
   constexpr std::array<char const*, 3> measures{"ndcg", "precision", "recall"};
   out.push_back(
       {"ranked_users",
-       static_cast<double>(found.lists[0][0].size()),
+       double(found.lists[0][0].size()),
        {},
        fmt::format("users with candidates ({}) that are rated {} or more and others that are not, over whom ranking metrics are averaged",
                    candidates, o.relevant_from)});

@@ -17,7 +17,7 @@ struct Rating {
 struct RatingOffsets {
   double mean = 0;
   std::vector<double> item, user;
-  double operator()(Index u, Index i) const { return mean + item[static_cast<std::size_t>(i)] + user[static_cast<std::size_t>(u)]; }
+  double operator()(Index u, Index i) const { return mean + item[i] + user[u]; }
 };
 RatingOffsets rating_offsets(std::vector<Rating> const& train, Index users, Index items, double lambda);
 

@@ -15,7 +15,7 @@ std::string rounding_warning(SampleSet const& s) {
   Index const shown = std::min(s.dimension, most_coordinates);
   auto const numbers = [&](auto const& of) {
     return expectations(s, shown + 1, [&](float const* x, double energy, double* out) {
-      for (Index i = 0; i < shown; i++) out[i] = of(i, static_cast<double>(x[i]));
+      for (Index i = 0; i < shown; i++) out[i] = of(i, double(x[i]));
       out[shown] = of(shown, energy);
     });
   };
@@ -37,15 +37,15 @@ std::string rounding_warning(SampleSet const& s) {
 }
 
 std::string rounding_warning(std::string const& where, std::vector<double> const& exact, SampleSet const& samples) {
-  auto const d = static_cast<std::size_t>(samples.dimension);
+  auto const d = std::size_t(samples.dimension);
   auto const both = [&](Index i, double* as_read, double* held) {
-    auto const at = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(i) * d);
+    auto const at = static_cast<std::ptrdiff_t>(std::size_t(i) * d);
     std::copy_n(exact.begin() + at, d, as_read);
     std::copy_n(samples.x.begin() + at, d, held);
   };
   auto const over_ranks = [&](std::vector<double>& values, Reduction how) { samples.ranks.all_reduce(values, how); };
   std::string const found =
-      data::rounding_warning(where, data::rounding_errors({static_cast<Index>(exact.size() / d), samples.dimension, both}, over_ranks));
+      data::rounding_warning(where, data::rounding_errors({Index(exact.size() / d), samples.dimension, both}, over_ranks));
   return found.empty() ? found : found + "; subtract each entry's mean before the points are written";
 }
 

@@ -30,18 +30,17 @@ Estimate with_error(double mean, double error, double degrees_of_freedom) {
 Estimate from_one_chain(double mean, std::vector<double> const& values) {
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
-  auto const draws = static_cast<Index>(values.size());
+  auto const draws = std::ssize(values);
   double const worth = effective_sample_size({1, draws, values});
-  return with_error(mean, std::sqrt(squares / static_cast<double>(draws - 1) / worth), std::max(1., worth - 1));
+  return with_error(mean, std::sqrt(squares / double(draws - 1) / worth), std::max(1., worth - 1));
 }
 
 // Expectations where there is a single chain, from its values of each function; the same on every rank.
 std::vector<Estimate> expectations_of_one_chain(SampleSet const& s, std::vector<double> const& means, Functions const& f,
                                                 Communicator::Place at) {
   auto const width = means.size();
-  std::vector<double> mine(static_cast<std::size_t>(s.chains_here() * s.draws) * width);
-  for (std::size_t d = 0; d * width < mine.size(); d++)
-    f(s.point(0, static_cast<Index>(d)), s.energy_of(0, static_cast<Index>(d)), mine.data() + d * width);
+  std::vector<double> mine(std::size_t(s.chains_here() * s.draws) * width);
+  for (std::size_t d = 0; d * width < mine.size(); d++) f(s.point(0, Index(d)), s.energy_of(0, Index(d)), mine.data() + d * width);
   auto const all = s.ranks.all_gather(mine, at);
   std::vector<Estimate> out;
   for (std::size_t k = 0; k < width; k++) {
@@ -55,7 +54,7 @@ std::vector<Estimate> expectations_of_one_chain(SampleSet const& s, std::vector<
 }  // namespace
 
 Estimate mean_and_error(std::vector<double> const& values) {
-  auto const n = static_cast<double>(values.size());
+  auto const n = double(values.size());
   double mean = 0, squares = 0;
   for (double v : values) mean += v / n;
   for (double v : values) squares += (v - mean) * (v - mean);
@@ -73,33 +72,33 @@ Estimate quotient(Estimate const& a, Estimate const& b) {
 }
 
 std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const& f, Communicator::Place at) {
-  auto const width = static_cast<std::size_t>(n);
+  auto const width = std::size_t(n);
   Index const here = s.chains_here();
-  std::vector<double> chain_means(static_cast<std::size_t>(here) * width), values(width), first(width);
+  std::vector<double> chain_means(std::size_t(here) * width), values(width), first(width);
   std::vector<Index> moves(width, s.draws == 1);  // whether a function varies in any chain; single draws are independent
   for (Index c = 0; c < here; c++)
     for (Index d = 0; d < s.draws; d++) {
       f(s.point(c, d), s.energy_of(c, d), values.data());
       if (d == 0) first = values;
       for (std::size_t k = 0; k < width; k++) {
-        chain_means[static_cast<std::size_t>(c) * width + k] += values[k];
+        chain_means[std::size_t(c) * width + k] += values[k];
         if (values[k] != first[k]) moves[k] = 1;
       }
     }
   s.ranks.all_reduce(moves, Reduction::maximum, at);
-  for (double& m : chain_means) m /= static_cast<double>(s.draws);
+  for (double& m : chain_means) m /= double(s.draws);
   // Sums over the chains of a tile, of the chains' averages or of their squared distances from `centre`.
   auto const total = [&](std::vector<double> const& centre) {
-    std::vector<double> per_tile(static_cast<std::size_t>(s.mine.count) * width);
+    std::vector<double> per_tile(std::size_t(s.mine.count) * width);
     for (Index t = 0; t < s.mine.count; t++)
       for (Index l = 0; l < s.tiling.chains_in(s.mine.first + t); l++)
         for (std::size_t k = 0; k < width; k++) {
-          double const a = chain_means[static_cast<std::size_t>(t * s.tiling.width + l) * width + k];
-          per_tile[static_cast<std::size_t>(t) * width + k] += centre.empty() ? a : (a - centre[k]) * (a - centre[k]);
+          double const a = chain_means[std::size_t(t * s.tiling.width + l) * width + k];
+          per_tile[std::size_t(t) * width + k] += centre.empty() ? a : (a - centre[k]) * (a - centre[k]);
         }
     return sum_over_tiles(s.ranks, s.mine, s.tiling.tiles(), per_tile, n, at);
   };
-  double const chains = static_cast<double>(s.tiling.chains);
+  double const chains = double(s.tiling.chains);
   std::vector<double> means = total({});
   for (double& m : means) m /= chains;
   if (s.tiling.chains == 1) return expectations_of_one_chain(s, means, f, at);
@@ -112,13 +111,13 @@ std::vector<Estimate> expectations(SampleSet const& s, Index n, Functions const&
 
 std::vector<double> gather_points(SampleSet const& s, Index count, Communicator::Place at) {
   std::vector<double> points;
-  for (Index draw = s.draws - 1; draw >= 0 && static_cast<Index>(points.size()) < count * s.dimension; draw--) {
+  for (Index draw = s.draws - 1; draw >= 0 && std::ssize(points) < count * s.dimension; draw--) {
     std::vector<double> mine;
     for (Index c = 0; c < s.chains_here(); c++) mine.insert(mine.end(), s.point(c, draw), s.point(c, draw) + s.dimension);
     auto const all = s.ranks.all_gather(mine, at);
     points.insert(points.end(), all.begin(), all.end());
   }
-  points.resize(std::min(points.size(), static_cast<std::size_t>(count * s.dimension)));
+  points.resize(std::min(points.size(), std::size_t(count * s.dimension)));
   return points;
 }
 

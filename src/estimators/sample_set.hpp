@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "comm/communicator.hpp"
-#include "core/tiling.hpp"
 #include "core/metric.hpp"
+#include "core/tiling.hpp"
 
 namespace partita {
 
@@ -23,7 +23,7 @@ struct SampleSet {
   Index first_chain_here() const;
   Index chains_here() const;  // real chains of this rank's tiles
   float const* point(Index chain, Index draw) const { return x.data() + (chain * draws + draw) * dimension; }
-  double energy_of(Index chain, Index draw) const { return energy.empty() ? 0 : energy[static_cast<std::size_t>(chain * draws + draw)]; }
+  double energy_of(Index chain, Index draw) const { return energy.empty() ? 0 : energy[chain * draws + draw]; }
 };
 
 // This rank's chains of a file with this tiling, (chain, draw, dimension); the last `draws` draws, 0: all.

@@ -6,6 +6,7 @@
 #include "generators/entry.hpp"
 #include "samplers/chain_options.hpp"
 #include "samplers/gibbs.hpp"
+#include "samplers/start_chains.hpp"
 
 namespace partita {
 namespace {
@@ -14,10 +15,9 @@ namespace {
 void visible_means(Rbm const& machine, ConstTiles hidden, Tiles to) {
   machine.visible_field(hidden, to);
   ConstVector const a = machine.visible_bias();
-  auto const units = static_cast<Index>(to.extent(1)), lanes = static_cast<Index>(to.extent(2));
+  auto const units = extent(to, 1), lanes = extent(to, 2);
   Kokkos::parallel_for(
-      "partita::visible_means", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(to.extent(0)) * units),
-      KOKKOS_LAMBDA(Index n) {
+      "partita::visible_means", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(to, 0) * units), KOKKOS_LAMBDA(Index n) {
         Real* const row = &to(n / units, n % units, 0);
         for (Index l = 0; l < lanes; l++) row[l] = math::sigmoid(row[l] + a(n % units));
       });
@@ -71,7 +71,7 @@ std::vector<TileStorage> DbnGenerator::samples() {
           Kokkos::subview(s, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, chains_.tiling.lanes(chains_.mine.first + tile))));
     };
     for (Index k = last - 1; k >= 0; k--)
-      model_.draw_below(k, view(layers[static_cast<std::size_t>(k + 1)]), view(layers[static_cast<std::size_t>(k)]),
+      model_.draw_below(k, view(layers[k + 1]), view(layers[k]),
                         {.key = key_, .chains = chains_.numbers().from(tile), .step = options_.steps});
     visible_means(model_.machine(0), view(layers[1]), view(means));
   }

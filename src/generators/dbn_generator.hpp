@@ -19,7 +19,7 @@ class DbnGenerator : public Generator {
   DbnGenerator(DeepBeliefNetwork const&, DbnGeneratorOptions, Tiling const&, Communicator, random::Key);
   Index steps() const override { return options_.steps; }
   void advance(Index step, Index steps) override;
-  double chain_steps_per_step() const override { return static_cast<double>(chains_.tiling.chains); }
+  double chain_steps_per_step() const override { return double(chains_.tiling.chains); }
   void describe_state(State& state) override { chains_.describe_state(state, "chains"); }
   Tiling const& tiling() const override { return chains_.tiling; }
   TileRange mine() const override { return chains_.mine; }

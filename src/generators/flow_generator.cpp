@@ -47,7 +47,7 @@ FlowDraws::FlowDraws(Nice const& flow, Tiling const& tiling, TileRange mine, Arr
 
 void FlowDraws::draw(Nice& flow, DifferentiableModel& target, random::Key key, Index step) {
   Index const d = flow.dimension(), latent = flow.latent_dimension();
-  Real const constant = static_cast<Real>(flow.log_determinant() + 0.5 * static_cast<double>(latent) * std::log(2 * std::numbers::pi));
+  Real const constant = Real(flow.log_determinant() + 0.5 * double(latent) * std::log(2 * std::numbers::pi));
   initialise(latents, key, random::Stream::flow_latents, step, {});
   for (Index tile = 0; tile < latents.mine.count; tile++) {
     Index const lanes = latents.tiling.lanes(latents.mine.first + tile);
@@ -159,8 +159,7 @@ void FlowMetropolis::propose(Index step) {
   Kokkos::parallel_for(
       "partita::flow_metropolis", Range(0, memory_.chains.mine.count * pitch), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / pitch, l = n % pitch;
-        Real const u =
-            random::uniform(random::words(key, number.of(tile, l), random::Stream::metropolis, static_cast<std::uint64_t>(step), 0).w[0]);
+        Real const u = random::uniform(random::words(key, number.of(tile, l), random::Stream::metropolis, std::uint64_t(step), 0).w[0]);
         if (!(math::log(u) < proposed(tile, l) - log_weight(tile, l))) return;
         log_weight(tile, l) = proposed(tile, l);
         if (!first) accepted(tile, l) += 1;
@@ -197,7 +196,7 @@ std::vector<TileScalarStorage> FlowMetropolis::statistic_values() const {
     target_->energy(memory_.chains.tiles(tile, 1, lanes), Kokkos::subview(energy, std::pair(tile, tile + 1), std::pair(Index{0}, lanes)));
   }
   auto const accepted = memory_.accepted;
-  Real const per_step = 1 / static_cast<Real>(options_.steps);
+  Real const per_step = 1 / Real(options_.steps);
   Index const pitch = tiling().pitch();
   Kokkos::parallel_for(
       "partita::acceptance_rate", Range(0, mine().count * pitch),
@@ -213,31 +212,31 @@ std::vector<Metric> FlowMetropolis::results() const {
     Kokkos::parallel_reduce(
         "partita::count_acceptance", Range(0, tiling().chains_in(mine().first + tile)),
         KOKKOS_LAMBDA(Index l, double& s, double& none) {
-          s += static_cast<double>(accepted(tile, l));
+          s += double(accepted(tile, l));
           none += accepted(tile, l) == 0 ? 1 : 0;
         },
         sum, stuck);
     here += sum, stuck_here += stuck;
   }
-  double const chains = static_cast<double>(tiling().chains), proposals = chains * static_cast<double>(options_.steps);
+  double const chains = double(tiling().chains), proposals = chains * double(options_.steps);
   double const rate = communicator_.all_reduce(here, Reduction::sum) / proposals,
                stuck = communicator_.all_reduce(stuck_here, Reduction::sum);
   std::vector<Metric> out{{.name = "flow_acceptance", .value = rate, .definition = "share of the flow's proposals that were accepted"}};
   constexpr double fewest = 10;  // accepted proposals of a chain, before it is independent of where it started
-  if (stuck == 0 && rate * static_cast<double>(options_.steps) < fewest)
+  if (stuck == 0 && rate * double(options_.steps) < fewest)
     out.front().warning = fmt::format(
         "chains accepted {:.2g} proposals each, fewer than the {} needed to become independent of their starts, the flow's samples; use "
         "more generator.steps, or train the flow until it covers its target",
-        rate * static_cast<double>(options_.steps), fewest);
+        rate * double(options_.steps), fewest);
   if (stuck > 0)
     out.front().warning = fmt::format(
         "{} of {} chains accepted none of {} proposals and are still samples of the flow, not of the target; use more generator.steps, or "
         "train the flow until it covers its target",
         stuck, chains, options_.steps);
   if (sampler_ && sampler_->adjusted() && options_.sampler_steps > 0) {
-    double const moved = static_cast<double>(communicator_.all_reduce(count_acceptance(memory_.chains), Reduction::sum));
+    double const moved = double(communicator_.all_reduce(count_acceptance(memory_.chains), Reduction::sum));
     out.push_back({.name = "sampler_acceptance",
-                   .value = moved / (static_cast<double>(tiling().chains) * static_cast<double>(options_.sampler_steps)),
+                   .value = moved / (double(tiling().chains) * double(options_.sampler_steps)),
                    .definition = "share of the sampler's proposals that were accepted"});
   }
   return out;

@@ -66,7 +66,7 @@ class FlowMetropolis : public Generator {
   Index next_boundary(Index step) const override { return step < options_.steps ? options_.steps : steps(); }
   void advance(Index step, Index steps) override;
   void require_finite(Index step) const override;
-  double chain_steps_per_step() const override { return static_cast<double>(tiling().chains); }
+  double chain_steps_per_step() const override { return double(tiling().chains); }
   void describe_state(State&) override;
   Tiling const& tiling() const override { return memory_.chains.tiling; }
   TileRange mine() const override { return memory_.chains.mine; }

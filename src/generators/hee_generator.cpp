@@ -39,7 +39,7 @@ Tiling tiling_of_chains(Tiling const& samples, Index group) { return {samples.ch
 
 // to(tile, i, s) = scale * from(tile, i, s * group), or += where `add`.
 void gather(TileStorage const& to, TileStorage const& from, Index group, Real scale, bool add) {
-  auto const n = [](std::size_t e) { return static_cast<std::int64_t>(e); };
+  auto const n = [](std::size_t e) { return std::int64_t(e); };
   std::int64_t const lanes = std::min(n(to.extent(2)), n(from.extent(2)) / group);
   Kokkos::parallel_for(
       "partita::hee_gather", Kokkos::MDRangePolicy<Execution, Kokkos::Rank<3>>({0, 0, 0}, {n(to.extent(0)), n(to.extent(1)), lanes}),
@@ -88,7 +88,7 @@ HeeRun posterior_run(HeePosteriorOptions const& o) { return {Visible::clamped, 1
 
 Index steps_in(double duration, double step_size) {
   double const steps = duration / step_size;
-  return steps < 0x1p62 ? static_cast<Index>(std::llround(steps)) : std::numeric_limits<Index>::max();
+  return steps < 0x1p62 ? Index(std::llround(steps)) : std::numeric_limits<Index>::max();
 }
 
 void HeeDynamicsGenerator::require_fit(HeeRun const& run, double step_size) {
@@ -162,7 +162,7 @@ std::vector<Generator::Variable> HeeDynamicsGenerator::variables() const { retur
 std::vector<TileStorage> HeeDynamicsGenerator::samples() {
   auto out = make_layers({}, samples_name, dynamics_.model(), chains_.mine, samples_.pitch());
   for (std::size_t l = 0; l < out.size(); l++)
-    if (run_.keeps_average) gather(out[l], sums_[l], 1, Real(1) / static_cast<Real>(summed_), false);
+    if (run_.keeps_average) gather(out[l], sums_[l], 1, Real(1) / Real(summed_), false);
     else gather(out[l], chains_.x[l], run_.group, 1, false);
   return out;
 }

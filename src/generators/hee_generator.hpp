@@ -66,7 +66,7 @@ class HeeDynamicsGenerator : public Generator {
   Index next_boundary(Index step) const override;
   void advance(Index step, Index steps) override;
   void require_finite(Index step) const override;
-  double chain_steps_per_step() const override { return static_cast<double>(chains_.tiling.chains); }
+  double chain_steps_per_step() const override { return double(chains_.tiling.chains); }
   void describe_state(State&) override;
   Tiling const& tiling() const override { return samples_; }
   TileRange mine() const override { return chains_.mine; }

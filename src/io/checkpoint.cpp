@@ -33,7 +33,7 @@ TileRange written_rows(StateField const& f, Communicator const& ranks) {
 template <class Visit>
 void by_stripes(StateField const& f, Visit const& visit) {
   Index const most = rows_of_stripe(f.length(), f.bytes_of_row());
-  std::vector<std::byte> bytes(static_cast<std::size_t>(most * f.bytes_of_row()));
+  std::vector<std::byte> bytes(most * f.bytes_of_row());
   for (Index row = 0; row < f.length(); row += most) visit(bytes.data(), row, std::min(most, f.length() - row));
 }
 
@@ -139,7 +139,7 @@ void write_checkpoint(RunDirectory const& run, Communicator const& ranks, State 
   }
   on_root(ranks, [&] {
     std::vector<Index> const steps = run.checkpoint_steps();
-    for (std::size_t i = static_cast<std::size_t>(std::max(keep, 2)); i < steps.size(); i++) remove_checkpoint(run, steps[i]);
+    for (std::size_t i = std::size_t(std::max(keep, 2)); i < steps.size(); i++) remove_checkpoint(run, steps[i]);
     for (Index step : run.checkpoint_steps(".manifest"))  // a run may have been killed between the two removals
       if (Path const file = run.checkpoint(step); !fs::exists(file)) fs::remove(manifest_of(file));
   });

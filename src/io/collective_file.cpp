@@ -25,7 +25,7 @@ void write_frame(Path const& path, std::function<void(hdf5::File const&)> const&
     for (Block const& b : blocks) bytes += file.dataset(b.dataset).storage_bytes();
   };
   write_image(path, content, [&](std::string_view image) { write_file(path, image); });
-  reserve(path, bytes + static_cast<Index>(std::filesystem::file_size(path)));
+  reserve(path, bytes + Index(std::filesystem::file_size(path)));
 }
 // The file is truncated first: other ranks may have it open, and on a full disk the run's status needs the space.
 void remove_unfinished(Path const& path) {
@@ -46,7 +46,7 @@ std::vector<Stripe> stripes_of(Block const& b) {
 // Of the rank that has most of it, for each block: all ranks make as many collective calls. Collective.
 std::vector<Index> calls_for(Communicator const& ranks, std::vector<Block> const& blocks) {
   std::vector<Index> calls;
-  for (Block const& b : blocks) calls.push_back(static_cast<Index>(stripes_of(b).size()));
+  for (Block const& b : blocks) calls.push_back(std::ssize(stripes_of(b)));
   ranks.all_reduce(calls, Reduction::maximum);
   return calls;
 }
@@ -54,7 +54,7 @@ class Buffer {
  public:
   // The rows of a stripe, contiguous, until the next call.
   std::byte* of(Block const& b, Stripe const& s) {
-    bytes_.resize(static_cast<std::size_t>(s.rows * b.bytes_of_row));
+    bytes_.resize(s.rows * b.bytes_of_row);
     return bytes_.data();
   }
   std::uint32_t checksum() const { return crc32c(bytes_.data(), bytes_.size()); }
@@ -79,7 +79,7 @@ std::vector<std::uint32_t> write_blocks(Path const& path, Communicator const& ra
     for (std::size_t n = 0; n < blocks.size(); n++) {
       Block const& b = blocks[n];
       auto stripes = stripes_of(b);
-      stripes.resize(static_cast<std::size_t>(calls[n]), {b.count, 0});
+      stripes.resize(calls[n], {b.count, 0});
       for (Stripe const& s : stripes) {
         std::byte* const values = buffer.of(b, s);
         if (s.rows > 0) {

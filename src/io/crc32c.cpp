@@ -31,7 +31,7 @@ std::uint32_t stripe_checksum(std::ifstream& file, std::uint64_t stripe) {
   file.seekg(static_cast<std::streamoff>(stripe * stripe_bytes));
   for (std::uint64_t done = 0; done < stripe_bytes && file; done += buffer.size()) {
     file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
-    c = crc32c(buffer.data(), static_cast<std::size_t>(file.gcount()), c);
+    c = crc32c(buffer.data(), file.gcount(), c);
   }
   return c;
 }
@@ -54,8 +54,8 @@ std::uint32_t crc32c(void const* data, std::size_t bytes, std::uint32_t before) 
     std::memcpy(&word, p, 8);
     c = _mm_crc32_u64(c, word);
   }
-  for (; bytes > 0; bytes--, p++) c = _mm_crc32_u8(static_cast<std::uint32_t>(c), *p);
-  return ~static_cast<std::uint32_t>(c);
+  for (; bytes > 0; bytes--, p++) c = _mm_crc32_u8(std::uint32_t(c), *p);
+  return ~std::uint32_t(c);
 #else
   return crc32c_by_table(data, bytes, before);
 #endif
@@ -66,9 +66,9 @@ std::vector<std::uint32_t> stripe_checksums(Path const& path, Communicator const
   together(ranks, [&] {
     std::ifstream file(path, std::ios::binary);
     require(file.good(), ExitCode::data, "cannot read {} ({})", path.string(), std::strerror(errno));
-    Index const stripes = divide_up(static_cast<Index>(std::filesystem::file_size(path)), static_cast<Index>(stripe_bytes));
+    Index const stripes = divide_up(Index(std::filesystem::file_size(path)), Index(stripe_bytes));
     TileRange const share = share_of_tiles(stripes, ranks.rank(), ranks.ranks());
-    for (Index s = share.first; s < share.end(); s++) mine.push_back(stripe_checksum(file, static_cast<std::uint64_t>(s)));
+    for (Index s = share.first; s < share.end(); s++) mine.push_back(stripe_checksum(file, std::uint64_t(s)));
     require(!file.bad(), ExitCode::data, "cannot read {} (input/output error)", path.string());
   });
   std::vector<Index> const all = ranks.all_gather(mine);

@@ -38,7 +38,7 @@ std::string free_space(Path const& path) {
   std::error_code error;
   Path const folder = fs::is_directory(path, error) ? path : path.has_parent_path() ? path.parent_path() : Path(".");
   fs::space_info const space = fs::space(folder, error);
-  return error ? "free space unknown" : fmt::format("{:.1f} MB free", 1e-6 * static_cast<double>(space.available));
+  return error ? "free space unknown" : fmt::format("{:.1f} MB free", 1e-6 * double(space.available));
 }
 std::string storage_reason(Path const& path, int error_number) {
   std::string const reason = std::strerror(error_number);
@@ -66,7 +66,7 @@ void write_file(Path const& path, std::string_view text) {
   while (!text.empty()) {
     ssize_t const n = ::write(file.number(), text.data(), text.size());
     require(n > 0, ExitCode::storage, "cannot write {} ({})", path.string(), storage_reason(path, errno));
-    text.remove_prefix(static_cast<std::size_t>(n));
+    text.remove_prefix(n);
   }
 }
 
@@ -74,8 +74,8 @@ void reserve(Path const& path, Index bytes) {
   Descriptor const file(path, O_RDWR | O_NOFOLLOW);
   if (::fallocate(file.number(), FALLOC_FL_KEEP_SIZE, 0, bytes) == 0) return;
   int const error = errno;
-  require(error == EOPNOTSUPP || error == ENOSYS, ExitCode::storage, "cannot reserve {:.1f} MB for {} ({})",
-          1e-6 * static_cast<double>(bytes), path.string(), storage_reason(path, error));
+  require(error == EOPNOTSUPP || error == ENOSYS, ExitCode::storage, "cannot reserve {:.1f} MB for {} ({})", 1e-6 * double(bytes),
+          path.string(), storage_reason(path, error));
 }
 void require_writable(Path const& path) { Descriptor const file(path, O_RDWR | O_NOFOLLOW); }
 void synchronise(Path const& path) {

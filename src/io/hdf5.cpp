@@ -40,7 +40,7 @@ std::string reason() {
 [[noreturn]] void fail_with_reason(ExitCode code, std::string const& where, std::string const& action,
                                    Shutdown shutdown = Shutdown::orderly) {
   std::string const why = reason();
-  if (leave == Shutdown::immediate) abandon_files();
+  if (shutdown == Shutdown::immediate) abandon_files();
   fail(code, fmt::format("{}: cannot {} ({})", where, action, why), FailedOn::this_rank, std::source_location::current(), shutdown);
 }
 
@@ -49,7 +49,7 @@ bool abandoned = false;
 Handle property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
 Handle simple_space(Extents const& extents) {
   std::vector<hsize_t> const n(extents.begin(), extents.end());
-  return {n.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(n.size()), n.data(), nullptr), H5Sclose};
+  return {n.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(int(n.size()), n.data(), nullptr), H5Sclose};
 }
 Handle text_type() {
   Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
@@ -156,7 +156,7 @@ std::size_t Object::attribute_size(std::string const& name) const {
   Handle const space(H5Aget_space(attribute), H5Sclose);
   auto const size = checked(H5Sget_simple_extent_npoints(space), "read the shape of attribute '" + name + "'");
   require(size <= most, code_, "{}: attribute '{}' has {} values, more than an attribute of this program's files has", where(), name, size);
-  return static_cast<std::size_t>(size);
+  return std::size_t(size);
 }
 void Object::require_one(std::string const& name, std::size_t values) const {
   require(values == 1, code_, "{}: attribute '{}' has {} values, wanted one", where(), name, values);
@@ -186,7 +186,7 @@ std::string Object::text_attribute(std::string const& name) const {
 
 Extents Dataset::extents() const {
   Handle const space(H5Dget_space(id()), H5Sclose);
-  std::vector<hsize_t> n(static_cast<std::size_t>(checked(H5Sget_simple_extent_ndims(space), "read its shape")));
+  std::vector<hsize_t> n(checked(H5Sget_simple_extent_ndims(space), "read its shape"));
   if (!n.empty()) checked(H5Sget_simple_extent_dims(space, n.data(), nullptr), "read its shape");
   return {n.begin(), n.end()};
 }
@@ -198,16 +198,16 @@ Index Dataset::size() const {
 }
 Index Dataset::storage_bytes() const {
   Handle const properties(H5Dget_create_plist(id()), H5Pclose), stored(H5Dget_type(id()), H5Tclose);
-  Index const value = static_cast<Index>(H5Tget_size(stored));
+  Index const value = Index(H5Tget_size(stored));
   if (H5Pget_layout(properties) != H5D_CHUNKED) return size() * value;
   constexpr Index about_each_chunk = 128;  // bytes; a generous bound for its entry in the index and its checksum
   Extents const whole = extents();
   std::vector<hsize_t> chunk(whole.size());
-  checked(H5Pget_chunk(properties, static_cast<int>(chunk.size()), chunk.data()), "read its chunk shape");
+  checked(H5Pget_chunk(properties, int(chunk.size()), chunk.data()), "read its chunk shape");
   Index chunks = 1, values = 1;
   for (std::size_t axis = 0; axis < whole.size(); axis++) {
-    chunks *= divide_up(whole[axis], static_cast<Index>(chunk[axis]));
-    values *= static_cast<Index>(chunk[axis]);
+    chunks *= divide_up(whole[axis], Index(chunk[axis]));
+    values *= Index(chunk[axis]);
   }
   return chunks * (values * value + about_each_chunk);
 }
@@ -267,7 +267,7 @@ std::vector<std::string> Dataset::sources() const {
   if (H5Pget_layout(properties) == H5D_VIRTUAL) checked(H5Pget_virtual_count(properties, &count), "count its parts");
   std::vector<std::string> files;
   for (std::size_t i = 0; i < count; i++) {
-    std::string name(static_cast<std::size_t>(checked(H5Pget_virtual_filename(properties, i, nullptr, 0), "name its parts")), '\0');
+    std::string name(checked(H5Pget_virtual_filename(properties, i, nullptr, 0), "name its parts"), '\0');
     checked(H5Pget_virtual_filename(properties, i, name.data(), name.size() + 1), "name its parts");
     files.push_back(name);
   }
@@ -334,7 +334,7 @@ Dataset Group::create_dataset(std::string const& path, hid_t type, Extents const
   checked(H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER), "leave dataset '" + path + "' unfilled");
   if (!chunk.empty()) {
     std::vector<hsize_t> const c(chunk.begin(), chunk.end());
-    checked(H5Pset_chunk(properties, static_cast<int>(c.size()), c.data()), "divide dataset '" + path + "' into chunks");
+    checked(H5Pset_chunk(properties, int(c.size()), c.data()), "divide dataset '" + path + "' into chunks");
     checked(H5Pset_shuffle(properties), "shuffle the bytes of dataset '" + path + "'");
     checked(H5Pset_fletcher32(properties), "checksum dataset '" + path + "'");
   }
@@ -351,7 +351,7 @@ Dataset Group::create_virtual(std::string const& path, hid_t type, Extents const
     Handle const source = simple_space(part.extents);
     std::vector<hsize_t> const n(part.extents.begin(), part.extents.end());
     std::vector<hsize_t> start(n.size(), 0);
-    start[static_cast<std::size_t>(axis)] = static_cast<hsize_t>(part.first);
+    start[axis] = static_cast<hsize_t>(part.first);
     checked(H5Sselect_hyperslab(whole, H5S_SELECT_SET, start.data(), nullptr, n.data(), nullptr), "place part " + part.file);
     checked(H5Pset_virtual(properties, whole, part.file.c_str(), part.dataset.c_str(), source), "show part " + part.file);
   }
@@ -414,7 +414,7 @@ std::string_view File::image() const {
   flush();
   void* memory = nullptr;  // of the core driver: a pointer to where it has the file
   checked(H5Fget_vfd_handle(id(), H5P_DEFAULT, &memory), "find it in memory");
-  return {*static_cast<char const**>(memory), static_cast<std::size_t>(checked(H5Fget_file_image(id(), nullptr, 0), "measure it"))};
+  return {*static_cast<char const**>(memory), std::size_t(checked(H5Fget_file_image(id(), nullptr, 0), "measure it"))};
 }
 void File::flush() const { checked(H5Fflush(id(), H5F_SCOPE_GLOBAL), "write it to disk"); }
 void File::close() {

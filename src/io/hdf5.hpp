@@ -64,7 +64,7 @@ class Object {
   void set_attribute(std::string const& name, T value) const { set_attribute(name, native_type<T>(), {}, &value); }
   template <class T>
   void set_attribute(std::string const& name, std::vector<T> const& values) const {
-    set_attribute(name, native_type<T>(), {static_cast<Index>(values.size())}, values.data());
+    set_attribute(name, native_type<T>(), {std::ssize(values)}, values.data());
   }
   bool has_attribute(std::string const& name) const;
   std::string text_attribute(std::string const& name) const;
@@ -125,7 +125,7 @@ class Dataset : public Object {
   }
   template <class T>
   std::vector<T> read() const {
-    std::vector<T> values(static_cast<std::size_t>(size()));
+    std::vector<T> values(size());
     read_rows(0, rows(), native_type<T>(), values.data());
     return values;
   }
@@ -167,7 +167,7 @@ class Group : public Object {
   Dataset create_virtual(std::string const& path, hid_t type, Extents const&, int axis, std::vector<VirtualPart> const&) const;
   template <class T>
   Dataset write(std::string const& path, std::vector<T> const& values) const {
-    Dataset d = create_dataset(path, native_type<T>(), {static_cast<Index>(values.size())});
+    Dataset d = create_dataset(path, native_type<T>(), {std::ssize(values)});
     d.write(values);
     return d;
   }

@@ -79,7 +79,7 @@ void History::read(Path const& path, Index last_step) {
   auto const file = hdf5::File::open(path);
   steps_ = file.dataset(step_name).read<Index>();
   auto const rows = std::upper_bound(steps_.begin(), steps_.end(), last_step) - steps_.begin();
-  steps_.resize(static_cast<std::size_t>(rows));
+  steps_.resize(rows);
   for (std::string const& in_file : file.names()) {
     if (in_file == step_name) continue;
     auto const dataset = file.dataset(in_file);
@@ -87,7 +87,7 @@ void History::read(Path const& path, Index last_step) {
     if (!series_.contains(name))
       define(name, dataset.text_attribute("doc"), dataset.attribute<std::int32_t>("timing") ? SeriesKind::timing : SeriesKind::result);
     auto values = dataset.read<double>();
-    values.resize(static_cast<std::size_t>(rows), missing);
+    values.resize(rows, missing);
     series_[name].values = std::move(values);
   }
 }

@@ -18,7 +18,7 @@ class Json {
   template <std::integral T>
   requires(!std::same_as<T, bool>) Json(T n) : value_(Integer{std::to_string(n)}) {}
   template <std::floating_point T>
-  Json(T x) : value_(static_cast<double>(x)) {}
+  Json(T x) : value_(double(x)) {}
   Json(std::string text) : value_(std::move(text)) {}
   Json(char const* text) : value_(std::string(text)) {}
   Json(Array values) : value_(std::move(values)) {}

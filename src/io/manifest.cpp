@@ -39,10 +39,10 @@ Manifest Manifest::parse(std::string const& text, Path const& from) {
     std::size_t const space = line.find(' ');
     std::string const key = line.substr(0, space), value = space == std::string::npos ? "" : line.substr(space + 1);
     if (key == "bytes") m.bytes = number(value, 10);
-    else if (key == "step") m.step = static_cast<Index>(number(value, 10));
+    else if (key == "step") m.step = Index(number(value, 10));
     else if (key == "deck_hash") m.deck_hash = value;
     else if (key == "code_version") m.code_version = value;
-    else if (key == "crc32c") m.stripes.push_back(static_cast<std::uint32_t>(number(value, 16)));
+    else if (key == "crc32c") m.stripes.push_back(std::uint32_t(number(value, 16)));
     else if (key == "stripe_bytes")
       require(number(value, 10) == stripe_bytes, ExitCode::data, "{} has stripes of {} bytes (this version: {})", from.string(), value,
               stripe_bytes);

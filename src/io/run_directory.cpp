@@ -134,7 +134,12 @@ void RunDirectory::create(Communicator const& ranks) const {
           "a run's directory that has lost its mark, write the line \"{}\" to that file)",
           root_.string(), mark().string(), others.empty() ? "" : others.front().string(),
           others.size() > 1 ? fmt::format(" and {} more", others.size() - 1) : "", others.size() > 1 ? "them" : "it", mark_title);
-      write_atomically(mark(), mark_text);
+      try {
+        write_atomically(mark(), mark_text);
+      } catch (Failure const&) {
+        // A run that started here at the same time, and has the lock by now, takes an unfinished file for a dead run's: its mark serves both.
+        if (!marked()) throw;
+      }
     }
     for (Path const& file : others)
       require(!fs::is_directory(file), ExitCode::usage,

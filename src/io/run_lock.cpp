@@ -95,7 +95,7 @@ class RunLock::Holding {
     std::fprintf(stderr,
                  "error: this process lost the lock of %s (%s), as after a long suspension: it ends at once and writes nothing more\n",
                  run_.root().c_str(), now.empty() ? "the lock file is gone" : ("now " + now).c_str());
-    std::_Exit(static_cast<int>(ExitCode::locked));
+    std::_Exit(int(ExitCode::locked));
   }
 
  private:

@@ -59,7 +59,7 @@ std::vector<double> SampleReader::read_statistic(std::string const& name, Index 
   auto const dataset = file_.dataset("sample_stats/" + name);
   require(dataset.extents() == hdf5::Extents{chains_, draws_}, ExitCode::data, "{}: found {}, wanted ({}, {})", dataset.where(),
           dataset.description(), chains_, draws_);
-  std::vector<double> values(static_cast<std::size_t>(count * draws_));
+  std::vector<double> values(count * draws_);
   dataset.read_rows(first, count, hdf5::native_type<double>(), values.data());
   return values;
 }

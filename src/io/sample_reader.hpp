@@ -26,10 +26,10 @@ class SampleReader {
   // Values (chain, draw, dimension) of `count` chains from `first` on; T is float or double.
   template <class T>
   std::vector<T> read(Index first, Index count) const {
-    std::vector<T> values(static_cast<std::size_t>(count * draws_ * dimension_));
+    std::vector<T> values(count * draws_ * dimension_);
     dataset_.read_rows(first, count, hdf5::native_type<T>(), values.data());
     auto const bad = std::find_if(values.begin(), values.end(), [](T v) { return !std::isfinite(v); });
-    if (bad != values.end()) refuse(first * draws_ * dimension_ + (bad - values.begin()), static_cast<double>(*bad));
+    if (bad != values.end()) refuse(first * draws_ * dimension_ + (bad - values.begin()), double(*bad));
     return values;
   }
   bool has_statistic(std::string const& name) const;

@@ -34,9 +34,9 @@ hid_t stored_type(StoredAs type) {
 Index default_draws_per_part(Tiling const& tiling, std::vector<SampleVariable> const& posterior,
                              std::vector<SampleStatistic> const& statistics) {
   constexpr Index most = 4096;
-  Index numbers = static_cast<Index>(statistics.size());
+  Index numbers = std::ssize(statistics);
   for (SampleVariable const& v : posterior) numbers += v.size;
-  return std::clamp<Index>(part_bytes / (tiling.chains * numbers * static_cast<Index>(sizeof(Real))), 1, most);
+  return std::clamp<Index>(part_bytes / (tiling.chains * numbers * Index(sizeof(Real))), 1, most);
 }
 
 SampleWriter::SampleWriter(RunDirectory run, Communicator ranks, SampleFormat format, Provenance provenance)
@@ -45,7 +45,7 @@ SampleWriter::SampleWriter(RunDirectory run, Communicator ranks, SampleFormat fo
       format_(std::move(format)),
       provenance_(std::move(provenance)),
       columns_(make_columns({}, format_)),
-      pending_steps_(static_cast<std::size_t>(format_.draws_per_part)) {}
+      pending_steps_(format_.draws_per_part) {}
 
 std::vector<SampleWriter::Column> SampleWriter::make_columns(Arrays const& arrays, SampleFormat const& f) {
   std::vector<Column> columns;
@@ -68,13 +68,13 @@ void SampleWriter::append(Index step, std::vector<TileStorage> const& posterior,
   std::size_t next = 0;
   for (TileStorage const& view : posterior) {
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view);
-    keep(columns_[next++], draw, host.data(), static_cast<Index>(view.extent(2)));
+    keep(columns_[next++], draw, host.data(), extent(view, 2));
   }
   for (TileScalarStorage const& view : statistics) {
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view);
-    keep(columns_[next++], draw, host.data(), static_cast<Index>(view.extent(1)));
+    keep(columns_[next++], draw, host.data(), extent(view, 1));
   }
-  pending_steps_[static_cast<std::size_t>(draw)] = step;
+  pending_steps_[draw] = step;
   draws_++;
   if (draw + 1 < format_.draws_per_part) return;
   Index const part = full_parts() - 1;
@@ -131,7 +131,7 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
     return dataset;
   };
   auto const counted = [](Index n) {
-    std::vector<Index> values(static_cast<std::size_t>(n));
+    std::vector<Index> values(n);
     std::iota(values.begin(), values.end(), Index{0});
     return values;
   };
@@ -159,24 +159,22 @@ void SampleWriter::write_groups(hdf5::File const& file, Index const* steps, Inde
   }
 }
 
-Index SampleWriter::bytes_of_chain(Column const& c, Index draws) {
-  return draws * c.size * static_cast<Index>(H5Tget_size(stored_type(c.type)));
-}
+Index SampleWriter::bytes_of_chain(Column const& c, Index draws) { return draws * c.size * Index(H5Tget_size(stored_type(c.type))); }
 
 // A checksum of the draws of a part alone, not of dates for example, so that it is the same in every run of a deck on any number of ranks:
 // the sum of the checksums of its chains, each combined with the chain's number. Collective.
 Index SampleWriter::content_check(Index draws) const {
   Index sum = 0;
   auto const add = [&sum](void const* bytes, std::size_t count, Index place) {
-    sum += static_cast<Index>(crc32c(bytes, count, crc32c(&place, sizeof place)));
+    sum += Index(crc32c(bytes, count, crc32c(&place, sizeof place)));
   };
-  if (ranks_.is_root()) add(pending_steps_.data(), static_cast<std::size_t>(draws) * sizeof(Index), -1);
+  if (ranks_.is_root()) add(pending_steps_.data(), std::size_t(draws) * sizeof(Index), -1);
   Index const first = format_.tiling.first_chain(format_.mine.first), here = chains();
   for (std::size_t c = 0; c < columns_.size(); c++) {
-    std::vector<std::byte> of_chain(static_cast<std::size_t>(bytes_of_chain(columns_[c], draws)));
+    std::vector<std::byte> of_chain(bytes_of_chain(columns_[c], draws));
     for (Index chain = 0; chain < here; chain++) {
       copy(columns_[c], draws, chain, 1, of_chain.data());
-      add(of_chain.data(), of_chain.size(), (first + chain) * static_cast<Index>(columns_.size()) + static_cast<Index>(c));
+      add(of_chain.data(), of_chain.size(), (first + chain) * std::ssize(columns_) + Index(c));
     }
   }
   return ranks_.all_reduce(sum, Reduction::sum) & 0xffffffff;
@@ -221,7 +219,7 @@ void SampleWriter::show(Index parts) {
     std::vector<Index> steps = written_steps_;
     Index const pending = parts > full_parts() ? draws_ % format_.draws_per_part : 0;
     steps.insert(steps.end(), pending_steps_.begin(), pending_steps_.begin() + pending);
-    Index const draws = static_cast<Index>(steps.size());
+    Index const draws = std::ssize(steps);
     auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
       std::vector<hdf5::VirtualPart> stripes;
       for (Index part = 0; part < parts; part++) {
@@ -245,7 +243,7 @@ void SampleWriter::write_pending() {
 
 void SampleWriter::size_state(CheckpointFile const& from) {
   draws_ = hdf5::File::open(from.path).dataset(draws_field).read<Index>().at(0);
-  part_checks_.assign(static_cast<std::size_t>(full_parts()), 0);
+  part_checks_.assign(full_parts(), 0);
 }
 
 void SampleWriter::reset_draws() {
@@ -257,7 +255,7 @@ void SampleWriter::reset_draws() {
 void SampleWriter::describe_state(State& state) {
   state.add_scalar(draws_field, draws_);
   if (!part_checks_.empty()) {
-    StateField checks{checks_field, element_of<Index>(), {static_cast<Index>(part_checks_.size())}, false, {}, 0, {}, {}};
+    StateField checks{checks_field, element_of<Index>(), {std::ssize(part_checks_)}, false, {}, 0, {}, {}};
     checks.save_rows = [this](void* to, Index first, Index count) {
       std::copy_n(part_checks_.data() + first, count, static_cast<Index*>(to));
     };
@@ -305,8 +303,8 @@ void SampleWriter::verify() const {
   for (Index part = 0; part < full_parts(); part++) try {
       partita::verify(run_.part(part), ranks_);
       on_root(ranks_, [&] {
-        require(hdf5::File::open(run_.part(part)).attribute<Index>(check_attribute) == part_checks_[static_cast<std::size_t>(part)],
-                ExitCode::data, "{} is intact, but not the part that this run wrote (it is of another run, or another part of this run)",
+        require(hdf5::File::open(run_.part(part)).attribute<Index>(check_attribute) == part_checks_[part], ExitCode::data,
+                "{} is intact, but not the part that this run wrote (it is of another run, or another part of this run)",
                 run_.part(part).string());
       });
     } catch (Failure const& failure) {
@@ -320,7 +318,7 @@ void SampleWriter::verify() const {
 // Whether samples.h5 and a last, shorter part hold exactly the draws of the state, as after a run that has ended or stopped.
 bool SampleWriter::shows_all_draws() const {
   Index const pending = draws_ % format_.draws_per_part;
-  auto const parts = static_cast<std::size_t>(full_parts() + (pending > 0));
+  auto const parts = std::size_t(full_parts() + (pending > 0));
   bool shows = false;
   if (ranks_.is_root()) try {
       shows = run_.part_numbers().size() == parts && run_.part_numbers(".manifest").size() == parts && fs::exists(run_.all_samples()) &&

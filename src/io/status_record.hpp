@@ -52,7 +52,7 @@ class StatusRecord {
 
   void put(std::string const& status, std::optional<ExitCode> code, std::string const& reason, std::optional<Index> step) const {
     std::optional<int> number;
-    if (code) number = static_cast<int>(*code);
+    if (code) number = int(*code);
     write_status(directory_, {status, number, reason, step, process_, deck_hash_, fork_of_});
   }
 };

@@ -5,8 +5,7 @@ namespace partita {
 void agree(Communicator const& ranks, std::optional<Failure> const& mine, Communicator::Place at) {
   if (ranks.all(!mine, at)) return;
   auto const met = mine ? mine->location() : at;
-  std::vector<std::string> const reports =
-      ranks.all_gather(mine ? fmt::format("{} {}", static_cast<int>(mine->code()), mine->what()) : "", at);
+  std::vector<std::string> const reports = ranks.all_gather(mine ? fmt::format("{} {}", int(mine->code()), mine->what()) : "", at);
   for (std::size_t rank = 0; rank < reports.size(); rank++) {
     if (reports[rank].empty()) continue;
     std::size_t const space = reports[rank].find(' ');

@@ -77,9 +77,9 @@ Connections layers(BoltzmannMachineOptions const& o) {
   Connections all;
   auto const connect = [&](std::string const& layer, std::string const& block, std::vector<Index> extents, auto const& partners) {
     if (std::find(o.connections.begin(), o.connections.end(), layer) == o.connections.end()) return;
-    auto const offset = static_cast<Index>(all.edges.size());
+    auto const offset = std::ssize(all.edges);
     partners();
-    if (static_cast<Index>(all.edges.size()) > offset) all.blocks.push_back({block, std::move(extents), offset});
+    if (std::ssize(all.edges) > offset) all.blocks.push_back({block, std::move(extents), offset});
   };
   auto const pairs = [&](Index from, Index end, auto const& first_partner, Index last) {
     for (Index i = from; i < end; i++)
@@ -122,8 +122,8 @@ BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o, Arrays arra
 }
 
 void BoltzmannMachine::initialise(std::function<double(Index)> const& normal) {
-  std::vector<double> w(static_cast<std::size_t>(graph_.edges()));
-  for (std::size_t e = 0; e < w.size(); e++) w[e] = initial_scale_ * normal(static_cast<Index>(e));
+  std::vector<double> w(graph_.edges());
+  for (std::size_t e = 0; e < w.size(); e++) w[e] = initial_scale_ * normal(Index(e));
   assign(weight(), w);
 }
 
@@ -159,7 +159,7 @@ void BoltzmannMachine::start_from(UnitMoments const& m) { assign(part(graph_.edg
 
 void BoltzmannMachine::sweep(Tiles x, Sweep const& sweep) const {
   ConstVector const c = bias(), c0 = reference();
-  Real const beta = static_cast<Real>(sweep.beta);
+  Real const beta = Real(sweep.beta);
   sweep_classes(
       "partita::boltzmann_sweep", graph_, weight(), x, sweep, KOKKOS_LAMBDA(Index i, Index) {
         return [beta, shift = std::fma(beta, c(i), (1 - beta) * c0(i))](Real field, std::uint32_t own, std::uint32_t) {
@@ -171,7 +171,7 @@ void BoltzmannMachine::sweep(Tiles x, Sweep const& sweep) const {
 template <class Store>
 void BoltzmannMachine::path_energies(ConstTiles x, double c0, double c1, Store const& store) const {
   ConstVector const b = bias(), b0 = reference();
-  Real const of_reference = static_cast<Real>(-c0), of_model = static_cast<Real>(-c1);
+  Real const of_reference = Real(-c0), of_model = Real(-c1);
   pair_energies(
       "partita::boltzmann_energy", graph_, weight(), of_model, x,
       KOKKOS_LAMBDA(Index i) { return [bias = std::fma(of_model, b(i), of_reference * b0(i))](Real unit) { return bias * unit; }; }, store);
@@ -179,7 +179,7 @@ void BoltzmannMachine::path_energies(ConstTiles x, double c0, double c1, Store c
 
 void BoltzmannMachine::path_energy(ConstTiles x, double beta, TileScalars energy) const {
   path_energies(
-      x, 1 - beta, beta, KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = static_cast<Real>(e); });
+      x, 1 - beta, beta, KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = Real(e); });
 }
 
 void BoltzmannMachine::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_weight) const {
@@ -231,7 +231,7 @@ void BoltzmannMachine::centre(Vector gradient, ConstVector offsets) const {
 }
 
 void BoltzmannMachine::pseudo_likelihood_forward(ConstTiles x, TileScalars value) {
-  Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1)), units = dimension();
+  Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), pitch = Index(x.stride(1)), units = dimension();
   Tiles const residual = units_work(x);
   ConstVector const c = bias(), w = weight();
   auto const neighbours = graph_.neighbours;
@@ -252,10 +252,10 @@ void BoltzmannMachine::pseudo_likelihood_forward(ConstTiles x, TileScalars value
           for (Index l = 0; l < here; l++) {
             auto const f = math::softplus_with_slope(field[l] + bias);
             out[l] = row[l] - f.slope;
-            total[l] += static_cast<double>(row[l] * (field[l] + bias) - f.value);
+            total[l] += double(row[l] * (field[l] + bias) - f.value);
           }
         }
-        for (Index l = 0; l < here; l++) value(tile, lane + l) = static_cast<Real>(total[l]);
+        for (Index l = 0; l < here; l++) value(tile, lane + l) = Real(total[l]);
       });
 }
 
@@ -289,12 +289,12 @@ Sizes sizes(IsingLatticeOptions const& o) {
 std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o, Arrays arrays) {
   sizes(o);
   auto const edges = lattice_edges(o.rows, o.columns, o.periodic);
-  auto const count = static_cast<Index>(edges.size());
+  auto const count = std::ssize(edges);
   auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}}, arrays);
   if (!arrays.makes()) return machine;
-  std::vector<double> bias(static_cast<std::size_t>(o.rows * o.columns), 2 * o.field);
+  std::vector<double> bias(o.rows * o.columns, 2 * o.field);
   for (Edge const& e : edges)
-    for (Index i : {e.first, e.second}) bias[static_cast<std::size_t>(i)] -= 2 * o.coupling;
+    for (Index i : {e.first, e.second}) bias[i] -= 2 * o.coupling;
   assign(machine->weight(), std::vector<double>(edges.size(), 4 * o.coupling));
   assign(machine->bias(), bias);
   machine->set_reference_rates(std::vector<double>(bias.size(), 2 * o.field));

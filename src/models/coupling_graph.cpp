@@ -19,12 +19,12 @@ struct Neighbour {
   Index unit, edge;
 };
 std::vector<std::vector<Neighbour>> neighbour_lists(Index units, std::vector<Edge> const& edges) {
-  std::vector<std::vector<Neighbour>> of(static_cast<std::size_t>(units));
+  std::vector<std::vector<Neighbour>> of(units);
   for (std::size_t e = 0; e < edges.size(); e++) {
     auto const [i, j] = edges[e];
     require(0 <= i && i < j && j < units, ExitCode::internal, "edge {} couples units {} and {} of {}; first < second", e, i, j, units);
-    of[static_cast<std::size_t>(i)].push_back({j, static_cast<Index>(e)});
-    of[static_cast<std::size_t>(j)].push_back({i, static_cast<Index>(e)});
+    of[i].push_back({j, Index(e)});
+    of[j].push_back({i, Index(e)});
   }
   for (auto& list : of) {
     std::sort(list.begin(), list.end(), [](Neighbour a, Neighbour b) { return a.unit < b.unit; });
@@ -40,28 +40,27 @@ std::vector<std::vector<Index>> colour_classes(std::vector<std::vector<Neighbour
   for (std::size_t i = 0; i < of.size(); i++) {
     std::vector<bool> taken(classes.size() + 1);
     for (Neighbour const& n : of[i])
-      if (n.unit < static_cast<Index>(i)) taken[colour[static_cast<std::size_t>(n.unit)]] = true;
-    colour[i] = static_cast<std::size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
+      if (n.unit < Index(i)) taken[colour[n.unit]] = true;
+    colour[i] = std::size_t(std::find(taken.begin(), taken.end(), false) - taken.begin());
     if (colour[i] == classes.size()) classes.emplace_back();
-    classes[colour[i]].push_back(static_cast<Index>(i));
+    classes[colour[i]].push_back(Index(i));
   }
   return classes;
 }
 
 }  // namespace
 
-CouplingGraph::CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays arrays)
-    : units_(units), edges_(static_cast<Index>(edges.size())) {
+CouplingGraph::CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays arrays) : units_(units), edges_(std::ssize(edges)) {
   std::vector<Index> start{0}, unit, edge, listed, one, two;
   if (arrays.makes()) {
     auto const of = neighbour_lists(units, edges);
     for (auto const& list : of) {
       for (Neighbour const& n : list) unit.push_back(n.unit), edge.push_back(n.edge);
-      start.push_back(static_cast<Index>(unit.size()));
+      start.push_back(std::ssize(unit));
     }
     for (Edge const& e : edges) one.push_back(e.first), two.push_back(e.second);
     for (auto const& members : colour_classes(of)) {
-      classes.push_back({static_cast<Index>(listed.size()), static_cast<Index>(members.size())});
+      classes.push_back({std::ssize(listed), std::ssize(members)});
       listed.insert(listed.end(), members.begin(), members.end());
     }
   }

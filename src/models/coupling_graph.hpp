@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "core/strip.hpp"
+#include "core/strip_words.hpp"
 #include "models/gibbs_model.hpp"
 
 namespace partita {
@@ -79,11 +79,11 @@ struct UnitDraw {
   Value value;
 
   KOKKOS_FORCEINLINE_FUNCTION void operator()(Index tile, Index lane, Index group, Index first, Index end) const {
-    Rows<Real> const rows{&x(tile, 0, lane), static_cast<Index>(x.stride(1))};
-    Index const units = static_cast<Index>(order.extent(0));
+    Rows<Real> const rows{&x(tile, 0, lane), Index(x.stride(1))};
+    Index const units = extent(order, 0);
     random::StripWords words;
-    random::fill(words, keys, chains.of(tile, lane), stream, step, static_cast<std::uint32_t>(group));
-    with_lanes(static_cast<Index>(x.extent(2)) - lane, [&](auto strip) {
+    random::fill(words, keys, chains.of(tile, lane), stream, step, std::uint32_t(group));
+    with_lanes(extent(x, 2) - lane, [&](auto strip) {
       Index const here = strip;
       for (Index turn = 0; turn < 4; turn++) {
         Index const k = reversed ? 3 - turn : turn, place = 4 * group + k;
@@ -108,7 +108,7 @@ struct UnitDraw {
 template <class Value>
 void sweep_classes(char const* name, CouplingGraph const& graph, ConstVector weight, Tiles x, Sweep const& sweep, Value const& value) {
   using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
-  Index const tiles = static_cast<Index>(x.extent(0)), strips = divide_up(static_cast<Index>(x.extent(2)), strip_lanes);
+  Index const tiles = extent(x, 0), strips = divide_up(extent(x, 2), strip_lanes);
   Index const units = graph.units();
   bool const reversed = sweep.reversed;
   UnitDraw<Value> const draw{x,
@@ -119,7 +119,7 @@ void sweep_classes(char const* name, CouplingGraph const& graph, ConstVector wei
                              random::round_keys(sweep.key),
                              sweep.chains,
                              sweep.stream,
-                             static_cast<std::uint64_t>(sweep.step),
+                             std::uint64_t(sweep.step),
                              reversed,
                              value};
   if constexpr (runs_on_host) {
@@ -144,11 +144,11 @@ void sweep_classes(char const* name, CouplingGraph const& graph, ConstVector wei
 template <class Own, class Store>
 void pair_energies(char const* name, CouplingGraph const& graph, ConstVector weight, Real scale, ConstTiles x, Own const& own,
                    Store const& store) {
-  Index const lanes = static_cast<Index>(x.extent(2)), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1));
+  Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), pitch = Index(x.stride(1));
   Index const units = graph.units();
   auto const neighbours = graph.neighbours;
   Kokkos::parallel_for(
-      name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(x.extent(0)) * strips), KOKKOS_LAMBDA(Index n) {
+      name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(x, 0) * strips), KOKKOS_LAMBDA(Index n) {
         Index const lane = n % strips * strip_lanes, tile = n / strips;
         Index const here = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
         Rows<Real const> const rows{&x(tile, 0, lane), pitch};
@@ -159,7 +159,7 @@ void pair_energies(char const* name, CouplingGraph const& graph, ConstVector wei
           auto const alone = own(i);
           Real const* const row = rows[i];
 #pragma GCC ivdep
-          for (Index l = 0; l < here; l++) total[l] += static_cast<double>(std::fma(scale * field[l], row[l], alone(row[l])));
+          for (Index l = 0; l < here; l++) total[l] += double(std::fma(scale * field[l], row[l], alone(row[l])));
         }
         for (Index l = 0; l < here; l++) store(tile, lane + l, total[l]);
       });

@@ -39,7 +39,7 @@ DeepBeliefNetwork::DeepBeliefNetwork(DbnOptions const& o, Arrays arrays) {
     machines_.push_back(
         std::make_unique<Rbm>(RbmOptions{.visible = o.layers[k], .hidden = o.layers[k + 1], .initial_scale = o.initial_scale},
                               arrays.makes() ? Vector(Kokkos::subview(parameters_, std::pair(first_[k], first_[k] + n))) : Vector(),
-                              arrays.in(name_of(static_cast<Index>(k)))));
+                              arrays.in(name_of(Index(k)))));
   }
 }
 
@@ -67,7 +67,7 @@ void DeepBeliefNetwork::work(Arrays arrays, Index tiles, Index lanes) const {
 }
 
 Sweep DeepBeliefNetwork::of_machine(Sweep sweep, Index k) const {
-  sweep.key = random::derived_key(sweep.key, random::Stream::belief_layers, static_cast<std::uint64_t>(k));
+  sweep.key = random::derived_key(sweep.key, random::Stream::belief_layers, std::uint64_t(k));
   sweep.beta = 1;
   return sweep;
 }
@@ -75,7 +75,7 @@ Sweep DeepBeliefNetwork::of_machine(Sweep sweep, Index k) const {
 void DeepBeliefNetwork::draw_upwards(ConstTiles visible, std::vector<Tiles> const& layers, Sweep const& sweep) const {
   ConstTiles below = visible;
   for (std::size_t k = 0; k < layers.size(); k++) {
-    machine(static_cast<Index>(k)).draw_hidden(below, layers[k], of_machine(sweep, static_cast<Index>(k)));
+    machine(Index(k)).draw_hidden(below, layers[k], of_machine(sweep, Index(k)));
     below = layers[k];
   }
 }

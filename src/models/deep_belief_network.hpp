@@ -26,10 +26,10 @@ class DeepBeliefNetwork : public Model {
   void parameters_changed() override;
   void work(Arrays, Index tiles, Index lanes) const override;
 
-  Index machines() const { return static_cast<Index>(machines_.size()); }
-  Rbm& machine(Index k) const { return *machines_[static_cast<std::size_t>(k)]; }
+  Index machines() const { return std::ssize(machines_); }
+  Rbm& machine(Index k) const { return *machines_[k]; }
   Rbm& top() const { return *machines_.back(); }
-  Index first_parameter(Index machine) const { return first_[static_cast<std::size_t>(machine)]; }
+  Index first_parameter(Index machine) const { return first_[machine]; }
 
   // Draws at beta = 1, keyed by `sweep` and the layer. Upwards: layer k given layer k - 1, for k = 1 .. layers.size(), each (tile, units,
   // lane). Downwards: layer k given layer k + 1, down to the visible layer.

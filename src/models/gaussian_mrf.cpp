@@ -12,8 +12,8 @@ namespace partita {
 namespace {
 
 SparsePrecision from_matrix(std::vector<double> const& entries) {
-  auto const d = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(entries.size()))));
-  require_all(d * d == static_cast<Index>(entries.size()), ExitCode::usage,
+  auto const d = Index(std::lround(std::sqrt(double(entries.size()))));
+  require_all(d * d == std::ssize(entries), ExitCode::usage,
               "model.precision has {} entries (not a square number); give the d x d entries of J, row by row", entries.size());
   Matrix j(d, d);
   j.values = entries;
@@ -43,10 +43,10 @@ SparsePrecision from_lattice(GaussianMrfOptions const& o) {
               "periodic = false",
               o.rows, o.columns);
   SparsePrecision p{lattice_edges(o.rows, o.columns, o.periodic), {}, {}};
-  p.diagonal.assign(static_cast<std::size_t>(o.rows * o.columns), o.mass * o.mass);
+  p.diagonal.assign(o.rows * o.columns, o.mass * o.mass);
   p.couplings.assign(p.edges.size(), -o.stiffness);
   for (Edge const& e : p.edges)
-    for (Index i : {e.first, e.second}) p.diagonal[static_cast<std::size_t>(i)] += o.stiffness;
+    for (Index i : {e.first, e.second}) p.diagonal[i] += o.stiffness;
   return p;
 }
 
@@ -75,7 +75,7 @@ deck::Schema gaussian_mrf_schema() {
 GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential, Arrays arrays)
     : precision_(std::move(precision)),
       potential_host_(std::move(potential)),
-      graph_(static_cast<Index>(precision_.diagonal.size()), precision_.edges, arrays),
+      graph_(std::ssize(precision_.diagonal), precision_.edges, arrays),
       coupling_(to_device(precision_.couplings, "couplings", arrays)),
       diagonal_(to_device(precision_.diagonal, "diagonal of J", arrays)),
       potential_(to_device(potential_host_, "potential", arrays)),
@@ -95,11 +95,11 @@ SparsePrecision precision_of(GaussianMrfOptions const& o) { return o.precision.e
 Sizes GaussianMrf::sizes(GaussianMrfOptions const& o) {
   auto const units = precision_of(o).diagonal.size();
   partita::potential(o, units);
-  return {static_cast<Index>(units), static_cast<Index>(units)};
+  return {Index(units), Index(units)};
 }
 
 GaussianMrf::GaussianMrf(GaussianMrfOptions const& o, Arrays arrays)
-    : GaussianMrf(precision_of(o), partita::potential(o, static_cast<std::size_t>(sizes(o).dimension)), arrays) {}
+    : GaussianMrf(precision_of(o), partita::potential(o, sizes(o).dimension), arrays) {}
 
 void GaussianMrf::work(Arrays arrays, Index tiles, Index lanes) const { DifferentiableModel::work(arrays, tiles, lanes); }
 
@@ -107,7 +107,7 @@ std::vector<GaussianMoments> GaussianMrf::gaussian() const {
   Index const d = dimension();
   if (d > dense_limit) return {};
   Matrix j(d, d), g(d, 1);
-  for (Index k = 0; k < d; k++) j(k, k) = precision_.diagonal[static_cast<std::size_t>(k)];
+  for (Index k = 0; k < d; k++) j(k, k) = precision_.diagonal[k];
   for (std::size_t e = 0; e < precision_.edges.size(); e++) {
     auto const [k, l] = precision_.edges[e];
     j(k, l) = j(l, k) = precision_.couplings[e];
@@ -119,13 +119,13 @@ std::vector<GaussianMoments> GaussianMrf::gaussian() const {
 // In double: far from 0 the quadratic and the linear part are large and nearly cancel.
 template <class Energies>
 void GaussianMrf::evaluate(ConstTiles x, Energies energy, Tiles gradient) const {
-  Index const lanes = static_cast<Index>(x.extent(2)), strips = divide_up(lanes, strip_lanes), pitch = static_cast<Index>(x.stride(1));
+  Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), pitch = Index(x.stride(1));
   Index const units = dimension();
   ConstVector const weight = coupling_, diagonal = diagonal_, g = potential_;
   auto const neighbours = graph_.neighbours;
   Kokkos::parallel_for(
-      "partita::gaussian_mrf_gradient",
-      Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(x.extent(0)) * strips), KOKKOS_LAMBDA(Index n) {
+      "partita::gaussian_mrf_gradient", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(x, 0) * strips),
+      KOKKOS_LAMBDA(Index n) {
         Index const lane = n % strips * strip_lanes, tile = n / strips;
         Index const here = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
         Rows<Real const> const rows{&x(tile, 0, lane), pitch};
@@ -135,11 +135,11 @@ void GaussianMrf::evaluate(ConstTiles x, Energies energy, Tiles gradient) const 
           neighbours.add(k, units, weight, rows, here, field);
           Real const* const row = rows[k];
           Real* const out = &gradient(tile, k, lane);
-          double const stiffness = static_cast<double>(diagonal(k)), pull = static_cast<double>(g(k));
+          double const stiffness = double(diagonal(k)), pull = double(g(k));
 #pragma GCC ivdep
           for (Index l = 0; l < here; l++) {
-            double const unit = static_cast<double>(row[l]), force = std::fma(stiffness, unit, field[l] - pull);
-            out[l] = static_cast<Real>(force);
+            double const unit = double(row[l]), force = std::fma(stiffness, unit, field[l] - pull);
+            out[l] = Real(force);
             total[l] = std::fma(0.5 * unit, force - pull, total[l]);
           }
         }
@@ -152,7 +152,7 @@ void GaussianMrf::precise_energy_and_gradient(ConstTiles x, TileEnergies energy,
 
 void GaussianMrf::sweep(Tiles x, Sweep const& sweep) const {
   ConstVector const diagonal = diagonal_, g = potential_, m = reference_mean_, t = reference_precision_;
-  Real const beta = static_cast<Real>(sweep.beta);
+  Real const beta = Real(sweep.beta);
   sweep_classes(
       "partita::gaussian_mrf_sweep", graph_, coupling_, x, sweep, KOKKOS_LAMBDA(Index i, Index k) {
         Real const precision = std::fma(beta, diagonal(i), (1 - beta) * t(i));
@@ -167,7 +167,7 @@ void GaussianMrf::sweep(Tiles x, Sweep const& sweep) const {
 
 void GaussianMrf::path_energy(ConstTiles x, double beta, TileScalars energy) const {
   ConstVector const diagonal = diagonal_, g = potential_, m = reference_mean_, t = reference_precision_;
-  Real const of_reference = static_cast<Real>(1 - beta), of_model = static_cast<Real>(beta);
+  Real const of_reference = Real(1 - beta), of_model = Real(beta);
   pair_energies(
       "partita::gaussian_mrf_energy", graph_, coupling_, of_model, x,
       KOKKOS_LAMBDA(Index i) {
@@ -177,7 +177,7 @@ void GaussianMrf::path_energy(ConstTiles x, double beta, TileScalars energy) con
           return std::fma(std::fma(quadratic, unit, -linear), unit, of_reference * away * away);
         };
       },
-      KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = static_cast<Real>(e); });
+      KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = Real(e); });
 }
 
 void GaussianMrf::set_reference(UnitMoments const& moments) {

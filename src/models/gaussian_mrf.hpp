@@ -43,7 +43,7 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
   void precise_energy_and_gradient(ConstTiles x, TileEnergies energy, Tiles gradient) const override;
   void precise_energy(ConstTiles x, TileEnergies energy) const override { precise_energy_and_gradient(x, energy, unused_gradient(x)); }
   bool sums_in_double() const override { return true; }
-  double flops_per_evaluation() const override { return 4. * static_cast<double>(dimension() + graph_.edges()); }
+  double flops_per_evaluation() const override { return 4. * double(dimension() + graph_.edges()); }
 
   void work(Arrays arrays, Index tiles, Index lanes) const override;
   void sweep(Tiles x, Sweep const&) const override;

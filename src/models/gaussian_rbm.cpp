@@ -5,7 +5,7 @@
 
 #include "core/math.hpp"
 #include "models/host_values.hpp"
-#include "models/units.hpp"
+#include "models/unit_kernels.hpp"
 
 namespace partita {
 namespace {
@@ -36,7 +36,7 @@ GaussianRbm::GaussianRbm(RbmOptions const& o, Arrays arrays)
       scale_(arrays.make<Vector>("scales", o.visible)),
       shift_(arrays.make<Vector>("shifts", o.visible)) {
   if (!arrays.makes()) return;
-  Kokkos::deep_copy(log_variance(), static_cast<Real>(2 * std::log(o.standard_deviation)));
+  Kokkos::deep_copy(log_variance(), Real(2 * std::log(o.standard_deviation)));
   GaussianRbm::parameters_changed();
 }
 
@@ -51,7 +51,7 @@ void GaussianRbm::parameters_changed() {
   Rbm::parameters_changed();
   Vector const z = log_variance(), precision = precision_, scale = scale_, shift = shift_;
   bool const per_deviation = per_deviation_;
-  Real const least = learn_variance_ ? static_cast<Real>(2 * std::log(least_deviation_)) : -std::numeric_limits<Real>::infinity();
+  Real const least = learn_variance_ ? Real(2 * std::log(least_deviation_)) : -std::numeric_limits<Real>::infinity();
   Kokkos::parallel_for(
       "partita::visible_scales", Range(0, visible_), KOKKOS_LAMBDA(Index i) {
         z(i) = z(i) < least ? least : z(i);
@@ -73,7 +73,7 @@ ConstTiles GaussianRbm::scaled(ConstTiles v) const {
 
 void GaussianRbm::draw_visible_units(Tiles v, ConstTiles field, Sweep const& sweep) const {
   ConstVector const a = visible_bias(), m = reference(), precision = precision_, shift = shift_;
-  Real const beta = static_cast<Real>(sweep.beta);
+  Real const beta = Real(sweep.beta);
   Held const held = sweep.held;
   draw_normal_units(
       "partita::draw_visible", extent(v, 0), visible_, extent(v, 2), sweep, 0, KOKKOS_LAMBDA(Index tile, Index i) {
@@ -98,7 +98,7 @@ void GaussianRbm::subtract_visible_log_z(ConstTiles field, LogWeights energy) co
 
 void GaussianRbm::add_visible_energy(ConstTiles v, double c0, double c1, LogWeights energy) const {
   ConstVector const a = visible_bias(), m = reference(), precision = precision_;
-  Real const of_reference = static_cast<Real>(c0 / 2), of_model = static_cast<Real>(c1 / 2);
+  Real const of_reference = Real(c0 / 2), of_model = Real(c1 / 2);
   add_over_rows(
       "partita::visible_energy", v, energy, KOKKOS_LAMBDA(Index i) {
         return [of_reference, of_model, stiffness = precision(i), centre = a(i), start = m(i)](Real x) {
@@ -174,7 +174,7 @@ void GaussianRbm::set_reference(UnitMoments const& moments) {
 }
 
 double GaussianRbm::log_z_reference() const {
-  double sum = static_cast<double>(hidden_) * std::numbers::ln2;
+  double sum = double(hidden_) * std::numbers::ln2;
   for (double z : to_host(log_variance())) sum += (std::log(2 * std::numbers::pi) + z) / 2;
   return sum;
 }

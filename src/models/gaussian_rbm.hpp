@@ -22,7 +22,7 @@ class GaussianRbm : public Rbm, public DifferentiableModel {
   void energy(ConstTiles x, TileScalars energy) const override { path_energy(x, 1, energy); }
   void gradient(ConstTiles x, Tiles gradient) const override;
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
-  double flops_per_evaluation() const override { return 4. * static_cast<double>(visible_ * hidden_); }
+  double flops_per_evaluation() const override { return 4. * double(visible_ * hidden_); }
   // Means of v given h, (tile, hidden units, lane).
   void visible_means(ConstTiles hidden, Tiles mean) const;
 

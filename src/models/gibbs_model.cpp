@@ -8,7 +8,7 @@
 namespace partita {
 
 std::vector<double> log_odds(UnitMoments const& m) {
-  double const least = 1 / static_cast<double>(std::max<Index>(m.items, 2));
+  double const least = 1 / double(std::max<Index>(m.items, 2));
   std::vector<double> out;
   for (double p : m.mean) {
     double const clipped = std::clamp(p, least, 1 - least);
@@ -32,7 +32,7 @@ void GibbsModel::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights
   Kokkos::parallel_for(
       "partita::anneal_weights", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * lanes), KOKKOS_LAMBDA(Index n) {
         Index const t = n / lanes, l = n % lanes;
-        log_weight(t, l) += static_cast<double>(before(t, l)) - static_cast<double>(after(t, l));
+        log_weight(t, l) += double(before(t, l)) - double(after(t, l));
       });
   sweep(x, to);
 }

@@ -44,17 +44,16 @@ Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>> range(Index n) { return
 void draw_connections(Flags const& learnt, Index first, Index count, random::Key key, Index block, double density) {
   Kokkos::parallel_for(
       "partita::hee_connections", range(divide_up(count, 4)), KOKKOS_LAMBDA(Index n) {
-        auto const w =
-            random::words(key, static_cast<std::uint64_t>(n), random::Stream::hee_connections, static_cast<std::uint64_t>(block), 0);
+        auto const w = random::words(key, std::uint64_t(n), random::Stream::hee_connections, std::uint64_t(block), 0);
         for (Index k = 0; k < 4 && 4 * n + k < count; k++) learnt(first + 4 * n + k) = random::uniform_double(w.w[k]) < density;
       });
 }
 
 void draw_weights(Vector const& theta, Index first, Index count, random::Key key, Index layer, double scale) {
-  Real const amplitude = static_cast<Real>(scale);
+  Real const amplitude = Real(scale);
   Kokkos::parallel_for(
       "partita::hee_weights", range(divide_up(count, 4)), KOKKOS_LAMBDA(Index n) {
-        auto const w = random::words(key, static_cast<std::uint64_t>(n), random::Stream::hee_weights, static_cast<std::uint64_t>(layer), 0);
+        auto const w = random::words(key, std::uint64_t(n), random::Stream::hee_weights, std::uint64_t(layer), 0);
         auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
         Real const normal[4] = {p.a, p.b, q.a, q.b};
         for (Index k = 0; k < 4 && 4 * n + k < count; k++) theta(first + 4 * n + k) = amplitude * normal[k];
@@ -135,7 +134,7 @@ Hee::Hee(HeeOptions const& o, random::Key key, Arrays arrays)
       lateral_floor_(o.lateral_floor) {
   bool const fixed_top = named("top_bias", o.top_bias, Names<bool, 2>{{{"learnt", false}, {"zero", true}}});
   Index const top = layers();
-  auto const size = static_cast<std::size_t>(lateral() ? lateral_offset(top + 1) : bias_offset(top) + width(top));
+  auto const size = std::size_t(lateral() ? lateral_offset(top + 1) : bias_offset(top) + width(top));
   parameters_ = arrays.make<Vector>("hee parameters", size);
   bool const sparse = o.density < 1, sparse_lateral = lateral() && o.lateral_density < 1;
   if (sparse || sparse_lateral || fixed_top) learnt_ = arrays.make_unset<Flags>("hee learnt parameters", size);
@@ -144,7 +143,7 @@ Hee::Hee(HeeOptions const& o, random::Key key, Arrays arrays)
   if (learnt_.extent(0) > 0) Kokkos::deep_copy(learnt_, std::uint8_t{1});
   for (Index l = 0; l < top; l++) {
     Index const count = width(l) * width(l + 1);
-    draw_weights(parameters_, weight_offset(l), count, key, l, o.initial_scale / std::sqrt(static_cast<double>(width(l + 1)) * o.density));
+    draw_weights(parameters_, weight_offset(l), count, key, l, o.initial_scale / std::sqrt(double(width(l + 1)) * o.density));
     if (sparse) draw_connections(learnt_, weight_offset(l), count, key, 2 * l, o.density);
     weight_count_ += sparse ? count_set(learnt_, weight_offset(l), count) : count;
   }
@@ -194,7 +193,7 @@ void Hee::parameters_changed() {
   for (Index l = 0; l <= layers(); l++) {
     Index const n = width(l);
     Real* const q = coupling_.data() + coupling_offset(l);
-    fill_diagonal(q, n, static_cast<Real>(lateral_floor_));
+    fill_diagonal(q, n, Real(lateral_floor_));
     matrix_product({n, n, n}, {lateral(l), n, Form::transposed}, {lateral(l), n}, {q, n, 1, 1});
   }
 }
@@ -203,7 +202,7 @@ void Hee::keep_learnable(Vector gradient) const {
   if (learnt_.extent(0) == 0) return;
   auto const learnt = learnt_;
   Kokkos::parallel_for(
-      "partita::hee_keep_learnable", range(static_cast<Index>(gradient.extent(0))), KOKKOS_LAMBDA(Index i) {
+      "partita::hee_keep_learnable", range(extent(gradient, 0)), KOKKOS_LAMBDA(Index i) {
         if (!learnt(i)) gradient(i) = 0;
       });
 }

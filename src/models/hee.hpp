@@ -35,8 +35,8 @@ class Hee : public Model {
   Hee(HeeOptions const&, random::Key, Arrays = {});
   static Sizes sizes(HeeOptions const&);
 
-  Index layers() const { return static_cast<Index>(widths_.size()) - 1; }  // L
-  Index width(Index l) const { return widths_[static_cast<std::size_t>(l)]; }
+  Index layers() const { return std::ssize(widths_) - 1; }  // L
+  Index width(Index l) const { return widths_[l]; }
   Index dimension() const override { return width(0); }
   Index units() const;                                  // n_1 + .. + n_L
   Index weight_count() const { return weight_count_; }  // number of existing entries of all W_l, for performance figures

@@ -13,9 +13,9 @@ using Sums = Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory>;  // (til
 
 constexpr double half_log_pi = 0.57236494292470008707;
 
-Index tiles_of(TileStorage const& x) { return static_cast<Index>(x.extent(0)); }
-Index units_of(TileStorage const& x) { return static_cast<Index>(x.extent(1)); }
-Index pitch_of(TileStorage const& x) { return static_cast<Index>(x.extent(2)); }
+Index tiles_of(TileStorage const& x) { return extent(x, 0); }
+Index units_of(TileStorage const& x) { return extent(x, 1); }
+Index pitch_of(TileStorage const& x) { return extent(x, 2); }
 TileStorage like(TileStorage const& x) { return TileStorage("hee work", x.extent(0), x.extent(1), x.extent(2)); }
 
 // Calls body(tile, row, first, count) for every tile, row and span of lanes: all lanes of a row on a CPU, one per thread on a GPU.
@@ -48,7 +48,7 @@ TileStorage transferred(Transfer f, TileStorage const& x) {
 
 // eta = W_l f(x_l+1) + b_l
 void natural_parameters(Hee const& model, Index l, std::vector<TileStorage> const& x, TileStorage const& eta, Index lanes) {
-  if (l < model.layers()) multiply(model.weight(l), Form::plain, transferred(model.f(), x[static_cast<std::size_t>(l + 1)]), eta, lanes);
+  if (l < model.layers()) multiply(model.weight(l), Form::plain, transferred(model.f(), x[l + 1]), eta, lanes);
   else Kokkos::deep_copy(eta, Real(0));
   auto const* const bias = model.bias(l);
   each_row(
@@ -64,8 +64,8 @@ struct LayerWords {
   std::uint64_t first_chain, width, step;
   Index first, a_unit;
   KOKKOS_FORCEINLINE_FUNCTION random::Words operator()(Index tile, Index lane, Index i, Index k = 0) const {
-    return random::words(key, first_chain + static_cast<std::uint64_t>(tile) * width + static_cast<std::uint64_t>(lane),
-                         random::Stream::hee_ancestral, step, static_cast<std::uint32_t>(first + i * a_unit + k));
+    return random::words(key, first_chain + std::uint64_t(tile) * width + std::uint64_t(lane), random::Stream::hee_ancestral, step,
+                         std::uint32_t(first + i * a_unit + k));
   }
 };
 
@@ -85,7 +85,7 @@ void draw_units(Hee const& model, LayerWords const& words, TileStorage const& x,
 // N(Q^-1 eta/2, Q^-1/2).
 void draw_coupled(Hee const& model, Index l, InverseCoupling const& inverse, LayerWords const& words, TileStorage const& x, Index lanes) {
   TileStorage const work = like(x);
-  Real const floor = static_cast<Real>(std::sqrt(model.lateral_floor() / 2));
+  Real const floor = Real(std::sqrt(model.lateral_floor() / 2));
   each_row(
       "partita::hee_draw_coupled", tiles_of(x), units_of(x), lanes, KOKKOS_LAMBDA(Index tile, Index i, Index first, Index count) {
         Real *const row = &x(tile, i, first), *const noise = &work(tile, i, first);
@@ -96,7 +96,7 @@ void draw_coupled(Hee const& model, Index l, InverseCoupling const& inverse, Lay
           noise[k] = normal.a;
         }
       });
-  multiply(model.lateral(l), Form::transposed, work, x, lanes, static_cast<Real>(std::sqrt(.5)), 1);
+  multiply(model.lateral(l), Form::transposed, work, x, lanes, Real(std::sqrt(.5)), 1);
   Kokkos::deep_copy(work, x);
   multiply(inverse.matrix.data(), Form::plain, work, x, lanes);
 }
@@ -126,12 +126,12 @@ void add_log_density_of_coupled(Hee const& model, Index l, InverseCoupling const
   multiply(inverse.matrix.data(), Form::plain, eta, residual, lanes, Real(-0.5), 1);
   multiply(model.coupling(l), Form::plain, residual, eta, lanes);
   Index const n = units_of(x);
-  double const constant = inverse.log_determinant / 2 - static_cast<double>(n) * half_log_pi;
+  double const constant = inverse.log_determinant / 2 - double(n) * half_log_pi;
   each_row(
       "partita::hee_log_density_coupled", tiles_of(x), 1, lanes, KOKKOS_LAMBDA(Index tile, Index, Index first, Index count) {
         for (Index k = first; k < first + count; k++) sum(tile, k) += constant;
         for (Index i = 0; i < n; i++)
-          for (Index k = first; k < first + count; k++) sum(tile, k) -= static_cast<double>(residual(tile, i, k)) * eta(tile, i, k);
+          for (Index k = first; k < first + count; k++) sum(tile, k) -= double(residual(tile, i, k)) * eta(tile, i, k);
       });
 }
 
@@ -169,7 +169,7 @@ std::vector<InverseCoupling> inverse_couplings(Hee const& model) {
     Matrix const coupling = model.host_coupling(l), exact = inverse(coupling);
     Vector const matrix = make_inverse({}, model, l);
     auto const host = Kokkos::create_mirror_view(matrix);
-    for (std::size_t i = 0; i < exact.values.size(); i++) host(i) = static_cast<Real>(exact.values[i]);
+    for (std::size_t i = 0; i < exact.values.size(); i++) host(i) = Real(exact.values[i]);
     Kokkos::deep_copy(matrix, host);
     out.push_back({matrix, log_determinant(coupling)});
   }
@@ -178,27 +178,27 @@ std::vector<InverseCoupling> inverse_couplings(Hee const& model) {
 
 void sample_ancestral(Hee const& model, random::Key key, Tiling const& tiling, TileRange mine, std::vector<TileStorage> const& x,
                       Index step) {
-  auto const unsigned_of = [](Index n) { return static_cast<std::uint64_t>(n); };
+  auto const unsigned_of = [](Index n) { return std::uint64_t(n); };
   Index const a_unit = model.gaussian_conditionals() || model.lateral() ? 1 : blocks_per_draw;
   random::check_budget(tiling.chains, step + 1, (model.width(0) + model.units()) * a_unit);
   LayerWords words{key, unsigned_of(tiling.first_chain(mine.first)), unsigned_of(tiling.width), unsigned_of(step), 0, a_unit};
   auto const inverse = inverse_couplings(model);
   for (Index l = model.layers(); l >= 0; l--) {
-    TileStorage const& layer = x[static_cast<std::size_t>(l)];
+    TileStorage const& layer = x[l];
     natural_parameters(model, l, x, layer, tiling.width);
-    if (model.lateral()) draw_coupled(model, l, inverse[static_cast<std::size_t>(l)], words, layer, tiling.width);
+    if (model.lateral()) draw_coupled(model, l, inverse[l], words, layer, tiling.width);
     else draw_units(model, words, layer, tiling.width);
     words.first += model.width(l) * a_unit;
   }
 }
 
 TileStorage mean_statistic(Hee const& model, Index l, std::vector<InverseCoupling> const& inverse, std::vector<TileStorage> const& x) {
-  TileStorage const eta = like(x[static_cast<std::size_t>(l)]);
+  TileStorage const eta = like(x[l]);
   Index const lanes = pitch_of(eta);
   natural_parameters(model, l, x, eta, lanes);
   if (model.lateral()) {
     TileStorage const mean = like(eta);
-    multiply(inverse[static_cast<std::size_t>(l)].matrix.data(), Form::plain, eta, mean, lanes, Real(0.5));
+    multiply(inverse[l].matrix.data(), Form::plain, eta, mean, lanes, Real(0.5));
     return mean;
   }
   auto const phi = model.phi();
@@ -212,13 +212,13 @@ TileStorage mean_statistic(Hee const& model, Index l, std::vector<InverseCouplin
 }
 
 std::vector<double> log_joint(Hee const& model, Tiling const& tiling, TileRange mine, std::vector<TileStorage> const& x) {
-  Sums const sum("hee log density", static_cast<std::size_t>(mine.count), static_cast<std::size_t>(tiling.pitch()));
+  Sums const sum("hee log density", mine.count, tiling.pitch());
   auto const inverse = inverse_couplings(model);
   for (Index l = 0; l <= model.layers(); l++) {
-    TileStorage const& layer = x[static_cast<std::size_t>(l)];
+    TileStorage const& layer = x[l];
     TileStorage const eta = like(layer);
     natural_parameters(model, l, x, eta, tiling.width);
-    if (model.lateral()) add_log_density_of_coupled(model, l, inverse[static_cast<std::size_t>(l)], layer, eta, sum, tiling.width);
+    if (model.lateral()) add_log_density_of_coupled(model, l, inverse[l], layer, eta, sum, tiling.width);
     else add_log_density_of_units(model, layer, eta, sum, tiling.width);
   }
   auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/matrix_product.hpp"
-#include "core/strip.hpp"
+#include "core/tiling.hpp"
 
 namespace partita {
 namespace {
@@ -43,14 +43,14 @@ struct LayerEnergy {
       else general_row(i, lane, total, slope);
       if (gradient.data) write_gradient(i, lane, slope);
     }
-    for (Index l = 0; l < strip_lanes; l++) sum[lane + l] += static_cast<double>(weight) * total[l];
+    for (Index l = 0; l < strip_lanes; l++) sum[lane + l] += double(weight) * total[l];
   }
 
   KOKKOS_FORCEINLINE_FUNCTION void coupled_row(Index i, Index lane, double* total, Real* slope) const {
     Real* __restrict const r = eta[i] + lane;
     Real const* const q = coupled[i] + lane;
     for (Index l = 0; l < strip_lanes; l++) {
-      total[l] += static_cast<double>(r[l] * q[l]);
+      total[l] += double(r[l] * q[l]);
       slope[l] = 2 * q[l], r[l] *= weight;
     }
   }
@@ -59,7 +59,7 @@ struct LayerEnergy {
     Real const* const xi = x[i] + lane;
     for (Index l = 0; l < strip_lanes; l++) {
       Real const r = xi[l] - e[l] / 2;
-      total[l] += static_cast<double>(r * r);
+      total[l] += double(r * r);
       slope[l] = 2 * r, e[l] = weight * r;
     }
   }
@@ -71,7 +71,7 @@ struct LayerEnergy {
     base_slope(g, xi, base);
     for (Index l = 0; l < strip_lanes; l++) {
       auto const a = log_partition(phi, g, e[l]);
-      total[l] += static_cast<double>(a.value - e[l] * statistic[l] - UnitExponent<Real>{phi, g, e[l]}.base(xi[l]));
+      total[l] += double(a.value - e[l] * statistic[l] - UnitExponent<Real>{phi, g, e[l]}.base(xi[l]));
       slope[l] = -std::fma(e[l], statistic_slope[l], base[l]);
       e[l] = weight * (statistic[l] - a.slope);
     }
@@ -102,15 +102,15 @@ struct Pass {
 
   Pass(Hee const& m, std::vector<InverseCoupling> const& inv, TileStorage const& work, DeviceVector<double> const& s, TileStorage const& x0,
        ConstTiles const& z)
-      : model(m), inverse(inv), sums(s), lanes(static_cast<Index>(z.extent(2))), pitch(static_cast<Index>(work.extent(2))) {
+      : model(m), inverse(inv), sums(s), lanes(extent(z, 2)), pitch(extent(work, 2)) {
     Kokkos::deep_copy(sums, 0.);
-    Index const n = widest(model), latent_pitch = static_cast<Index>(z.stride(1));
+    Index const n = widest(model), latent_pitch = Index(z.stride(1));
     Real* next = work.data();
     auto const take = [&](Index rows) { return MutableRows{std::exchange(next, next + rows * pitch), pitch}; };
     eta = take(n), back = take(n);
     if (model.lateral()) coupled = take(n);
     else coupled = {nullptr, 0};
-    x.push_back({x0.data(), static_cast<Index>(x0.extent(2))});
+    x.push_back({x0.data(), extent(x0, 2)});
     transferred.push_back({nullptr, 0});
     Index first = 0;
     for (Index l = 1; l <= model.layers(); l++) {
@@ -149,16 +149,15 @@ struct Pass {
         "partita::hee_bias", model.width(l) * n, KOKKOS_LAMBDA(Index k) {
           for (Index lane = k % n * strip_lanes, end = lane + strip_lanes; lane < end; lane++) to[k / n][lane] = bias[k / n];
         });
-    if (l < model.layers())
-      multiply(model.weight(l), Form::plain, transferred[static_cast<std::size_t>(l + 1)], model.width(l + 1), eta, model.width(l), 1, 1);
+    if (l < model.layers()) multiply(model.weight(l), Form::plain, transferred[l + 1], model.width(l + 1), eta, model.width(l), 1, 1);
   }
 
   // eta becomes r = x - Q^-1 eta/2, and `coupled` Q r.
   void find_coupled_residual(Index l) const {
     Index const rows = model.width(l), n = strips();
-    multiply(inverse[static_cast<std::size_t>(l)].matrix.data(), Form::plain, {eta.data, pitch}, rows, coupled, rows, Real(0.5), 0);
+    multiply(inverse[l].matrix.data(), Form::plain, {eta.data, pitch}, rows, coupled, rows, Real(0.5), 0);
     auto const mean = coupled, residual = eta;
-    auto const at = x[static_cast<std::size_t>(l)];
+    auto const at = x[l];
     for_each(
         "partita::hee_residual", rows * n, KOKKOS_LAMBDA(Index k) {
           for (Index lane = k % n * strip_lanes, end = lane + strip_lanes; lane < end; lane++)
@@ -173,8 +172,8 @@ struct Pass {
     if (model.lateral()) find_coupled_residual(l);
     bool const gaussian = model.gaussian_conditionals();
     double constant = 0;
-    if (gaussian || model.lateral()) constant = static_cast<double>(model.width(l)) * half_log_pi;
-    if (model.lateral()) constant -= inverse[static_cast<std::size_t>(l)].log_determinant / 2;
+    if (gaussian || model.lateral()) constant = double(model.width(l)) * half_log_pi;
+    if (model.lateral()) constant -= inverse[l].log_determinant / 2;
     for_each("partita::hee_layer_energy", strips(),
              LayerEnergy{model.f(),
                          model.phi(),
@@ -183,7 +182,7 @@ struct Pass {
                          model.width(l),
                          constant,
                          weight,
-                         x[static_cast<std::size_t>(l)],
+                         x[l],
                          {coupled.data, coupled.pitch},
                          {back.data, back.pitch},
                          eta,
@@ -209,8 +208,8 @@ void HeePosterior::work(Arrays arrays, Index tiles, Index lanes) const {
 double HeePosterior::flops_per_evaluation() const {
   double flops = 0;
   for (Index l = 0; l <= model_.layers(); l++) {
-    auto const n = static_cast<double>(model_.width(l));
-    if (l < model_.layers()) flops += 4 * n * static_cast<double>(model_.width(l + 1));
+    auto const n = double(model_.width(l));
+    if (l < model_.layers()) flops += 4 * n * double(model_.width(l + 1));
     if (model_.lateral()) flops += 4 * n * n;
   }
   return flops;
@@ -221,14 +220,14 @@ void HeePosterior::energy_and_gradient(ConstTiles z, TileScalars energy, Tiles g
   Index first = 0;
   for (Index l = 0; l <= model_.layers(); l++) {
     pass.add_layer(l, l == 0 ? beta_ : Real(1),
-                   l == 0 ? MutableRows{nullptr, 0} : MutableRows{&gradient(0, first, 0), static_cast<Index>(gradient.stride(1))});
+                   l == 0 ? MutableRows{nullptr, 0} : MutableRows{&gradient(0, first, 0), Index(gradient.stride(1))});
     if (l > 0) first += model_.width(l);
     if (l < model_.layers())
       pass.multiply(model_.weight(l), Form::transposed, {pass.eta.data, pass.pitch}, model_.width(l), pass.back, model_.width(l + 1), 1, 0);
   }
   auto const sums = sums_;
   for_each(
-      "partita::hee_posterior_energy", pass.lanes, KOKKOS_LAMBDA(Index l) { energy(0, l) = static_cast<Real>(sums(l)); });
+      "partita::hee_posterior_energy", pass.lanes, KOKKOS_LAMBDA(Index l) { energy(0, l) = Real(sums(l)); });
 }
 
 std::vector<double> HeePosterior::log_conditional(ConstTiles z) const {
@@ -244,7 +243,7 @@ std::vector<TileStorage> HeePosterior::layers(TileStorage const& z) const {
   std::vector<TileStorage> out{x0_};
   Index first = 0;
   for (Index l = 1; l <= model_.layers(); l++) {
-    out.emplace_back(&z(0, first, 0), 1, model_.width(l), static_cast<Index>(z.extent(2)));
+    out.emplace_back(&z(0, first, 0), 1, model_.width(l), extent(z, 2));
     first += model_.width(l);
   }
   return out;

@@ -16,7 +16,7 @@ class HeePosterior : public DifferentiableModel {
 
   // Sets x_0, (1, n_0, pitch), for the calls that follow, which are about states of this one tile.
   void show(TileStorage const& x0) { x0_ = x0; }
-  void set_beta(double beta) { beta_ = static_cast<Real>(beta); }
+  void set_beta(double beta) { beta_ = Real(beta); }
 
   Index dimension() const override { return model_.units(); }
   void energy_and_gradient(ConstTiles z, TileScalars energy, Tiles gradient) const override;

@@ -5,7 +5,7 @@
 #include "core/math.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
-#include "core/strip.hpp"
+#include "core/strip_words.hpp"
 
 namespace partita {
 namespace {
@@ -16,8 +16,8 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 constexpr Index block_of_one_by_one = 64, block_of_together = 256;
 Index block_of(Order order) { return order == Order::one_by_one ? block_of_one_by_one : block_of_together; }
 
-Factor factor(ConstTiles x) { return {x.data(), static_cast<Index>(x.stride(1)), Form::plain, static_cast<Index>(x.stride(0))}; }
-Product product(Tiles x, Real beta = 0) { return {x.data(), static_cast<Index>(x.stride(1)), 1, beta, static_cast<Index>(x.stride(0))}; }
+Factor factor(ConstTiles x) { return {x.data(), Index(x.stride(1)), Form::plain, Index(x.stride(0))}; }
+Product product(Tiles x, Real beta = 0) { return {x.data(), Index(x.stride(1)), 1, beta, Index(x.stride(0))}; }
 
 // The new value of a unit, from N h, its present value and a random word.
 struct Sign {
@@ -56,7 +56,7 @@ struct BlockUpdate {
       Index const u = reversed ? count - 1 - k : k, unit = first + u;
       if (Rule::draws && unit / 4 != drawn) {
         drawn = unit / 4;
-        random::fill(words, keys, chains.of(tile, lane), stream, static_cast<std::uint64_t>(step), static_cast<std::uint32_t>(drawn));
+        random::fill(words, keys, chains.of(tile, lane), stream, std::uint64_t(step), std::uint32_t(drawn));
       }
       std::uint32_t const* const w = words.w[unit % 4];
       Real *const s = &x(tile, unit, lane), *const field = &fields(tile, u, lane);
@@ -97,8 +97,7 @@ Vector random_patterns(Index units, Index patterns, random::Key key, Index which
   Kokkos::parallel_for(
       "partita::random_patterns", Range(0, divide_up(units, signs) * patterns), KOKKOS_LAMBDA(Index n) {
         Index const group = n / patterns, pattern = n % patterns;
-        auto const w = random::words(key, static_cast<std::uint64_t>(pattern), random::Stream::parameters,
-                                     static_cast<std::uint64_t>(which), static_cast<std::uint32_t>(group));
+        auto const w = random::words(key, std::uint64_t(pattern), random::Stream::parameters, std::uint64_t(which), std::uint32_t(group));
         for (Index k = 0; k < signs && group * signs + k < units; k++)
           out((group * signs + k) * patterns + pattern) = w.w[k / 32] >> k % 32 & 1 ? Real(1) : Real(-1);
       });
@@ -133,14 +132,14 @@ void Hopfield::remember(Vector patterns) {
 }
 
 void Hopfield::remember(std::vector<double> const& points) {
-  Index const count = static_cast<Index>(points.size()) / units_;
-  require_all(count > 0 && count * units_ == static_cast<Index>(points.size()), ExitCode::usage,
+  Index const count = std::ssize(points) / units_;
+  require_all(count > 0 && count * units_ == std::ssize(points), ExitCode::usage,
               "a network of {} units was given patterns of {} numbers in all; set model.units to the dimension of the data", units_,
               points.size());
   Vector const patterns("patterns", units_ * count);
   auto const host = Kokkos::create_mirror_view(patterns);
   for (Index p = 0; p < count; p++)
-    for (Index i = 0; i < units_; i++) host(i * count + p) = points[static_cast<std::size_t>(p * units_ + i)] > 0.5 ? Real(1) : Real(-1);
+    for (Index i = 0; i < units_; i++) host(i * count + p) = points[p * units_ + i] > 0.5 ? Real(1) : Real(-1);
   Kokkos::deep_copy(patterns, host);
   remember(patterns);
 }
@@ -176,7 +175,7 @@ void Hopfield::update(Tiles x, Order order, Rule const& rule, Sweep const& sweep
                                    one_by_one ? ConstVector(couplings_) : ConstVector(),
                                    first,
                                    count,
-                                   static_cast<Real>(patterns_),
+                                   Real(patterns_),
                                    rule,
                                    sweep.held,
                                    sweep.reversed,
@@ -195,7 +194,7 @@ void Hopfield::update(Tiles x, Order order, Rule const& rule, Sweep const& sweep
 }
 
 void Hopfield::sweep(Tiles x, Sweep const& s) const {
-  update(x, Order::one_by_one, HeatBath{static_cast<Real>(2 * s.beta * beta_ / static_cast<double>(units_))}, s);
+  update(x, Order::one_by_one, HeatBath{Real(2 * s.beta * beta_ / double(units_))}, s);
 }
 
 void Hopfield::recall(Tiles x, Order order) const { update(x, order, Sign{}, {}); }
@@ -204,7 +203,7 @@ void Hopfield::recall(Tiles x, Order order) const { update(x, order, Sign{}, {})
 void Hopfield::path_energy(ConstTiles x, double beta, TileScalars energy) const {
   ConstTiles const m = overlaps(x);
   Index const lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes), patterns = patterns_;
-  double const scale = -0.5 * beta * beta_ / static_cast<double>(units_), shift = static_cast<double>(units_ * patterns_);
+  double const scale = -0.5 * beta * beta_ / double(units_), shift = double(units_ * patterns_);
   Kokkos::parallel_for(
       "partita::hopfield_energy", Range(0, extent(x, 0) * strips), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / strips, lane = n % strips * strip_lanes, count = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
@@ -212,12 +211,12 @@ void Hopfield::path_energy(ConstTiles x, double beta, TileScalars energy) const 
         for (Index p = 0; p < patterns; p++) {
           Real const* const row = &m(tile, p, lane);
 #pragma GCC ivdep
-          for (Index l = 0; l < count; l++) sum[l] += static_cast<double>(row[l]) * static_cast<double>(row[l]);
+          for (Index l = 0; l < count; l++) sum[l] += double(row[l]) * double(row[l]);
         }
-        for (Index l = 0; l < count; l++) energy(tile, lane + l) = static_cast<Real>(scale * (sum[l] - shift));
+        for (Index l = 0; l < count; l++) energy(tile, lane + l) = Real(scale * (sum[l] - shift));
       });
 }
 
-double Hopfield::log_z_reference() const { return static_cast<double>(units_) * std::log(2.); }
+double Hopfield::log_z_reference() const { return double(units_) * std::log(2.); }
 
 }  // namespace partita

@@ -9,7 +9,7 @@ namespace partita {
 
 inline void assign(Vector to, std::vector<double> const& from) {
   auto const host = Kokkos::create_mirror_view(Kokkos::HostSpace(), to);
-  for (std::size_t i = 0; i < from.size(); i++) host(i) = static_cast<Real>(from[i]);
+  for (std::size_t i = 0; i < from.size(); i++) host(i) = Real(from[i]);
   Kokkos::deep_copy(to, host);
 }
 

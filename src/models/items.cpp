@@ -16,7 +16,7 @@ UnitMoments moments(data::Dataset const& data) {
 void require_levels(data::Dataset const& data, Index levels) {
   require_all(data.ratings() != nullptr, ExitCode::usage,
               "model.type = \"softmax_rbm\" is a model of ratings, but {} has none; use data.type = \"ratings\"", data.source());
-  auto const there = static_cast<Index>(data.ratings()->levels.size());
+  auto const there = std::ssize(data.ratings()->levels);
   require_all(there <= levels, ExitCode::usage, "the data have {} levels of ratings ({}), but the model has {}; set model.levels = {}",
               there, data.source(), levels, there);
 }
@@ -37,11 +37,11 @@ std::string advice(Outliers const& o, Pair const& units) {
 
 // How often each item is rated with each level, (item, level).
 std::vector<double> level_counts(data::Dataset const& data, Index levels) {
-  std::vector<double> codes(static_cast<std::size_t>(data.dimension())), counts(codes.size() * static_cast<std::size_t>(levels));
+  std::vector<double> codes(data.dimension()), counts(codes.size() * std::size_t(levels));
   for (Index n = 0; n < data.size(data::Split::train); n++) {
     data.values(data.item(data::Split::train, n), codes.data());
     for (std::size_t i = 0; i < codes.size(); i++)
-      if (codes[i] > 0) counts[i * static_cast<std::size_t>(levels) + static_cast<std::size_t>(codes[i]) - 1]++;
+      if (codes[i] > 0) counts[i * std::size_t(levels) + std::size_t(codes[i]) - 1]++;
   }
   return counts;
 }
@@ -78,8 +78,8 @@ void fit_to_units(data::Dataset& data, Model const& model) {
 void require_points_of_units(std::vector<float> const& points, Index dimension, std::string const& where, Model const& model) {
   Pair const units = unit_values(model);
   if (units.empty()) return;
-  auto const wrong = std::find_if(points.begin(), points.end(),
-                                  [&](float v) { return std::find(units.begin(), units.end(), static_cast<double>(v)) == units.end(); });
+  auto const wrong =
+      std::find_if(points.begin(), points.end(), [&](float v) { return std::find(units.begin(), units.end(), double(v)) == units.end(); });
   if (wrong == points.end()) return;
   Index const at = wrong - points.begin();
   fail(ExitCode::data,

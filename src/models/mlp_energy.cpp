@@ -12,16 +12,15 @@ using mlp::some_tiles, mlp::extent_of;
 template <class Rows, class View>
 Rows output_rows(View const& v, Index first, Index count) {
   if (v.data() == nullptr) return {};
-  auto const stride = static_cast<std::size_t>(v.stride(0));
-  return Rows(v.data() + first * static_cast<Index>(stride),
-              Kokkos::LayoutStride(static_cast<std::size_t>(count), stride, 1, stride, v.extent(1), 1));
+  auto const stride = std::size_t(v.stride(0));
+  return Rows(v.data() + first * Index(stride), Kokkos::LayoutStride(count, stride, 1, stride, v.extent(1), 1));
 }
 
 // sum += share lambda(tile, lane) a b over the components, one number per lane, unless sum is empty.
 template <class Lambda>
 void add_inner_product(Real share, Lambda const& lambda, ConstTiles const& a, ConstTiles const& b, TileScalars const& sum) {
   if (lambda.lambda == 0 || sum.data() == nullptr) return;
-  Index const dimension = static_cast<Index>(a.extent(1));
+  Index const dimension = extent(a, 1);
   layer::for_lanes(
       "partita::mlp_quadratic", extent_of(a), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         Real* __restrict const to = &sum(tile, first);
@@ -37,7 +36,7 @@ void add_inner_product(Real share, Lambda const& lambda, ConstTiles const& a, Co
 template <class Lambda>
 void add_scaled(Lambda const& lambda, ConstTiles const& x, Tiles const& gradient) {
   if (lambda.lambda == 0) return;
-  Index const dimension = static_cast<Index>(x.extent(1));
+  Index const dimension = extent(x, 1);
   layer::for_lanes(
       "partita::mlp_quadratic", extent_of(x), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         for (Index i = 0; i < dimension; i++) {
@@ -51,7 +50,7 @@ void add_scaled(Lambda const& lambda, ConstTiles const& x, Tiles const& gradient
 // to = from factor(tile, lane), on the rows of `to`.
 template <class Factor>
 void multiply_rows(ConstTiles const& from, Factor const& factor, Index first_tile, Tiles const& to) {
-  Index const rows = static_cast<Index>(to.extent(1));
+  Index const rows = extent(to, 1);
   layer::for_lanes(
       "partita::mlp_noise", extent_of(to), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         for (Index i = 0; i < rows; i++)
@@ -79,7 +78,7 @@ deck::Schema mlp_schema() {
 
 void MlpEnergy::over_noise(TileScalars const& values) const {
   if (!conditioned() || values.data() == nullptr) return;
-  Tiles const rows = output_rows<Tiles>(values, 0, static_cast<Index>(values.extent(0)));
+  Tiles const rows = output_rows<Tiles>(values, 0, extent(values, 0));
   multiply_rows(rows, OverNoise<Noise>{noise_}, 0, rows);
 }
 
@@ -118,8 +117,8 @@ Tiles MlpEnergy::gradient_of_input(Tiles gradient) const {
 }
 
 void MlpEnergy::energy(ConstTiles x, TileScalars energy) const {
-  Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles);
-  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)), 0);
+  Index const tiles = extent(x, 0), flight = tiles_at_once(tiles);
+  MlpTape const t = tape(tiles, extent(x, 2), 0);
   for (Index first = 0; first < tiles; first += flight)
     network_.forward(parameters_, input(x, first, flight), {}, {output_rows<Tiles>(energy, first, flight)}, t);
   over_noise(energy);
@@ -127,7 +126,7 @@ void MlpEnergy::energy(ConstTiles x, TileScalars energy) const {
 }
 
 void MlpEnergy::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
-  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles);
+  Index const tiles = extent(x, 0), lanes = extent(x, 2), flight = tiles_at_once(tiles);
   MlpTape const t = tape(tiles, lanes, 0);
   for (Index first = 0; first < tiles; first += flight) {
     network_.forward(parameters_, input(x, first, flight), {}, {output_rows<Tiles>(energy, first, flight)}, t);
@@ -144,9 +143,9 @@ void MlpEnergy::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles grad
 void MlpEnergy::jet_forward(ConstTiles x, ConstTiles v, int order, TileScalars e0, TileScalars e1, TileScalars e2) {
   require_all(order <= highest_jet_order(), ExitCode::internal,
               "jet of order {} (the mlp energy has order {}), ask highest_jet_order() first", order, highest_jet_order());
-  Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles);
+  Index const tiles = extent(x, 0), flight = tiles_at_once(tiles);
   order_ = order, direction_ = order > 0 ? v : ConstTiles();
-  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)), order);
+  MlpTape const t = tape(tiles, extent(x, 2), order);
   for (Index first = 0; first < tiles; first += flight) {
     Jet const energy{output_rows<Tiles>(e0, first, flight), output_rows<Tiles>(e1, first, flight), output_rows<Tiles>(e2, first, flight)};
     network_.forward(parameters_, input(x, first, flight), direction(direction_, first, flight), energy, t);
@@ -159,9 +158,9 @@ void MlpEnergy::jet_forward(ConstTiles x, ConstTiles v, int order, TileScalars e
 }
 
 void MlpEnergy::jet_reverse(ConstTiles x, ConstTileScalars c0, ConstTileScalars c1, ConstTileScalars c2, Vector sum) {
-  Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles), taped = taped_first_;
+  Index const tiles = extent(x, 0), flight = tiles_at_once(tiles), taped = taped_first_;
   c0 = weights_over_noise(c0, 0), c1 = weights_over_noise(c1, 1), c2 = weights_over_noise(c2, 2);
-  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)), order_);
+  MlpTape const t = tape(tiles, extent(x, 2), order_);
   for (Index first = tiles - flight; first >= 0; first -= flight) {  // the last first: the tape still holds it
     ConstTiles const here = input(x, first, flight), v = direction(direction_, first, flight);
     if (first != taped) network_.forward(parameters_, here, v, {}, t);
@@ -172,7 +171,7 @@ void MlpEnergy::jet_reverse(ConstTiles x, ConstTileScalars c0, ConstTileScalars 
 }
 
 void MlpEnergy::gradient_forward(ConstTiles x, Tiles gradient) {
-  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles);
+  Index const tiles = extent(x, 0), lanes = extent(x, 2), flight = tiles_at_once(tiles);
   MlpTape const t = tape(tiles, lanes, 2);
   for (Index first = 0; first < tiles; first += flight) {
     Tiles const here = some_tiles(gradient, first, flight);
@@ -185,8 +184,7 @@ void MlpEnergy::gradient_forward(ConstTiles x, Tiles gradient) {
 }
 
 void MlpEnergy::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
-  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles),
-              taped = taped_first_;
+  Index const tiles = extent(x, 0), lanes = extent(x, 2), flight = tiles_at_once(tiles), taped = taped_first_;
   MlpTape const t = tape(tiles, lanes, 2);
   jet_work({}, tiles, lanes, 2, true);
   Tiles const scratch = leading(input_gradient_, flight, network_.inputs(0), lanes);

@@ -28,15 +28,14 @@ std::vector<double> geometric_levels(MlpOptions const& o) {
               o.noise_levels, o.noise_highest, o.noise_lowest);
   std::vector<double> sigma;
   for (Index i = 0; i < o.noise_levels; i++)
-    sigma.push_back(o.noise_highest *
-                    std::pow(o.noise_lowest / o.noise_highest, static_cast<double>(i) / static_cast<double>(o.noise_levels - 1)));
+    sigma.push_back(o.noise_highest * std::pow(o.noise_lowest / o.noise_highest, double(i) / double(o.noise_levels - 1)));
   return sigma;
 }
 
 // to = x scaled as the network's input, with one more row.
 template <class Noise, class Row>
 void add_row(ConstTiles const& x, Noise const& noise, Index first_tile, Tiles const& to, Row const& row) {
-  Index const dimension = static_cast<Index>(x.extent(1));
+  Index const dimension = extent(x, 1);
   layer::for_lanes(
       "partita::mlp_input", mlp::extent_of(x), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         Real* __restrict const last = &to(tile, dimension, first);
@@ -80,17 +79,16 @@ MlpModel::MlpModel(MlpOptions const& o, Index outputs, Arrays arrays)
     : dimension_(o.layers.empty() ? 0 : o.layers.front()),
       noise_levels_(geometric_levels(o)),
       network_(widths(o, outputs), activation_named(o.activation)),
-      quadratic_(static_cast<Real>(o.quadratic)),
+      quadratic_(Real(o.quadratic)),
       parameters_(arrays.make<Vector>("mlp parameters", network_.parameter_count())) {
-  if (conditioned()) noise_.all = static_cast<Real>(noise_levels_.back());
+  if (conditioned()) noise_.all = Real(noise_levels_.back());
 }
 
 void MlpModel::initialise(std::function<double(Index)> const& normal) {
   auto const host = Kokkos::create_mirror_view(parameters_);
   Kokkos::deep_copy(host, Real(0));
   for (Index k = 0; k < network_.layers(); k++)
-    for (Index i = network_.weight_offset(k); i < network_.bias_offset(k); i++)
-      host(i) = static_cast<Real>(network_.initial_scale(k) * normal(i));
+    for (Index i = network_.weight_offset(k); i < network_.bias_offset(k); i++) host(i) = Real(network_.initial_scale(k) * normal(i));
   Kokkos::deep_copy(parameters_, host);
 }
 
@@ -105,7 +103,7 @@ std::vector<ParameterBlock> MlpModel::parameter_blocks() const {
 
 double MlpModel::products() const {
   double sum = 0;
-  for (Index k = 0; k < network_.layers(); k++) sum += static_cast<double>(network_.inputs(k) * network_.outputs(k));
+  for (Index k = 0; k < network_.layers(); k++) sum += double(network_.inputs(k) * network_.outputs(k));
   return sum;
 }
 

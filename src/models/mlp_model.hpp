@@ -39,7 +39,7 @@ class MlpModel : public virtual ScoreModel {
   std::vector<ParameterBlock> parameter_blocks() const override;
 
   std::vector<double> noise_levels() const override { return noise_levels_; }
-  void set_noise(double sigma) const override { set_noise_if_conditioned({static_cast<Real>(sigma), {}}); }
+  void set_noise(double sigma) const override { set_noise_if_conditioned({Real(sigma), {}}); }
   void set_noise(ConstTileScalars sigma) const override { set_noise_if_conditioned({0, sigma}); }
 
  protected:

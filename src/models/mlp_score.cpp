@@ -21,7 +21,7 @@ template <class Lambda>
 void project(ConstTiles const& v, ConstTiles const& x, Tiles const& output, Lambda const& lambda, Index first_tile,
              TileScalars const& product) {
   if (product.data() == nullptr) return;
-  Index const dimension = static_cast<Index>(x.extent(1));
+  Index const dimension = extent(x, 1);
   layer::for_lanes(
       "partita::mlp_project", extent_of(x), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         for (Index l = first; l < first + lanes; l++) product(tile, l) = 0;
@@ -35,7 +35,7 @@ void project(ConstTiles const& v, ConstTiles const& x, Tiles const& output, Lamb
 // cotangent = -c v / sigma; c empty: 1.
 template <class Noise>
 void weigh(ConstTileScalars const& c, ConstTiles const& v, Noise const& sigma, Index first_tile, Tiles const& cotangent) {
-  Index const dimension = static_cast<Index>(v.extent(1));
+  Index const dimension = extent(v, 1);
   layer::for_lanes(
       "partita::mlp_cotangent", extent_of(v), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         for (Index i = 0; i < dimension; i++)
@@ -60,8 +60,8 @@ void MlpScore::jet_work(Arrays arrays, Index tiles, Index lanes, int order, bool
 }
 
 void MlpScore::gradient(ConstTiles x, Tiles gradient) const {
-  Index const tiles = static_cast<Index>(x.extent(0)), flight = tiles_at_once(tiles);
-  MlpTape const t = tape(tiles, static_cast<Index>(x.extent(2)), 0);
+  Index const tiles = extent(x, 0), flight = tiles_at_once(tiles);
+  MlpTape const t = tape(tiles, extent(x, 2), 0);
   for (Index first = 0; first < tiles; first += flight)
     network_.forward(parameters_, input(x, first, flight), {}, {some_tiles(gradient, first, flight)}, t);
   auto const lambda = quadratic();
@@ -75,7 +75,7 @@ void MlpScore::gradient(ConstTiles x, Tiles gradient) const {
 }
 
 void MlpScore::directional_forward(ConstTiles x, ConstTiles v, int order, TileScalars first, TileScalars second) {
-  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles);
+  Index const tiles = extent(x, 0), lanes = extent(x, 2), flight = tiles_at_once(tiles);
   order_ = order, direction_ = v;
   jet_work({}, tiles, lanes, order, false);
   MlpTape const t = tape(tiles, lanes, order - 1);
@@ -91,8 +91,7 @@ void MlpScore::directional_forward(ConstTiles x, ConstTiles v, int order, TileSc
 }
 
 void MlpScore::directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileScalars c2, Vector sum) {
-  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles),
-              taped = taped_first_;
+  Index const tiles = extent(x, 0), lanes = extent(x, 2), flight = tiles_at_once(tiles), taped = taped_first_;
   MlpTape const t = tape(tiles, lanes, order_ - 1);
   for (Index k = tiles - flight; k >= 0; k -= flight) {  // the last first: the tape still holds it
     ConstTiles const here = input(x, k, flight), along = direction(order_ > 1 ? direction_ : ConstTiles(), k, flight),
@@ -110,13 +109,12 @@ void MlpScore::directional_reverse(ConstTiles x, ConstTileScalars c1, ConstTileS
 
 void MlpScore::gradient_forward(ConstTiles x, Tiles gradient) {
   this->gradient(x, gradient);
-  auto const tiles = static_cast<Index>(x.extent(0));
+  auto const tiles = extent(x, 0);
   taped_first_ = tiles - tiles_at_once(tiles);
 }
 
 void MlpScore::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
-  Index const tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2)), flight = tiles_at_once(tiles),
-              taped = taped_first_;
+  Index const tiles = extent(x, 0), lanes = extent(x, 2), flight = tiles_at_once(tiles), taped = taped_first_;
   jet_work({}, tiles, lanes, 0, true);
   MlpTape const t = tape(tiles, lanes, 0);
   for (Index k = tiles - flight; k >= 0; k -= flight) {  // the last first: the tape still holds it

@@ -13,7 +13,7 @@ Index parameter_count(Model const& model) {
     end = std::max(end, block.offset + size);
   }
   // Not so where arrays are only listed. A block that a class forgets would be written beyond the end of sums of this length.
-  auto const made = static_cast<Index>(model.parameters().extent(0));
+  auto const made = extent(model.parameters(), 0);
   require(made == 0 || made == end, ExitCode::internal, "parameter_blocks() name {} parameters of {}", end, made);
   return end;
 }
@@ -29,10 +29,10 @@ ScoreModel const& score_of(Model const& model) {
 namespace {
 
 void widen(ConstTileScalars from, TileEnergies to) {
-  auto const lanes = static_cast<Index>(from.extent(1));
+  auto const lanes = extent(from, 1);
   Kokkos::parallel_for(
-      "partita::widen_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(from.extent(0)) * lanes),
-      KOKKOS_LAMBDA(Index n) { to(n / lanes, n % lanes) = static_cast<double>(from(n / lanes, n % lanes)); });
+      "partita::widen_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(from, 0) * lanes),
+      KOKKOS_LAMBDA(Index n) { to(n / lanes, n % lanes) = double(from(n / lanes, n % lanes)); });
 }
 
 }  // namespace

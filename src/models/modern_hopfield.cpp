@@ -6,7 +6,7 @@
 #include "core/math.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
-#include "core/strip.hpp"
+#include "core/tiling.hpp"
 #include "models/host_values.hpp"
 
 namespace partita {
@@ -16,7 +16,7 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 constexpr Index block = 1024;  // number of patterns whose scores are in memory at once
 
-Factor factor(ConstTiles x) { return {x.data(), static_cast<Index>(x.stride(1)), Form::plain, static_cast<Index>(x.stride(0))}; }
+Factor factor(ConstTiles x) { return {x.data(), Index(x.stride(1)), Form::plain, Index(x.stride(0))}; }
 
 template <class Body>
 void for_strips(char const* name, ConstTiles x, Body const& body) {
@@ -36,7 +36,7 @@ struct OnlineSoftmax {
   bool first;
 
   KOKKOS_FORCEINLINE_FUNCTION void operator()(Index tile, Index lane, Index lanes) const {
-    Index const rows = static_cast<Index>(scores.extent(1)), d = static_cast<Index>(y.extent(1));
+    Index const rows = extent(scores, 1), d = extent(y, 1);
     Real *const top = &highest(tile, lane), *const sum = &weight(tile, lane);
     Real next[strip_lanes], shrink[strip_lanes], part[strip_lanes];
     for (Index l = 0; l < lanes; l++) next[l] = first ? -std::numeric_limits<Real>::infinity() : top[l];
@@ -87,16 +87,15 @@ Vector patterns_on_sphere(Index d, Index patterns, double radius, random::Key ke
         Real* const x = &out(n * d);
         double square = 0;
         for (Index i = 0; i < d; i += 4) {
-          auto const w =
-              random::words(key, static_cast<std::uint64_t>(n), random::Stream::parameters, 0, static_cast<std::uint32_t>(i / 4));
+          auto const w = random::words(key, std::uint64_t(n), random::Stream::parameters, 0, std::uint32_t(i / 4));
           auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
           Real const normal[4] = {p.a, p.b, q.a, q.b};
           for (Index k = 0; k < 4 && i + k < d; k++) {
             x[i + k] = normal[k];
-            square += static_cast<double>(normal[k]) * static_cast<double>(normal[k]);
+            square += double(normal[k]) * double(normal[k]);
           }
         }
-        Real const scale = static_cast<Real>(radius / std::sqrt(square));
+        Real const scale = Real(radius / std::sqrt(square));
         for (Index i = 0; i < d; i++) x[i] *= scale;
       });
   return out;
@@ -104,7 +103,7 @@ Vector patterns_on_sphere(Index d, Index patterns, double radius, random::Key ke
 
 std::unique_ptr<ModernHopfield> make_modern_hopfield(ModernHopfieldOptions const& o, random::Key key, Arrays arrays) {
   auto network = std::make_unique<ModernHopfield>(o.dimension, o.beta);
-  double const natural = o.dimension > 1 ? std::sqrt(static_cast<double>(o.dimension - 1)) : 1;
+  double const natural = o.dimension > 1 ? std::sqrt(double(o.dimension - 1)) : 1;
   if (!arrays.makes()) network->expect(o.patterns, arrays);
   else if (o.patterns > 0) network->remember(patterns_on_sphere(o.dimension, o.patterns, o.radius > 0 ? o.radius : natural, key));
   return network;
@@ -116,7 +115,7 @@ void ModernHopfield::expect(Index patterns, Arrays arrays) {
 }
 
 void ModernHopfield::remember(std::vector<double> const& points) {
-  require_all(!points.empty() && static_cast<Index>(points.size()) % dimension_ == 0, ExitCode::usage,
+  require_all(!points.empty() && std::ssize(points) % dimension_ == 0, ExitCode::usage,
               "a network of dimension {} was given patterns of {} numbers in all; set model.dimension to that of the data", dimension_,
               points.size());
   remember(to_device(points, "patterns"));
@@ -133,17 +132,17 @@ void ModernHopfield::work(Arrays arrays, Index tiles, Index lanes) const {
 
 void ModernHopfield::update(ConstTiles x, double beta, Tiles y) const {
   reserve_for(x);
-  Index const tiles = extent(x, 0), lanes = extent(x, 2), d = dimension_, pitch = static_cast<Index>(y.stride(1));
+  Index const tiles = extent(x, 0), lanes = extent(x, 2), d = dimension_, pitch = Index(y.stride(1));
   auto const tile = std::pair(Index{0}, tiles), lane = std::pair(Index{0}, lanes);
   for (Index first = 0; first < patterns(); first += block) {
     Index const count = std::min(block, patterns() - first);
     Real const* const rows = memory_.data() + first * d;
     Tiles const scores = Kokkos::subview(scores_, tile, std::pair(Index{0}, count), lane);
-    Index const row = static_cast<Index>(scores.stride(1)), matrix = static_cast<Index>(scores.stride(0));
-    matrix_product({count, lanes, d}, {rows, d}, factor(x), {scores.data(), row, static_cast<Real>(beta), 0, matrix}, tiles);
+    Index const row = Index(scores.stride(1)), matrix = Index(scores.stride(0));
+    matrix_product({count, lanes, d}, {rows, d}, factor(x), {scores.data(), row, Real(beta), 0, matrix}, tiles);
     for_strips("partita::softmax", x, OnlineSoftmax{scores, y, highest_, weight_, first == 0});
     matrix_product({d, lanes, count}, {rows, d, Form::transposed}, factor(scores),
-                   {y.data(), pitch, 1, first == 0 ? Real(0) : Real(1), static_cast<Index>(y.stride(0))}, tiles);
+                   {y.data(), pitch, 1, first == 0 ? Real(0) : Real(1), Index(y.stride(0))}, tiles);
   }
   auto const weight = weight_;
   for_strips(
@@ -160,7 +159,7 @@ void ModernHopfield::update(ConstTiles x, double beta, Tiles y) const {
 void ModernHopfield::energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const {
   update(x, beta_, gradient);
   Index const d = dimension_;
-  Real const temperature = static_cast<Real>(1 / beta_);
+  Real const temperature = Real(1 / beta_);
   auto const highest = highest_, weight = weight_;
   for_strips(
       "partita::modern_hopfield", x, KOKKOS_LAMBDA(Index t, Index lane, Index count) {

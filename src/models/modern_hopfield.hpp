@@ -31,7 +31,7 @@ class ModernHopfield : public DifferentiableModel, public AssociativeMemory {
   void remember(Vector patterns) { memory_ = patterns, patterns_ = extent(patterns, 0) / dimension_; }
   void remember(std::vector<double> const& points) override;
   void work(Arrays, Index tiles, Index lanes) const override;  // Failure(usage) without patterns
-  double flops_per_evaluation() const override { return 4 * static_cast<double>(patterns() * dimension_); }
+  double flops_per_evaluation() const override { return 4 * double(patterns() * dimension_); }
 
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override;
   // y = X softmax(beta X'x), like x.

@@ -15,7 +15,7 @@
 namespace partita {
 namespace {
 
-layer::Extent extent_of(ConstTiles const& t) { return {static_cast<Index>(t.extent(0)), static_cast<Index>(t.extent(2)), 0}; }
+layer::Extent extent_of(ConstTiles const& t) { return {extent(t, 0), extent(t, 2), 0}; }
 
 // Rows first, first + 1, ... of every tile.
 template <class View>
@@ -23,7 +23,7 @@ View some_rows(View const& v, Index first, Index count) {
   return Kokkos::subview(v, Kokkos::ALL, std::pair(first, first + count), Kokkos::ALL);
 }
 
-Factor factor(ConstTiles const& t) { return {t.data(), static_cast<Index>(t.stride(1)), Form::plain, static_cast<Index>(t.stride(0))}; }
+Factor factor(ConstTiles const& t) { return {t.data(), Index(t.stride(1)), Form::plain, Index(t.stride(0))}; }
 
 Index latent_dimension_of(NiceOptions const& o) {
   Index const latent = o.latent_dimension == 0 ? o.dimension : o.latent_dimension;
@@ -65,7 +65,7 @@ Matrix upper_of(Matrix const& packed) {
 }
 
 Matrix to_matrix(ConstVector const& v, Index rows) {
-  Matrix m(rows, static_cast<Index>(v.extent(0)) / rows);
+  Matrix m(rows, extent(v, 0) / rows);
   m.values = to_host(v);
   return m;
 }
@@ -106,7 +106,7 @@ Sizes Nice::sizes(NiceOptions const& o) {
 Nice::Nice(NiceOptions const& o, Arrays arrays)
     : dimension_(o.dimension),
       couplings_(latent_dimension_of(o), o.couplings, o.hidden, activation_named(o.activation),
-                 o.masks == "random" ? Masks::random : Masks::alternating, static_cast<std::uint64_t>(o.mask_seed), arrays),
+                 o.masks == "random" ? Masks::random : Masks::alternating, std::uint64_t(o.mask_seed), arrays),
       conditional_(conditional_network(o)),
       full_covariance_(o.covariance == "cholesky"),
       scale_(o.scale == "diagonal" ? Scale::diagonal
@@ -124,7 +124,7 @@ void Nice::initialise(std::function<double(Index)> const& normal) {
   auto const fill = [&](Mlp const& network, Index offset) {
     for (Index k = 0; k + 1 < network.layers(); k++)
       for (Index i = offset + network.weight_offset(k); i < offset + network.weight_offset(k + 1); i++)
-        host(i) = static_cast<Real>(network.initial_scale(k) * normal(i));
+        host(i) = Real(network.initial_scale(k) * normal(i));
   };
   for (Index k = 0; k < couplings_.count(); k++) fill(couplings_.network(k), couplings_.offset(k));
   if (conditional_) fill(*conditional_, conditional_offset());
@@ -180,7 +180,7 @@ struct Nice::Work {
   MlpTape conditional_tape;
   Real* couplings_tape;
 
-  Work(Nice& m, ConstTiles const& like) : tiles(static_cast<Index>(like.extent(0))), lanes(static_cast<Index>(like.extent(2))) {
+  Work(Nice& m, ConstTiles const& like) : tiles(extent(like, 0)), lanes(extent(like, 2)) {
     m.reserve(tiles, lanes);
     next_ = m.activations_.data();
     latent = rows(m.latent_dimension());
@@ -197,7 +197,7 @@ struct Nice::Work {
 
  private:
   Tiles rows(Index count) {
-    auto const n = [](Index i) { return static_cast<std::size_t>(i); };
+    auto const n = [](Index i) { return std::size_t(i); };
     Index const pitch = pitch_of(lanes);
     Real* const at = next_;
     next_ += tiles * count * pitch;
@@ -219,11 +219,10 @@ void Nice::work(Arrays arrays, Index tiles, Index lanes) const {
 
 // to = the diagonal or full matrix s, or its transpose, times from.
 void Nice::apply(Vector s, Form form, ConstTiles from, Tiles to) const {
-  Index const d = latent_dimension(), lanes = static_cast<Index>(from.extent(2));
+  Index const d = latent_dimension(), lanes = extent(from, 2);
   if (scale_ != Scale::diagonal) {
-    matrix_product({d, lanes, d}, {s.data(), d, form}, factor(from),
-                   {to.data(), static_cast<Index>(to.stride(1)), 1, 0, static_cast<Index>(to.stride(0))},
-                   static_cast<Index>(from.extent(0)));
+    matrix_product({d, lanes, d}, {s.data(), d, form}, factor(from), {to.data(), Index(to.stride(1)), 1, 0, Index(to.stride(0))},
+                   extent(from, 0));
     return;
   }
   layer::for_lanes(
@@ -262,7 +261,7 @@ void Nice::conditional(ConstTiles xy, TileScalars minus_log_density) {
   Tiles const out = work.outputs, whitened = work.whitened;
   Index const d = dimension_, n = extra();
   bool const full = full_covariance_;
-  Real const constant = static_cast<Real>(0.5 * static_cast<double>(n) * std::log(2 * std::numbers::pi));
+  Real const constant = Real(0.5 * double(n) * std::log(2 * std::numbers::pi));
   // In place of M: r = y - M. With e = A r: -log N = |e|^2 / 2 - sum of A's log-diagonal + constant.
   layer::for_lanes(
       "partita::flow_conditional", extent_of(xy), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
@@ -334,11 +333,11 @@ void Nice::reverse_conditional(ConstTiles xy, ConstTileScalars weight, Tiles gra
 }
 
 void Nice::add_scale_gradient(ConstTiles gradient, ConstTiles latent, Real* sum) const {
-  Index const d = latent_dimension(), tiles = static_cast<Index>(gradient.extent(0)), lanes = static_cast<Index>(gradient.extent(2));
+  Index const d = latent_dimension(), tiles = extent(gradient, 0), lanes = extent(gradient, 2);
   if (scale_ != Scale::diagonal) {
     for (Index t = 0; t < tiles; t++) {
-      Factor const u{&latent(t, 0, 0), static_cast<Index>(latent.stride(1)), Form::transposed};
-      matrix_product({d, d, lanes}, {&gradient(t, 0, 0), static_cast<Index>(gradient.stride(1))}, u, {sum, d, 1, 1});
+      Factor const u{&latent(t, 0, 0), Index(latent.stride(1)), Form::transposed};
+      matrix_product({d, d, lanes}, {&gradient(t, 0, 0), Index(gradient.stride(1))}, u, {sum, d, 1, 1});
     }
     return;
   }

@@ -8,7 +8,7 @@
 #include "models/entry.hpp"
 #include "models/gaussian_rbm.hpp"
 #include "models/host_values.hpp"
-#include "models/units.hpp"
+#include "models/unit_kernels.hpp"
 
 namespace partita {
 namespace {
@@ -17,12 +17,12 @@ constexpr Index fewest_split_weights = 4096;  // with fewer weights splitting co
 
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
-Index stride(ConstTiles x, unsigned axis) { return static_cast<Index>(x.stride(axis)); }
+Index stride(ConstTiles x, unsigned axis) { return Index(x.stride(axis)); }
 
 void store(LogWeights total, TileScalars energy, Index tiles, Index lanes) {
   Kokkos::parallel_for(
       "partita::store_energy", Range(0, tiles * lanes),
-      KOKKOS_LAMBDA(Index n) { energy(n / lanes, n % lanes) = static_cast<Real>(total(n / lanes, n % lanes)); });
+      KOKKOS_LAMBDA(Index n) { energy(n / lanes, n % lanes) = Real(total(n / lanes, n % lanes)); });
 }
 
 struct BernoulliDraw {
@@ -81,8 +81,8 @@ Rbm::Rbm(RbmOptions const& o, Vector parameters, Arrays arrays)
       by_unit_products_(unit_products_available() && o.visible * o.hidden >= fewest_split_weights) {}
 
 void Rbm::initialise(std::function<double(Index)> const& normal) {
-  std::vector<double> w(static_cast<std::size_t>(visible_ * hidden_));
-  for (std::size_t i = 0; i < w.size(); i++) w[i] = options_.initial_scale * normal(static_cast<Index>(i));
+  std::vector<double> w(visible_ * hidden_);
+  for (std::size_t i = 0; i < w.size(); i++) w[i] = options_.initial_scale * normal(Index(i));
   assign(weight(), w);
   parameters_changed();
 }
@@ -141,7 +141,7 @@ void Rbm::visible_field(ConstTiles h, Tiles field) const { multiply({weight().da
 
 void Rbm::draw_hidden_units(Tiles hidden, Sweep const& sweep) const {
   ConstVector const b = hidden_bias();
-  Real const beta = static_cast<Real>(sweep.beta);
+  Real const beta = Real(sweep.beta);
   draw_units(
       "partita::draw_hidden", extent(hidden, 0), hidden_, extent(hidden, 2), sweep, round_up(visible_, 4),
       KOKKOS_LAMBDA(Index tile, Index j) {
@@ -152,7 +152,7 @@ void Rbm::draw_hidden_units(Tiles hidden, Sweep const& sweep) const {
 
 void Rbm::draw_visible_units(Tiles v, ConstTiles field, Sweep const& sweep) const {
   ConstVector const a = visible_bias(), a0 = reference();
-  Real const beta = static_cast<Real>(sweep.beta);
+  Real const beta = Real(sweep.beta);
   Held const held = sweep.held;
   draw_units(
       "partita::draw_visible", extent(v, 0), visible_, extent(v, 2), sweep, 0, KOKKOS_LAMBDA(Index tile, Index i) {
@@ -180,7 +180,7 @@ void Rbm::sweep(Tiles x, Sweep const& sweep) const {
 
 void Rbm::add_visible_energy(ConstTiles v, double c0, double c1, LogWeights energy) const {
   ConstVector const a = visible_bias(), a0 = reference();
-  Real const of_reference = static_cast<Real>(-c0), of_model = static_cast<Real>(-c1);
+  Real const of_reference = Real(-c0), of_model = Real(-c1);
   add_over_rows(
       "partita::visible_energy", v, energy,
       KOKKOS_LAMBDA(Index i) { return [bias = std::fma(of_model, a(i), of_reference * a0(i))](Real x) { return bias * x; }; });
@@ -192,7 +192,7 @@ void Rbm::path_energy(ConstTiles x, double at, TileScalars energy) const {
   LogWeights const total = energy_work(x);
   add_visible_energy(x, 1 - at, at, total);
   ConstVector const b = hidden_bias();
-  Real const beta = static_cast<Real>(at);
+  Real const beta = Real(at);
   add_over_rows(
       "partita::hidden_energy", hidden, total,
       KOKKOS_LAMBDA(Index j) { return [beta, shift = beta * b(j)](Real field) { return -math::softplus(std::fma(beta, field, shift)); }; });
@@ -222,7 +222,7 @@ void Rbm::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_we
   hidden_field(x, hidden);
   add_visible_energy(x, to.beta - beta_before, beta_before - to.beta, log_weight);
   ConstVector const b = hidden_bias();
-  Real const before = static_cast<Real>(beta_before), after = static_cast<Real>(to.beta);
+  Real const before = Real(beta_before), after = Real(to.beta);
   add_over_rows(
       "partita::anneal_hidden", hidden, log_weight, KOKKOS_LAMBDA(Index j) {
         return [before, after, bias = b(j)](Real field) {
@@ -247,7 +247,7 @@ void Rbm::set_reference(UnitMoments const& m) {
 }
 
 double Rbm::log_z_reference() const {
-  double sum = static_cast<double>(hidden_) * std::log(2.);
+  double sum = double(hidden_) * std::log(2.);
   for (double a : to_host(reference())) sum += math::softplus(a);
   return sum;
 }

@@ -7,7 +7,7 @@
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "models/host_values.hpp"
-#include "models/units.hpp"
+#include "models/unit_kernels.hpp"
 
 namespace partita {
 namespace {
@@ -43,7 +43,7 @@ KOKKOS_FORCEINLINE_FUNCTION void for_rated(Real const* x, Index begin, Index end
     for (Index l = first; l < last; l++) highest = x[l] > highest ? x[l] : highest;
     if (highest == Real(0)) continue;
     for (Index l = first; l < last; l++)
-      if (x[l] != Real(0)) visit(l, static_cast<Index>(x[l]) - 1);
+      if (x[l] != Real(0)) visit(l, Index(x[l]) - 1);
   }
 }
 
@@ -85,7 +85,7 @@ SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o, Arrays arrays)
 void SoftmaxRbm::initialise(std::function<double(Index)> const& normal) {
   auto const draw = [&](Vector to, Index first) {
     std::vector<double> w(to.extent(0));
-    for (std::size_t i = 0; i < w.size(); i++) w[i] = initial_scale_ * normal(first + static_cast<Index>(i));
+    for (std::size_t i = 0; i < w.size(); i++) w[i] = initial_scale_ * normal(first + Index(i));
     assign(to, w);
   };
   draw(weight(), 0);
@@ -93,9 +93,9 @@ void SoftmaxRbm::initialise(std::function<double(Index)> const& normal) {
 }
 
 void SoftmaxRbm::start_from_counts(std::vector<double> const& counts) {
-  auto const n = static_cast<std::size_t>(levels_);
+  auto const n = std::size_t(levels_);
   std::vector<double> share(n, 1), a(counts.size());
-  double all = static_cast<double>(levels_);
+  double all = double(levels_);
   for (std::size_t i = 0; i < counts.size(); i++) share[i % n] += counts[i], all += counts[i];
   for (std::size_t item = 0; item < counts.size(); item += n) {
     double total = smoothing_;
@@ -146,7 +146,7 @@ void SoftmaxRbm::gather(ConstTiles x, Collect what) const {
 #pragma GCC ivdep
             for (Index j = block.first; j < block.end; j++) to[j] += own[j] + common[j];
             if (!collects) return;
-            bias(tile, l) += static_cast<double>(a(i * levels + k));
+            bias(tile, l) += double(a(i * levels + k));
             counts(tile, l, k) += 1;
           });
       });
@@ -155,7 +155,7 @@ void SoftmaxRbm::gather(ConstTiles x, Collect what) const {
 void SoftmaxRbm::draw_hidden(Index tiles, Index lanes, Sweep const& sweep) const {
   auto const field = field_;
   Index const hidden = hidden_;
-  Real const beta = static_cast<Real>(sweep.beta);
+  Real const beta = Real(sweep.beta);
   draw_units(
       "partita::draw_hidden", tiles, hidden, lanes, sweep, round_up(items_, 4), KOKKOS_LAMBDA(Index tile, Index j) {
         return [row = &field(tile, 0, j), beta, hidden](Index l, std::uint32_t word) {
@@ -178,9 +178,9 @@ void SoftmaxRbm::draw_visible(Tiles x, Sweep const& sweep) const {
   auto const key = sweep.key;
   auto const chains = sweep.chains;
   auto const stream = sweep.stream;
-  auto const step = static_cast<std::uint64_t>(sweep.step);
+  auto const step = std::uint64_t(sweep.step);
   auto const held = sweep.held;
-  Real const beta = static_cast<Real>(sweep.beta);
+  Real const beta = Real(sweep.beta);
   Kokkos::parallel_for(
       "partita::draw_rated", Range(0, tiles * items * strips), KOKKOS_LAMBDA(Index n) {
         Index const begin = n % strips * strip_lanes, i = n / strips % items, tile = n / strips / items;
@@ -195,11 +195,11 @@ void SoftmaxRbm::draw_visible(Tiles x, Sweep const& sweep) const {
             highest = p[k] > highest ? p[k] : highest;
           }
           for (Index k = 0; k < levels; k++) sum += p[k] = math::exp(p[k] - highest);
-          auto const words = random::words(key, chains.of(tile, l), stream, step, static_cast<std::uint32_t>(i / 4));
+          auto const words = random::words(key, chains.of(tile, l), stream, step, std::uint32_t(i / 4));
           Real left = random::uniform(words.w[i % 4]) * sum;
           Index drawn = 0;
           while (drawn + 1 < levels && left >= p[drawn]) left -= p[drawn++];
-          row[l] = static_cast<Real>(drawn + 1);
+          row[l] = Real(drawn + 1);
         });
       });
 }
@@ -215,13 +215,13 @@ void SoftmaxRbm::path_energy(ConstTiles x, double at, TileScalars energy) const 
   auto const field = field_;
   auto const bias = bias_;
   Index const lanes = extent(x, 2), hidden = hidden_;
-  Real const beta = static_cast<Real>(at);
+  Real const beta = Real(at);
   Kokkos::parallel_for(
       "partita::rating_energy", Range(0, extent(x, 0) * lanes), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / lanes, l = n % lanes;
         double sum = bias(tile, l);
-        for (Index j = 0; j < hidden; j++) sum += static_cast<double>(math::softplus(beta * field(tile, l, j)));
-        energy(tile, l) = static_cast<Real>(-sum);
+        for (Index j = 0; j < hidden; j++) sum += double(math::softplus(beta * field(tile, l, j)));
+        energy(tile, l) = Real(-sum);
       });
 }
 
@@ -302,7 +302,7 @@ void SoftmaxRbm::centre(Vector, ConstVector) const {
 
 void SoftmaxRbm::rescale(Vector gradient, ConstVector unit_means) const {
   Index const items = items_, levels = levels_, hidden = hidden_, shared = shared_at(), bias = bias_at();
-  Real const offset = static_cast<Real>(count_offset_);
+  Real const offset = Real(count_offset_);
   Real ratings = 0;  // mean number per user
   Kokkos::parallel_reduce(
       "partita::ratings_a_user", Range(0, items), KOKKOS_LAMBDA(Index i, Real & sum) { sum += unit_means(i); }, ratings);
@@ -328,8 +328,8 @@ LevelPredictor::LevelPredictor(SoftmaxRbm const& model) : levels_(model.levels()
 
 std::vector<Real> LevelPredictor::field(std::vector<double> const& codes) const {
   std::vector<Real> out = hidden_bias_;
-  for (Index i = 0; i < static_cast<Index>(codes.size()); i++) {
-    auto const code = static_cast<Index>(codes[static_cast<std::size_t>(i)]);
+  for (Index i = 0; i < std::ssize(codes); i++) {
+    auto const code = Index(codes[i]);
     if (code == 0) continue;
     Real const* const u = weight_.data() + (i * levels_ + code - 1) * hidden_;
     for (std::size_t j = 0; j < out.size(); j++) out[j] += u[j];
@@ -343,8 +343,8 @@ std::vector<double> LevelPredictor::probabilities(std::vector<Real> const& field
   for (Index k = 0; k < levels_; k++) {
     Real const* const u = weight_.data() + (item * levels_ + k) * hidden_;
     for (std::size_t j = 0; j < terms.size(); j++) terms[j] = math::softplus(field[j] + u[j]);
-    p.push_back(static_cast<double>(visible_bias_[static_cast<std::size_t>(item * levels_ + k)]));
-    for (Real t : terms) p.back() += static_cast<double>(t);
+    p.push_back(double(visible_bias_[item * levels_ + k]));
+    for (Real t : terms) p.back() += double(t);
   }
   double const highest = *std::max_element(p.begin(), p.end());
   double sum = 0;

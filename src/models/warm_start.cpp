@@ -109,7 +109,7 @@ std::vector<std::vector<Real>> kept_parameters(std::string const& from, Communic
     auto const stored = read_field(file, "sampler/trajectory/copies").values;
     require(stored.size() == 1, ExitCode::data, "{}: sampler/trajectory/copies has {} values, wanted one", file.path.string(),
             stored.size());
-    auto const copies = static_cast<Index>(stored[0]);
+    auto const copies = Index(stored[0]);
     for (Index n = 0; n < copies; n++) out.push_back(read_field(file, fmt::format("sampler/trajectory/{:03}", n)).values);
   });
   log::info("{} earlier parameters from {}", out.size(), file.path.string());

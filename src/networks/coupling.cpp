@@ -20,8 +20,8 @@ std::vector<Index> half(Index dimension, Index k, Masks masks, std::uint64_t see
     auto const key = random::make_key(seed);
     std::sort(order.begin(), order.end());
     for (Index i = dimension - 1; i > 0; i--) {  // Fisher and Yates
-      auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::flow_masks, static_cast<std::uint64_t>(k / 2), 0);
-      std::swap(order[static_cast<std::size_t>(i)], order[random::below(w.w[0], static_cast<std::uint32_t>(i + 1))]);
+      auto const w = random::words(key, std::uint64_t(i), random::Stream::flow_masks, std::uint64_t(k / 2), 0);
+      std::swap(order[i], order[random::below(w.w[0], std::uint32_t(i + 1))]);
     }
   }
   auto const middle = order.begin() + divide_up(dimension, 2);
@@ -31,7 +31,7 @@ std::vector<Index> half(Index dimension, Index k, Masks masks, std::uint64_t see
 }
 
 std::vector<Index> complement(std::vector<Index> const& of, Index dimension) {
-  std::vector<Index> all(static_cast<std::size_t>(dimension)), rest;
+  std::vector<Index> all(dimension), rest;
   std::iota(all.begin(), all.end(), Index{0});
   std::set_difference(all.begin(), all.end(), of.begin(), of.end(), std::back_inserter(rest));
   return rest;
@@ -57,11 +57,11 @@ auto part_of(Kokkos::View<T*, Kokkos::LayoutRight, DeviceMemory> const& theta, I
   return Kokkos::subview(theta, std::pair(offset, offset + count));
 }
 
-layer::Extent extent_of(Tiles const& t) { return {static_cast<Index>(t.extent(0)), static_cast<Index>(t.extent(2)), 0}; }
+layer::Extent extent_of(Tiles const& t) { return {extent(t, 0), extent(t, 2), 0}; }
 
 // to(., i, .) = from(., rows(i), .)
 void gather(Tiles const& from, DeviceVector<Index> const& rows, Tiles const& to) {
-  Index const count = static_cast<Index>(rows.extent(0));
+  Index const count = extent(rows, 0);
   layer::for_lanes(
       "partita::coupling_gather", extent_of(to), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         for (Index i = 0; i < count; i++) {
@@ -74,7 +74,7 @@ void gather(Tiles const& from, DeviceVector<Index> const& rows, Tiles const& to)
 
 // to(., rows(i), .) += factor from(., i, .)
 void scatter_add(Real factor, Tiles const& from, DeviceVector<Index> const& rows, Tiles const& to) {
-  Index const count = static_cast<Index>(rows.extent(0));
+  Index const count = extent(rows, 0);
   layer::for_lanes(
       "partita::coupling_scatter", extent_of(from), KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
         for (Index i = 0; i < count; i++) {
@@ -94,18 +94,15 @@ struct Couplings::Pass {
   Real* data;
 
   Pass(Couplings const& c, Tiles const& state, Real* tape)
-      : tiles(static_cast<Index>(state.extent(0))),
-        lanes(static_cast<Index>(state.extent(2))),
-        widest(divide_up(c.dimension_, 2)),
-        data(tape) {}
+      : tiles(extent(state, 0)), lanes(extent(state, 2)), widest(divide_up(c.dimension_, 2)), data(tape) {}
 
   Tiles rows(Real* at, Index count) const {
-    auto const n = [](Index i) { return static_cast<std::size_t>(i); };
+    auto const n = [](Index i) { return std::size_t(i); };
     Index const pitch = pitch_of(lanes);
     return Tiles(at, Kokkos::LayoutStride(n(tiles), n(count * pitch), n(count), n(pitch), n(lanes), 1));
   }
-  Tiles output(Layer const& l) const { return rows(data, static_cast<Index>(l.shifted.extent(0))); }
-  Tiles input_gradient(Layer const& l) const { return rows(data + tiles * widest * pitch_of(lanes), static_cast<Index>(l.kept.extent(0))); }
+  Tiles output(Layer const& l) const { return rows(data, extent(l.shifted, 0)); }
+  Tiles input_gradient(Layer const& l) const { return rows(data + tiles * widest * pitch_of(lanes), extent(l.kept, 0)); }
   Tiles input(Couplings const& c, Index k) const { return rows(of_layer(c, k), c.network(k).inputs(0)); }
   MlpTape tape(Couplings const& c, Index k) const { return {of_layer(c, k) + tiles * c.network(k).inputs(0) * pitch_of(lanes), 0}; }
 
@@ -126,14 +123,14 @@ Couplings::Couplings(Index dimension, Index count, std::vector<Index> const& hid
               dimension);
   for (Index k = 0; k < count; k++) {
     auto const kept = half(dimension, k, masks, mask_seed), shifted = complement(kept, dimension);
-    Mlp const network(widths(static_cast<Index>(kept.size()), hidden, static_cast<Index>(shifted.size())), activation);
+    Mlp const network(widths(std::ssize(kept), hidden, std::ssize(shifted)), activation);
     layers_.push_back({on_device(arrays, kept), on_device(arrays, shifted), network, parameter_count_});
     parameter_count_ += network.parameter_count();
   }
 }
 
 std::vector<Index> Couplings::kept(Index k) const {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layers_[static_cast<std::size_t>(k)].kept);
+  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layers_[k].kept);
   return {host.data(), host.data() + host.extent(0)};
 }
 
@@ -144,7 +141,7 @@ Index Couplings::tape_elements(Index lanes) const {
 }
 
 void Couplings::add_shift(Index k, Real sign, ConstVector theta, Tiles state, Pass const& pass) const {
-  Layer const& l = layers_[static_cast<std::size_t>(k)];
+  Layer const& l = layers_[k];
   gather(state, l.kept, pass.input(*this, k));
   l.network.forward(part_of(theta, l.offset, l.network.parameter_count()), pass.input(*this, k), {}, {pass.output(l)}, pass.tape(*this, k));
   scatter_add(sign, pass.output(l), l.shifted, state);
@@ -163,7 +160,7 @@ void Couplings::inverse(ConstVector theta, Tiles state, Real* tape) const {
 void Couplings::reverse(ConstVector theta, Tiles gradient, Real* tape, Vector sum) const {
   Pass const pass(*this, gradient, tape);
   for (Index k = count() - 1; k >= 0; k--) {
-    Layer const& l = layers_[static_cast<std::size_t>(k)];
+    Layer const& l = layers_[k];
     Index const n = l.network.parameter_count();
     gather(gradient, l.shifted, pass.output(l));
     l.network.reverse(part_of(theta, l.offset, n), pass.input(*this, k), {}, {pass.output(l)}, pass.tape(*this, k),

@@ -21,10 +21,10 @@ class Couplings {
   Couplings(Index dimension, Index count, std::vector<Index> const& hidden, Activation, Masks, std::uint64_t mask_seed, Arrays = {});
 
   Index dimension() const { return dimension_; }
-  Index count() const { return static_cast<Index>(layers_.size()); }
-  Mlp const& network(Index k) const { return layers_[static_cast<std::size_t>(k)].network; }
-  Index offset(Index k) const { return layers_[static_cast<std::size_t>(k)].offset; }  // of network k in theta
-  std::vector<Index> kept(Index k) const;                                              // A of coupling k, ascending
+  Index count() const { return std::ssize(layers_); }
+  Mlp const& network(Index k) const { return layers_[k].network; }
+  Index offset(Index k) const { return layers_[k].offset; }  // of network k in theta
+  std::vector<Index> kept(Index k) const;                    // A of coupling k, ascending
   Index parameter_count() const { return parameter_count_; }
 
   // Number of elements of the tape, the caller's work memory, for one tile; forward stores there what reverse needs, inverse uses it.

@@ -20,7 +20,7 @@ constexpr Index tape_pitch(Index lanes, int order) { return round_up((order + 1)
 
 template <class T, class... P>
 TileRows<T> rows_of(Kokkos::View<T***, P...> const& v) {
-  return {v.data(), static_cast<Index>(v.stride(0)), static_cast<Index>(v.stride(1))};
+  return {v.data(), Index(v.stride(0)), Index(v.stride(1))};
 }
 template <class View>
 auto part_rows(std::array<View, 3> const& jet) {
@@ -29,7 +29,7 @@ auto part_rows(std::array<View, 3> const& jet) {
   return rows;
 }
 
-Extent extent_of(ConstTiles const& v, int order) { return {static_cast<Index>(v.extent(0)), static_cast<Index>(v.extent(2)), order}; }
+Extent extent_of(ConstTiles const& v, int order) { return {extent(v, 0), extent(v, 2), order}; }
 
 // A layer's rows on the tape: jets of activations and of slopes. The output has one block: its jets, in the reverse pass their cotangents.
 Units units(Mlp const& m, MlpTape tape, Index lanes, Index k) {
@@ -126,7 +126,7 @@ Index Mlp::tape_elements(Index lanes, int order) const {
 
 double Mlp::initial_scale(Index layer) const {
   bool const rectifies = layer + 1 < layers() && activation_ != Activation::tanh;
-  return std::sqrt((rectifies ? 2. : 1.) / static_cast<double>(inputs(layer)));
+  return std::sqrt((rectifies ? 2. : 1.) / double(inputs(layer)));
 }
 
 void Mlp::forward(ConstVector parameters, ConstTiles x, ConstTiles v, Jet output, MlpTape tape) const {

@@ -28,9 +28,9 @@ class Mlp {
   Mlp(std::vector<Index> widths, Activation);
 
   std::vector<Index> const& widths() const { return widths_; }
-  Index layers() const { return static_cast<Index>(widths_.size()) - 1; }
-  Index inputs(Index layer) const { return widths_[static_cast<std::size_t>(layer)]; }
-  Index outputs(Index layer) const { return widths_[static_cast<std::size_t>(layer + 1)]; }
+  Index layers() const { return std::ssize(widths_) - 1; }
+  Index inputs(Index layer) const { return widths_[layer]; }
+  Index outputs(Index layer) const { return widths_[layer + 1]; }
   Index weight_offset(Index layer) const;
   Index bias_offset(Index layer) const { return weight_offset(layer) + inputs(layer) * outputs(layer); }
   Index parameter_count() const { return weight_offset(layers()); }

@@ -8,6 +8,7 @@
 #include "objectives/train_options.hpp"
 #include "samplers/chain_options.hpp"
 #include "samplers/gibbs.hpp"
+#include "samplers/start_chains.hpp"
 
 namespace partita {
 namespace {
@@ -16,8 +17,8 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 // The first generation that an update advances: a keyed draw, which needs no state. A random order for each pass would be no better.
 std::size_t generation(random::Key key, Index update, std::size_t generations) {
-  auto const w = random::words(key, 0, random::Stream::replay_choice, static_cast<std::uint64_t>(update), 0);
-  return random::below(w.w[0], static_cast<std::uint32_t>(generations));
+  auto const w = random::words(key, 0, random::Stream::replay_choice, std::uint64_t(update), 0);
+  return random::below(w.w[0], std::uint32_t(generations));
 }
 
 constexpr Index updates_between_checks = 10;  // of the step size: a check evaluates dE/dx once, an update does so sampler_steps times
@@ -31,11 +32,11 @@ enum Reported : std::size_t { gap, data, chains, spread };  // places of series(
 double mean_of(std::vector<std::vector<double>> const& rows, std::size_t first, std::size_t end, Reported which) {
   double sum = 0;
   for (std::size_t r = first; r < end; r++) sum += rows[r][which];
-  return sum / static_cast<double>(end - first);
+  return sum / double(end - first);
 }
 
 double squared_error_of_mean(std::vector<std::vector<double>> const& rows, std::size_t first, std::size_t end, Reported which) {
-  double const mean = mean_of(rows, first, end, which), n = static_cast<double>(end - first);
+  double const mean = mean_of(rows, first, end, which), n = double(end - first);
   double sum = 0;
   for (std::size_t r = first; r < end; r++) sum += (rows[r][which] - mean) * (rows[r][which] - mean);
   return sum / (n * (n - 1));
@@ -158,16 +159,16 @@ ContrastiveDivergence::ContrastiveDivergence(TrainableEnergy& model, Sampler& sa
       draws_hidden_(model.visible_dimension() < model.dimension()),
       sums_(communicator, summation, tiling_.tiles(), mine_, length_of_sums(model)),
       step_size_asked_(sampler.step_size()) {
-  Index const batch = batches.batch(), generations = static_cast<Index>(memory_.buffer.size());
+  Index const batch = batches.batch(), generations = std::ssize(memory_.buffer);
   require_fit(machine_ != nullptr, batch, start, options, persistent);
-  if (start == ChainStart::persistent) advanced_ = static_cast<std::size_t>(std::max(persistent.chains_per_update, batch) / batch);
+  if (start == ChainStart::persistent) advanced_ = std::size_t(std::max(persistent.chains_per_update, batch) / batch);
   memory_.data.first_number = generations * tiling_.tiles() * tiling_.width;
   if (draws_hidden_) {
     DeviceVector<std::uint8_t> const held("data", model.dimension());
     Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, model.visible_dimension())), std::uint8_t{1});
     memory_.data.held = held;
   }
-  for (Index g = 0; g < generations; g++) memory_.buffer[static_cast<std::size_t>(g)].first_number = g * tiling_.tiles() * tiling_.width;
+  for (Index g = 0; g < generations; g++) memory_.buffer[g].first_number = g * tiling_.tiles() * tiling_.width;
   place_chains();
   for (Chains& chains : memory_.buffer) sampler.prepare(model, chains, key);
 }
@@ -196,12 +197,12 @@ void ContrastiveDivergence::add_data_noise(Index update) {
   auto const key = key_;
   Index const d = model_.visible_dimension(), groups = divide_up(d, 4), pitch = tiling_.pitch(), first = mine_.first * tiling_.width,
               width = tiling_.width;
-  Real const deviation = static_cast<Real>(options_.data_noise);
+  Real const deviation = Real(options_.data_noise);
   Kokkos::parallel_for(
       "partita::data_noise", Range(0, mine_.count * groups * pitch), KOKKOS_LAMBDA(Index n) {
         Index const lane = n % pitch, group = n / pitch % groups, tile = n / pitch / groups;
-        auto const w = random::words(key, static_cast<std::uint64_t>(first + tile * width + lane), random::Stream::data_noise,
-                                     static_cast<std::uint64_t>(update), static_cast<std::uint32_t>(group));
+        auto const w = random::words(key, std::uint64_t(first + tile * width + lane), random::Stream::data_noise, std::uint64_t(update),
+                                     std::uint32_t(group));
         auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
         Real const normal[4] = {p.a, p.b, q.a, q.b};
         for (Index k = 0; k < 4 && 4 * group + k < d; k++) x(tile, 4 * group + k, lane) += deviation * normal[k];
@@ -236,7 +237,7 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
   auto const whole = [&](TileScalarStorage const& s) { return TileScalars(Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, lanes))); };
   Tiles const here = Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, lanes));
   TileScalars const energy = whole(memory_.energy), weight = whole(memory_.weight);
-  auto const parameters = static_cast<Index>(model_.parameters().extent(0));
+  auto const parameters = extent(model_.parameters(), 0);
   double total = 0, squares = 0;  // of the energies
   auto const weigh = [&](Real linear, Real quadratic) {
     Kokkos::parallel_reduce(
@@ -244,7 +245,7 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
         KOKKOS_LAMBDA(Index l, double& s, double& s2) {
           // Lanes past the batch only fill the vectors.
           weight(0, l) = l < real ? std::fma(quadratic, energy(0, l), linear) : Real(0);
-          double const e = l < real ? static_cast<double>(energy(0, l)) : 0.;
+          double const e = l < real ? double(energy(0, l)) : 0.;
           s += e;
           s2 += e * e;
         },
@@ -252,30 +253,30 @@ void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double 
   };
   auto const weights = [&] {
     if (machine_ && sign > 0) {
-      weigh(static_cast<Real>(scale), 0);
-      machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, static_cast<Index>(sum.extent(0)))));
+      weigh(Real(scale), 0);
+      machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, extent(sum, 0))));
     }
-    weigh(static_cast<Real>(sign * scale), static_cast<Real>(2 * options_.energy_penalty * scale));
+    weigh(Real(sign * scale), Real(2 * options_.energy_penalty * scale));
     return weight;
   };
   model_.add_energy_gradient(here, energy, weights, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
-  memory_.energy_sums(static_cast<std::size_t>(tile), column) += total * scale;
-  if (sign < 0) memory_.energy_sums(static_cast<std::size_t>(tile), 2) += squares * scale;
+  memory_.energy_sums(tile, column) += total * scale;
+  if (sign < 0) memory_.energy_sums(tile, 2) += squares * scale;
 }
 
 void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) {
   machine_->rescale(gradient, unit_means);
   if (options_.centred) {
     auto const offsets = memory_.offsets;
-    Real const rate = offset_updates_++ == 0 ? Real(1) : static_cast<Real>(options_.offset_rate);
+    Real const rate = offset_updates_++ == 0 ? Real(1) : Real(options_.offset_rate);
     Kokkos::parallel_for(
-        "partita::offsets", Range(0, static_cast<Index>(offsets.extent(0))),
+        "partita::offsets", Range(0, extent(offsets, 0)),
         KOKKOS_LAMBDA(Index i) { offsets(i) = std::fma(rate, unit_means(i) - offsets(i), offsets(i)); });
     machine_->centre(gradient, memory_.offsets);
   }
   if (options_.weight_decay > 0) {
     ConstVector const parameters = model_.parameters();
-    Real const decay = static_cast<Real>(options_.weight_decay);
+    Real const decay = Real(options_.weight_decay);
     for (auto const& range : machine_->weights())
       Kokkos::parallel_for(
           "partita::weight_decay", Range(range.first, range.first + range.count),
@@ -283,8 +284,8 @@ void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) 
   }
   if (options_.sparsity_cost > 0) {
     auto const range = machine_->hidden_biases();
-    Index const first_hidden = static_cast<Index>(unit_means.extent(0)) - range.count;
-    Real const cost = static_cast<Real>(options_.sparsity_cost), target = static_cast<Real>(options_.sparsity_target);
+    Index const first_hidden = extent(unit_means, 0) - range.count;
+    Real const cost = Real(options_.sparsity_cost), target = Real(options_.sparsity_target);
     Kokkos::parallel_for(
         "partita::sparsity", Range(0, range.count), KOKKOS_LAMBDA(Index j) {
           gradient(range.first + j) = std::fma(cost, unit_means(first_hidden + j) - target, gradient(range.first + j));
@@ -309,25 +310,25 @@ Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
   {
     Timers::Scope const scope(timers, "parameter gradient");
     sums_.start();
-    double const scale = 1 / static_cast<double>(batches_.batch());
+    double const scale = 1 / double(batches_.batch());
     for (Index tile = 0; tile < mine_.count; tile++) {
       Vector const sum = sums_.partial(mine_.first + tile);
       accumulate(memory_.data.x, tile, 1, scale, sum, 0);
-      for (Chains const* c : chains) accumulate(c->x, tile, -1, scale / static_cast<double>(advanced_), sum, 1);
+      for (Chains const* c : chains) accumulate(c->x, tile, -1, scale / double(advanced_), sum, 1);
     }
   }
   updates_since_report_++;
   Timers::Scope const scope(timers, "reduction");
   Vector const sum = sums_.finish();
   if (!machine_) return sum;
-  auto const parameters = static_cast<Index>(model_.parameters().extent(0)), all = static_cast<Index>(sum.extent(0));
+  auto const parameters = extent(model_.parameters(), 0), all = extent(sum, 0);
   Vector const gradient = Kokkos::subview(sum, std::pair(Index{0}, parameters));
   regularise(gradient, Kokkos::subview(sum, std::pair(parameters, all)));
   return gradient;
 }
 
 double ContrastiveDivergence::mean_gradient_step() {
-  std::vector<double> totals(static_cast<std::size_t>(mine_.count));
+  std::vector<double> totals(mine_.count);
   for (Index tile = 0; tile < mine_.count; tile++) {
     Index const global = mine_.first + tile, lanes = tiling_.lanes(global), d = model_.dimension();
     TileScalars const energy = Kokkos::subview(memory_.energy, Kokkos::ALL, std::pair(Index{0}, lanes));
@@ -337,12 +338,12 @@ double ContrastiveDivergence::mean_gradient_step() {
         "partita::gradient_length", Range(0, tiling_.chains_in(global)),
         KOKKOS_LAMBDA(Index l, double& s) {
           double square = 0;
-          for (Index i = 0; i < d; i++) square += static_cast<double>(g(0, i, l)) * static_cast<double>(g(0, i, l));
+          for (Index i = 0; i < d; i++) square += double(g(0, i, l)) * double(g(0, i, l));
           s += std::sqrt(square);
         },
-        totals[static_cast<std::size_t>(tile)]);
+        totals[tile]);
   }
-  return sampler_.step_size() * sum_over_tiles(communicator_, mine_, tiling_.tiles(), totals, 1)[0] / static_cast<double>(batches_.batch());
+  return sampler_.step_size() * sum_over_tiles(communicator_, mine_, tiling_.tiles(), totals, 1)[0] / double(batches_.batch());
 }
 
 void ContrastiveDivergence::keep_step_stable(Index update) {
@@ -361,7 +362,7 @@ void ContrastiveDivergence::keep_step_stable(Index update) {
 TrainingHealth ContrastiveDivergence::energies_since_report() const {
   std::vector<double> mine(memory_.energy_sums.data(), memory_.energy_sums.data() + memory_.energy_sums.size());
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 3);
-  double const evaluated = static_cast<double>(std::max<Index>(updates_since_report_, 1));
+  double const evaluated = double(std::max<Index>(updates_since_report_, 1));
   TrainingHealth h{.energy_data = sums[0] / evaluated, .energy_chains = sums[1] / evaluated};
   h.energy_gap = h.energy_data - h.energy_chains;
   h.energy_spread = std::sqrt(std::max(sums[2] / evaluated - h.energy_chains * h.energy_chains, 0.));

@@ -73,7 +73,7 @@ class ContrastiveDivergence : public Objective {
   std::vector<Chains> const& chains() const override { return memory_.buffer; }
   void settle(Index updates, Index steps) override;
   double epoch(Index update) const override { return batches_.epoch(update); }
-  double chain_steps_per_update() const override { return static_cast<double>(batches_.batch() * advanced_ * options_.sampler_steps); }
+  double chain_steps_per_update() const override { return double(batches_.batch() * advanced_ * options_.sampler_steps); }
   void describe_state(State&) override;
   // Lists the arrays of a rank, the model's work memory among them.
   static void list(Arrays, TrainableEnergy const&, Share const&, Summation, ChainStart, ContrastiveOptions const&,

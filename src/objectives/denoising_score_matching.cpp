@@ -11,19 +11,19 @@ namespace {
 using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 KOKKOS_INLINE_FUNCTION Index level_of(random::Key key, Index update, Index item, Index levels) {
-  auto const w = random::words(key, static_cast<std::uint64_t>(item), random::Stream::noise_level, static_cast<std::uint64_t>(update), 0);
-  return random::below(w.w[0], static_cast<std::uint32_t>(levels));
+  auto const w = random::words(key, std::uint64_t(item), random::Stream::noise_level, std::uint64_t(update), 0);
+  return random::below(w.w[0], std::uint32_t(levels));
 }
 
 void draw_sigma(random::Key key, ConstVector levels, Index update, Index first, TileScalars sigma) {
   Kokkos::parallel_for(
-      "partita::noise_levels", Range(0, static_cast<Index>(sigma.extent(1))),
-      KOKKOS_LAMBDA(Index l) { sigma(0, l) = levels(level_of(key, update, first + l, static_cast<Index>(levels.extent(0)))); });
+      "partita::noise_levels", Range(0, extent(sigma, 1)),
+      KOKKOS_LAMBDA(Index l) { sigma(0, l) = levels(level_of(key, update, first + l, extent(levels, 0))); });
 }
 
 // to = x + sigma z.
 void add_noise(ConstTiles x, ConstTiles z, ConstTileScalars sigma, Tiles to) {
-  Index const d = static_cast<Index>(x.extent(1)), lanes = static_cast<Index>(x.extent(2));
+  Index const d = extent(x, 1), lanes = extent(x, 2);
   Kokkos::parallel_for(
       "partita::add_noise", Range(0, d * lanes), KOKKOS_LAMBDA(Index n) {
         Index const i = n / lanes, l = n % lanes;
@@ -33,9 +33,9 @@ void add_noise(ConstTiles x, ConstTiles z, ConstTileScalars sigma, Tiles to) {
 
 // Replaces g by the derivative of the mean of J in g, lambda scale (g - z / sigma); loss = lambda/2 |g - z / sigma|^2.
 void take_residual(Tiles g, ConstTiles z, ConstTileScalars sigma, Index real, Real scale, TileScalars loss) {
-  Index const d = static_cast<Index>(g.extent(1));
+  Index const d = extent(g, 1);
   Kokkos::parallel_for(
-      "partita::residual", Range(0, static_cast<Index>(g.extent(2))), KOKKOS_LAMBDA(Index l) {
+      "partita::residual", Range(0, extent(g, 2)), KOKKOS_LAMBDA(Index l) {
         Real const lambda = l < real ? sigma(0, l) * sigma(0, l) : Real(0);
         Real square = 0;
         for (Index i = 0; i < d; i++) {
@@ -78,13 +78,13 @@ void DenoisingScoreMatching::require_fit(TrainableScore const& model, DenoisingO
 
 DenoisingScoreMatching::DenoisingScoreMatching(TrainableScore& model, data::Batches const& batches, Communicator ranks, Summation summation,
                                                random::Key key, ScoreMatchingOptions options, DenoisingOptions denoising)
-    : ScoreMatching(model, batches, ranks, summation, key, options, derivatives(), static_cast<Index>(model.noise_levels().size())),
+    : ScoreMatching(model, batches, ranks, summation, key, options, derivatives(), std::ssize(model.noise_levels())),
       sigma_(denoising.sigma),
       levels_(model.noise_levels()),
       noise_memory_({}, model, tiling_) {
   require_fit(model, denoising);
   auto const host = Kokkos::create_mirror_view(noise_memory_.levels);
-  for (std::size_t i = 0; i < levels_.size(); i++) host(i) = static_cast<Real>(levels_[i]);
+  for (std::size_t i = 0; i < levels_.size(); i++) host(i) = Real(levels_[i]);
   Kokkos::deep_copy(noise_memory_.levels, host);
 }
 
@@ -100,18 +100,14 @@ void DenoisingScoreMatching::list(Arrays arrays, TrainableScore const& model, Sh
   NoiseMemory(arrays, model, share.tiling);
 }
 
-std::string DenoisingScoreMatching::group_name(Index g) const {
-  return fmt::format("J at sigma = {:.4g} since the last row", levels_[static_cast<std::size_t>(g)]);
-}
+std::string DenoisingScoreMatching::group_name(Index g) const { return fmt::format("J at sigma = {:.4g} since the last row", levels_[g]); }
 
-Index DenoisingScoreMatching::group(Index update, Index item) const {
-  return level_of(key_, update, item, static_cast<Index>(levels_.size()));
-}
+Index DenoisingScoreMatching::group(Index update, Index item) const { return level_of(key_, update, item, std::ssize(levels_)); }
 
 void DenoisingScoreMatching::set_sigma(Points const& p) {
   if (!levels_.empty()) return draw_sigma(key_, noise_memory_.levels, p.update, p.first, lanes_of(noise_memory_.of_lane, p));
-  auto const epoch = static_cast<std::size_t>(batches_.epoch(p.update));
-  Kokkos::deep_copy(noise_memory_.of_lane, static_cast<Real>(sigma_[std::min(epoch, sigma_.size() - 1)]));
+  auto const epoch = std::size_t(batches_.epoch(p.update));
+  Kokkos::deep_copy(noise_memory_.of_lane, Real(sigma_[std::min(epoch, sigma_.size() - 1)]));
 }
 
 void DenoisingScoreMatching::add(Points const& p, Vector sum) {
@@ -122,7 +118,7 @@ void DenoisingScoreMatching::add(Points const& p, Vector sum) {
   add_noise(p.x, z, sigma, noisy);
   model_.set_noise(sigma);
   model_.gradient_forward(noisy, residual);
-  take_residual(residual, z, sigma, p.real, static_cast<Real>(scale()), lanes_of(memory_.loss, p));
+  take_residual(residual, z, sigma, p.real, Real(scale()), lanes_of(memory_.loss, p));
   model_.gradient_reverse(noisy, residual, sum);
   if (!levels_.empty()) model_.set_noise(levels_.back());
 }

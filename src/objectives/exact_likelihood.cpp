@@ -77,7 +77,7 @@ ExactLikelihood::ExactLikelihood(TrainableGibbsModel& model, data::Batches const
   Kokkos::parallel_for(
       "partita::all_states", Range(0, memory_.states.mine.count * units * pitch), KOKKOS_LAMBDA(Index n) {
         Index const lane = n % pitch, i = n / pitch % units, tile = n / pitch / units;
-        x(tile, i, lane) = static_cast<Real>(state.of(tile, lane) >> i & 1);
+        x(tile, i, lane) = Real(state.of(tile, lane) >> i & 1);
       });
 }
 
@@ -94,20 +94,20 @@ double ExactLikelihood::find_energies(Points& points, bool mean) {
     model_.energy(points.of_tile(tile), energy);
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), Kokkos::subview(points.energy, tile, Kokkos::ALL));
     double lowest = 0, sum = 0;
-    for (Index l = 0; l < real; l++) lowest = std::min(lowest, static_cast<double>(host(l)));
-    for (Index l = 0; l < real; l++) sum += mean ? static_cast<double>(host(l)) : std::exp(lowest - static_cast<double>(host(l)));
+    for (Index l = 0; l < real; l++) lowest = std::min(lowest, double(host(l)));
+    for (Index l = 0; l < real; l++) sum += mean ? double(host(l)) : std::exp(lowest - double(host(l)));
     mine.push_back(mean ? sum : lowest - std::log(sum));
   }
   auto const all = communicator_.all_gather(mine);
   double lowest = 0, total = 0;
   for (double e : all) lowest = std::min(lowest, e);
   for (double e : all) total += mean ? e : std::exp(lowest - e);
-  return mean ? total / static_cast<double>(points.tiling.chains) : lowest - std::log(total);
+  return mean ? total / double(points.tiling.chains) : lowest - std::log(total);
 }
 
 Vector ExactLikelihood::weighted_gradient(Points& points, TileSums& sums, double sign, double log_z) {
   sums.start();
-  Real const uniform = static_cast<Real>(1 / static_cast<double>(points.tiling.chains)), minus_log_z = static_cast<Real>(-log_z);
+  Real const uniform = Real(1 / double(points.tiling.chains)), minus_log_z = Real(-log_z);
   bool const is_data = sign > 0;
   for (Index tile = 0; tile < points.mine.count; tile++) {
     Index const real = points.tiling.chains_in(points.mine.first + tile), lanes = points.tiling.lanes(points.mine.first + tile);
@@ -139,10 +139,9 @@ Vector ExactLikelihood::gradient(Index update, Timers& timers) {
   Vector const of_data = weighted_gradient(memory_.data, data_sums_, 1, log_z),
                of_states = weighted_gradient(memory_.states, state_sums_, -1, log_z);
   Kokkos::parallel_for(
-      "partita::likelihood_gradient", Range(0, static_cast<Index>(of_data.extent(0))),
-      KOKKOS_LAMBDA(Index i) { of_data(i) += of_states(i); });
+      "partita::likelihood_gradient", Range(0, extent(of_data, 0)), KOKKOS_LAMBDA(Index i) { of_data(i) += of_states(i); });
   ConstVector const parameters = model_.parameters();
-  Real const decay = static_cast<Real>(options_.weight_decay);
+  Real const decay = Real(options_.weight_decay);
   for (auto const& range : model_.weights())
     Kokkos::parallel_for(
         "partita::weight_decay", Range(range.first, range.first + range.count),
@@ -155,7 +154,7 @@ std::vector<Series> ExactLikelihood::series() const {
 }
 
 std::vector<double> ExactLikelihood::report(Index) {
-  double const mean = likelihood_ / static_cast<double>(std::max<Index>(updates_since_report_, 1));
+  double const mean = likelihood_ / double(std::max<Index>(updates_since_report_, 1));
   likelihood_ = 0;
   updates_since_report_ = 0;
   return {mean};

@@ -58,7 +58,7 @@ GreedyCd::GreedyCd(DeepBeliefNetwork& model, Sampler& sampler, data::Batches con
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
       layers_(make_layers({}, model, {tiling_, communicator.rank(), communicator.ranks()})) {
   for (Index k = 0; k < model.machines(); k++) {
-    auto const key_of_machine = random::derived_key(key, random::Stream::belief_layers, static_cast<std::uint64_t>(k));
+    auto const key_of_machine = random::derived_key(key, random::Stream::belief_layers, std::uint64_t(k));
     learners_.push_back(std::make_unique<ContrastiveDivergence>(
         model.machine(k), sampler, batches, communicator, summation, key_of_machine, tile_width, ChainStart::persistent, options,
         persistent, InitialDistribution{},
@@ -70,7 +70,7 @@ std::vector<Phase> GreedyCd::phases(Index updates, Index) const {
   std::vector<Phase> out;
   for (Index k = 0; k < model_.machines(); k++) {
     Index const first = updates * k / model_.machines(), end = updates * (k + 1) / model_.machines();
-    out.push_back({first, end - first, model_.first_parameter(k), static_cast<Index>(model_.machine(k).parameters().extent(0))});
+    out.push_back({first, end - first, model_.first_parameter(k), extent(model_.machine(k).parameters(), 0)});
   }
   return out;
 }
@@ -90,7 +90,7 @@ void GreedyCd::fill(Index machine, TileStorage to, Tiling const& tiling, TileRan
       return Tiles(Kokkos::subview(s, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling.lanes(mine.first + tile))));
     };
     std::vector<Tiles> layers;
-    for (Index k = 1; k < machine; k++) layers.push_back(view(layers_[static_cast<std::size_t>(k)]));
+    for (Index k = 1; k < machine; k++) layers.push_back(view(layers_[k]));
     layers.push_back(view(to));
     model_.draw_upwards(
         view(layers_.front()), layers,
@@ -99,19 +99,18 @@ void GreedyCd::fill(Index machine, TileStorage to, Tiling const& tiling, TileRan
 }
 
 std::vector<double> GreedyCd::mean_of_layer(Index machine, Index update) {
-  auto const units = static_cast<std::size_t>(model_.machine(machine).dimension());
+  auto const units = std::size_t(model_.machine(machine).dimension());
   std::vector<double> mean(units);
-  TileStorage const& layer = layers_[static_cast<std::size_t>(machine)];
+  TileStorage const& layer = layers_[machine];
   for (Index b = 0; b < batches_of_means; b++) {
     fill(machine, layer, tiling_, mine_, update + b);
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layer);
-    std::vector<double> sums(static_cast<std::size_t>(mine_.count) * units);
+    std::vector<double> sums(std::size_t(mine_.count) * units);
     for (Index t = 0; t < mine_.count; t++)
       for (std::size_t i = 0; i < units; i++)
-        for (Index l = 0; l < tiling_.chains_in(mine_.first + t); l++)
-          sums[static_cast<std::size_t>(t) * units + i] += static_cast<double>(host(t, i, l));
-    auto const all = sum_over_tiles(communicator_, mine_, tiling_.tiles(), sums, static_cast<Index>(units));
-    for (std::size_t i = 0; i < units; i++) mean[i] += all[i] / static_cast<double>(batches_of_means * tiling_.chains);
+        for (Index l = 0; l < tiling_.chains_in(mine_.first + t); l++) sums[std::size_t(t) * units + i] += double(host(t, i, l));
+    auto const all = sum_over_tiles(communicator_, mine_, tiling_.tiles(), sums, Index(units));
+    for (std::size_t i = 0; i < units; i++) mean[i] += all[i] / double(batches_of_means * tiling_.chains);
   }
   return mean;
 }
@@ -129,7 +128,7 @@ void GreedyCd::start_machine(Index k, Index update) {
   }
   machine.parameters_changed();
   machine.set_reference(moments);
-  learners_[static_cast<std::size_t>(k)]->place_chains();
+  learners_[k]->place_chains();
 }
 
 Vector GreedyCd::gradient(Index update, Timers& timers) {
@@ -146,7 +145,7 @@ std::vector<Series> GreedyCd::series() const {
 
 std::vector<double> GreedyCd::report(Index update) {
   auto out = learner(update).report(update);
-  out.push_back(static_cast<double>(machine_before(update)));
+  out.push_back(double(machine_before(update)));
   return out;
 }
 
@@ -155,7 +154,7 @@ std::vector<std::string> GreedyCd::warnings(std::vector<std::vector<double>> con
   for (std::size_t k = 0; k < learners_.size(); k++) {
     std::vector<std::vector<double>> of_machine;
     for (auto const& r : reports)
-      if (r.back() == static_cast<double>(k)) of_machine.push_back(r);
+      if (r.back() == double(k)) of_machine.push_back(r);
     for (auto const& w : learners_[k]->warnings(of_machine)) out.push_back(fmt::format("machine {}: {}", k, w));
   }
   return out;

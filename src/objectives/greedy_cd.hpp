@@ -30,7 +30,7 @@ class GreedyCd : public Objective {
  private:
   // The machine that the update before this one trained.
   Index machine_before(Index update) const;
-  ContrastiveDivergence& learner(Index update) const { return *learners_[static_cast<std::size_t>(machine_before(update))]; }
+  ContrastiveDivergence& learner(Index update) const { return *learners_[machine_before(update)]; }
   void start_machine(Index machine, Index update);
   void fill(Index machine, TileStorage to, Tiling const&, TileRange mine, Index update);
   std::vector<double> mean_of_layer(Index machine, Index update);

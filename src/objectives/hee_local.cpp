@@ -63,8 +63,8 @@ void HeeLocal::list(Arrays arrays, HeeLangevin const& dynamics, Share const& sha
 }
 
 double HeeLocal::chain_steps_per_update() const {
-  double const warmup = static_cast<double>(options_.warmup) / static_cast<double>(updates_per_batch_);
-  return static_cast<double>(batches_.batch()) * (static_cast<double>(options_.steps_per_update) + warmup);
+  double const warmup = double(options_.warmup) / double(updates_per_batch_);
+  return double(batches_.batch()) * (double(options_.steps_per_update) + warmup);
 }
 
 Index HeeLocal::first_step(Index update) const {
@@ -94,12 +94,12 @@ Vector HeeLocal::gradient(Index update, Timers& timers) {
   Timers::Scope const scope(timers, "reduction");
   Vector const gradient = sums_.finish();
   double const rate = dynamics_.options().step_size / options_.tau_w;
-  Real const scale = static_cast<Real>(-rate / static_cast<double>(batches_.batch()));
-  Real const decay = static_cast<Real>(2 * options_.lateral_decay * rate * static_cast<double>(options_.steps_per_update));
-  Index const first_lateral = model_.lateral() ? model_.lateral_offset(0) : static_cast<Index>(gradient.extent(0));
+  Real const scale = Real(-rate / double(batches_.batch()));
+  Real const decay = Real(2 * options_.lateral_decay * rate * double(options_.steps_per_update));
+  Index const first_lateral = model_.lateral() ? model_.lateral_offset(0) : extent(gradient, 0);
   auto const theta = model_.parameters();
   Kokkos::parallel_for(
-      "partita::hee_gradient", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(gradient.extent(0))),
+      "partita::hee_gradient", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(gradient, 0)),
       KOKKOS_LAMBDA(Index i) { gradient(i) = scale * gradient(i) + (i >= first_lateral ? decay * theta(i) : Real(0)); });
   model_.keep_learnable(gradient);
   return gradient;
@@ -121,7 +121,7 @@ std::vector<double> HeeLocal::report(Index update) {
     sums.push_back(std::accumulate(from, to, 0.));
     from = to;
   }
-  last_log_joint_ = sum_over_tiles(communicator_, chains_.mine, chains_.tiling.tiles(), sums, 1)[0] / static_cast<double>(batches_.batch());
+  last_log_joint_ = sum_over_tiles(communicator_, chains_.mine, chains_.tiling.tiles(), sums, 1)[0] / double(batches_.batch());
   return {last_log_joint_};
 }
 

@@ -44,7 +44,7 @@ PseudoLikelihood::PseudoLikelihood(BoltzmannMachine& machine, data::Batches cons
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
       memory_({}, machine, {tiling_, communicator.rank(), communicator.ranks()}),
       sums_(communicator, summation, tiling_.tiles(), mine_, parameter_count(machine)),
-      values_("sums of pseudo-likelihoods", static_cast<std::size_t>(mine_.count)) {
+      values_("sums of pseudo-likelihoods", mine_.count) {
   require_fit(machine);
 }
 
@@ -74,17 +74,17 @@ void PseudoLikelihood::add_tile(Index tile, Vector sum) {
   TileScalars const value = Kokkos::subview(memory_.value, Kokkos::ALL, lanes),
                     weight = Kokkos::subview(memory_.weight, Kokkos::ALL, lanes);
   machine_.pseudo_likelihood_forward(x, value);
-  Real const share = static_cast<Real>(-1 / static_cast<double>(batches_.batch()));  // weight of an item in the loss
+  Real const share = Real(-1 / double(batches_.batch()));  // weight of an item in the loss
   double total = 0;
   Kokkos::parallel_reduce(
       "partita::pseudo_likelihood_weights", Range(0, lanes.second),
       KOKKOS_LAMBDA(Index l, double& s) {
         weight(0, l) = l < real ? share : Real(0);  // lanes past the batch only fill the vectors
-        if (l < real) s += static_cast<double>(value(0, l));
+        if (l < real) s += double(value(0, l));
       },
       total);
   machine_.pseudo_likelihood_reverse(x, weight, sum);
-  values_(static_cast<std::size_t>(tile)) += total;
+  values_(tile) += total;
 }
 
 Vector PseudoLikelihood::gradient(Index update, Timers& timers) {
@@ -109,7 +109,7 @@ std::vector<Series> PseudoLikelihood::series() const {
 std::vector<double> PseudoLikelihood::report(Index) {
   std::vector<double> const mine(values_.data(), values_.data() + values_.size());
   double const sum = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 1)[0];
-  double const items = static_cast<double>(batches_.batch() * std::max<Index>(updates_since_report_, 1));
+  double const items = double(batches_.batch() * std::max<Index>(updates_since_report_, 1));
   Kokkos::deep_copy(values_, 0.);
   updates_since_report_ = 0;
   return {sum / items};

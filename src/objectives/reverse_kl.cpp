@@ -15,7 +15,7 @@ using Range = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 // values(0, i, l) *= factor weight(0, l)
 void scale_lanes(Tiles const& values, Real factor, TileScalars const& weight) {
-  Index const rows = static_cast<Index>(values.extent(1)), lanes = static_cast<Index>(values.extent(2));
+  Index const rows = extent(values, 1), lanes = extent(values, 2);
   Kokkos::parallel_for(
       "partita::anneal", Range(0, rows * lanes),
       KOKKOS_LAMBDA(Index n) { values(0, n / lanes, n % lanes) *= factor * weight(0, n % lanes); });
@@ -49,7 +49,7 @@ ReverseKl::ReverseKl(Nice& flow, std::unique_ptr<DifferentiableModel> target, Re
       key_(key),
       memory_({}, flow, *target_, {batch, communicator.rank(), communicator.ranks()}),
       sums_(communicator, summation, batch.tiles(), memory_.latents.mine, parameter_count(flow)),
-      tile_sums_(static_cast<std::size_t>(2 * memory_.latents.mine.count)) {}
+      tile_sums_(2 * memory_.latents.mine.count) {}
 
 ReverseKl::Memory::Memory(Arrays arrays, Nice const& flow, Model const& target, Share const& share)
     : latents("latents", share.tiling, share.mine(), flow.latent_dimension(), arrays),
@@ -68,8 +68,7 @@ void ReverseKl::list(Arrays arrays, Nice const& flow, Model const& target, Share
 }
 
 double ReverseKl::beta(Index update) const {
-  double const rising = options_.annealed_fraction * static_cast<double>(updates_),
-               done = rising > 0 ? std::min(1., static_cast<double>(update) / rising) : 1;
+  double const rising = options_.annealed_fraction * double(updates_), done = rising > 0 ? std::min(1., double(update) / rising) : 1;
   return options_.beta_start + (1 - options_.beta_start) * done;
 }
 
@@ -85,25 +84,25 @@ void ReverseKl::accumulate(Index tile, double beta, Vector sum) {
                     weight = Kokkos::subview(memory_.weight, Kokkos::ALL, row);
   Kokkos::deep_copy(memory_.weight, Real(0));
   Kokkos::deep_copy(Kokkos::subview(memory_.weight, Kokkos::ALL, std::pair(Index{0}, real)),
-                    static_cast<Real>(1 / static_cast<double>(memory_.latents.tiling.chains)));
+                    Real(1 / double(memory_.latents.tiling.chains)));
   Kokkos::deep_copy(memory_.gradient, Real(0));
   flow_.forward(z, xy);
   target_->energy_and_gradient(x_of(memory_.xy), energy, x_of(memory_.gradient));
-  scale_lanes(x_of(memory_.gradient), static_cast<Real>(beta), weight);
+  scale_lanes(x_of(memory_.gradient), Real(beta), weight);
   flow_.conditional(xy, rest);
   flow_.reverse_conditional(xy, weight, gradient, sum);
   flow_.reverse(gradient, sum);
   auto const add = [&](std::size_t which, auto const& term) {
-    double& total = tile_sums_[static_cast<std::size_t>(2 * tile) + which];
+    double& total = tile_sums_[std::size_t(2 * tile) + which];
     Kokkos::parallel_reduce("partita::flow_statistics", Range(0, real), term, total);
   };
   add(
-      0, KOKKOS_LAMBDA(Index l, double& s) { s += static_cast<double>(energy(0, l)); });
+      0, KOKKOS_LAMBDA(Index l, double& s) { s += double(energy(0, l)); });
   add(
       1, KOKKOS_LAMBDA(Index l, double& s) {
         double square = 0;
-        for (Index i = 0; i < latent; i++) square += static_cast<double>(z(0, i, l)) * static_cast<double>(z(0, i, l));
-        s += static_cast<double>(rest(0, l)) - 0.5 * square;
+        for (Index i = 0; i < latent; i++) square += double(z(0, i, l)) * double(z(0, i, l));
+        s += double(rest(0, l)) - 0.5 * square;
       });
 }
 
@@ -144,8 +143,8 @@ std::vector<double> ReverseKl::statistics(Index update) const {
 
 std::vector<double> ReverseKl::report(Index update) {
   auto const sums = statistics(update);
-  double const batch = static_cast<double>(memory_.latents.tiling.chains),
-               normalisation = 0.5 * static_cast<double>(flow_.latent_dimension()) * std::log(2 * std::numbers::pi);
+  double const batch = double(memory_.latents.tiling.chains),
+               normalisation = 0.5 * double(flow_.latent_dimension()) * std::log(2 * std::numbers::pi);
   return {(sums[0] + sums[1]) / batch - flow_.log_determinant() - normalisation, sums[0] / batch, beta(std::max<Index>(update - 1, 0))};
 }
 

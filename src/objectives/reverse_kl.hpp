@@ -31,7 +31,7 @@ class ReverseKl : public Objective {
   std::vector<double> report(Index update) override;
   void require_finite(Index update) const override { statistics(update); }
   double epoch(Index) const override { return 0; }
-  double chain_steps_per_update() const override { return static_cast<double>(memory_.latents.tiling.chains); }
+  double chain_steps_per_update() const override { return double(memory_.latents.tiling.chains); }
   void describe_state(State&) override {}
   // Lists the arrays of a rank, the work memory of flow and target among them.
   static void list(Arrays, Nice const&, Model const& target, Share const&, Summation);

@@ -21,7 +21,7 @@ Index width(ScoreMatchingOptions const& o, Index batch) {
 void weigh_sliced(ConstTileScalars first, ConstTileScalars second, Index real, Real share, Real scale, TileScalars c1, TileScalars c2,
                   TileScalars loss) {
   Kokkos::parallel_for(
-      "partita::sliced_weights", Range(0, static_cast<Index>(loss.extent(1))), KOKKOS_LAMBDA(Index l) {
+      "partita::sliced_weights", Range(0, extent(loss, 1)), KOKKOS_LAMBDA(Index l) {
         Real const counts = l < real ? share : Real(0);
         c1(0, l) = counts * scale * first(0, l);
         c2(0, l) = -counts * scale;
@@ -32,7 +32,7 @@ void weigh_sliced(ConstTileScalars first, ConstTileScalars second, Index real, R
 // weight = -share scale on real lanes, loss -= share second there.
 void weigh_curvature(ConstTileScalars second, Index real, Real share, Real scale, TileScalars weight, TileScalars loss) {
   Kokkos::parallel_for(
-      "partita::curvature_weights", Range(0, static_cast<Index>(loss.extent(1))), KOKKOS_LAMBDA(Index l) {
+      "partita::curvature_weights", Range(0, extent(loss, 1)), KOKKOS_LAMBDA(Index l) {
         Real const counts = l < real ? share : Real(0);
         weight(0, l) = -counts * scale;
         loss(0, l) -= counts * second(0, l);
@@ -41,9 +41,9 @@ void weigh_curvature(ConstTileScalars second, Index real, Real share, Real scale
 
 // loss += 1/2 |g|^2 on real lanes; g <- scale g there, 0 elsewhere.
 void take_square(Tiles g, Index real, Real scale, TileScalars loss) {
-  Index const d = static_cast<Index>(g.extent(1));
+  Index const d = extent(g, 1);
   Kokkos::parallel_for(
-      "partita::square_of_score", Range(0, static_cast<Index>(g.extent(2))), KOKKOS_LAMBDA(Index l) {
+      "partita::square_of_score", Range(0, extent(g, 2)), KOKKOS_LAMBDA(Index l) {
         Real const counts = l < real ? Real(1) : Real(0);
         Real square = 0;
         for (Index i = 0; i < d; i++) {
@@ -56,7 +56,7 @@ void take_square(Tiles g, Index real, Real scale, TileScalars loss) {
 
 // x += deviation z.
 void add_scaled(Real deviation, ConstTiles z, Tiles x) {
-  Index const d = static_cast<Index>(x.extent(1)), lanes = static_cast<Index>(x.extent(2));
+  Index const d = extent(x, 1), lanes = extent(x, 2);
   Kokkos::parallel_for(
       "partita::data_noise", Range(0, d * lanes),
       KOKKOS_LAMBDA(Index n) { x(0, n / lanes, n % lanes) += deviation * z(0, n / lanes, n % lanes); });
@@ -65,18 +65,17 @@ void add_scaled(Real deviation, ConstTiles z, Tiles x) {
 // Turns normals into random signs.
 void take_signs(TileStorage const& v) {
   Kokkos::parallel_for(
-      "partita::rademacher", Range(0, static_cast<Index>(v.size())),
-      KOKKOS_LAMBDA(Index n) { v.data()[n] = std::copysign(Real(1), v.data()[n]); });
+      "partita::rademacher", Range(0, std::ssize(v)), KOKKOS_LAMBDA(Index n) { v.data()[n] = std::copysign(Real(1), v.data()[n]); });
 }
 
 // Turns normals into points on the sphere of radius sqrt(dimension).
 void normalise(TileStorage const& v) {
-  Index const d = static_cast<Index>(v.extent(1));
+  Index const d = extent(v, 1);
   Kokkos::parallel_for(
-      "partita::sphere", Range(0, static_cast<Index>(v.extent(2))), KOKKOS_LAMBDA(Index l) {
+      "partita::sphere", Range(0, extent(v, 2)), KOKKOS_LAMBDA(Index l) {
         Real square = 0;
         for (Index i = 0; i < d; i++) square = std::fma(v(0, i, l), v(0, i, l), square);
-        Real const factor = std::sqrt(static_cast<Real>(d) / square);
+        Real const factor = std::sqrt(Real(d) / square);
         for (Index i = 0; i < d; i++) v(0, i, l) *= factor;
       });
 }
@@ -125,11 +124,11 @@ ScoreMatching::ScoreMatching(TrainableScore& model, data::Batches const& batches
       tiling_(tiling(options, batches.batch())),
       memory_({}, model, {tiling_, communicator.rank(), communicator.ranks()}, derivatives),
       communicator_(communicator),
-      data_noise_(static_cast<Real>(options.data_noise)),
+      data_noise_(Real(options.data_noise)),
       groups_(groups),
       mine_(share_of_tiles(tiling_.tiles(), communicator.rank(), communicator.ranks())),
       sums_(communicator, summation, tiling_.tiles(), mine_, parameter_count(model)),
-      losses_("losses", static_cast<std::size_t>(mine_.count), static_cast<std::size_t>(1 + 2 * groups)) {}
+      losses_("losses", mine_.count, 1 + 2 * groups) {}
 
 Tiling ScoreMatching::tiling(ScoreMatchingOptions const& o, Index batch) { return {batch, width(o, batch)}; }
 
@@ -159,11 +158,11 @@ TileScalars ScoreMatching::lanes_of(TileScalarStorage const& s, Points const& p)
 }
 
 void ScoreMatching::draw_normals(TileStorage const& z, random::Stream stream, Index step, Index first) const {
-  Index const d = static_cast<Index>(z.extent(1)), pitch = static_cast<Index>(z.extent(2));
+  Index const d = extent(z, 1), pitch = extent(z, 2);
   auto const keys = random::round_keys(key_);
   Kokkos::parallel_for(
       "partita::score_normals", Range(0, pitch / strip_lanes), KOKKOS_LAMBDA(Index strip) {
-        StripNoise noise(keys, stream, static_cast<std::uint64_t>(first + strip * strip_lanes));
+        StripNoise noise(keys, stream, std::uint64_t(first + strip * strip_lanes));
         Rows<Real> const rows{&z(0, 0, strip * strip_lanes), pitch};
         noise.each(d, step, [=](Index i, Index l, Real xi) { rows[i][l] = xi; });
       });
@@ -173,7 +172,7 @@ void ScoreMatching::add_sliced(Points const& p, ConstTiles v, double share, Vect
   TileScalars const first = lanes_of(memory_.first, p), second = lanes_of(memory_.second, p), c1 = lanes_of(memory_.c1, p),
                     c2 = lanes_of(memory_.c2, p);
   model_.directional_forward(p.x, v, 2, first, second);
-  weigh_sliced(first, second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c1, c2, lanes_of(memory_.loss, p));
+  weigh_sliced(first, second, p.real, Real(share), Real(scale()), c1, c2, lanes_of(memory_.loss, p));
   model_.directional_reverse(p.x, c1, c2, sum);
 }
 
@@ -185,9 +184,9 @@ void ScoreMatching::add_data_noise(Points const& p) {
 
 void ScoreMatching::count_losses(Points const& p, Index tile) {
   auto const loss = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), memory_.loss);
-  auto const row = static_cast<std::size_t>(tile);
+  auto const row = std::size_t(tile);
   for (Index l = 0; l < p.real; l++) {
-    double const j = static_cast<double>(loss(0, l));
+    double const j = double(loss(0, l));
     losses_(row, 0) += j;
     if (groups_ == 0) continue;
     Index const g = group(p.update, p.first + l);
@@ -228,7 +227,7 @@ std::vector<Series> ScoreMatching::series() const {
 std::vector<double> ScoreMatching::report(Index) {
   std::vector<double> const mine(losses_.data(), losses_.data() + losses_.size());
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 1 + 2 * groups_);
-  std::vector<double> out{sums[0] * scale() / static_cast<double>(std::max<Index>(updates_since_report_, 1))};
+  std::vector<double> out{sums[0] * scale() / double(std::max<Index>(updates_since_report_, 1))};
   for (std::size_t k = 1; k < sums.size(); k += 2) out.push_back(sums[k] / sums[k + 1]);
   Kokkos::deep_copy(losses_, 0.);
   updates_since_report_ = 0;
@@ -298,7 +297,7 @@ void SlicedScoreMatching::draw_directions(Index step, Index first) {
 void SlicedScoreMatching::add_square(Points const& p, Vector sum) {
   Tiles const g = lanes_of(memory_.direction, p);
   model_.gradient_forward(p.x, g);
-  take_square(g, p.real, static_cast<Real>(scale()), lanes_of(memory_.loss, p));
+  take_square(g, p.real, Real(scale()), lanes_of(memory_.loss, p));
   model_.gradient_reverse(p.x, g, sum);
 }
 
@@ -306,12 +305,12 @@ void SlicedScoreMatching::add_square(Points const& p, Vector sum) {
 void SlicedScoreMatching::add_curvature(Points const& p, ConstTiles v, double share, Vector sum) {
   TileScalars const second = lanes_of(memory_.second, p), c2 = lanes_of(memory_.c2, p);
   model_.directional_forward(p.x, v, 2, {}, second);
-  weigh_curvature(second, p.real, static_cast<Real>(share), static_cast<Real>(scale()), c2, lanes_of(memory_.loss, p));
+  weigh_curvature(second, p.real, Real(share), Real(scale()), c2, lanes_of(memory_.loss, p));
   model_.directional_reverse(p.x, {}, c2, sum);
 }
 
 void SlicedScoreMatching::add(Points const& p, Vector sum) {
-  double const share = 1 / static_cast<double>(options_.projections);
+  double const share = 1 / double(options_.projections);
   if (options_.variance_reduced) add_square(p, sum);
   for (Index m = 0; m < options_.projections; m++) {
     draw_directions(p.update * options_.projections + m, p.first);

@@ -52,7 +52,7 @@ class ScoreMatching : public Objective {
   struct Points {
     Tiles x;
     Index update, first, real;
-    Index lanes() const { return static_cast<Index>(x.extent(2)); }
+    Index lanes() const { return extent(x, 2); }
   };
   // Adds each item's J to its lane of loss_ and sum += d/dtheta of sum_b J_b / batch.
   virtual void add(Points const&, Vector sum) = 0;
@@ -65,7 +65,7 @@ class ScoreMatching : public Objective {
   void draw_normals(TileStorage const& z, random::Stream, Index step, Index first) const;
   Tiles lanes_of(TileStorage const&, Points const&) const;
   TileScalars lanes_of(TileScalarStorage const&, Points const&) const;
-  double scale() const { return 1 / static_cast<double>(batches_.batch()); }
+  double scale() const { return 1 / double(batches_.batch()); }
 
   struct Memory {
     TileStorage data;                               // this rank's tiles of the minibatch

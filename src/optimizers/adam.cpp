@@ -17,14 +17,13 @@ deck::Schema adam_schema() {
 void Adam::update(Vector parameters, ConstVector gradient, double rate) {
   updates_++;
   // The bias correction uses the decays as rounded to Real: 1 - 0.999f differs from 0.001 by a relative 1e-5.
-  Real const decay1 = static_cast<Real>(options_.beta1), decay2 = static_cast<Real>(options_.beta2);
-  auto const weight_so_far = [this](Real decay) { return 1 - std::pow(static_cast<double>(decay), static_cast<double>(updates_)); };
-  Real const step = static_cast<Real>(rate / weight_so_far(decay1)), root = static_cast<Real>(1 / std::sqrt(weight_so_far(decay2)));
-  Real const epsilon = static_cast<Real>(options_.epsilon), keep = static_cast<Real>(1 - rate * options_.weight_decay);
+  Real const decay1 = Real(options_.beta1), decay2 = Real(options_.beta2);
+  auto const weight_so_far = [this](Real decay) { return 1 - std::pow(double(decay), double(updates_)); };
+  Real const step = Real(rate / weight_so_far(decay1)), root = Real(1 / std::sqrt(weight_so_far(decay2)));
+  Real const epsilon = Real(options_.epsilon), keep = Real(1 - rate * options_.weight_decay);
   auto const mean = mean_, square = square_;
   Kokkos::parallel_for(
-      "partita::adam", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(parameters.extent(0))),
-      KOKKOS_LAMBDA(Index i) {
+      "partita::adam", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(parameters, 0)), KOKKOS_LAMBDA(Index i) {
         Real const g = gradient(i);
         mean(i) = std::fma(decay1, mean(i), (1 - decay1) * g);
         square(i) = std::fma(decay2, square(i), (1 - decay2) * g * g);

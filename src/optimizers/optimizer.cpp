@@ -27,9 +27,9 @@ std::vector<deck::Key> optimizer_keys() {
 }
 
 double scheduled_rate(OptimizerOptions const& o, Index update, Index updates) {
-  if (update < o.warmup_updates) return o.learning_rate * static_cast<double>(update + 1) / static_cast<double>(o.warmup_updates);
-  double const left = static_cast<double>(std::max<Index>(updates - o.warmup_updates, 1));
-  double const done = std::min(1., static_cast<double>(update - o.warmup_updates) / left);
+  if (update < o.warmup_updates) return o.learning_rate * double(update + 1) / double(o.warmup_updates);
+  double const left = double(std::max<Index>(updates - o.warmup_updates, 1));
+  double const done = std::min(1., double(update - o.warmup_updates) / left);
   double fall = 1;
   if (o.schedule == "linear") fall = 1 - done;
   if (o.schedule == "cosine") fall = 0.5 * (1 + std::cos(std::numbers::pi * done));
@@ -39,7 +39,7 @@ double scheduled_rate(OptimizerOptions const& o, Index update, Index updates) {
 double norm(ConstVector values) {
   // Eight independent sums: in a single one each addition would wait for the one before.
   constexpr Index sums = 8;
-  Index const n = static_cast<Index>(values.extent(0));
+  Index const n = extent(values, 0);
   double sum = 0;
   Kokkos::parallel_reduce(
       "partita::norm", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, divide_up(n, block_of_norm)),
@@ -48,8 +48,8 @@ double norm(ConstVector values) {
         double partial[sums] = {};
         Index i = first;
         for (; i + sums <= end; i += sums)
-          for (Index k = 0; k < sums; k++) partial[k] += static_cast<double>(values(i + k)) * static_cast<double>(values(i + k));
-        for (; i < end; i++) partial[0] += static_cast<double>(values(i)) * static_cast<double>(values(i));
+          for (Index k = 0; k < sums; k++) partial[k] += double(values(i + k)) * double(values(i + k));
+        for (; i < end; i++) partial[0] += double(values(i)) * double(values(i));
         for (double p : partial) s += p;
       },
       sum);
@@ -57,17 +57,17 @@ double norm(ConstVector values) {
 }
 
 void scale(Vector values, double factor) {
-  Real const f = static_cast<Real>(factor);
+  Real const f = Real(factor);
   Kokkos::parallel_for(
-      "partita::scale", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(0))),
+      "partita::scale", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(values, 0)),
       KOKKOS_LAMBDA(Index i) { values(i) *= f; });
 }
 
 void average(Vector mean, ConstVector parameters, double decay, Index update) {
-  double const u = static_cast<double>(update);
-  Real const take = static_cast<Real>(1 - std::min(decay, (1 + u) / (10 + u)));
+  double const u = double(update);
+  Real const take = Real(1 - std::min(decay, (1 + u) / (10 + u)));
   Kokkos::parallel_for(
-      "partita::parameter_average", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(mean.extent(0))),
+      "partita::parameter_average", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(mean, 0)),
       KOKKOS_LAMBDA(Index i) { mean(i) = std::fma(take, parameters(i) - mean(i), mean(i)); });
 }
 

@@ -15,11 +15,10 @@ deck::Schema sgd_schema() {
 
 void Sgd::update(Vector parameters, ConstVector gradient, double rate) {
   double const share = updates_++ < options_.initial_updates ? options_.initial_momentum : options_.momentum;
-  Real const momentum = static_cast<Real>(share), step = static_cast<Real>(rate);
+  Real const momentum = Real(share), step = Real(rate);
   auto const velocity = velocity_;
   Kokkos::parallel_for(
-      "partita::sgd", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(parameters.extent(0))),
-      KOKKOS_LAMBDA(Index i) {
+      "partita::sgd", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(parameters, 0)), KOKKOS_LAMBDA(Index i) {
         velocity(i) = std::fma(momentum, velocity(i), gradient(i));
         parameters(i) = std::fma(-step, velocity(i), parameters(i));
       });

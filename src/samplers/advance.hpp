@@ -10,7 +10,7 @@ namespace detail {
 
 // The coordinates of these chains that are not held, listed in the work memory.
 inline Moving moving_coordinates(Chains const& chains, SamplerWork& work) {
-  auto const flags = static_cast<Index>(chains.held.extent(0));
+  auto const flags = extent(chains.held, 0);
   if (flags == 0) return {chains.dimension, nullptr};
   require(flags == chains.dimension, ExitCode::internal, "there are {} flags of held coordinates, but chains have {} coordinates", flags,
           chains.dimension);
@@ -20,7 +20,7 @@ inline Moving moving_coordinates(Chains const& chains, SamplerWork& work) {
     if (!held(i)) list.push_back(i);
   work.moving = DeviceVector<Index>("moving coordinates", list.size());
   Kokkos::deep_copy(work.moving, Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(list.data(), list.size()));
-  return {static_cast<Index>(list.size()), work.moving.data()};
+  return {std::ssize(list), work.moving.data()};
 }
 
 template <class T>
@@ -74,14 +74,11 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
     return p >= work_rows.data() && p < work_rows.data() + work_rows.size() ? rows * pitch : d * pitch;
   };
   auto const view = [&](Rows<Real> r) {
-    auto const n = static_cast<std::size_t>(tile_stride(r.data));
-    return Tiles(r.data, Kokkos::LayoutStride(static_cast<std::size_t>(count), n, static_cast<std::size_t>(d),
-                                              static_cast<std::size_t>(pitch), static_cast<std::size_t>(lanes), 1));
+    auto const n = std::size_t(tile_stride(r.data));
+    return Tiles(r.data, Kokkos::LayoutStride(count, n, d, pitch, lanes, 1));
   };
   Tiles const point = view(scheme.point(whole)), gradient = view(scheme.gradient(whole));
-  TileEnergies const energy(scheme.energy(whole),
-                            Kokkos::LayoutStride(static_cast<std::size_t>(count), static_cast<std::size_t>(Scheme::energies * pitch),
-                                                 static_cast<std::size_t>(lanes), 1));
+  TileEnergies const energy(scheme.energy(whole), Kokkos::LayoutStride(count, Scheme::energies * pitch, lanes, 1));
   auto const evaluate_here = [&] {
     if constexpr (Scheme::needs_energy)
       dynamic_cast<DifferentiableModel const&>(model).precise_energy_and_gradient(point, energy, gradient);

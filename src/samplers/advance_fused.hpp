@@ -71,7 +71,7 @@ void advance_fused(Scheme const& scheme, Energy const& energy, FusedCall const& 
   Index const d = chains.dimension, pitch = chains.tiling.pitch(), strips_per_tile = divide_up(chains.tiling.width, strip_lanes);
   Index const strips = local.count * strips_per_tile;
   Slots const slots;
-  Index const rows = work_rows<Scheme>(d), slot_count = runs_on_host ? static_cast<Index>(slots.size()) : strips;
+  Index const rows = work_rows<Scheme>(d), slot_count = runs_on_host ? std::ssize(slots) : strips;
   call.work.fit({}, slot_count, rows, Scheme::energies, strip_lanes);
   auto const x = chains.x, velocity = chains.velocity, work = call.work.rows;
   auto const energies = call.work.energies;
@@ -81,7 +81,7 @@ void advance_fused(Scheme const& scheme, Energy const& energy, FusedCall const& 
   Kokkos::parallel_for(
       "partita::advance", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, strips), KOKKOS_LAMBDA(Index n) {
         Index const tile = local.first + n / strips_per_tile, lane = n % strips_per_tile * strip_lanes;
-        Index const slot = runs_on_host ? static_cast<Index>(slots.acquire()) : n;
+        Index const slot = runs_on_host ? Index(slots.acquire()) : n;
         Strip<Scheme> const s{detail::rows_at(x, tile, lane, pitch),
                               detail::rows_at(velocity, tile, lane, pitch),
                               detail::rows_at(work, slot, 0, strip_lanes),

@@ -31,15 +31,15 @@ void AnnealedLangevin::require_fit(Model const& model) const {
 void AnnealedLangevin::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   ScoreModel const& score = score_of(model);
   auto const sigma = score.noise_levels();
-  Index const last = static_cast<Index>(sigma.size()) - 1, ladder = (last + 1) * options_.level_steps, end = first_step + steps;
+  Index const last = std::ssize(sigma) - 1, ladder = (last + 1) * options_.level_steps, end = first_step + steps;
   for (Index step = first_step; step < end;) {
     bool const done = options_.denoise && step >= ladder;
     if (done && step > ladder) return;
     Index const level = std::min(step / options_.level_steps, last);
     Index const stop = done ? ladder + 1 : level < last ? (level + 1) * options_.level_steps : options_.denoise ? ladder : end;
-    double const s = sigma[static_cast<std::size_t>(level)], eta = done ? s * s : step_size_ * s * s / (sigma.back() * sigma.back());
+    double const s = sigma[level], eta = done ? s * s : step_size_ * s * s / (sigma.back() * sigma.back());
     score.set_noise(s);
-    UlaScheme const scheme{static_cast<Real>(eta), static_cast<Real>(done ? 0 : std::sqrt(2 * eta))};
+    UlaScheme const scheme{Real(eta), Real(done ? 0 : std::sqrt(2 * eta))};
     Index const count = std::min(stop, end) - step;
     partita::advance(scheme, model, chains, work_, key, local, step, count);
     step += count;

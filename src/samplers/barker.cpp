@@ -19,7 +19,7 @@ deck::Schema barker_schema() {
 }
 
 void Barker::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  BarkerScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_)};
+  BarkerScheme const scheme{Real(step_size_), Real(1 / temperature_)};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

@@ -48,9 +48,7 @@ struct BarkerScheme {
     });
     sums.finish();
     double const *e = s.energy(energy_here), *ey = s.energy(energy_there);
-    auto const error = [=, &proposals, b = static_cast<double>(beta)](Index l) {
-      return static_cast<Real>(b * (ey[l] - e[l]) - proposals[l]);
-    };
+    auto const error = [=, &proposals, b = double(beta)](Index l) { return Real(b * (ey[l] - e[l]) - proposals[l]); };
     accept_or_reject(s, proposal(s), error, ByMetropolis{noise.from<random::Stream::metropolis>().lane_words(turn.step)});
   }
 

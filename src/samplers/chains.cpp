@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/require.hpp"
-#include "core/strip.hpp"
+#include "core/tiling.hpp"
 
 namespace partita {
 
@@ -39,7 +39,7 @@ TileStorage make_velocities(Arrays arrays, Tiling const& tiling, TileRange mine,
 
 Index default_tile_width(Index chains, Index dimension, Index rows_per_dimension) {
   constexpr Index l2_share = 1 << 20, widest = 256;  // bytes: half the L2 cache of a recent core; lanes: no gain was seen beyond 256
-  Index const row_bytes = static_cast<Index>(sizeof(Real)) * dimension * rows_per_dimension;
+  Index const row_bytes = Index(sizeof(Real)) * dimension * rows_per_dimension;
   Index const fits = l2_share / std::max<Index>(row_bytes, 1) / pitch_quantum * pitch_quantum;
   return std::min(std::clamp(fits, pitch_quantum, widest), round_up(chains, lane_quantum));
 }
@@ -52,7 +52,7 @@ void repeat_last(View const& values, Tiling const& tiling, TileRange mine, TileR
   Index const last = tiling.tiles() - 1, tile = last - mine.first;
   if (values.size() == 0 || tile < local.first || tile >= local.end()) return;
   Index const real = tiling.chains_in(last), pitch = tiling.pitch();
-  Index const rows = static_cast<Index>(values.size() / values.extent(0)) / pitch;
+  Index const rows = Index(values.size() / values.extent(0)) / pitch;
   auto* const from = values.data() + tile * rows * pitch;
   Kokkos::parallel_for(
       "partita::repeat_last_chain", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, rows), KOKKOS_LAMBDA(Index row) {
@@ -79,21 +79,19 @@ void repeat_last_chain(Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory>
 }
 
 void place(TileStorage const& x, ChainNumbers number, StartKey const& start, InitialDistribution const& initial) {
-  auto const extent = [&x](unsigned axis) { return static_cast<Index>(x.extent(axis)); };
-  Index const tiles = extent(0), d = extent(1), blocks = divide_up(d, 4), pitch = extent(2), group = start.group;
-  Real const amplitude = static_cast<Real>(initial.scale), shift = static_cast<Real>(initial.centre),
-             share = static_cast<Real>(start.fraction);
+  Index const tiles = extent(x, 0), d = extent(x, 1), blocks = divide_up(d, 4), pitch = extent(x, 2), group = start.group;
+  Real const amplitude = Real(initial.scale), shift = Real(initial.centre), share = Real(start.fraction);
   auto const kind = initial.kind;
   auto const key = start.key;
   auto const stream = start.stream;
-  auto const at = static_cast<std::uint64_t>(start.step);
+  auto const at = std::uint64_t(start.step);
   auto const first_draw = start.first_draw;
   Kokkos::parallel_for(
       "partita::place_chains", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * blocks * pitch), KOKKOS_LAMBDA(Index n) {
         Index const lane = n % pitch, block = n / pitch % blocks, tile = n / pitch / blocks;
         auto const chain = number.of(tile, lane / group * group);
         if (share < 1 && random::uniform(random::words(key, chain, random::Stream::restart_choice, at, 0).w[0]) >= share) return;
-        auto const w = random::words(key, chain, stream, at, static_cast<std::uint32_t>(first_draw + block));
+        auto const w = random::words(key, chain, stream, at, std::uint32_t(first_draw + block));
         auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
         Real const normal[4] = {p.a, p.b, q.a, q.b};
         for (Index k = 0; k < 4 && 4 * block + k < d; k++)
@@ -123,7 +121,7 @@ void restart_some(Chains const& chains, random::Key key, Index step, InitialDist
 }
 
 Index first_nonfinite_chain(TileStorage const& x, Tiling const& tiling, TileRange mine) {
-  Index const d = static_cast<Index>(x.extent(1)), width = tiling.width, all = tiling.chains, first_tile = mine.first;
+  Index const d = extent(x, 1), width = tiling.width, all = tiling.chains, first_tile = mine.first;
   Index const strips = divide_up(width, strip_lanes);
   Index first = all;
   Kokkos::parallel_reduce(

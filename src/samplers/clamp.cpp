@@ -10,7 +10,7 @@ namespace {
 
 // Flags the units from pairs of a first and a last unit.
 void mark(std::vector<std::uint8_t>& flags, std::vector<Index> const& pairs) {
-  auto const units = static_cast<Index>(flags.size());
+  auto const units = std::ssize(flags);
   require_all(pairs.size() % 2 == 0, ExitCode::usage,
               "clamp.units has {} numbers (they are pairs of a first and a last unit); write [0, 391], or [7, 7] for one unit",
               pairs.size());
@@ -36,13 +36,13 @@ void mark_image(std::vector<std::uint8_t>& flags, std::vector<Index> const& shap
   };
   auto const [top, bottom] = range(o.rows, shape[0], "rows");
   auto const [left, right] = range(o.columns, shape[1], "columns");
-  Index const depth = static_cast<Index>(flags.size()) / (shape[0] * shape[1]);
+  Index const depth = std::ssize(flags) / (shape[0] * shape[1]);
   for (Index r = top; r <= bottom; r++)
     std::fill_n(flags.begin() + (r * shape[1] + left) * depth, (right - left + 1) * depth, std::uint8_t{1});
 }
 
 std::vector<std::uint8_t> held_units(Model const& model, data::Dataset const* data, ClampOptions const& o) {
-  std::vector<std::uint8_t> flags(static_cast<std::size_t>(model.visible_dimension()));
+  std::vector<std::uint8_t> flags(model.visible_dimension());
   mark(flags, o.units);
   mark_image(flags, data ? data->shape() : std::vector<Index>{}, o);
   if (o.others)
@@ -50,7 +50,7 @@ std::vector<std::uint8_t> held_units(Model const& model, data::Dataset const* da
   auto const held = std::count(flags.begin(), flags.end(), 1);
   require_all(held > 0, ExitCode::usage, "[clamp] holds no unit; name some by clamp.units, rows or columns, or remove the section");
   require_all(held < model.dimension(), ExitCode::usage, "[clamp] holds all {} units, so that nothing is left to sample; name fewer", held);
-  flags.resize(static_cast<std::size_t>(model.dimension()));
+  flags.resize(model.dimension());
   return flags;
 }
 
@@ -59,7 +59,7 @@ void require_values(std::vector<std::uint8_t> const& held, std::vector<double> c
     require_all(possible.empty() || std::find(possible.begin(), possible.end(), v) != possible.end(), ExitCode::usage,
                 "clamp.values has {}, but the units of this model are {} or {}; use these values", v,
                 possible.empty() ? 0 : possible.front(), possible.empty() ? 0 : possible.back());
-  auto const count = static_cast<std::size_t>(std::count(held.begin(), held.end(), 1));
+  auto const count = std::size_t(std::count(held.begin(), held.end(), 1));
   require_all(values.size() == 1 || values.size() == count, ExitCode::usage,
               "clamp.values has {} numbers, but {} units are held; give one for all, or one for each in ascending order", values.size(),
               count);
@@ -82,8 +82,7 @@ void fill(TileStorage to, Chains const& chains, std::vector<std::uint8_t> const&
   if (!o.values.empty()) {
     std::size_t next = 0;
     for (std::size_t i = 0; i < held.size(); i++)
-      if (held[i])
-        Kokkos::deep_copy(Kokkos::subview(to, Kokkos::ALL, i, Kokkos::ALL), static_cast<Real>(o.values[o.values.size() == 1 ? 0 : next++]));
+      if (held[i]) Kokkos::deep_copy(Kokkos::subview(to, Kokkos::ALL, i, Kokkos::ALL), Real(o.values[o.values.size() == 1 ? 0 : next++]));
     return;
   }
   data::Split const split = split_of(o);
@@ -134,7 +133,7 @@ void clamp(Chains& chains, Model const& model, data::Dataset const* data, ClampO
   DeviceVector<std::uint8_t> const held("held units", flags.size());
   Kokkos::deep_copy(held, Kokkos::View<std::uint8_t const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(flags.data(), flags.size()));
   auto const x = chains.x;
-  Index const rows = static_cast<Index>(shown.extent(1)), pitch = chains.tiling.pitch();
+  Index const rows = extent(shown, 1), pitch = chains.tiling.pitch();
   Kokkos::parallel_for(
       "partita::clamp", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * rows * pitch),
       KOKKOS_LAMBDA(Index n) {

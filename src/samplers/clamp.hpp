@@ -22,7 +22,7 @@ void require_clampable(Model const&, data::Dataset const* data, ClampOptions con
 // How many of the model's units, hidden ones included, these options leave free.
 Index units_left_free(Model const&, data::Dataset const* data, ClampOptions const&);
 // Marks the units that the options name as held and writes their values into all lanes: the constants, or those of the data's item
-// c mod items for chain c. They are clampable, and the items fit the units (units.hpp).
+// c mod items for chain c. They are clampable, and the items fit the units (unit_kernels.hpp).
 void clamp(Chains&, Model const&, data::Dataset const* data, ClampOptions const&);
 
 }  // namespace partita

@@ -34,7 +34,7 @@ Index restart_nonfinite_chains(Communicator const& ranks, Chains const& chains, 
     TileStorage const fresh("fresh starts", x.extent(0), x.extent(1), x.extent(2));
     place(fresh, chains.numbers(), {.key = key, .stream = random::Stream::restart_state, .step = step}, initial);
     Index const d = chains.dimension, pitch = chains.tiling.pitch(), width = chains.tiling.width, all = chains.tiling.chains;
-    Index const first_tile = chains.mine.first, velocities = static_cast<Index>(velocity.extent(1));
+    Index const first_tile = chains.mine.first, velocities = extent(velocity, 1);
     Kokkos::parallel_reduce(
         "partita::restart_nonfinite", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains.mine.count * pitch),
         KOKKOS_LAMBDA(Index n, Index & sum) {

@@ -23,8 +23,4 @@ class Gibbs : public Sampler {
 // The model as a GibbsModel; Failure(usage) where it is none.
 GibbsModel const& units_of(Model const&);
 
-// Sets the chains to their starting points: for a model of units independent draws of the reference (the model's own biases, or those of
-// the data), where held units do not change; for others `initial`. Only a share start.fraction of the chains is moved.
-void start_chains(Model const&, Chains const&, StartKey const&, InitialDistribution const& initial);
-
 }  // namespace partita

@@ -77,7 +77,7 @@ struct HamiltonianScheme {
     if (turn.last) {
       Real const to_energy = Real(-0.5) * half;
       double const *e = s.energy(energy_here), *ey = s.energy(energy_there);
-      auto const error = [=, b = beta](Index l) { return std::fma(b, static_cast<Real>(ey[l] - e[l]), to_energy * change[l]); };
+      auto const error = [=, b = beta](Index l) { return std::fma(b, Real(ey[l] - e[l]), to_energy * change[l]); };
       accept_or_reject(s, proposal(s), error, ByMetropolis{noise.template from<random::Stream::metropolis>().lane_words(turn.step)});
     }
   }

@@ -5,7 +5,7 @@
 
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
-#include "core/strip.hpp"
+#include "core/strip_words.hpp"
 #include "samplers/chains.hpp"
 #include "samplers/entry.hpp"
 
@@ -42,14 +42,14 @@ deck::Schema hee_langevin_schema() {
 }
 
 std::vector<double> relaxation_times(std::vector<double> const& tau, Index layers) {
-  auto const n = static_cast<std::size_t>(layers);
+  auto const n = std::size_t(layers);
   if (tau.size() == n) return tau;
   if (tau.size() == 1) return std::vector<double>(n, tau[0]);
   require_all(tau.size() == 2 && n > 2, ExitCode::usage,
               "sampler.tau has {} numbers for {} latent layers; give one for all, the first and the last of equally spaced ones, or {}",
               tau.size(), layers, layers);
   std::vector<double> all(n);
-  for (std::size_t l = 0; l < n; l++) all[l] = tau[0] + (tau[1] - tau[0]) * static_cast<double>(l) / static_cast<double>(n - 1);
+  for (std::size_t l = 0; l < n; l++) all[l] = tau[0] + (tau[1] - tau[0]) * double(l) / double(n - 1);
   return all;
 }
 
@@ -98,7 +98,7 @@ struct Noise {
   KOKKOS_FORCEINLINE_FUNCTION void draw_step(FourRows& out, std::uint64_t chain, random::Stream stream, std::uint64_t at,
                                              Index draw) const {
     random::StripWords words;
-    random::fill(words, keys, chain, stream, at, static_cast<std::uint32_t>(draw));
+    random::fill(words, keys, chain, stream, at, std::uint32_t(draw));
     for (int k = 0; k < 4; k += 2)
       for (Index l = 0; l < strip_lanes; l++) {
         auto const pair = random::normal_pair(words.w[k][l], words.w[k + 1][l], Real());
@@ -146,8 +146,7 @@ struct LayerStep {
   KOKKOS_FUNCTION void operator()(Index n) const {
     Index const groups = divide_up(rows, 4), block = n / strips % groups, tile = n / strips / groups, lane = n % strips * strip_lanes;
     Index const left = rows - 4 * block;
-    Place const p{
-        tile, lane, 4 * block, left < 4 ? left : 4, first_draw + block, first_chain + static_cast<std::uint64_t>(tile * width + lane)};
+    Place const p{tile, lane, 4 * block, left < 4 ? left : 4, first_draw + block, first_chain + std::uint64_t(tile * width + lane)};
     FourRows field;
     for (Index k = 0; k < p.count; k++) {
       Real const b = bias[p.first + k];
@@ -181,13 +180,13 @@ struct LayerStep {
         if (mean == MeanStatistic::fresh) add_fresh(field.row[k], xi.row[k], statistic.row[k]);
         else step_fast(p, r * rows + p.first + k, field.row[k], xi.row[k], statistic.row[k]);
     }
-    Real const share = Real(1) / static_cast<Real>(replicas);
+    Real const share = Real(1) / Real(replicas);
     for (int k = 0; k < 4; k++)
       for (Index l = 0; l < strip_lanes; l++) statistic.row[k][l] *= share;
   }
 
   KOKKOS_FORCEINLINE_FUNCTION void add_fresh(Real const* field, Real const* xi, Real* sum) const {
-    constexpr Real deviation = 0.70710678118654752440;
+    constexpr Real deviation = Real(0.70710678118654752440);
     for (Index l = 0; l < strip_lanes; l++) sum[l] += std::fma(deviation, xi[l], field[l] / 2);
   }
 
@@ -225,7 +224,7 @@ struct LayerStep {
 
   // Replaces eta of every lane by the mean over its group.
   KOKKOS_FORCEINLINE_FUNCTION void average_over_groups(Place const& p, FourRows& field) const {
-    Real const share = Real(1) / static_cast<Real>(group);
+    Real const share = Real(1) / Real(group);
     for (Index k = 0; k < p.count; k++) {
       Real const* const from = eta.at(p.tile, p.first + k, 0);
       for (Index l = 0; l < strip_lanes; l++) {
@@ -239,7 +238,7 @@ struct LayerStep {
 
   KOKKOS_FORCEINLINE_FUNCTION void move(Place const& p, FourRows const& field) const {
     FourRows xi, xi_v;
-    noise.draw(xi, p.chain - static_cast<std::uint64_t>(p.lane % group), random::Stream::hee_units, p.draw);
+    noise.draw(xi, p.chain - std::uint64_t(p.lane % group), random::Stream::hee_units, p.draw);
     if (group > 1)
       for (Index k = 0; k < p.count; k++)
         for (Index l = 0; l < strip_lanes; l++) xi.row[k][l] = xi.row[k][l / group * group];
@@ -349,7 +348,7 @@ void HeeLangevin::initialise(HeeChains const& chains, random::Key key, Index ste
           {.key = key, .stream = random::Stream::hee_initial_state, .step = step, .first_draw = first_draw, .group = together}, from);
   };
   for (std::size_t l = 0; l < chains.x.size(); l++) {
-    Index const draw = draw_groups(model_, static_cast<Index>(l));
+    Index const draw = draw_groups(model_, Index(l));
     if (l > 0 || visible != Visible::clamped) draw_start(chains.x[l], draw, initial, l == 0 ? group : 1);
     if (l > 0 && !chains.v.empty())
       draw_start(chains.v[l - 1], all + draw, {InitialState::normal, std::sqrt(options_.m / options_.tau_v)}, 1);
@@ -357,7 +356,7 @@ void HeeLangevin::initialise(HeeChains const& chains, random::Key key, Index ste
   Index first = 2 * all;
   for (auto const& u : chains.u) {
     draw_start(u, first, {InitialState::normal, std::sqrt(.5)}, 1);
-    first += divide_up(static_cast<Index>(u.extent(1)), 4);
+    first += divide_up(extent(u, 1), 4);
   }
 }
 
@@ -392,12 +391,12 @@ struct Work {
       coupled_u = take(replicas * widest(model, 0, top), pitch);
       if (learning) lateral = take(widest(model, 0, top), pitch);
     }
-    if (slots == 1) eps.assign(static_cast<std::size_t>(top), take(widest(model, 0, top - 1), pitch));
+    if (slots == 1) eps.assign(top, take(widest(model, 0, top - 1), pitch));
     else
       for (Index l = 0; l < top; l++) eps.push_back(take(model.width(l), wide));
-    transferred.resize(static_cast<std::size_t>(top) + 1);
+    transferred.resize(std::size_t(top) + 1);
     if (slots > 1 || model.f() != Transfer::identity)
-      for (Index l = 1; l <= top; l++) transferred[static_cast<std::size_t>(l)] = take(model.width(l), wide);
+      for (Index l = 1; l <= top; l++) transferred[l] = take(model.width(l), wide);
     if (learning)
       for (Index l = 0; l <= top; l++) eps_sum.push_back(take(round_up(model.width(l), lane_quantum), strips).data);
   }
@@ -450,8 +449,8 @@ class TileGroup {
               lanes_, learning()) {
     for (Index l = 0; l <= model.layers(); l++) layers_.push_back(layer(o, tau, key, l, visible, group));
     if (learning()) {
-      auto const sums = static_cast<std::size_t>(work_.eps_sum[0] - memory.data());
-      Kokkos::deep_copy(Kokkos::subview(memory, std::pair(sums, static_cast<std::size_t>(work_.elements))), Real(0));
+      auto const sums = std::size_t(work_.eps_sum[0] - memory.data());
+      Kokkos::deep_copy(Kokkos::subview(memory, std::pair(Index(sums), work_.elements)), Real(0));
     }
     for (Index l = 1; l <= model.layers(); l++)
       if (auto const& to = work_.transferred[at(l)]) transfer(model.f(), layers_[at(l)].x, to, model.width(l), strips(), tiles_);
@@ -467,7 +466,7 @@ class TileGroup {
         LayerStep step = layers_[at(l)];
         if (l < top) forward(l, slot);
         if (model_.lateral()) couple(step, l);
-        step.noise.step = static_cast<std::uint64_t>(first_step + n);
+        step.noise.step = std::uint64_t(first_step + n);
         step.eps = step.eps.shifted(0, slot * lanes_);
         step.transferred = step.transferred.shifted(0, (slot + 1) % work_.slots * lanes_);
         for_each("partita::hee_layer", tiles_ * divide_up(step.rows, 4) * step.strips, step);
@@ -480,20 +479,20 @@ class TileGroup {
   }
 
  private:
-  static std::size_t at(Index l) { return static_cast<std::size_t>(l); }
+  static std::size_t at(Index l) { return std::size_t(l); }
   bool learning() const { return drive_.data() != nullptr; }
   Index strips() const { return divide_up(lanes_, strip_lanes); }
   Index real_lanes() const { return chains_.tiling.chains_in(chains_.mine.first + first_); }
 
   Field field(std::vector<TileStorage> const& layers, Index l) const {
-    if (l < 0 || l >= static_cast<Index>(layers.size())) return {};
+    if (l < 0 || l >= std::ssize(layers)) return {};
     auto const& s = layers[at(l)];
-    Index const pitch = chains_.tiling.pitch(), stride = static_cast<Index>(s.extent(1)) * pitch;
+    Index const pitch = chains_.tiling.pitch(), stride = extent(s, 1) * pitch;
     return {s.data() + first_ * stride, pitch, stride};
   }
 
   MeanStatistic mean(std::string const& statistic_mean, Index l) const {
-    if (l < static_cast<Index>(chains_.u.size())) return MeanStatistic::interneuron;
+    if (l < std::ssize(chains_.u)) return MeanStatistic::interneuron;
     if (l == model_.layers()) return learning() ? MeanStatistic::closed_form : MeanStatistic::none;
     return statistic_mean == "fresh" ? MeanStatistic::fresh : MeanStatistic::closed_form;
   }
@@ -503,13 +502,13 @@ class TileGroup {
                   Index group) const {
     Index const top = model_.layers();
     double const dt = o.step_size, tau_l = l == 0 ? o.tau_0 : tau[at(l - 1)], tau_v = o.tau_v * tau_l;
-    auto const real = [](double v) { return static_cast<Real>(v); };
+    auto const real = [](double v) { return Real(v); };
     LayerStep s{};
     s.f = model_.f(), s.phi = model_.phi(), s.g = model_.g();
     s.tamed = o.drift == "tamed" || (o.drift == "automatic" && model_.g() == BaseMeasure::quartic);
     s.mean = mean(o.statistic_mean, l);
     s.noise = {random::round_keys(key), 0, o.integrator == "leimkuhler_matthews"};
-    s.first_chain = static_cast<std::uint64_t>(chains_.tiling.first_chain(chains_.mine.first + first_));
+    s.first_chain = std::uint64_t(chains_.tiling.first_chain(chains_.mine.first + first_));
     s.width = chains_.tiling.width, s.real_lanes = real_lanes();
     s.rows = model_.width(l), s.strips = strips(), s.replicas = o.replicas;
     s.first_draw = draw_groups(model_, l), s.draws = draw_groups(model_, top + 1);
@@ -561,10 +560,10 @@ class TileGroup {
     auto const add_lateral_drive = [&](Field const& from, double weight) {
       times(model_.lateral(l), from, work_.lateral);
       matrix_product({n, n, real_lanes()}, factor(work_.lateral), factor(from, Form::transposed),
-                     {drive_.data() + model_.lateral_offset(l), n, static_cast<Real>(weight), 1});
+                     {drive_.data() + model_.lateral_offset(l), n, Real(weight), 1});
     };
     add_lateral_drive(s.x, -2);
-    for (Index r = 0; r < replicas_; r++) add_lateral_drive(s.u.shifted(r * n, 0), 2. / static_cast<double>(replicas_));
+    for (Index r = 0; r < replicas_; r++) add_lateral_drive(s.u.shifted(r * n, 0), 2. / double(replicas_));
   }
 
   Hee const& model_;
@@ -588,9 +587,9 @@ void HeeLangevin::list_work(Arrays arrays, Index tiles, Index lanes, bool learni
 double HeeLangevin::flops_per_step(bool learning) const {
   double flops = 0;
   for (Index l = 0; l <= model_.layers(); l++) {
-    auto const n = static_cast<double>(model_.width(l));
-    if (l < model_.layers()) flops += (learning ? 6 : 4) * n * static_cast<double>(model_.width(l + 1));
-    if (model_.lateral()) flops += ((l > 0 ? 2 : 0) + 2 * options_.replicas + (learning ? 4 * (1 + options_.replicas) : 0)) * n * n;
+    auto const n = double(model_.width(l));
+    if (l < model_.layers()) flops += (learning ? 6 : 4) * n * double(model_.width(l + 1));
+    if (model_.lateral()) flops += double((l > 0 ? 2 : 0) + 2 * options_.replicas + (learning ? 4 * (1 + options_.replicas) : 0)) * n * n;
   }
   return flops;
 }
@@ -601,7 +600,7 @@ double HeeLangevin::normals_per_step(Visible visible) const {
   Index const drawing = options_.statistic_mean == "fresh" ? model_.layers() : fast_layers(options_, model_);
   for (Index l = 0; l < drawing; l++) fast += options_.replicas * model_.width(l);
   Index const adapting = second_order(options_) ? model_.units() : 0;
-  return static_cast<double>((moving + adapting + fast) * (options_.integrator == "leimkuhler_matthews" ? 2 : 1));
+  return double((moving + adapting + fast) * (options_.integrator == "leimkuhler_matthews" ? 2 : 1));
 }
 
 void HeeLangevin::advance(HeeChains const& chains, random::Key key, TileRange local, Index first_step, Index steps, Visible visible,

@@ -40,8 +40,8 @@ void Hmc::list(Arrays arrays, Model const& model, Share const& share) const {
 
 void Hmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   auto const with = [&]<class Lengths>(Lengths lengths) {
-    HamiltonianScheme<Lengths> const scheme{
-        static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), options_.leapfrog_steps, lengths, options_.random_length, key};
+    HamiltonianScheme<Lengths> const scheme{Real(step_size_), Real(1 / temperature_), options_.leapfrog_steps,
+                                            lengths,          options_.random_length, key};
     partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
   };
   if (options_.adapt_mass) with(LengthsByCoordinate{scales_.data()});

@@ -22,7 +22,7 @@ class Hmc : public SchemeSampler<HamiltonianScheme<>, AdjustedSampler> {
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  double evaluations_per_step() const override { return static_cast<double>(options_.leapfrog_steps); }
+  double evaluations_per_step() const override { return double(options_.leapfrog_steps); }
   bool adapts() const override { return AdjustedSampler::adapts() || options_.adapt_mass; }
   // With adapt_mass: adapts the scales to the chains' positions, see PositionMoments.
   void adapt_to(Model const&, Chains const&, Communicator const&) override;

@@ -9,10 +9,10 @@ namespace {
 using Lanes = Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>;
 
 random::Key key_of(random::Key key, Index rung) {
-  return rung == 0 ? key : random::derived_key(key, random::Stream::tempering, static_cast<std::uint64_t>(rung));
+  return rung == 0 ? key : random::derived_key(key, random::Stream::tempering, std::uint64_t(rung));
 }
 
-Vector values(Real* first, Index count) { return Vector(first, static_cast<std::size_t>(count)); }
+Vector values(Real* first, Index count) { return Vector(first, count); }
 // A double is sent between ranks as this many Reals, bit by bit.
 constexpr Index reals_of_a_double = sizeof(double) / sizeof(Real);
 Vector bits(double* first, Index count) { return values(reinterpret_cast<Real*>(first), count * reals_of_a_double); }
@@ -53,16 +53,15 @@ void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& 
   random::Key const key = swap.key;
   ChainNumbers const number = swap.number;
   Index const lanes = shape.lanes, pitch = shape.pitch, rows = shape.rows;
-  auto const step = static_cast<std::uint64_t>(swap.event);
-  auto const draw = static_cast<std::uint32_t>(swap.rung);
+  auto const step = std::uint64_t(swap.event);
+  auto const draw = std::uint32_t(swap.rung);
   Kokkos::parallel_for(
       "partita::exchange", Lanes(0, divide_up(lanes, strip_lanes)), KOKKOS_LAMBDA(Index n) {
         Index const lane = n * strip_lanes, count = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
         bool accept[strip_lanes];
         for (Index l = 0; l < count; l++) {
           Real const u = random::uniform(random::words(key, number.of(0, lane + l), random::Stream::swaps, step, draw).w[0]);
-          accept[l] =
-              static_cast<double>(math::log(u)) < a.difference[lane + l] + b.difference[lane + l];  // false where one of them is NaN
+          accept[l] = double(math::log(u)) < a.difference[lane + l] + b.difference[lane + l];  // false where one of them is NaN
           if (attempts != nullptr) attempts[lane + l]++, successes[lane + l] += accept[l] ? 1 : 0;
         }
         auto const exchange_row = [&](Real* p, Real* q) {
@@ -80,7 +79,7 @@ void exchange(LadderColumn a, LadderColumn b, ColumnShape shape, SwapKey const& 
 
 // Counts round trips: states that arrive at the coldest rung after they have been at the hottest.
 void mark_coldest(TileScalarStorage visited, LaneCounts trips, TileRange tiles) {
-  Index const pitch = static_cast<Index>(visited.extent(1));
+  Index const pitch = extent(visited, 1);
   Kokkos::parallel_for(
       "partita::mark_coldest", Lanes(tiles.first * pitch, tiles.end() * pitch), KOKKOS_LAMBDA(Index n) {
         if (visited(n / pitch, n % pitch) > Real(1.5)) trips(n / pitch, n % pitch)++;
@@ -88,7 +87,7 @@ void mark_coldest(TileScalarStorage visited, LaneCounts trips, TileRange tiles) 
       });
 }
 void mark_hottest(TileScalarStorage visited, TileRange tiles) {
-  Index const pitch = static_cast<Index>(visited.extent(1));
+  Index const pitch = extent(visited, 1);
   Kokkos::parallel_for(
       "partita::mark_hottest", Lanes(tiles.first * pitch, tiles.end() * pitch), KOKKOS_LAMBDA(Index n) {
         if (visited(n / pitch, n % pitch) > Real(0.5)) visited(n / pitch, n % pitch) = 2;
@@ -110,8 +109,8 @@ std::pair<TileScalars, TileScalars> TwoEnergies::of(ConstTiles x) {
 
 void subtract(ConstTileScalars one, ConstTileScalars other, TileEnergies difference) {
   Kokkos::parallel_for(
-      "partita::compare_rungs", Lanes(0, static_cast<Index>(other.extent(1))),
-      KOKKOS_LAMBDA(Index l) { difference(0, l) = static_cast<double>(one(0, l)) - static_cast<double>(other(0, l)); });
+      "partita::compare_rungs", Lanes(0, extent(other, 1)),
+      KOKKOS_LAMBDA(Index l) { difference(0, l) = double(one(0, l)) - double(other(0, l)); });
 }
 
 std::vector<deck::Key> ladder_keys() {
@@ -143,7 +142,7 @@ TileRange LadderSampler::share(Index rung, Chains const& coldest) const {
 
 int LadderSampler::owner(Index rung, Index tile, Index tiles) const {
   Index const in_row = rung == 0 ? tile : (rung - 1) * tiles + tile, row = rung == 0 ? tiles : (rungs_ - 1) * tiles;
-  return static_cast<int>(((in_row + 1) * ranks_.ranks() - 1) / row);  // the inverse of share_of_tiles
+  return int(((in_row + 1) * ranks_.ranks() - 1) / row);  // the inverse of share_of_tiles
 }
 
 TileRange LadderSampler::range(Rung const& rung, TileRange local) const {
@@ -181,10 +180,10 @@ void LadderSampler::prepare(Model const& model, Chains& chains, random::Key key)
     if (r > 0) from_coldest.emplace_back(0, r);
   }
   if (start_)
-    for (Index r = 1; r < rungs_; r++) start_(set.rungs[static_cast<std::size_t>(r)].chains, key_of(key, r));
+    for (Index r = 1; r < rungs_; r++) start_(set.rungs[r].chains, key_of(key, r));
   else copy_states(set, from_coldest, {0, chains.mine.count}, {});
   prepare_rung(0, model, chains, key);
-  for (Index r = 1; r < rungs_; r++) prepare_rung(r, model, set.rungs[static_cast<std::size_t>(r)].chains, key_of(key, r));
+  for (Index r = 1; r < rungs_; r++) prepare_rung(r, model, set.rungs[r].chains, key_of(key, r));
 }
 
 void LadderSampler::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
@@ -197,13 +196,13 @@ void LadderSampler::advance(Model const& model, Chains& chains, random::Key key,
   set.rungs[0].chains = chains;
   if (chains.held.extent(0) > 0) {
     std::vector<Pair> from_coldest;
-    for (Index r = 1; r < rungs_; r++) set.rungs[static_cast<std::size_t>(r)].chains.held = chains.held, from_coldest.emplace_back(0, r);
+    for (Index r = 1; r < rungs_; r++) set.rungs[r].chains.held = chains.held, from_coldest.emplace_back(0, r);
     copy_states(set, from_coldest, local, chains.held);
   }
   for (Index step = first_step, end = first_step + steps; step < end;) {
     Index const next = std::min(end, (step / swap_every_ + 1) * swap_every_);
     for (Index r : order()) {
-      Rung& rung = set.rungs[static_cast<std::size_t>(r)];
+      Rung& rung = set.rungs[r];
       TileRange const tiles = range(rung, local);
       // No more tiles at once than the caller has, since the model's work memory is for that number.
       for (Index t = tiles.first, count = 0; t < tiles.end(); t += count) {
@@ -224,7 +223,7 @@ LadderColumn LadderSampler::column(Rung const& rung, Index tile) const {
 // on another rank, the two ranks exchange their columns.
 std::vector<LadderSampler::SwapPair> LadderSampler::meet(Set& set, std::vector<Pair> const& pairs, TileRange local) {
   std::vector<SwapPair> meetings;
-  auto const rung = [&](Index r) -> Rung& { return set.rungs[static_cast<std::size_t>(r)]; };
+  auto const rung = [&](Index r) -> Rung& { return set.rungs[r]; };
   Index const first = rung(0).chains.mine.first;
   if (placement_ == Placement::together) {
     for (auto const& [a, b] : pairs)
@@ -254,7 +253,7 @@ std::vector<LadderSampler::SwapPair> LadderSampler::meet(Set& set, std::vector<P
   std::vector<Slice> sends, receives;
   for (std::size_t n = 0; n < absent.size(); n++) {
     SwapPair& m = meetings[absent[n].meeting];
-    auto const tile = static_cast<Index>(n);
+    auto const tile = Index(n);
     LadderColumn const buffer{&incoming_(tile, 0, 0), &incoming_(tile, d, 0), reinterpret_cast<double*>(&incoming_(tile, d + 1, 0))};
     LadderColumn const mine = absent[n].is_a ? m.b : m.a;
     auto const add = [&](std::vector<Slice>& to, LadderColumn const& c) {
@@ -284,9 +283,9 @@ void LadderSampler::copy_rung(Index from, Index to) {
 void LadderSampler::swap(Set& set, Model const& model, random::Key key, Index event, TileRange local) {
   auto const rungs = order();
   std::vector<Pair> pairs;
-  for (auto p = static_cast<std::size_t>(event % 2); p + 1 < rungs.size(); p += 2) pairs.emplace_back(rungs[p], rungs[p + 1]);
+  for (auto p = std::size_t(event % 2); p + 1 < rungs.size(); p += 2) pairs.emplace_back(rungs[p], rungs[p + 1]);
   auto const evaluate = [&](Index r, Index neighbour) {
-    Rung const& rung = set.rungs[static_cast<std::size_t>(r)];
+    Rung const& rung = set.rungs[r];
     TileRange const tiles = range(rung, local);
     for (Index t = tiles.first; t < tiles.end(); t++) {
       Index const lanes = rung.chains.tiling.lanes(rung.chains.mine.first + t);
@@ -296,15 +295,14 @@ void LadderSampler::swap(Set& set, Model const& model, random::Key key, Index ev
   };
   for (auto const& [a, b] : pairs) evaluate(a, b), evaluate(b, a);
   for (SwapPair const& m : meet(set, pairs, local)) swap_lanes(set, m, key, event);
-  Rung const &coldest = set.rungs[0], &hottest = set.rungs[static_cast<std::size_t>(rungs.back())];
-  mark_coldest(coldest.visited, Kokkos::subview(coldest.counts, Kokkos::ALL, static_cast<int>(round_trips), Kokkos::ALL),
-               range(coldest, local));
+  Rung const &coldest = set.rungs[0], &hottest = set.rungs[rungs.back()];
+  mark_coldest(coldest.visited, Kokkos::subview(coldest.counts, Kokkos::ALL, int(round_trips), Kokkos::ALL), range(coldest, local));
   mark_hottest(hottest.visited, range(hottest, local));
 }
 
 // Both ranks of a pair make the same decision from the same two differences; each updates its own side.
 void LadderSampler::swap_lanes(Set& set, SwapPair const& m, random::Key key, Index event) const {
-  Rung const& colder = set.rungs[static_cast<std::size_t>(m.colder)];
+  Rung const& colder = set.rungs[m.colder];
   Tiling const& tiling = colder.chains.tiling;
   bool const counts = m.tile_of_a >= 0;
   exchange(m.a, m.b, {colder.chains.dimension, tiling.lanes(m.tile), tiling.pitch()},
@@ -313,9 +311,8 @@ void LadderSampler::swap_lanes(Set& set, SwapPair const& m, random::Key key, Ind
 }
 
 Index LadderSampler::count(Set const& set, Index r, Counter which) const {
-  Rung const& rung = set.rungs[static_cast<std::size_t>(r)];
-  return sum_over_chains(Kokkos::subview(rung.counts, Kokkos::ALL, static_cast<int>(which), Kokkos::ALL), rung.chains.tiling,
-                         rung.chains.mine);
+  Rung const& rung = set.rungs[r];
+  return sum_over_chains(Kokkos::subview(rung.counts, Kokkos::ALL, int(which), Kokkos::ALL), rung.chains.tiling, rung.chains.mine);
 }
 
 std::vector<LadderSampler::Swaps> LadderSampler::count_swaps() const {
@@ -341,12 +338,12 @@ void LadderSampler::forget_swaps() {
 double LadderSampler::take_acceptance(Index r, Index steps) {
   Index sum = 0, chains = 0;
   for (auto& [number, set] : sets_) {
-    Chains& c = set.rungs[static_cast<std::size_t>(r)].chains;
+    Chains& c = set.rungs[r].chains;
     sum += count_acceptance(c);
     chains += c.tiling.chains;
     Kokkos::deep_copy(c.accepted, 0);
   }
-  return static_cast<double>(ranks_.all_reduce(sum, Reduction::sum)) / static_cast<double>(std::max<Index>(chains * steps, 1));
+  return double(ranks_.all_reduce(sum, Reduction::sum)) / double(std::max<Index>(chains * steps, 1));
 }
 
 namespace {
@@ -382,7 +379,7 @@ std::vector<Metric> LadderSampler::results() const {
   Index trips = 0, chains = 0;
   for (auto const& [number, set] : sets_) trips += count(set, 0, round_trips), chains += set.rungs[0].chains.tiling.chains;
   out.push_back({.name = "round_trips",
-                 .value = static_cast<double>(ranks_.all_reduce(trips, Reduction::sum)) / static_cast<double>(std::max<Index>(chains, 1)),
+                 .value = double(ranks_.all_reduce(trips, Reduction::sum)) / double(std::max<Index>(chains, 1)),
                  .definition = "completed trips of a state from the coldest rung to the hottest and back, for each chain"});
   return out;
 }
@@ -392,7 +389,7 @@ void LadderSampler::describe_state(State& state) {
   Index s = 0;
   for (auto const& [number, set] : sets_) {
     for (Index r = 0; r < rungs_; r++) {
-      Rung const& rung = set.rungs[static_cast<std::size_t>(r)];
+      Rung const& rung = set.rungs[r];
       std::string const group = fmt::format("sampler/set/{:04}/rung/{:03}", s, r);
       if (r > 0) rung.chains.describe_state(state, group);
       Index const all = rung.chains.tiling.tiles();

@@ -76,7 +76,7 @@ class LadderSampler : public Sampler {
   // Swap counts of each rung in use with its hotter neighbour, over all sets and ranks; collective.
   struct Swaps {
     Index attempted = 0, accepted = 0;
-    double rate() const { return static_cast<double>(accepted) / static_cast<double>(attempted); }  // NaN where there was none
+    double rate() const { return double(accepted) / double(attempted); }  // NaN where there was none
   };
   std::vector<Swaps> count_swaps() const;
   void forget_swaps();

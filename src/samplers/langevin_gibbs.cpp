@@ -4,7 +4,7 @@
 
 #include "core/math.hpp"
 #include "core/require.hpp"
-#include "models/units.hpp"
+#include "models/unit_kernels.hpp"
 #include "samplers/scheme.hpp"
 
 namespace partita {
@@ -72,15 +72,15 @@ void LangevinGibbs::advance(Model const& model, Chains& chains, random::Key key,
 }
 
 void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index first, Tiles x, Sweep const& sweep) {
-  Index const d = machine.dimension(), tiles = static_cast<Index>(x.extent(0)), lanes = static_cast<Index>(x.extent(2));
+  Index const d = machine.dimension(), tiles = extent(x, 0), lanes = extent(x, 2);
   work_.grow({}, machine, tiles, lanes, options_.adjusted);
   Tiles const hidden = leading(work_.hidden, tiles, machine.hidden(), lanes), mean = leading(work_.mean, tiles, d, lanes),
               proposal = options_.adjusted ? leading(work_.proposal, tiles, d, lanes) : x;
   machine.draw_hidden(x, hidden, sweep);
   machine.visible_means(hidden, mean);
 
-  double const eta = step_size_, kept = std::pow(1 - eta, static_cast<double>(options_.langevin_steps));
-  Real const remains = static_cast<Real>(kept), spread = static_cast<Real>(std::sqrt((1 - kept * kept) * 2 / (2 - eta)));
+  double const eta = step_size_, kept = std::pow(1 - eta, double(options_.langevin_steps));
+  Real const remains = Real(kept), spread = Real(std::sqrt((1 - kept * kept) * 2 / (2 - eta)));
   ConstVector const z = machine.log_variance();
   Held const flags = sweep.held;
   Sweep noise = sweep;
@@ -95,7 +95,7 @@ void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index
   if (!options_.adjusted) return;
 
   Index const strips = divide_up(lanes, strip_lanes);
-  Real const quarter = static_cast<Real>(eta / 4);
+  Real const quarter = Real(eta / 4);
   auto const keys = random::round_keys(sweep.key);
   auto const numbers = sweep.chains;
   auto const accepted = chains.accepted;
@@ -109,14 +109,13 @@ void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index
           Real const *const from = &x(t, i, lane), *const to = &proposal(t, i, lane), *const m = &mean(t, i, lane);
           Real const stiffness = quarter * std::exp(-z(i));
 #pragma GCC ivdep
-          for (Index l = 0; l < here; l++)
-            log_ratio[l] += static_cast<double>(stiffness * (from[l] - to[l]) * (from[l] - m[l] + to[l] - m[l]));
+          for (Index l = 0; l < here; l++) log_ratio[l] += double(stiffness * (from[l] - to[l]) * (from[l] - m[l] + to[l] - m[l]));
         }
         random::StripWords words;
-        random::fill(words, keys, numbers.of(t, lane), random::Stream::metropolis, static_cast<std::uint64_t>(at / 4), 0);
+        random::fill(words, keys, numbers.of(t, lane), random::Stream::metropolis, std::uint64_t(at / 4), 0);
         bool accept[strip_lanes] = {};
         for (Index l = 0; l < here; l++) {
-          accept[l] = is_accepted(words.w[at % 4][l], static_cast<Real>(-log_ratio[l]));
+          accept[l] = is_accepted(words.w[at % 4][l], Real(-log_ratio[l]));
           accepted(first + t, lane + l) += accept[l] ? 1 : 0;
         }
         for (Index i = 0; i < d; i++) {

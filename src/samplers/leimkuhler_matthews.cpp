@@ -18,8 +18,7 @@ void LeimkuhlerMatthews::require_fit(Model const& model) const {
 }
 
 void LeimkuhlerMatthews::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  LeimkuhlerMatthewsScheme const scheme{static_cast<Real>(step_size_),
-                                        static_cast<Real>(0.5 * std::sqrt(2 * step_size_ * options_.temperature))};
+  LeimkuhlerMatthewsScheme const scheme{Real(step_size_), Real(0.5 * std::sqrt(2 * step_size_ * options_.temperature))};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

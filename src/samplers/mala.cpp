@@ -17,7 +17,7 @@ deck::Schema mala_schema() {
 
 void Mala::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   // x - eta dE/dx + sqrt(2 eta T) xi is one leapfrog of length sqrt(2 eta T) on E / T.
-  HamiltonianScheme<> const scheme{static_cast<Real>(std::sqrt(2 * step_size_ * temperature_)), static_cast<Real>(1 / temperature_), 1};
+  HamiltonianScheme<> const scheme{Real(std::sqrt(2 * step_size_ * temperature_)), Real(1 / temperature_), 1};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

@@ -37,9 +37,7 @@ Chains slopes_of(Model const& model, Chains const& chains) {
 }
 
 // The initial step where the deck gives none: a quarter of the radius sqrt(d T) of the sphere near which d normals lie.
-double first_step(MicrocanonicalLength const& length, double temperature) {
-  return std::sqrt(temperature * static_cast<double>(length.moving())) / 4;
-}
+double first_step(MicrocanonicalLength const& length, double temperature) { return std::sqrt(temperature * double(length.moving())) / 4; }
 
 }  // namespace
 
@@ -92,7 +90,7 @@ void MicrocanonicalLength::prepare(Chains const& chains, double temperature) {
   require_directions(moving_);
   scales_ = equal_scales(chains.dimension);
   places_ = PositionMoments(chains.dimension), slopes_ = PositionMoments(chains.dimension);
-  if (tuned_) length_ = std::sqrt(temperature * static_cast<double>(moving_));
+  if (tuned_) length_ = std::sqrt(temperature * double(moving_));
 }
 
 void MicrocanonicalLength::adapt_to(Model const& model, Chains const& chains, Communicator const& ranks) {
@@ -105,10 +103,10 @@ void MicrocanonicalLength::adapt_to(Model const& model, Chains const& chains, Co
   places_.forget(), slopes_.forget();
   double sum = 0;
   for (std::size_t i = 0; i < scales.size(); i++) {
-    double const scale = adapt_mass_ ? static_cast<double>(scales[i]) : 1;
+    double const scale = adapt_mass_ ? double(scales[i]) : 1;
     if (!places->held[i]) sum += places->variances[i] / (scale * scale);
   }
-  double const n = static_cast<double>(places->count);
+  double const n = double(places->count);
   if (tuned_) length_ = share_ * std::sqrt(sum * n / (n - 1));
   if (adapt_mass_)
     Kokkos::deep_copy(scales_, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));
@@ -148,9 +146,9 @@ void Mclmc::prepare(Model const&, Chains& chains, random::Key key) {
 void Mclmc::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   // A direction keeps the share exp(-step / L); at the bound of twenty lengths per step it is entirely new.
   double const forgetting = std::expm1(std::min(2 * step_size_ / length_(), 40.));
-  Scheme const scheme{static_cast<Real>(step_size_),
-                      static_cast<Real>(1 / temperature_),
-                      static_cast<Real>(std::sqrt(forgetting / static_cast<double>(length_.moving()))),
+  Scheme const scheme{Real(step_size_),
+                      Real(1 / temperature_),
+                      Real(std::sqrt(forgetting / double(length_.moving()))),
                       length_.scales().data(),
                       squared_errors_.data(),
                       1,
@@ -178,9 +176,9 @@ void Mclmc::adapt_step(Chains const& chains, Communicator const& ranks) {
   Kokkos::deep_copy(squared_errors_, 0.);
   double const all = sum_over_tiles(ranks, mine_, tiles_, sums, 1)[0];
   if (options_.energy_error_variance == 0 || steps == 0) return;
-  double const variance = all / static_cast<double>(chains.tiling.chains * steps * length_.moving());
+  double const variance = all / double(chains.tiling.chains * steps * length_.moving());
   double const excess = std::log(variance / options_.energy_error_variance) / 6;
-  step_size_ *= std::exp(std::clamp(-excess / std::sqrt(static_cast<double>(++adaptations_)), -2., 0.7));
+  step_size_ *= std::exp(std::clamp(-excess / std::sqrt(double(++adaptations_)), -2., 0.7));
 }
 
 void Mclmc::describe_state(State& state) {
@@ -198,11 +196,10 @@ void Mams::prepare(Model const&, Chains& chains, random::Key) {
 }
 
 // Bounded, so that a step which has become far too small cannot bring a run to a standstill.
-Index Mams::substeps() const { return static_cast<Index>(std::clamp(std::round(length_() / step_size_), 1., 1000.)); }
+Index Mams::substeps() const { return Index(std::clamp(std::round(length_() / step_size_), 1., 1000.)); }
 
 void Mams::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  Scheme const scheme{
-      static_cast<Real>(step_size_), static_cast<Real>(1 / temperature_), 0, length_.scales().data(), nullptr, substeps(), key};
+  Scheme const scheme{Real(step_size_), Real(1 / temperature_), 0, length_.scales().data(), nullptr, substeps(), key};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

@@ -85,17 +85,17 @@ struct MicrocanonicalScheme {
       };
     });
     squares.finish(), steepness.finish(), products.finish();
-    double const freedom = static_cast<double>(s.moving.count - 1);
+    double const freedom = double(s.moving.count - 1);
     double* const change = s.energy(kinetic_change);
     Real of_u[strip_lanes], of_g[strip_lanes];
     for (Index l = 0; l < strip_lanes; l++) {
       double const length = std::sqrt(lengths[l]), slope = std::sqrt(slopes[l]);
       double const cosine = slope > 0 ? -along[l] / (length * slope) : 0;  // e.u
-      double const delta = static_cast<double>(h) * slope / freedom, z = std::exp(-delta);
+      double const delta = double(h) * slope / freedom, z = std::exp(-delta);
       double const denominator = 1 + cosine + (1 - cosine) * z * z;  // of the formula, times 2 z
       change[l] += freedom * (delta + std::log(denominator / 2));
-      of_u[l] = static_cast<Real>(2 * z / (denominator * length));
-      of_g[l] = slope > 0 ? static_cast<Real>(-(1 - z) * (1 + z + cosine * (1 - z)) / (denominator * slope)) : Real(0);
+      of_u[l] = Real(2 * z / (denominator * length));
+      of_g[l] = slope > 0 ? Real(-(1 - z) * (1 + z + cosine * (1 - z)) / (denominator * slope)) : Real(0);
     }
     s.each_moving_row([&, v = u(s), q = scales, b = beta](Index i) {
       return [&, vi = v[i], gi = g[i], bq = b * q[i]](Index l) { vi[l] = std::fma(of_g[l], bq * gi[l], of_u[l] * vi[l]); };
@@ -103,10 +103,10 @@ struct MicrocanonicalScheme {
   }
   KOKKOS_FORCEINLINE_FUNCTION void end(S const& s, StripNoise& uniforms, Index n) const {
     double const *e = s.energy(energy_here), *ey = s.energy(energy_there), *kinetic = s.energy(kinetic_change);
-    auto const error_of = [=, b = static_cast<double>(beta)](Index l) { return b * (ey[l] - e[l]) + kinetic[l]; };
+    auto const error_of = [=, b = double(beta)](Index l) { return b * (ey[l] - e[l]) + kinetic[l]; };
     if constexpr (adjusted) {
       accept_or_reject(
-          s, proposal(s), [=](Index l) { return static_cast<Real>(error_of(l)); }, ByMetropolis{uniforms.lane_words(n)});
+          s, proposal(s), [=](Index l) { return Real(error_of(l)); }, ByMetropolis{uniforms.lane_words(n)});
     } else {
       if (squared_errors)
         for (Index l = 0; l < strip_lanes; l++) {
@@ -114,8 +114,7 @@ struct MicrocanonicalScheme {
           squared_errors[s.place + l] += error < most && error > -most ? error * error : most * most;
         }
       auto const kept = accept_or_reject(
-          s, proposal(s), [=](Index l) { return static_cast<Real>(error_of(l)); },
-          [](Index, Real error) { return error < diverging_error; });
+          s, proposal(s), [=](Index l) { return Real(error_of(l)); }, [](Index, Real error) { return error < diverging_error; });
       s.each_moving_row(
           [&, v = u(s)](Index i) { return [&kept, vi = v[i]](Index l) { vi[l] = math::select(kept.lane[l], vi[l], Real(0)); }; });
     }
@@ -204,7 +203,7 @@ class Mams : public SchemeSampler<MicrocanonicalScheme<true>, AdjustedSampler> {
   void prepare(Model const&, Chains&, random::Key) override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  double evaluations_per_step() const override { return 2 * static_cast<double>(substeps()); }
+  double evaluations_per_step() const override { return 2 * double(substeps()); }
   bool adapts() const override { return true; }
   void adapt_to(Model const& model, Chains const& chains, Communicator const& ranks) override { length_.adapt_to(model, chains, ranks); }
   MicrocanonicalLength const& length() const { return length_; }

@@ -25,8 +25,8 @@ Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n,
     Kokkos::parallel_for(
         "partita::sum_places", Range(0, d), KOKKOS_LAMBDA(Index i) {
           double sum[2] = {};
-          for (Index l = 0; l < real; l++) terms(static_cast<double>(x(tile, i, l)), i, sum);
-          for (Index k = 0; k < n; k++) to(k * d + i) += static_cast<Real>(sum[k]);
+          for (Index l = 0; l < real; l++) terms(double(x(tile, i, l)), i, sum);
+          for (Index k = 0; k < n; k++) to(k * d + i) += Real(sum[k]);
         });
   }
   Vector const out("sums of places", n * d);
@@ -54,14 +54,14 @@ void PositionMoments::add(Chains const& chains, Communicator const& ranks) {
   if (gathered_ == 0) {
     Vector const sum = sum_over_chains(
         chains, ranks, 1, KOKKOS_LAMBDA(double x, Index, double* to) { to[0] += x; });
-    Real const count = static_cast<Real>(chains.tiling.chains);
+    Real const count = Real(chains.tiling.chains);
     Kokkos::parallel_for(
         "partita::centre_of_places", Range(0, d), KOKKOS_LAMBDA(Index i) { centre(i) = sum(i) / count; });
     Kokkos::deep_copy(sums_, Real(0)), Kokkos::deep_copy(squares_, Real(0));
   }
   Vector const added = sum_over_chains(
       chains, ranks, 2, KOKKOS_LAMBDA(double x, Index i, double* to) {
-        double const away = x - static_cast<double>(centre(i));
+        double const away = x - double(centre(i));
         to[0] += away, to[1] += away * away;
       });
   Kokkos::parallel_for(
@@ -71,15 +71,15 @@ void PositionMoments::add(Chains const& chains, Communicator const& ranks) {
 
 std::optional<PositionSums> PositionMoments::gather(Chains const& chains, Communicator const& ranks) {
   add(chains, ranks);
-  if (!std::has_single_bit(static_cast<std::uint64_t>(++calls_))) return {};
+  if (!std::has_single_bit(std::uint64_t(++calls_))) return {};
   auto const on_host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
   auto const sums = on_host(sums_), squares = on_host(squares_);
   auto const held = on_host(chains.held);
   PositionSums out{gathered_, {}, {}};
-  double const n = static_cast<double>(gathered_);
+  double const n = double(gathered_);
   for (std::size_t i = 0; i < sums.extent(0); i++) {
-    double const mean = static_cast<double>(sums(i)) / n;
-    out.variances.push_back(static_cast<double>(squares(i)) / n - mean * mean);
+    double const mean = double(sums(i)) / n;
+    out.variances.push_back(double(squares(i)) / n - mean * mean);
     out.held.push_back(held.extent(0) > 0 && held(i) != 0);
   }
   return out;
@@ -108,13 +108,12 @@ std::vector<Real> scales_of(std::vector<double> const& variances, std::vector<bo
     mean += std::log(variances[i]), moving++;
   }
   mean /= moving;
-  auto const log_scale = [&, n = static_cast<double>(count)](double v) { return (n * std::log(v) + more * mean) / (n + more) / 2; };
+  auto const log_scale = [&, n = double(count)](double v) { return (n * std::log(v) + more * mean) / (n + more) / 2; };
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < variances.size(); i++)
     if (!left_out[i]) least = std::min(least, log_scale(variances[i]));
   std::vector<Real> out;
-  for (std::size_t i = 0; i < variances.size(); i++)
-    out.push_back(left_out[i] ? Real(1) : static_cast<Real>(std::exp(log_scale(variances[i]) - least)));
+  for (std::size_t i = 0; i < variances.size(); i++) out.push_back(left_out[i] ? Real(1) : Real(std::exp(log_scale(variances[i]) - least)));
   return out;
 }
 

@@ -6,9 +6,7 @@
 namespace partita {
 
 RejectionRuns::RejectionRuns(Tiling const& tiling, TileRange mine, Arrays arrays)
-    : tiling_(tiling),
-      mine_(mine),
-      counts_(arrays.make<Counts>("rejection runs", mine.count, static_cast<Index>(counters), tiling.pitch())) {}
+    : tiling_(tiling), mine_(mine), counts_(arrays.make<Counts>("rejection runs", mine.count, Index(counters), tiling.pitch())) {}
 
 void RejectionRuns::look(Chains const& chains, Index proposals) {
   auto const counts = counts_;
@@ -35,7 +33,7 @@ void RejectionRuns::counts_cleared() {
 
 void RejectionRuns::end_window() {
   auto const counts = counts_;
-  auto const rejected = static_cast<std::int32_t>(in_window_);
+  auto const rejected = std::int32_t(in_window_);
   Kokkos::parallel_for(
       "partita::end_window", all_lanes(), KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
         counts(t, present, l) = counts(t, in_window, l) > 0 ? 0 : counts(t, present, l) + rejected;
@@ -69,11 +67,10 @@ Index RejectionRuns::still(Communicator const& ranks, Index proposals) const {
 RejectionRuns::Found RejectionRuns::find(Communicator const& ranks) const {
   Found f;
   f.proposals = proposals_;
-  double const chains = static_cast<double>(tiling_.chains), tries = static_cast<double>(proposals_);
-  f.acceptance = static_cast<double>(sum(ranks, [](auto const& chain) { return Index(chain[accepted]); })) / (chains * tries);
-  Index const usual = f.acceptance > 0 && f.acceptance < 1
-                          ? static_cast<Index>(std::ceil(std::log(1e-3 / (chains * tries)) / std::log1p(-f.acceptance)))
-                          : 1;
+  double const chains = double(tiling_.chains), tries = double(proposals_);
+  f.acceptance = double(sum(ranks, [](auto const& chain) { return Index(chain[accepted]); })) / (chains * tries);
+  Index const usual =
+      f.acceptance > 0 && f.acceptance < 1 ? Index(std::ceil(std::log(1e-3 / (chains * tries)) / std::log1p(-f.acceptance))) : 1;
   f.length = std::max(std::min(3 * usual, proposals_ / 2), std::min<Index>(200, proposals_));
   f.stuck = sum(ranks, [&](auto const& chain) { return chain[longest] >= f.length ? 1 : 0; });
   f.diverging = sum(ranks, [](auto const& chain) { return chain[diverging] > 0 ? 1 : 0; });

@@ -49,7 +49,7 @@ class RejectionRuns {
   Index sum(Communicator const&, std::function<Index(ChainCounts const&)> const& of_chain) const;
   auto all_lanes() const {
     using Policy = Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>;
-    return Policy({0, 0}, {static_cast<std::int64_t>(counts_.extent(0)), static_cast<std::int64_t>(counts_.extent(2))});
+    return Policy({0, 0}, {std::int64_t(counts_.extent(0)), std::int64_t(counts_.extent(2))});
   }
 
   Tiling tiling_;

@@ -56,7 +56,7 @@ std::vector<double> first_betas(Options const& o) {
   if (!o.betas.empty()) return o.betas;
   std::vector<double> out;
   for (Index r = 0; r < o.rungs; r++) {
-    double const share = static_cast<double>(r) / static_cast<double>(o.rungs - 1);
+    double const share = double(r) / double(o.rungs - 1);
     out.push_back(o.lowest_beta > 0 ? std::pow(o.lowest_beta, share) : 1 - share);
   }
   return out;
@@ -64,7 +64,7 @@ std::vector<double> first_betas(Options const& o) {
 
 void scale(TileEnergies values, double by) {
   Kokkos::parallel_for(
-      "partita::scale_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(values.extent(1))),
+      "partita::scale_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(values, 1)),
       KOKKOS_LAMBDA(Index l) { values(0, l) *= by; });
 }
 
@@ -108,9 +108,9 @@ deck::Schema replica_exchange_schema() {
 }
 
 ReplicaExchange::ReplicaExchange(Options const& o, LadderOptions const& ladder, Communicator communicator)
-    : LadderSampler(o.step_size, static_cast<Index>(first_betas(o).size()), ladder, communicator),
+    : LadderSampler(o.step_size, std::ssize(first_betas(o)), ladder, communicator),
       adapts_ladder_(o.adapt_ladder && rungs() > 2),
-      betas_("betas", static_cast<std::size_t>(rungs())) {
+      betas_("betas", rungs()) {
   auto const betas = first_betas(o);
   require_all(
       betas.size() >= 2 && betas.front() == 1 && std::is_sorted(betas.rbegin(), betas.rend()) &&
@@ -128,7 +128,7 @@ ReplicaExchange::ReplicaExchange(Options const& o, LadderOptions const& ladder, 
 }
 
 std::vector<Index> ReplicaExchange::order() const {
-  std::vector<Index> out(static_cast<std::size_t>(rungs()));
+  std::vector<Index> out(rungs());
   std::iota(out.begin(), out.end(), Index{0});
   return out;
 }
@@ -147,11 +147,11 @@ void ReplicaExchange::prepare(Model const& model, Chains& chains, random::Key ke
 }
 
 void ReplicaExchange::prepare_rung(Index rung, Model const& model, Chains& chains, random::Key key) {
-  moves_[static_cast<std::size_t>(rung)]->prepare(model, chains, key);
+  moves_[rung]->prepare(model, chains, key);
 }
 
 void ReplicaExchange::list_rung(Arrays arrays, Index rung, Model const& model, Share const& share) const {
-  moves_[static_cast<std::size_t>(rung)]->list(arrays, model, share);
+  moves_[rung]->list(arrays, model, share);
 }
 
 void ReplicaExchange::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
@@ -161,7 +161,7 @@ void ReplicaExchange::advance(Model const& model, Chains& chains, random::Key ke
 
 void ReplicaExchange::advance_rung(Index rung, Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step,
                                    Index steps) {
-  Sampler& move = *moves_[static_cast<std::size_t>(rung)];
+  Sampler& move = *moves_[rung];
   move.set_temperature(1 / beta(rung));
   move.advance(model, chains, key, local, first_step, steps);
 }
@@ -185,15 +185,14 @@ void ReplicaExchange::adapt(double acceptance) {
   moves_.front()->adapt(acceptance);
   step_size_ = moves_.front()->step_size();
   if (adjusted())
-    for (Index r = 1; r < rungs(); r++) moves_[static_cast<std::size_t>(r)]->adapt(take_acceptance(r, reached_ - adapted_at_));
+    for (Index r = 1; r < rungs(); r++) moves_[r]->adapt(take_acceptance(r, reached_ - adapted_at_));
   adapted_at_ = reached_;
-  if (adapts_ladder_ && std::has_single_bit(static_cast<std::uint64_t>(adaptations_))) move_betas();
+  if (adapts_ladder_ && std::has_single_bit(std::uint64_t(adaptations_))) move_betas();
 }
 
 void ReplicaExchange::move_betas() {
   std::vector<double> rejections;
-  for (Swaps const& s : count_swaps())
-    rejections.push_back(static_cast<double>(s.attempted - s.accepted + 1) / static_cast<double>(s.attempted + 2));
+  for (Swaps const& s : count_swaps()) rejections.push_back(double(s.attempted - s.accepted + 1) / double(s.attempted + 2));
   auto const moved = equal_rejections(betas(), rejections);
   std::copy(moved.begin(), moved.end(), betas_.data());
   forget_swaps();
@@ -205,7 +204,7 @@ std::vector<double> equal_rejections(std::vector<double> const& betas, std::vect
   std::vector<double> out = betas;
   std::size_t k = 0;
   for (std::size_t r = 1; r + 1 < betas.size(); r++) {
-    double const wanted = barrier.back() * static_cast<double>(r) / static_cast<double>(betas.size() - 1);
+    double const wanted = barrier.back() * double(r) / double(betas.size() - 1);
     while (barrier[k + 1] < wanted) k++;
     out[r] = betas[k] + (betas[k + 1] - betas[k]) * (wanted - barrier[k]) / (barrier[k + 1] - barrier[k]);
   }
@@ -214,7 +213,8 @@ std::vector<double> equal_rejections(std::vector<double> const& betas, std::vect
 
 std::vector<Metric> ReplicaExchange::results() const {
   std::vector<Metric> out;
-  for (Index r = 0; r < rungs(); r++) out.push_back({.name = fmt::format("beta_{:02}", r), .value = beta(r), .definition = fmt::format("1/T of rung {}", r)});
+  for (Index r = 0; r < rungs(); r++)
+    out.push_back({.name = fmt::format("beta_{:02}", r), .value = beta(r), .definition = fmt::format("1/T of rung {}", r)});
   for (Metric& r : LadderSampler::results()) {
     if (!r.warning.empty() && !std::isnan(r.value))
       r.warning += "; use more sampler.rungs (twice as many, say), or a higher sampler.lowest_beta";
@@ -231,7 +231,7 @@ void ReplicaExchange::describe_state(State& state) {
   state.add_scalar("sampler/adapted_at", adapted_at_);
   for (Index r = 0; r < rungs(); r++) {
     State moves;
-    moves_[static_cast<std::size_t>(r)]->describe_state(moves);
+    moves_[r]->describe_state(moves);
     state.add_group(fmt::format("sampler/moves/{:03}", r), moves);
   }
 }

@@ -32,7 +32,7 @@ class ReplicaExchange : public LadderSampler {
   bool adapts() const override { return adapts_ladder_ || moves_.front()->adapts(); }
   // Adapts the step sizes of all rungs and, at calls number 1, 2, 4, 8, ..., the betas, which move towards equal swap rates. Collective.
   void adapt(double acceptance) override;
-  double evaluations_per_step() const override { return static_cast<double>(rungs()) * moves_.front()->evaluations_per_step(); }
+  double evaluations_per_step() const override { return double(rungs()) * moves_.front()->evaluations_per_step(); }
   Index work_rows(Index dimension) const override { return moves_.front()->work_rows(dimension); }
   std::vector<double> betas() const { return {betas_.data(), betas_.data() + betas_.extent(0)}; }
   std::vector<Metric> results() const override;
@@ -46,7 +46,7 @@ class ReplicaExchange : public LadderSampler {
   void compare(Index rung, Index neighbour, Model const&, ConstTiles x, TileEnergies difference) const override;
 
  private:
-  double beta(Index rung) const { return betas_(static_cast<std::size_t>(rung)); }
+  double beta(Index rung) const { return betas_(rung); }
   void move_betas();
 
   bool adapts_ladder_;

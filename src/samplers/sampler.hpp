@@ -71,7 +71,7 @@ class Sampler {
   // step_size |dE/dx| where the mean curvature is H; infinite at T = 0, where nothing is sampled.
   double gradient_step_at(double curvature, Index dimension) const {
     if (temperature_ == 0) return std::numeric_limits<double>::infinity();
-    return step_size_ * std::sqrt(temperature_ * curvature * static_cast<double>(dimension));
+    return step_size_ * std::sqrt(temperature_ * curvature * double(dimension));
   }
   double step_size_, temperature_;
 };
@@ -86,7 +86,7 @@ class AdjustedSampler : public Sampler {
   void adapt(double acceptance) override {
     if (target_ <= 0) return;
     adaptations_++;
-    step_size_ *= std::exp(2 * std::pow(static_cast<double>(adaptations_), -0.6) * (acceptance - target_));
+    step_size_ *= std::exp(2 * std::pow(double(adaptations_), -0.6) * (acceptance - target_));
   }
   void describe_state(State& state) override {
     Sampler::describe_state(state);

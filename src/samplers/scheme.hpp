@@ -100,8 +100,8 @@ struct SeparableGradient {
 
 // Number of steps of a trajectory of random length, uniform on 1 .. 2 mean - 1, keyed by the step alone: the same in all lanes.
 KOKKOS_INLINE_FUNCTION Index random_length(random::Key key, Index step, Index mean) {
-  auto const w = random::words(key, 0, random::Stream::trajectory_length, static_cast<std::uint64_t>(step), 0);
-  return 1 + static_cast<Index>(random::below(w.w[0], static_cast<std::uint32_t>(2 * mean - 1)));
+  auto const w = random::words(key, 0, random::Stream::trajectory_length, std::uint64_t(step), 0);
+  return 1 + Index(random::below(w.w[0], std::uint32_t(2 * mean - 1)));
 }
 
 // Metropolis test with a random word: accepts with probability min(1, exp(-error)); a NaN is never accepted.

@@ -1,6 +1,6 @@
 // Random numbers of a strip: normals or random words for its rows, or one word per lane and step.
 #pragma once
-#include "core/strip.hpp"
+#include "core/strip_words.hpp"
 
 namespace partita {
 
@@ -60,7 +60,7 @@ class StripNoise {
  private:
   static constexpr Index none = -1;
   KOKKOS_FORCEINLINE_FUNCTION void fill(Index counter_step, Index draw) {
-    random::fill(words_, keys_, first_chain_, stream_, static_cast<std::uint64_t>(counter_step), static_cast<std::uint32_t>(draw));
+    random::fill(words_, keys_, first_chain_, stream_, std::uint64_t(counter_step), std::uint32_t(draw));
   }
   KOKKOS_FORCEINLINE_FUNCTION void refill(Index shared_step) {
     if (shared_step == held_) return;

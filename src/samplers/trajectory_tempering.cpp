@@ -36,8 +36,8 @@ TrajectoryTempering::TrajectoryTempering(TrajectoryTemperingOptions const& o, La
       load_(std::move(load)) {}
 
 void TrajectoryTempering::require_fit(std::vector<std::vector<Real>> const& kept, Index rungs, std::size_t parameters) {
-  require_all(static_cast<Index>(kept.size()) <= rungs, ExitCode::usage,
-              "sampler.rungs = {}, but the trajectory has {} copies; set it to that number", rungs, kept.size());
+  require_all(std::ssize(kept) <= rungs, ExitCode::usage, "sampler.rungs = {}, but the trajectory has {} copies; set it to that number",
+              rungs, kept.size());
   for (auto const& copy : kept)
     require_all(copy.size() == parameters, ExitCode::data,
                 "sampler.trajectory has {} parameters per copy, but the model of this deck has {}; use the same [model] as that run",
@@ -63,9 +63,9 @@ void TrajectoryTempering::prepare(Model const& model, Chains& chains, random::Ke
     for (std::size_t n = 0; n < kept.size(); n++) {
       Vector const parameters("parameters of a rung", kept[n].size());
       Kokkos::deep_copy(parameters, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(kept[n].data(), kept[n].size()));
-      set_parameters(static_cast<Index>(n) + 1, parameters);
+      set_parameters(Index(n) + 1, parameters);
     }
-    copies_ = std::max<Index>(1, static_cast<Index>(kept.size()));
+    copies_ = std::max<Index>(1, std::ssize(kept));
   }
   LadderSampler::prepare(model, chains, key);
 }
@@ -118,7 +118,7 @@ void TrajectoryTempering::remove_redundant_copy() {
   Index best = copies_;
   double highest = -1;
   for (Index r = copies_; r >= 2; r--) {
-    auto const p = static_cast<std::size_t>(copies_ - r + 1);
+    auto const p = std::size_t(copies_ - r + 1);
     double const rate = rate_of(swaps[p - 1]) + rate_of(swaps[p]);
     if (rate > highest) highest = rate, best = r;
   }
@@ -133,8 +133,7 @@ std::vector<Metric> TrajectoryTempering::results() const {
   auto out = LadderSampler::results();
   for (Metric& r : out)
     if (!r.warning.empty() && !std::isnan(r.value)) r.warning += "; train with a larger sampler.freeze_below, which keeps copies sooner";
-  out.push_back(
-      {.name = "copies", .value = static_cast<double>(copies_), .definition = "earlier parameters on the ladder, the start included"});
+  out.push_back({.name = "copies", .value = double(copies_), .definition = "earlier parameters on the ladder, the start included"});
   return out;
 }
 

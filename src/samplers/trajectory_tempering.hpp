@@ -29,7 +29,7 @@ class TrajectoryTempering : public LadderSampler {
   TrajectoryTempering(TrajectoryTemperingOptions const&, LadderOptions const&, Communicator, Load load = {});
 
   void prepare(Model const&, Chains&, random::Key) override;
-  double evaluations_per_step() const override { return static_cast<double>(rungs()); }
+  double evaluations_per_step() const override { return double(rungs()); }
   Index work_rows(Index) const override { return 0; }
   Index copies() const { return copies_; }  // the start included
   std::vector<Metric> results() const override;
@@ -44,7 +44,7 @@ class TrajectoryTempering : public LadderSampler {
   void before_advance(Model const&, Index first_step) override;
 
  private:
-  GibbsModel& copy(Index rung) const { return *machines_[static_cast<std::size_t>(rung - 1)]; }
+  GibbsModel& copy(Index rung) const { return *machines_[rung - 1]; }
   void energy(Index rung, Model const& present, ConstTiles x, TileScalars) const;
   void set_parameters(Index rung, ConstVector);
   void freeze(Model const&);

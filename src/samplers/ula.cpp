@@ -20,7 +20,7 @@ void Ula::require_fit(Model const& model) const {
 }
 
 void Ula::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
-  UlaScheme const scheme{static_cast<Real>(step_size_), static_cast<Real>(std::sqrt(2 * step_size_ * temperature_) * noise_scale_)};
+  UlaScheme const scheme{Real(step_size_), Real(std::sqrt(2 * step_size_ * temperature_) * noise_scale_)};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

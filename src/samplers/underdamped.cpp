@@ -26,8 +26,8 @@ void Underdamped::prepare(Model const& model, Chains& chains, random::Key key) {
 
 void Underdamped::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   double const h = step_size_, decay = std::exp(-options_.friction * h);
-  BaoabScheme const scheme{static_cast<Real>(h / (2 * options_.mass)), static_cast<Real>(h / 2), static_cast<Real>(decay),
-                           static_cast<Real>(std::sqrt((1 - decay * decay) * options_.temperature / options_.mass))};
+  BaoabScheme const scheme{Real(h / (2 * options_.mass)), Real(h / 2), Real(decay),
+                           Real(std::sqrt((1 - decay * decay) * options_.temperature / options_.mass))};
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 

@@ -94,7 +94,7 @@ std::string met_by(Communicator const& ranks, Call const& call) {
   } catch (Failure const& failure) {
     EXPECT_EQ(failure.code(), ExitCode::internal);
     EXPECT_EQ(failure.where(), FailedOn::all_ranks);
-    EXPECT_EQ(failure.leave(), Shutdown::immediate);
+    EXPECT_EQ(failure.shutdown(), Shutdown::immediate);
     return failure.what();
   }
   return "nothing";
@@ -110,7 +110,7 @@ TEST(Collectives, planted_mismatches_are_named) {
   for (std::size_t apart : {std::size_t{1}, std::size_t{7}})
     for (std::size_t i = 0; i < all.size(); i++) {
       Call const &mine = all[i], &others = all[(i + apart) % all.size()];
-      int const odd = 1 + static_cast<int>(i) % (ranks.ranks() - 1);
+      int const odd = 1 + int(i) % (ranks.ranks() - 1);
       std::string const message = met_by(ranks, ranks.rank() == odd ? mine : others);
       EXPECT_THAT(message, HasSubstr("rank " + std::to_string(odd) + " is in " + mine.says));
       EXPECT_THAT(message, HasSubstr("rank 0 in " + std::string(others.says)));

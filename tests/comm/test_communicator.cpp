@@ -25,7 +25,7 @@ TEST(Communicator, broadcasts_text_and_bytes_from_any_root) {
     std::string text = rank() == root ? "zeroes \0 inside" + std::to_string(root) : "to be replaced by something of another length";
     world().broadcast(text, root);
     EXPECT_EQ(text, "zeroes \0 inside" + std::to_string(root));
-    double values[3] = {rank() + .25, rank() + .5, rank() + .75};
+    double values[3] = {double(rank()) + .25, double(rank()) + .5, double(rank()) + .75};
     world().broadcast(values, sizeof values, root);
     EXPECT_EQ(values[2], root + .75);
   }
@@ -35,19 +35,19 @@ TEST(Communicator, broadcasts_text_and_bytes_from_any_root) {
 }
 
 TEST(Communicator, reduces_scalars) {
-  EXPECT_EQ(world().all_reduce(rank() + .5, Reduction::sum), static_cast<double>(sum_of_ranks()) + .5 * static_cast<double>(ranks()));
-  EXPECT_EQ(world().all_reduce(rank() + .5, Reduction::minimum), .5);
-  EXPECT_EQ(world().all_reduce(rank() + .5, Reduction::maximum), static_cast<double>(ranks()) - .5);
+  EXPECT_EQ(world().all_reduce(double(rank()) + .5, Reduction::sum), double(sum_of_ranks()) + .5 * double(ranks()));
+  EXPECT_EQ(world().all_reduce(double(rank()) + .5, Reduction::minimum), .5);
+  EXPECT_EQ(world().all_reduce(double(rank()) + .5, Reduction::maximum), double(ranks()) - .5);
   Index const large = Index(1) << 53;  // not representable as a double with one added
   EXPECT_EQ(world().all_reduce(large + 1 + rank(), Reduction::minimum), large + 1);
   EXPECT_EQ(world().all_reduce(rank() == 0 ? large + 1 : Index(0), Reduction::sum), large + 1);
 }
 
 TEST(Communicator, reduces_vectors_element_by_element) {
-  std::vector<double> values = {1, static_cast<double>(rank()), -static_cast<double>(rank())};
+  std::vector<double> values = {1, double(rank()), -double(rank())};
   world().all_reduce(values, Reduction::sum);
-  double const sum = static_cast<double>(sum_of_ranks());
-  EXPECT_EQ(values, (std::vector<double>{static_cast<double>(ranks()), sum, -sum}));
+  double const sum = double(sum_of_ranks());
+  EXPECT_EQ(values, (std::vector<double>{double(ranks()), sum, -sum}));
   std::vector<Index> counts = {rank(), -rank()};
   world().all_reduce(counts, Reduction::maximum);
   EXPECT_EQ(counts, (std::vector<Index>{ranks() - 1, 0}));
@@ -64,22 +64,22 @@ TEST(Communicator, agrees_on_conditions) {
 }
 
 TEST(Communicator, gathers_different_numbers_in_rank_order) {
-  std::vector<double> const mine(static_cast<std::size_t>(rank()), static_cast<double>(rank()));  // rank 0 has none
+  std::vector<double> const mine(rank(), double(rank()));  // rank 0 has none
   std::vector<double> const all = world().all_gather(mine);
-  ASSERT_EQ(static_cast<Index>(all.size()), sum_of_ranks());
+  ASSERT_EQ(std::ssize(all), sum_of_ranks());
   EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
-  EXPECT_EQ(std::count(all.begin(), all.end(), static_cast<double>(ranks() - 1)), ranks() - 1);
+  EXPECT_EQ(std::count(all.begin(), all.end(), double(ranks() - 1)), ranks() - 1);
 
   std::vector<Index> const pairs = world().all_gather(std::vector<Index>{rank(), rank() * rank()});
-  for (Index r = 0; r < ranks(); r++) EXPECT_EQ(pairs[static_cast<std::size_t>(2 * r + 1)], r * r);
+  for (Index r = 0; r < ranks(); r++) EXPECT_EQ(pairs[2 * r + 1], r * r);
 
-  std::vector<std::string> const names = world().all_gather(std::string(static_cast<std::size_t>(rank()), 'x'));
-  ASSERT_EQ(static_cast<Index>(names.size()), ranks());
-  for (Index r = 0; r < ranks(); r++) EXPECT_EQ(names[static_cast<std::size_t>(r)], std::string(static_cast<std::size_t>(r), 'x'));
+  std::vector<std::string> const names = world().all_gather(std::string(rank(), 'x'));
+  ASSERT_EQ(std::ssize(names), ranks());
+  for (Index r = 0; r < ranks(); r++) EXPECT_EQ(names[r], std::string(r, 'x'));
 }
 
 Vector filled(Index size, Real value) {
-  Vector v("filled", static_cast<std::size_t>(size));
+  Vector v("filled", size);
   Kokkos::deep_copy(v, value);
   return v;
 }
@@ -90,14 +90,14 @@ Real first_of(Vector const& v) {
 }
 
 TEST(Communicator, sums_device_values_in_place) {
-  Vector const values = filled(1000, static_cast<Real>(rank() + 1));
+  Vector const values = filled(1000, Real(rank() + 1));
   world().all_reduce_sum(values);
-  EXPECT_EQ(first_of(values), static_cast<Real>(sum_of_ranks() + ranks()));  // small integers: exact in any order
+  EXPECT_EQ(first_of(values), Real(sum_of_ranks() + ranks()));  // small integers: exact in any order
 }
 
 TEST(Communicator, exchanges_slices_in_the_order_of_sending) {
   // Two slices to every other rank, of different lengths, marked by sender, receiver and number.
-  auto mark = [](Index from, Index to, Index number) { return static_cast<Real>(100 * from + 10 * to + number); };
+  auto mark = [](Index from, Index to, Index number) { return Real(100 * from + 10 * to + number); };
   std::vector<Slice> sends, receives;
   for (int other = 0; other < ranks(); other++)
     for (Index number = 0; other != rank() && number < 2; number++) {
@@ -105,8 +105,7 @@ TEST(Communicator, exchanges_slices_in_the_order_of_sending) {
       receives.push_back({other, filled(5 + number, -1)});
     }
   world().exchange(sends, receives);
-  for (std::size_t i = 0; i < receives.size(); i++)
-    EXPECT_EQ(first_of(receives[i].values), mark(receives[i].rank, rank(), static_cast<Index>(i % 2)));
+  for (std::size_t i = 0; i < receives.size(); i++) EXPECT_EQ(first_of(receives[i].values), mark(receives[i].rank, rank(), Index(i % 2)));
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ TEST(ParallelHdf5, ranks_write_one_file_together) {
   hid_t const written = H5Dopen2(again, "rank", H5P_DEFAULT);
   std::vector<int> values(all, -1);
   EXPECT_GE(H5Dread(written, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, transfer, values.data()), 0);
-  for (std::size_t r = 0; r < all; r++) EXPECT_EQ(values[r], 10 * static_cast<int>(r));
+  for (std::size_t r = 0; r < all; r++) EXPECT_EQ(values[r], 10 * int(r));
   H5Dclose(written);
   H5Fclose(again);
   H5Sclose(row);

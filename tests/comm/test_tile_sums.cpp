@@ -14,16 +14,16 @@ namespace {
 // of its own, in double too.
 template <class T>
 T contribution(Index tile, Index element) {
-  std::uint64_t word = 12345u + 777u * static_cast<std::uint64_t>(tile) + 50021u * static_cast<std::uint64_t>(element);
+  std::uint64_t word = 12345u + 777u * std::uint64_t(tile) + 50021u * std::uint64_t(element);
   for (int i = 0; i < 3; i++) word = word * 6364136223846793005u + 1442695040888963407u;
-  return std::ldexp(static_cast<T>(static_cast<std::int64_t>(word)), -63 - static_cast<int>((word >> 32) % 23));
+  return std::ldexp(static_cast<T>(std::int64_t(word)), -63 - int((word >> 32) % 23));
 }
 
 // The canonical tree as its definition has it, by recursion.
 template <class T>
 T tree_sum(Index first, Index tiles, Index element) {
   if (tiles == 1) return contribution<T>(first, element);
-  auto const left = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(tiles - 1)));
+  auto const left = Index(std::bit_floor(std::uint64_t(tiles - 1)));
   return tree_sum<T>(first, left, element) + tree_sum<T>(first + left, tiles - left, element);
 }
 
@@ -46,7 +46,7 @@ void contribute(TileSums& sums, TileRange mine) {
   for (Index tile = mine.first; tile < mine.end(); tile++) {
     Vector const partial = sums.partial(tile);
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), partial);
-    for (std::size_t i = 0; i < host.extent(0); i++) host(i) += contribution<Real>(tile, static_cast<Index>(i));
+    for (std::size_t i = 0; i < host.extent(0); i++) host(i) += contribution<Real>(tile, Index(i));
     Kokkos::deep_copy(partial, host);
   }
 }
@@ -63,9 +63,9 @@ TEST(TileSums, reproducible_has_the_bits_of_the_canonical_tree) {
         for (int repetition = 0; repetition < 2; repetition++) {
           contribute(sums, mine);
           auto const result = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums.finish());
-          ASSERT_EQ(static_cast<Index>(result.extent(0)), length);
+          ASSERT_EQ(extent(result, 0), length);
           for (Index i = 0; i < length; i++)
-            ASSERT_TRUE(same_bits(result(static_cast<std::size_t>(i)), tree_sum<Real>(0, tiles, i)))
+            ASSERT_TRUE(same_bits(result(i), tree_sum<Real>(0, tiles, i)))
                 << distribution.name << ": " << tiles << " tiles, element " << i << " of " << length << ", repetition " << repetition;
         }
       }
@@ -102,8 +102,8 @@ TEST(TileSums, fast_is_right_within_rounding) {
         magnitude += std::abs(contribution<Real>(tile, i));
       }
       // Each of fewer than tiles + ranks additions rounds by at most half an ulp of the sum of magnitudes.
-      double const bound = .5 * static_cast<double>(tiles + ranks.ranks()) * std::numeric_limits<Real>::epsilon() * magnitude;
-      EXPECT_NEAR(result(static_cast<std::size_t>(i)), exact, bound);
+      double const bound = .5 * double(tiles + ranks.ranks()) * std::numeric_limits<Real>::epsilon() * magnitude;
+      EXPECT_NEAR(result(i), exact, bound);
     }
   }
 }
@@ -117,15 +117,15 @@ TEST(TileSums, keeps_its_buffers) {
   Real const* const first = sums.finish().data();
   contribute(sums, mine);
   EXPECT_EQ(sums.finish().data(), first);
-  Index const levels = std::bit_width(static_cast<std::uint64_t>(mine.count));
+  Index const levels = std::bit_width(std::uint64_t(mine.count));
   Index const received = ranks.ranks() == 1 ? 0 : 3 * length;  // each other rank's one to four nodes, a slice of each
   auto const numbers = [&](Summation summation) {
     ArrayList list;
     TileSums::list(Arrays(list), summation, tiles, ranks.rank(), ranks.ranks(), length);
-    return list.bytes() / static_cast<double>(sizeof(Real));
+    return list.bytes() / double(sizeof(Real));
   };
-  EXPECT_LE(numbers(Summation::reproducible), static_cast<double>(2 * levels * length + received));
-  EXPECT_EQ(numbers(Summation::fast), static_cast<double>(length));
+  EXPECT_LE(numbers(Summation::reproducible), double(2 * levels * length + received));
+  EXPECT_EQ(numbers(Summation::fast), double(length));
 }
 
 TEST(TileSums, refuses_tiles_out_of_order) {
@@ -153,11 +153,10 @@ TEST(SumOverTiles, has_the_bits_of_the_canonical_tree) {
       for (Index tile = mine.first; tile < mine.end(); tile++)
         for (Index i = 0; i < n; i++) rows.push_back(contribution<double>(tile, i));
       std::vector<double> const sums = sum_over_tiles(ranks, mine, tiles, rows, n);
-      ASSERT_EQ(static_cast<Index>(sums.size()), n);
+      ASSERT_EQ(std::ssize(sums), n);
       for (Index i = 0; i < n; i++) {
         double const expected = tree_sum<double>(0, tiles, i);
-        EXPECT_EQ(std::memcmp(&sums[static_cast<std::size_t>(i)], &expected, sizeof expected), 0)
-            << distribution.name << ": " << tiles << " tiles";
+        EXPECT_EQ(std::memcmp(&sums[i], &expected, sizeof expected), 0) << distribution.name << ": " << tiles << " tiles";
       }
     }
 }

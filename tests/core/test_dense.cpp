@@ -14,9 +14,9 @@ using namespace partita;
 constexpr double pi = 3.14159265358979323846;
 
 Matrix diagonal(std::vector<double> const& values) {
-  auto const n = static_cast<Index>(values.size());
+  auto const n = std::ssize(values);
   Matrix m(n, n);
-  for (Index i = 0; i < n; i++) m(i, i) = values[static_cast<std::size_t>(i)];
+  for (Index i = 0; i < n; i++) m(i, i) = values[i];
   return m;
 }
 
@@ -37,17 +37,16 @@ Matrix tridiagonal(Index n, double on, double off) {
 
 // Q diag(values) Q' with the reflection Q = I - 2 u u', u random of unit length: dense, with known eigenvalues.
 Matrix with_eigenvalues(std::vector<double> const& values) {
-  auto const n = static_cast<Index>(values.size());
+  auto const n = std::ssize(values);
   Matrix q(n, n);
   std::vector<double> u(values.size());
   double square = 0;
   for (Index i = 0; i < n; i++) {
-    u[static_cast<std::size_t>(i)] =
-        random::uniform_double(random::words({1, 2}, static_cast<std::uint64_t>(i), random::Stream::test, 0, 0).w[0]) - 0.5;
-    square += u[static_cast<std::size_t>(i)] * u[static_cast<std::size_t>(i)];
+    u[i] = random::uniform_double(random::words({1, 2}, std::uint64_t(i), random::Stream::test, 0, 0).w[0]) - 0.5;
+    square += u[i] * u[i];
   }
   for (Index i = 0; i < n; i++)
-    for (Index j = 0; j < n; j++) q(i, j) = (i == j ? 1 : 0) - 2 * u[static_cast<std::size_t>(i)] * u[static_cast<std::size_t>(j)] / square;
+    for (Index j = 0; j < n; j++) q(i, j) = (i == j ? 1 : 0) - 2 * u[i] * u[j] / square;
   return q * diagonal(values) * q;
 }
 
@@ -132,8 +131,7 @@ TEST(Dense, LargestEigenvalue) {
   for (int i = 0; i < 100; i++) many.push_back(1 + 0.01 * i);
   EXPECT_NEAR(largest_eigenvalue(with_eigenvalues(many)), 1.99, 1e-12);
   // Tridiagonal Toeplitz: on + 2 |off| cos(pi / (n + 1)).
-  for (Index n : {2, 3, 10, 300})
-    EXPECT_NEAR(largest_eigenvalue(tridiagonal(n, 2, -0.75)), 2 + 1.5 * std::cos(pi / static_cast<double>(n + 1)), 1e-13);
+  for (Index n : {2, 3, 10, 300}) EXPECT_NEAR(largest_eigenvalue(tridiagonal(n, 2, -0.75)), 2 + 1.5 * std::cos(pi / double(n + 1)), 1e-13);
 }
 
 TEST(Dense, InverseOfAnySquareMatrix) {

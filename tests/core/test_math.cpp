@@ -18,7 +18,7 @@ double ulps(float got, long double exact) {
   long double const magnitude = std::max(std::fabs(exact), static_cast<long double>(std::numeric_limits<float>::min()));
   int exponent;
   std::frexp(magnitude, &exponent);
-  return static_cast<double>(std::fabs(static_cast<long double>(got) - exact) / std::ldexp(1.0L, exponent - 24));
+  return double(std::fabs(static_cast<long double>(got) - exact) / std::ldexp(1.0L, exponent - 24));
 }
 
 // The largest error in ulps over a grid that is uniform in x, and one that is uniform in log |x| on both sides of zero.
@@ -30,9 +30,9 @@ double largest_error(Function const& f, Exact const& exact, float low, float hig
     if (x < low || x > high) return;
     worst = std::max(worst, ulps(f(x), exact(x)));
   };
-  for (int i = 0; i <= points; i++) visit(low + (high - low) * static_cast<float>(i) / static_cast<float>(points));
+  for (int i = 0; i <= points; i++) visit(low + (high - low) * float(i) / float(points));
   for (int i = 0; i <= points / 4; i++) {
-    float const x = static_cast<float>(std::exp(-40. + 45. * i / (points / 4)));
+    float const x = float(std::exp(-40. + 45. * i / (points / 4)));
     visit(x);
     visit(-x);
   }
@@ -44,8 +44,8 @@ double largest_absolute_error(Function const& f, Exact const& exact, float low, 
   constexpr int points = 400000;
   double worst = 0;
   for (int i = 0; i <= points; i++) {
-    float const x = low + (high - low) * static_cast<float>(i) / static_cast<float>(points);
-    worst = std::max(worst, static_cast<double>(std::fabs(f(x) - exact(x))));
+    float const x = low + (high - low) * float(i) / float(points);
+    worst = std::max(worst, double(std::fabs(f(x) - exact(x))));
   }
   return worst;
 }
@@ -62,7 +62,7 @@ TEST(Math, ExpIsWithinItsBound) {
 TEST(Math, LogIsWithinItsBound) {
   double worst = 0;
   for (int i = 0; i <= 1000000; i++) {
-    float const x = static_cast<float>(std::exp(-103. + 191.7 * i / 1000000));  // subnormal to the largest
+    float const x = float(std::exp(-103. + 191.7 * i / 1000000));  // subnormal to the largest
     worst = std::max(worst, ulps(math::log(x), std::log(static_cast<long double>(x))));
   }
   EXPECT_LE(worst, 1.3);

@@ -23,8 +23,8 @@ std::vector<Real> host(Vector v) {
   return {mirror.data(), mirror.data() + mirror.extent(0)};
 }
 std::vector<Real> wave(Index n, double frequency) {
-  std::vector<Real> v(static_cast<std::size_t>(n));
-  for (Index i = 0; i < n; i++) v[static_cast<std::size_t>(i)] = static_cast<Real>(std::sin(frequency * static_cast<double>(i) + 1));
+  std::vector<Real> v(n);
+  for (Index i = 0; i < n; i++) v[i] = Real(std::sin(frequency * double(i) + 1));
   return v;
 }
 
@@ -47,8 +47,8 @@ TEST_P(MatrixProduct, EqualsTheDefinition) {
                  {dc.data(), pitch_c, alpha, beta, s.rows * pitch_c}, batch);
   auto const after = host(dc);
   // Each of the `inner` terms is at most 1 and rounded at most twice.
-  double const tolerance = 2 * static_cast<double>(s.inner + 2) * std::numeric_limits<Real>::epsilon();
-  auto const at = [](std::vector<Real> const& v, Index i) { return static_cast<double>(v[static_cast<std::size_t>(i)]); };
+  double const tolerance = 2 * double(s.inner + 2) * std::numeric_limits<Real>::epsilon();
+  auto const at = [](std::vector<Real> const& v, Index i) { return double(v[i]); };
   for (Index t = 0; t < batch; t++)
     for (Index i = 0; i < s.rows; i++) {
       for (Index j = 0; j < s.columns; j++) {
@@ -59,9 +59,7 @@ TEST_P(MatrixProduct, EqualsTheDefinition) {
         Index const here = (t * s.rows + i) * pitch_c + j;
         ASSERT_NEAR(at(after, here), alpha * sum + beta * at(before, here), tolerance) << t << ' ' << i << ' ' << j;
       }
-      for (Index j = s.columns; j < pitch_c; j++)
-        ASSERT_EQ(after[static_cast<std::size_t>((t * s.rows + i) * pitch_c + j)],
-                  before[static_cast<std::size_t>((t * s.rows + i) * pitch_c + j)]);
+      for (Index j = s.columns; j < pitch_c; j++) ASSERT_EQ(after[(t * s.rows + i) * pitch_c + j], before[(t * s.rows + i) * pitch_c + j]);
     }
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/require.hpp"
-#include "core/strip.hpp"
+#include "core/strip_words.hpp"
 
 namespace {
 
@@ -48,10 +48,9 @@ TEST(Philox, VectorLanesEqualScalarReference) {
             random::StripWords strip;
             random::fill(strip, keys, chain, stream, step, draw);
             for (int l = 0; l < strip_lanes; l++) {
-              auto const expected = random::words(key, chain + static_cast<unsigned>(l), stream, step, draw);
+              auto const expected = random::words(key, chain + unsigned(l), stream, step, draw);
               for (int k = 0; k < 4; k++)
-                ASSERT_EQ(strip.w[k][l], expected.w[k])
-                    << "chain " << chain + static_cast<unsigned>(l) << " step " << step << " draw " << draw;
+                ASSERT_EQ(strip.w[k][l], expected.w[k]) << "chain " << chain + unsigned(l) << " step " << step << " draw " << draw;
             }
           }
   }
@@ -99,7 +98,7 @@ TEST(Key, DistinctForNeighbouringSeedsAndSweepPoints) {
     for (std::uint64_t s = 0; s <= 100; s++)
       for (std::uint64_t point = 0; point <= 100; point++) {
         auto const k = random::make_key(seed + s, point);
-        keys.insert(static_cast<std::uint64_t>(k.k1) << 32 | k.k0), made++;
+        keys.insert(std::uint64_t(k.k1) << 32 | k.k0), made++;
       }
   EXPECT_EQ(keys.size(), made);
   // (seed, point) and (point, seed) differ, and half the 64 bits change between neighbours: 32 with standard deviation 4.
@@ -134,7 +133,7 @@ std::vector<double> normals(Stream stream, std::uint64_t seed, std::uint64_t cha
     for (std::uint64_t chain = 0; chain < chains; chain++) {
       auto const w = random::words(key, chain, stream, step, 0);
       auto const p = random::normal_pair(w.w[0], w.w[1], Real()), q = random::normal_pair(w.w[2], w.w[3], Real());
-      for (Real x : {p.a, p.b, q.a, q.b}) out.push_back(static_cast<double>(x));
+      for (Real x : {p.a, p.b, q.a, q.b}) out.push_back(double(x));
     }
   return out;
 }
@@ -143,7 +142,7 @@ TEST(Normals, MomentsAndDistribution) {
   auto x = normals(Stream::test, 20);
   double m1 = 0, m2 = 0, m3 = 0, m4 = 0;
   for (double v : x) m1 += v, m2 += v * v, m3 += v * v * v, m4 += v * v * v * v;
-  double const n = static_cast<double>(count), se = 4 / std::sqrt(n);
+  double const n = double(count), se = 4 / std::sqrt(n);
   EXPECT_NEAR(m1 / n, 0, se);
   EXPECT_NEAR(m2 / n, 1, se * std::sqrt(2));  // variance of x^k: (2k-1)!! - ((k-1)!!)^2
   EXPECT_NEAR(m3 / n, 0, se * std::sqrt(15));
@@ -153,7 +152,7 @@ TEST(Normals, MomentsAndDistribution) {
   double distance = 0;
   for (std::size_t i = 0; i < count; i++) {
     double const cdf = 0.5 * std::erfc(-x[i] / std::sqrt(2.));
-    distance = std::max({distance, cdf - static_cast<double>(i) / n, static_cast<double>(i + 1) / n - cdf});
+    distance = std::max({distance, cdf - double(i) / n, double(i + 1) / n - cdf});
   }
   EXPECT_LT(distance * std::sqrt(n), 2.2);  // Kolmogorov-Smirnov: exceeded with probability 1.3e-4
 }
@@ -167,7 +166,7 @@ TEST(Normals, AreUncorrelated) {
     double sum = 0;
     for (std::size_t i = 0; i + lag < count; i++)
       sum += squares ? (a[i] * a[i] - 1) * (b[i + lag] * b[i + lag] - 1) / 2 : a[i] * b[i + lag];
-    return sum / std::sqrt(static_cast<double>(count - lag));
+    return sum / std::sqrt(double(count - lag));
   };
   for (bool squares : {false, true}) {
     for (std::size_t lag :
@@ -181,20 +180,20 @@ TEST(Normals, AreUncorrelated) {
 // Words spread over the whole range with both ends.
 template <class Visit>
 void each_word(Visit const& visit) {
-  for (std::uint64_t w = 0; w < 4096; w++) visit(static_cast<std::uint32_t>(w)), visit(~static_cast<std::uint32_t>(w));
-  for (std::uint64_t w = 0; w < std::uint64_t{1} << 32; w += 8191) visit(static_cast<std::uint32_t>(w));
+  for (std::uint64_t w = 0; w < 4096; w++) visit(std::uint32_t(w)), visit(~std::uint32_t(w));
+  for (std::uint64_t w = 0; w < std::uint64_t{1} << 32; w += 8191) visit(std::uint32_t(w));
 }
 
 double ulps(float value, long double exact) {
-  float const magnitude = std::fabs(static_cast<float>(exact));
+  float const magnitude = std::fabs(float(exact));
   float const spacing = std::nextafterf(magnitude, INFINITY) - magnitude;
-  return static_cast<double>(std::fabs(static_cast<long double>(value) - exact) / static_cast<long double>(spacing));
+  return double(std::fabs(static_cast<long double>(value) - exact) / static_cast<long double>(spacing));
 }
 
 TEST(Normals, LogarithmIsAccurate) {
   double worst = 0;
   each_word([&](std::uint32_t word) {
-    float const rounded = static_cast<float>(word) + 0.5f;  // a rounding, which moves the normal but not its distribution's tail
+    float const rounded = float(word) + 0.5f;  // a rounding, which moves the normal but not its distribution's tail
     long double const exact = -2 * std::log(static_cast<long double>(rounded) * 0x1p-32L);
     float const value = random::detail::minus_two_log(word);
     ASSERT_TRUE(value >= 0 && value < 46) << word;
@@ -211,10 +210,10 @@ TEST(Normals, BoxMullerIsAccurate) {
     // The word as radius at a fixed angle of its own, and as angle at a fixed radius.
     long double const radius = std::sqrt(-2 * std::log((static_cast<long double>(word) + 0.5L) * 0x1p-32L));
     auto const p = random::normal_pair(word, 0u, 0.f);
-    worst_radius = std::max(
-        worst_radius, static_cast<double>(std::fabs(std::hypot(static_cast<long double>(p.a), static_cast<long double>(p.b)) - radius)));
+    worst_radius =
+        std::max(worst_radius, double(std::fabs(std::hypot(static_cast<long double>(p.a), static_cast<long double>(p.b)) - radius)));
     auto const q = random::normal_pair(0u, word, 0.f);
-    long double const t = static_cast<long double>(static_cast<std::int32_t>(word)) * 0x1p-31L * static_cast<long double>(pi) / 4,
+    long double const t = static_cast<long double>(std::int32_t(word)) * 0x1p-31L * static_cast<long double>(pi) / 4,
                       big = std::sqrt(66 * std::log(2.0L));
     long double const cosine = (word & 1 ? -1 : 1) * std::cos(t), sine = std::sin(t);
     long double const a = big * (word & 2 ? sine : cosine), b = big * (word & 2 ? cosine : sine);
@@ -230,8 +229,7 @@ TEST(Normals, ExtremesAreFinite) {
     for (std::uint32_t b : {0u, 1u, 2u, 3u, 0x7fffffffu, 0x80000000u, 0x80000001u, 0xfffffffeu, 0xffffffffu}) {
       auto const f = random::normal_pair(a, b, 0.f);
       auto const d = random::normal_pair(a, b, 0.);
-      for (double x : {static_cast<double>(f.a), static_cast<double>(f.b), d.a, d.b})
-        EXPECT_LE(std::abs(x), 6.77) << a << ' ' << b;  // sqrt(2 ln 2^33)
+      for (double x : {double(f.a), double(f.b), d.a, d.b}) EXPECT_LE(std::abs(x), 6.77) << a << ' ' << b;  // sqrt(2 ln 2^33)
     }
 }
 

@@ -10,12 +10,12 @@ namespace partita {
 namespace {
 
 double normal(Index i, std::uint64_t which) {
-  auto const w = random::words(random::make_key(3), static_cast<std::uint64_t>(i), random::Stream::test, which, 0);
+  auto const w = random::words(random::make_key(3), std::uint64_t(i), random::Stream::test, which, 0);
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
 std::vector<Real> normals(Index n, std::uint64_t which) {
   std::vector<Real> out;
-  for (Index i = 0; i < n; i++) out.push_back(static_cast<Real>(normal(i, which)));
+  for (Index i = 0; i < n; i++) out.push_back(Real(normal(i, which)));
   return out;
 }
 std::vector<Real> units(Index n, std::uint64_t which) {
@@ -39,7 +39,7 @@ struct Shape {
 std::vector<Shape> const shapes{{{16, 16, 32}, 16}, {{5, 32, 7}, 48}, {{33, 112, 100}, 128}, {{48, 16, 31}, 16}, {{130, 48, 64}, 64}};
 
 // Sums of `inner` products, each of which is exact: half an ulp of the largest partial sum for each.
-double rounding(ProductShape const& s) { return 0x1p-24 * static_cast<double>(s.inner) * 4 * std::sqrt(static_cast<double>(s.inner)); }
+double rounding(ProductShape const& s) { return 0x1p-24 * double(s.inner) * 4 * std::sqrt(double(s.inner)); }
 
 TEST_F(UnitProduct, IsTheProductOfBothForms) {
   for (auto const& [s, pitch] : shapes)
@@ -47,15 +47,14 @@ TEST_F(UnitProduct, IsTheProductOfBothForms) {
       auto const a = normals(s.rows * s.inner, 1), b = units(s.inner * pitch, 2);
       SplitMatrix split;
       split.assign({a.data(), form == Form::plain ? s.inner : s.rows, form}, s.rows, s.inner);
-      std::vector<Real> c(static_cast<std::size_t>(s.rows * pitch), 7);
+      std::vector<Real> c(s.rows * pitch, 7);
       ASSERT_TRUE(unit_product(s, split, {b.data(), pitch}, {c.data(), pitch}));
       for (Index i = 0; i < s.rows; i++)
         for (Index j = 0; j < pitch; j++) {
           double exact = 0;
           for (Index k = 0; k < s.inner; k++)
-            exact += static_cast<double>(a[static_cast<std::size_t>(form == Form::plain ? i * s.inner + k : k * s.rows + i)]) *
-                     static_cast<double>(b[static_cast<std::size_t>(k * pitch + j)]);
-          Real const found = c[static_cast<std::size_t>(i * pitch + j)];
+            exact += double(a[form == Form::plain ? i * s.inner + k : k * s.rows + i]) * double(b[k * pitch + j]);
+          Real const found = c[i * pitch + j];
           if (j < s.columns) ASSERT_NEAR(found, exact, rounding(s)) << i << ' ' << j;
           else ASSERT_EQ(found, 7) << "past the last column";
         }
@@ -71,11 +70,9 @@ TEST_F(UnitProduct, OuterProductAddsToWhatIsThere) {
     ASSERT_TRUE(unit_outer_product(s, {v.data(), pitch}, {h.data(), pitch}, {c.data(), s.columns, 1, 1}));
     for (Index i = 0; i < s.rows; i++)
       for (Index j = 0; j < s.columns; j++) {
-        auto const at = static_cast<std::size_t>(i * s.columns + j);
-        double exact = static_cast<double>(before[at]);
-        for (Index k = 0; k < s.inner; k++)
-          exact += static_cast<double>(v[static_cast<std::size_t>(i * pitch + k)]) *
-                   static_cast<double>(h[static_cast<std::size_t>(j * pitch + k)]);
+        auto const at = std::size_t(i * s.columns + j);
+        double exact = double(before[at]);
+        for (Index k = 0; k < s.inner; k++) exact += double(v[i * pitch + k]) * double(h[j * pitch + k]);
         ASSERT_NEAR(c[at], exact, rounding(s) + 0x1p-24 * 8) << i << ' ' << j;
       }
   }
@@ -85,15 +82,15 @@ TEST_F(UnitProduct, ThePartsOfAFloatAreExact) {
   // One unit that is on picks one number out: all 24 bits come back, whatever the exponent.
   ProductShape const s{16, 16, 32};
   std::vector<Real> a;
-  for (Index i = 0; i < s.rows * s.inner; i++) a.push_back(static_cast<Real>(std::ldexp(normal(i, 6), static_cast<int>(i % 60) - 30)));
-  std::vector<Real> b(static_cast<std::size_t>(s.inner * s.columns), 0);
-  for (Index k = 0; k < 16; k++) b[static_cast<std::size_t>(k * s.columns + k)] = 1;
+  for (Index i = 0; i < s.rows * s.inner; i++) a.push_back(Real(std::ldexp(normal(i, 6), int(i % 60) - 30)));
+  std::vector<Real> b(s.inner * s.columns, 0);
+  for (Index k = 0; k < 16; k++) b[k * s.columns + k] = 1;
   SplitMatrix split;
   split.assign({a.data(), s.inner}, s.rows, s.inner);
-  std::vector<Real> c(static_cast<std::size_t>(s.rows * s.columns));
+  std::vector<Real> c(s.rows * s.columns);
   ASSERT_TRUE(unit_product(s, split, {b.data(), s.columns}, {c.data(), s.columns}));
   for (Index i = 0; i < 16; i++)
-    for (Index k = 0; k < 16; k++) EXPECT_EQ(c[static_cast<std::size_t>(i * 16 + k)], a[static_cast<std::size_t>(i * 32 + k)]);
+    for (Index k = 0; k < 16; k++) EXPECT_EQ(c[i * 16 + k], a[i * 32 + k]);
 }
 
 TEST_F(UnitProduct, RefusesWhatIsNoUnit) {
@@ -113,7 +110,7 @@ TEST_F(UnitProduct, NotANumberComesThrough) {
   ProductShape const s{16, 16, 32};
   auto a = normals(s.rows * s.inner, 1);
   a[40] = std::nanf("");
-  std::vector<Real> const b(static_cast<std::size_t>(s.inner * s.columns), 1);
+  std::vector<Real> const b(s.inner * s.columns, 1);
   SplitMatrix split;
   split.assign({a.data(), s.inner}, s.rows, s.inner);
   std::vector<Real> c(256);

@@ -34,7 +34,7 @@ std::string failure(ExitCode code, Call const& call) {
   try {
     call();
   } catch (Failure const& f) {
-    EXPECT_EQ(static_cast<int>(f.code()), static_cast<int>(code)) << f.what();
+    EXPECT_EQ(int(f.code()), int(code)) << f.what();
     return f.what();
   }
   ADD_FAILURE() << "no Failure was thrown";

@@ -17,14 +17,14 @@ random::Key const key = random::make_key(5);
 // Rows (i, 10 i) for i = 0..n-1.
 Table ramp(Index n) {
   Floats values;
-  for (Index i = 0; i < n; i++) values.insert(values.end(), {static_cast<float>(i), static_cast<float>(10 * i)});
+  for (Index i = 0; i < n; i++) values.insert(values.end(), {float(i), float(10 * i)});
   return {"ramp", n, {2}, values};
 }
 Dataset dataset(Table table, DataOptions const& options = {}, Index test_rows = 0) {
   return Dataset(Source{std::move(table), test_rows, {}}, options, key);
 }
 std::vector<double> values(Dataset const& data, Item item) {
-  std::vector<double> out(static_cast<std::size_t>(data.dimension()));
+  std::vector<double> out(data.dimension());
   data.values(item, out.data());
   return out;
 }
@@ -309,7 +309,7 @@ TEST(Batches, EachEpochHasEachItemOnce) {
   for (Index update = 0; update < 5; update++)
     for (Index j = 0; j < 4; j++) {
       Item const item = batches.item(update, j);
-      EXPECT_EQ(item.epoch, static_cast<Index>(order.size()) / 10);
+      EXPECT_EQ(item.epoch, std::ssize(order) / 10);
       order.push_back(item.row);
     }
   std::vector<Index> const first(order.begin(), order.begin() + 10), second(order.begin() + 10, order.end());
@@ -328,15 +328,15 @@ TEST(Batches, TilesDoNotDependOnRanks) {
   for (int ranks : {1, 2, 3})
     for (int rank = 0; rank < ranks; rank++) {
       TileRange const mine = share_of_tiles(tiling.tiles(), rank, ranks);
-      TileStorage const storage("storage", static_cast<std::size_t>(mine.count), 2, static_cast<std::size_t>(tiling.pitch()));
+      TileStorage const storage("storage", mine.count, 2, tiling.pitch());
       batches.fill(storage, tiling, mine, 3);
       auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), storage);
       for (Index tile = mine.first; tile < mine.end(); tile++)
         for (Index lane = 0; lane < tiling.lanes(tile); lane++) {
           Index const j = tiling.first_chain(tile) + (lane < tiling.chains_in(tile) ? lane : 0);
           Index const row = batches.item(3, j).row;
-          EXPECT_EQ(host(tile - mine.first, 0, lane), static_cast<Real>(row));
-          EXPECT_EQ(host(tile - mine.first, 1, lane), static_cast<Real>(10 * row));
+          EXPECT_EQ(host(tile - mine.first, 0, lane), Real(row));
+          EXPECT_EQ(host(tile - mine.first, 1, lane), Real(10 * row));
         }
     }
 }

@@ -25,7 +25,7 @@ template <class F>
 void expect_mean(std::vector<Point> const& x, double expected, F const& f, char const* what) {
   double sum = 0, squares = 0;
   for (Point const& p : x) sum += f(p), squares += f(p) * f(p);
-  double const n = static_cast<double>(x.size()), mean = sum / n;
+  double const n = double(x.size()), mean = sum / n;
   EXPECT_NEAR(mean, expected, 4 * std::sqrt((squares / n - mean * mean) / n) + 1e-6) << what;
 }
 double x1(Point const& p) { return p[0]; }
@@ -101,7 +101,7 @@ TEST(Generated, PointsDependOnTheirIndexAndSetAlone) {
   auto const a = points(rings, 0), b = points(rings, 1);
   double product = 0, squares = 0;  // correlation of two sets: standard error 1/sqrt(n)
   for (std::size_t i = 0; i < a.size(); i++) product += a[i][0] * b[i][0], squares += a[i][0] * a[i][0];
-  EXPECT_NEAR(product / squares, 0, 4 / std::sqrt(static_cast<double>(count)));
+  EXPECT_NEAR(product / squares, 0, 4 / std::sqrt(double(count)));
 }
 
 }  // namespace

@@ -13,11 +13,11 @@ random::Key const key = random::make_key(7);
 TEST(Permutation, IsOneForEverySize) {
   for (Index n : {1, 2, 3, 4, 5, 15, 16, 17, 255, 256, 257, 1000, 60000}) {
     Permutation const order(n, key, random::Stream::test, 3);
-    std::vector<int> seen(static_cast<std::size_t>(n), 0);
+    std::vector<int> seen(n, 0);
     for (Index i = 0; i < n; i++) {
       ASSERT_GE(order(i), 0);
       ASSERT_LT(order(i), n);
-      seen[static_cast<std::size_t>(order(i))]++;
+      seen[order(i)]++;
     }
     for (int count : seen) ASSERT_EQ(count, 1) << "n = " << n;
   }
@@ -28,7 +28,7 @@ TEST(Permutation, HugeSizes) {
   Index const n = Index{1} << 46;
   Permutation const order(n, key, random::Stream::test);
   double mean = 0;
-  for (Index i = 0; i < 1000; i++) mean += static_cast<double>(order(i)) / static_cast<double>(n) / 1000;
+  for (Index i = 0; i < 1000; i++) mean += double(order(i)) / double(n) / 1000;
   EXPECT_NEAR(mean, 0.5, 4 * std::sqrt(1. / 12 / 1000));
 }
 
@@ -36,15 +36,15 @@ TEST(Permutation, HugeSizes) {
 TEST(Permutation, EveryPlaceIsEquallyLikely) {
   for (Index n : {6, 10, 30}) {
     int const trials = 20000;
-    std::vector<double> table(static_cast<std::size_t>(n * n), 0);
+    std::vector<double> table(n * n, 0);
     for (int t = 0; t < trials; t++) {
-      Permutation const order(n, key, random::Stream::test, static_cast<std::uint64_t>(t));
-      for (Index i = 0; i < n; i++) table[static_cast<std::size_t>(i * n + order(i))]++;
+      Permutation const order(n, key, random::Stream::test, std::uint64_t(t));
+      for (Index i = 0; i < n; i++) table[i * n + order(i)]++;
     }
-    double const expected = static_cast<double>(trials) / static_cast<double>(n);
+    double const expected = double(trials) / double(n);
     double chi_squared = 0;
     for (double count : table) chi_squared += (count - expected) * (count - expected) / expected;
-    double const freedom = static_cast<double>((n - 1) * (n - 1));
+    double const freedom = double((n - 1) * (n - 1));
     EXPECT_NEAR(chi_squared, freedom, 4 * std::sqrt(2 * freedom)) << "n = " << n;
   }
 }
@@ -57,12 +57,12 @@ TEST(Permutation, NeighboursAreUnrelated) {
     Permutation const order(n, key, random::Stream::test, epoch);
     double distance = 0, up = 0;
     for (Index i = 0; i + 1 < n; i++) {
-      double const step = static_cast<double>(order(i + 1) - order(i));
-      distance += std::abs(step) / static_cast<double>(n) / static_cast<double>(n);
+      double const step = double(order(i + 1) - order(i));
+      distance += std::abs(step) / double(n) / double(n);
       up += step > 0;
     }
-    EXPECT_NEAR(distance, 1. / 3, 4.5 * std::sqrt(1. / 18 / static_cast<double>(n)));  // 4.5: 20 epochs
-    EXPECT_NEAR(up, 0.5 * static_cast<double>(n), 4.5 * std::sqrt(static_cast<double>(n) / 12));
+    EXPECT_NEAR(distance, 1. / 3, 4.5 * std::sqrt(1. / 18 / double(n)));  // 4.5: 20 epochs
+    EXPECT_NEAR(up, 0.5 * double(n), 4.5 * std::sqrt(double(n) / 12));
   }
 }
 

@@ -24,9 +24,9 @@ RatingList some_ratings(random::Key key = random::make_key(5)) {
   RatingList list{"made", "line", {}, {}, {}, {}};
   for (Index u = 0; u < 40; u++)
     for (Index i = 0; i < 30; i++) {
-      auto const w = random::words(key, static_cast<std::uint64_t>(30 * u + i), random::Stream::test, 0, 0);
+      auto const w = random::words(key, std::uint64_t(30 * u + i), random::Stream::test, 0, 0);
       if (w.w[0] % 2 == 0) continue;
-      list.user.push_back(1000 - 7 * u), list.item.push_back(3 * i - 20), list.value.push_back(0.5 * static_cast<double>(1 + w.w[1] % 10));
+      list.user.push_back(1000 - 7 * u), list.item.push_back(3 * i - 20), list.value.push_back(0.5 * double(1 + w.w[1] % 10));
       list.at.push_back(list.size());
     }
   return list;
@@ -106,19 +106,18 @@ TEST(Ratings, SplitIsAPartition) {
     RatingTable const t = split_ratings(list, fraction, random::make_key(3));
     Index const columns = t.table.dimension();
     std::set<std::pair<Index, Index>> held_out;
-    for (auto const& h : t.ratings.held_out)
-      held_out.insert({t.ratings.users[static_cast<std::size_t>(h.user)], t.ratings.items[static_cast<std::size_t>(h.item)]});
-    EXPECT_EQ(static_cast<Index>(held_out.size()), std::llround(fraction * static_cast<double>(list.size())));
+    for (auto const& h : t.ratings.held_out) held_out.insert({t.ratings.users[h.user], t.ratings.items[h.item]});
+    EXPECT_EQ(std::ssize(held_out), std::llround(fraction * double(list.size())));
     Index in_table = 0;
     for (std::uint8_t c : codes(t)) in_table += c > 0;
-    EXPECT_EQ(in_table + static_cast<Index>(held_out.size()), list.size());
+    EXPECT_EQ(in_table + std::ssize(held_out), list.size());
     for (Index n = 0; n < list.size(); n++) {
-      auto const at = static_cast<std::size_t>(n);
+      auto const at = std::size_t(n);
       Index const row = std::find(t.ratings.users.begin(), t.ratings.users.end(), list.user[at]) - t.ratings.users.begin(),
                   column = std::lower_bound(t.ratings.items.begin(), t.ratings.items.end(), list.item[at]) - t.ratings.items.begin();
-      Index const code = row < t.table.rows ? codes(t)[static_cast<std::size_t>(row * columns + column)] : 0;
+      Index const code = row < t.table.rows ? codes(t)[row * columns + column] : 0;
       ASSERT_EQ(code == 0, held_out.count({list.user[at], list.item[at]}) == 1);
-      ASSERT_TRUE(code == 0 || t.ratings.levels[static_cast<std::size_t>(code - 1)] == list.value[at]);
+      ASSERT_TRUE(code == 0 || t.ratings.levels[code - 1] == list.value[at]);
     }
   }
 }
@@ -139,7 +138,7 @@ TEST(Ratings, UsersWithoutTrainingRatingsHaveNoRow) {
   ASSERT_EQ(t.ratings.held_out.size(), 2u);
   for (auto const& h : t.ratings.held_out) {
     EXPECT_GE(h.user, 2);
-    EXPECT_EQ(h.value, t.ratings.users[static_cast<std::size_t>(h.user)] % 2 == 0 ? 2 : 1);
+    EXPECT_EQ(h.value, t.ratings.users[h.user] % 2 == 0 ? 2 : 1);
   }
 }
 
@@ -151,7 +150,7 @@ TEST(Ratings, MistakesAreRefused) {
   EXPECT_THAT(failure(ExitCode::usage, [&] { split_ratings(few, 0.9, random::make_key(1)); }), HasSubstr("leaves none of 1 ratings"));
   RatingList many{"made", "line", {}, {}, {}, {}};
   for (Index n = 0; n < 256; n++)
-    many.user.push_back(n), many.item.push_back(1), many.value.push_back(0.001 * static_cast<double>(n)), many.at.push_back(n);
+    many.user.push_back(n), many.item.push_back(1), many.value.push_back(0.001 * double(n)), many.at.push_back(n);
   EXPECT_THAT(failure(ExitCode::data, [&] { split_ratings(many, 0, random::make_key(1)); }), HasSubstr("more than 255 different ratings"));
 }
 
@@ -167,9 +166,7 @@ TEST(Ratings, HeldOutRatingsNeverReachTraining) {
   Dataset const before = dataset();
   for (auto const& h : before.ratings()->held_out)
     for (std::size_t n = 0; n < list.value.size(); n++)
-      if (list.user[n] == before.ratings()->users[static_cast<std::size_t>(h.user)] &&
-          list.item[n] == before.ratings()->items[static_cast<std::size_t>(h.item)])
-        list.value[n] += 100;
+      if (list.user[n] == before.ratings()->users[h.user] && list.item[n] == before.ratings()->items[h.item]) list.value[n] += 100;
   Dataset const after = dataset();
   ASSERT_EQ(after.ratings()->held_out.size(), before.ratings()->held_out.size());
   for (std::size_t n = 0; n < before.ratings()->held_out.size(); n++)

@@ -26,7 +26,7 @@ using Doubles = std::vector<double>;
 std::string write_gzipped(std::string const& name, std::string const& content) {
   std::string const path = temporary(name);
   gzFile const file = gzopen(path.c_str(), "wb");
-  EXPECT_EQ(gzwrite(file, content.data(), static_cast<unsigned>(content.size())), static_cast<int>(content.size()));
+  EXPECT_EQ(gzwrite(file, content.data(), unsigned(content.size())), int(content.size()));
   EXPECT_EQ(gzclose(file), Z_OK);
   return path;
 }
@@ -131,7 +131,7 @@ TEST(Csv, SemicolonsAndTabsSeparateToo) {
 TEST(Csv, GzippedTextIsReadAsItIs) {
   std::string text;
   Doubles wanted;
-  for (int i = 0; i < 300000; i++) text += std::to_string(i) + ",0.1\n", wanted.insert(wanted.end(), {static_cast<double>(i), 0.1});
+  for (int i = 0; i < 300000; i++) text += std::to_string(i) + ",0.1\n", wanted.insert(wanted.end(), {double(i), 0.1});
   std::string const plain = write_file("long.csv", text), packed = write_gzipped("long.csv.gz", text);
   for (std::string const& path : {plain, packed}) {
     Table const table = read_csv(path, false, 0);
@@ -285,7 +285,7 @@ class Hdf5 : public testing::Test {
   }
   static void write(hid_t at, char const* name, std::vector<hsize_t> const& extents, hid_t file_type, hid_t memory_type,
                     void const* values) {
-    hid_t const space = H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr);
+    hid_t const space = H5Screate_simple(int(extents.size()), extents.data(), nullptr);
     hid_t const links = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(links, 1);
     hid_t const dataset = H5Dcreate2(at, name, file_type, space, links, H5P_DEFAULT, H5P_DEFAULT);

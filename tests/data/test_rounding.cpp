@@ -9,8 +9,8 @@ namespace {
 
 // Rounding to multiples of `step`.
 std::vector<double> errors(std::vector<double> const& x, double step) {
-  return rounding_errors({static_cast<Index>(x.size()), 1, [&](Index i, double* exact, double* rounded) {
-                            exact[0] = x[static_cast<std::size_t>(i)];
+  return rounding_errors({std::ssize(x), 1, [&](Index i, double* exact, double* rounded) {
+                            exact[0] = x[i];
                             rounded[0] = step * std::round(exact[0] / step);
                           }});
 }
@@ -33,12 +33,9 @@ TEST(Rounding, RanksThatSharePointsFindWhatOneWithAllDoes) {
   Communicator const ranks = Communicator::world();
   std::vector<double> const x{1, 2, 4, 8, 16};
   std::vector<double> mine;
-  for (std::size_t i = static_cast<std::size_t>(ranks.rank()); i < x.size(); i += static_cast<std::size_t>(ranks.ranks()))
-    mine.push_back(x[i]);
+  for (std::size_t i = std::size_t(ranks.rank()); i < x.size(); i += std::size_t(ranks.ranks())) mine.push_back(x[i]);
   auto const halves_more = [](std::vector<double> const& of) {
-    return Rounded{static_cast<Index>(of.size()), 1, [&of](Index i, double* exact, double* rounded) {
-                     exact[0] = of[static_cast<std::size_t>(i)], rounded[0] = exact[0] + 0.5;
-                   }};
+    return Rounded{std::ssize(of), 1, [&of](Index i, double* exact, double* rounded) { exact[0] = of[i], rounded[0] = exact[0] + 0.5; }};
   };
   double const expected = 0.5 / std::sqrt(341. / 5 - 31. / 5 * 31. / 5);
   EXPECT_NEAR(rounding_errors(halves_more(x))[0], expected, 1e-14);

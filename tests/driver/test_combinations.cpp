@@ -144,14 +144,14 @@ class Combinations : public testing::Test {
   }
 
   std::string data(Tiny const& m) {
-    std::string const path = fmt::format("items_{}_{}.csv", static_cast<int>(m.items), m.visible);
+    std::string const path = fmt::format("items_{}_{}.csv", int(m.items), m.visible);
     if (!fs::exists(path)) {
       std::ofstream out(path);
       for (Index i = 0; i < 64; i++) {
         for (Index d = 0; d < m.visible; d++) {
           if (m.items == Items::ratings) out << fmt::format("{},{},{}\n", i, d, (i * 7 + d * 3) % 5 + 1);
           else if (m.items == Items::units) out << (d ? "," : "") << ((i * 5 + d * d * 3 + i * d) / 3) % 2;
-          else out << (d ? "," : "") << std::sin(static_cast<double>(i * (d + 1)));
+          else out << (d ? "," : "") << std::sin(double(i * (d + 1)));
         }
         if (m.items != Items::ratings) out << "\n";
       }
@@ -161,11 +161,10 @@ class Combinations : public testing::Test {
   }
   std::string points(Tiny const& m) {
     bool const signs = m.type == "hopfield";
-    std::string const path = fmt::format("points_{}_{}_{}.h5", static_cast<int>(m.items), m.dimension, signs);
+    std::string const path = fmt::format("points_{}_{}_{}.h5", int(m.items), m.dimension, signs);
     if (!fs::exists(path)) {
       std::vector<float> x;
-      for (Index i = 0; i < 32 * m.dimension; i++)
-        x.push_back(m.items == Items::units ? static_cast<float>(i / 3 % 2) : static_cast<float>(std::sin(static_cast<double>(i))));
+      for (Index i = 0; i < 32 * m.dimension; i++) x.push_back(m.items == Items::units ? float(i / 3 % 2) : float(std::sin(double(i))));
       if (signs)
         for (float& v : x) v = v > 0 ? 1 : -1;
       write_alone(path, [&](hdf5::File const& file) { file.create_dataset("x", hdf5::native_type<float>(), {32, m.dimension}).write(x); });
@@ -393,7 +392,7 @@ TEST_F(Values, OfAcceptedDecks) {
     if (refused || extreme) continue;
     std::string message;
     ExitCode const code = outcome(deck, overrides, message);
-    EXPECT_TRUE(code == ExitCode::done || code == ExitCode::numerical) << static_cast<int>(code) << ": " << message << "\n" << shown;
+    EXPECT_TRUE(code == ExitCode::done || code == ExitCode::numerical) << int(code) << ": " << message << "\n" << shown;
   }
 }
 

@@ -35,16 +35,13 @@ struct Evaluation {
 
 // Point p in lane p % width of tile p / width; lanes without a point hold the last one.
 Evaluation evaluate_at(DifferentiableModel& model, Points const& points, Index width = 64) {
-  Index const n = static_cast<Index>(points.size()), d = model.dimension(), tiles = divide_up(n, width),
-              pitch = round_up(width, pitch_quantum);
+  Index const n = std::ssize(points), d = model.dimension(), tiles = divide_up(n, width), pitch = round_up(width, pitch_quantum);
   TileStorage const x("x", tiles, d, pitch), g("g", tiles, d, pitch);
   TileScalarStorage const e("e", tiles, pitch);
   auto const host_x = Kokkos::create_mirror_view(x), host_g = Kokkos::create_mirror_view(g);
   auto const host_e = Kokkos::create_mirror_view(e);
   for (Index p = 0; p < tiles * width; p++)
-    for (Index i = 0; i < d; i++)
-      host_x(p / width, i, p % width) =
-          static_cast<Real>(points[static_cast<std::size_t>(std::min(p, n - 1))][static_cast<std::size_t>(i)]);
+    for (Index i = 0; i < d; i++) host_x(p / width, i, p % width) = Real(points[std::min(p, n - 1)][i]);
   Kokkos::deep_copy(x, host_x);
   auto const lanes = std::pair(Index{0}, width);
   model.reserve(tiles, width);
@@ -54,9 +51,9 @@ Evaluation evaluate_at(DifferentiableModel& model, Points const& points, Index w
   Kokkos::deep_copy(host_e, e);
   Evaluation out;
   for (Index p = 0; p < n; p++) {
-    out.energy.push_back(static_cast<double>(host_e(p / width, p % width)));
+    out.energy.push_back(double(host_e(p / width, p % width)));
     out.gradient.emplace_back();
-    for (Index i = 0; i < d; i++) out.gradient.back().push_back(static_cast<double>(host_g(p / width, i, p % width)));
+    for (Index i = 0; i < d; i++) out.gradient.back().push_back(double(host_g(p / width, i, p % width)));
   }
   return out;
 }
@@ -67,9 +64,8 @@ Points random_points(Index count, Index d, double range, std::uint64_t seed = 1)
   for (Index p = 0; p < count; p++) {
     points.emplace_back();
     for (Index i = 0; i < d; i++) {
-      auto const w =
-          random::words(random::make_key(seed), static_cast<std::uint64_t>(p), random::Stream::test, 0, static_cast<std::uint32_t>(i));
-      points.back().push_back(static_cast<float>(range * (2 * random::uniform_double(w.w[0]) - 1)));
+      auto const w = random::words(random::make_key(seed), std::uint64_t(p), random::Stream::test, 0, std::uint32_t(i));
+      points.back().push_back(float(range * (2 * random::uniform_double(w.w[0]) - 1)));
     }
   }
   return points;
@@ -130,7 +126,7 @@ TEST_P(AnalyticEnergies, GradientIsThatOfTheEnergy) {
   for (Index i = 0; i < d; i++) {
     std::vector<double> shifted[4];
     double const shifts[4] = {-2 * h, -h, h, 2 * h};
-    auto const at = static_cast<std::size_t>(i);
+    auto const at = std::size_t(i);
     for (int k = 0; k < 4; k++) {
       Points moved = points;
       for (auto& p : moved) p[at] += shifts[k];
@@ -212,8 +208,7 @@ TEST(Gaussian, Ar1CovarianceIsAPowerOfTheCorrelation) {
     auto const moments = make_gaussian({.dimension = 6, .precision = "ar1", .correlation = phi})->gaussian().at(0);
     Matrix const covariance = inverse(moments.precision);
     for (Index i = 0; i < 6; i++)
-      for (Index j = 0; j < 6; j++)
-        EXPECT_NEAR(covariance(i, j), i == j ? 1 : std::pow(phi, std::abs(static_cast<double>(i - j))), 100 * rounding);
+      for (Index j = 0; j < 6; j++) EXPECT_NEAR(covariance(i, j), i == j ? 1 : std::pow(phi, std::abs(double(i - j))), 100 * rounding);
   }
 }
 
@@ -257,11 +252,11 @@ double log_partition(
   Points points;
   std::vector<double> log_jacobian;
   double cell = 1;
-  for (std::size_t i = 0; i < box.size(); i++) cell *= 2 * box[i] / static_cast<double>(cells[i]);
+  for (std::size_t i = 0; i < box.size(); i++) cell *= 2 * box[i] / double(cells[i]);
   for (Index a = 0; a <= cells[0]; a++)
     for (Index b = 0; b <= (box.size() > 1 ? cells[1] : 0); b++) {
-      points.push_back({box[0] * (2 * static_cast<double>(a) / static_cast<double>(cells[0]) - 1)});
-      if (box.size() > 1) points.back().push_back(box[1] * (2 * static_cast<double>(b) / static_cast<double>(cells[1]) - 1));
+      points.push_back({box[0] * (2 * double(a) / double(cells[0]) - 1)});
+      if (box.size() > 1) points.back().push_back(box[1] * (2 * double(b) / double(cells[1]) - 1));
       log_jacobian.push_back(place(points.back()));
     }
   auto const energy = evaluate_at(model, points, 256).energy;

@@ -11,7 +11,7 @@ inline Matrix matrix(Index rows, Index columns, std::vector<double> values) {
 }
 
 inline double standard_normal(int which) {
-  auto const w = random::words({5, 6}, static_cast<std::uint64_t>(which), random::Stream::test, 0, 0);
+  auto const w = random::words({5, 6}, std::uint64_t(which), random::Stream::test, 0, 0);
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
 
@@ -37,7 +37,7 @@ inline std::vector<double> const reference_x0 = {.7, -.3, .5};
 
 inline void set_parameters(Hee& model, std::vector<double> const& values) {
   auto const host = Kokkos::create_mirror_view(model.parameters());
-  for (std::size_t i = 0; i < values.size(); i++) host(i) = static_cast<Real>(values[i]);
+  for (std::size_t i = 0; i < values.size(); i++) host(i) = Real(values[i]);
   Kokkos::deep_copy(model.parameters(), host);
   model.parameters_changed();
 }

@@ -13,12 +13,12 @@ namespace partita::small {
 inline random::Key const key = random::make_key(77);
 
 inline double normal(Index i, std::uint64_t which = 0) {
-  auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::test, which, 0);
+  auto const w = random::words(key, std::uint64_t(i), random::Stream::test, which, 0);
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
 inline void randomise(Model& model, double scale) {
   std::vector<double> theta(model.parameters().extent(0));
-  for (std::size_t i = 0; i < theta.size(); i++) theta[i] = scale * normal(static_cast<Index>(i));
+  for (std::size_t i = 0; i < theta.size(); i++) theta[i] = scale * normal(Index(i));
   assign(model.parameters(), theta);
   model.parameters_changed();
 }
@@ -34,21 +34,21 @@ inline BoltzmannMachine machine(Index visible, Index hidden, double scale) {
 }
 inline UnitMoments moments_of_data(Index units) {
   UnitMoments m{{}, {}, 100};
-  for (Index i = 0; i < units; i++) m.mean.push_back(0.1 + 0.8 * static_cast<double>(i % 5) / 4), m.variance.push_back(1);
+  for (Index i = 0; i < units; i++) m.mean.push_back(0.1 + 0.8 * double(i % 5) / 4), m.variance.push_back(1);
   return m;
 }
 
-inline double unit(Index state, Index i) { return static_cast<double>(state >> i & 1); }
+inline double unit(Index state, Index i) { return double(state >> i & 1); }
 
 // -E(v, h), unit i of a layer being bit i of its state.
 inline double minus_energy(Rbm const& model, Index v, Index h) {
   auto const w = to_host(model.weight()), a = to_host(model.visible_bias()), b = to_host(model.hidden_bias());
   double e = 0;
   for (Index i = 0; i < model.dimension(); i++) {
-    e += a[static_cast<std::size_t>(i)] * unit(v, i);
-    for (Index j = 0; j < model.hidden(); j++) e += w[static_cast<std::size_t>(i * model.hidden() + j)] * unit(v, i) * unit(h, j);
+    e += a[i] * unit(v, i);
+    for (Index j = 0; j < model.hidden(); j++) e += w[i * model.hidden() + j] * unit(v, i) * unit(h, j);
   }
-  for (Index j = 0; j < model.hidden(); j++) e += b[static_cast<std::size_t>(j)] * unit(h, j);
+  for (Index j = 0; j < model.hidden(); j++) e += b[j] * unit(h, j);
   return e;
 }
 // The machine's parameters are all couplings: R above the diagonal, W, S above the diagonal, then the biases.
@@ -75,7 +75,7 @@ template <class M>
 std::vector<double> visible_weights(M const& model) {
   std::vector<double> sum(std::size_t{1} << model.visible_dimension());
   for (std::size_t v = 0; v < sum.size(); v++)
-    for (Index h = 0; h < Index{1} << hidden_units(model); h++) sum[v] += std::exp(minus_energy(model, static_cast<Index>(v), h));
+    for (Index h = 0; h < Index{1} << hidden_units(model); h++) sum[v] += std::exp(minus_energy(model, Index(v), h));
   return sum;
 }
 template <class M>

@@ -13,7 +13,7 @@ namespace {
 
 Communicator ranks() { return Communicator::world(); }
 random::Key key_of(int direction, int seed) {
-  return random::derived_key(small::key, random::Stream::annealing, static_cast<std::uint64_t>(2 * seed + direction));
+  return random::derived_key(small::key, random::Stream::annealing, std::uint64_t(2 * seed + direction));
 }
 
 // Log weights of both directions; the reverse ones from exact draws.
@@ -54,9 +54,9 @@ TEST(Annealing, AcceptanceRatio) {
     for (Index i = 0; i < 100; i++) reverse.push_back(-c - s * s / 2 + s * small::normal(r * 100 + i, 3));
     auto const found = acceptance_ratio(forward, reverse);
     EXPECT_LT(found.error, 0.2);
-    squares += (found.value - c) * (found.value - c) / found.error / found.error / static_cast<double>(repeats);
+    squares += (found.value - c) * (found.value - c) / found.error / found.error / double(repeats);
   }
-  EXPECT_NEAR(squares, 1, 4 * std::sqrt(2. / static_cast<double>(repeats)));
+  EXPECT_NEAR(squares, 1, 4 * std::sqrt(2. / double(repeats)));
   auto const far_apart = acceptance_ratio({-700, -705}, {400, 390, 395});  // no overlap: still between the two
   EXPECT_GT(far_apart.value, -706);
   EXPECT_LT(far_apart.value, -389);
@@ -96,7 +96,7 @@ void expect_bounds(GibbsModel& model, double log_z) {
   auto const mean = [](std::vector<double> const& weights, auto const& f) {
     double sum = 0, squares = 0;
     for (double v : weights) sum += f(v), squares += f(v) * f(v);
-    auto const n = static_cast<double>(weights.size());
+    auto const n = double(weights.size());
     return Estimate{sum / n, std::sqrt((squares / n - sum * sum / n / n) / n)};
   };
   auto const forward = mean(w.forward, [c](double v) { return std::exp(v - c); });

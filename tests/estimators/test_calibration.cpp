@@ -55,11 +55,11 @@ void calibrated(char const* what, double truth, std::function<Estimate(int seed)
 
 // Log weights of a Gaussian target, N(0, 1) in each of d dimensions, by draws of N(0, s^2): k = 1 - s^2 where s < 1.
 std::vector<double> of_gaussian(int seed, int n, int d, double s, std::uint64_t which) {
-  std::vector<double> w(static_cast<std::size_t>(n));
+  std::vector<double> w(n);
   for (int i = 0; i < n; i++)
     for (int j = 0; j < d; j++) {
       double const z = normal(seed, Index{i} * d + j, which);
-      w[static_cast<std::size_t>(i)] += std::log(s) - s * s * z * z / 2 + z * z / 2;
+      w[i] += std::log(s) - s * s * z * z / 2 + z * z / 2;
     }
   return w;
 }
@@ -123,10 +123,10 @@ TEST_F(Calibration, AnnealedLogZ) {
     std::vector<LogZ> found;
     for (int seed = 0; seed < seeds; seed++)
       found.push_back(estimate_log_z(model, {.betas = uniform_schedule(temperatures), .chains = 100}, {}, Communicator::world(),
-                                     random::make_key(static_cast<std::uint64_t>(seed))));
+                                     random::make_key(std::uint64_t(seed))));
     auto const row = [&](char const* way, std::function<Estimate(LogZ const&)> const& of) {
       std::string const what = fmt::format("log Z {}, {} temperatures, 100 chains", way, temperatures);
-      calibrated(what.c_str(), truth, [&](int seed) { return of(found[static_cast<std::size_t>(seed)]); });
+      calibrated(what.c_str(), truth, [&](int seed) { return of(found[seed]); });
     };
     row("forward", [](LogZ const& z) { return z.forward_log_z(); });
     row("reverse", [](LogZ const& z) { return z.reverse_log_z(z.reverse.front()); });
@@ -145,7 +145,7 @@ SampleSet correlated(int seed, Index chains, Index draws) {
     double x = 0;
     for (Index d = -warmup; d < draws; d++) {
       x = 0.8 * x + 0.6 * normal(seed, c * (draws + warmup) + d + warmup, 10);
-      if (d >= 0) s.x.push_back(static_cast<float>(x));
+      if (d >= 0) s.x.push_back(float(x));
     }
   }
   return s;
@@ -155,8 +155,8 @@ Estimate mean_of(SampleSet const& s, std::function<double(float x)> const& f) {
 }
 
 TEST_F(Calibration, ExpectationsOverChains) {
-  auto const itself = [](float x) { return static_cast<double>(x); };
-  auto const square = [](float x) { return static_cast<double>(x) * static_cast<double>(x); };
+  auto const itself = [](float x) { return double(x); };
+  auto const square = [](float x) { return double(x) * double(x); };
   auto const below = [](float x) { return x < 1 ? 1. : 0.; };
   double const share = 0.5 * std::erfc(-1 / std::sqrt(2.));
   for (Index chains : {1, 8, 64}) {
@@ -199,7 +199,7 @@ Estimate distance_apart(int seed, double by) {
 // Of the V-statistic between samples of N(by, 1) and N(0, 1), which counts each point's distance to itself (test_distances.cpp).
 double expected_distance(double by) {
   double const across = 2 / std::sqrt(M_PI) * std::exp(-by * by / 4) + by * std::erf(by / 2), within = 2 / std::sqrt(M_PI);
-  return 2 * across - 2 * within * (1 - 1. / static_cast<double>(compared));
+  return 2 * across - 2 * within * (1 - 1. / double(compared));
 }
 
 TEST_F(Calibration, EnergyDistances) {
@@ -245,9 +245,7 @@ TEST_F(Calibration, Flows) {
   test::set_block(flow, "coupling1/layer1/bias", {centre / s});
   auto const target = make_gaussian({.dimension = 1});
   double const log_c = 0.5 * std::log(2 * M_PI), kl = 0.5 * (s * s + centre * centre - 1) - std::log(s);
-  auto const drawn = [&](int seed) {
-    return draw_flow(flow, *target, 1000, Communicator::world(), random::make_key(static_cast<std::uint64_t>(seed)));
-  };
+  auto const drawn = [&](int seed) { return draw_flow(flow, *target, 1000, Communicator::world(), random::make_key(std::uint64_t(seed))); };
   calibrated("log C by a flow, 1000 samples", log_c, [&](int seed) { return estimate(importance(drawn(seed)).log_c); });
   calibrated("criterion of a flow", kl - log_c, [&](int seed) { return importance(drawn(seed)).criterion; });
   calibrated("its Kullback-Leibler divergence", kl, [&](int seed) { return importance(drawn(seed)).divergence; });
@@ -302,8 +300,7 @@ TEST_F(Calibration, IntegratedTime) {
   RelaxationOptions const o{.step_size = 0.05, .duration = 60, .chains = 64};
   double const exact = exact_integrated_time(mode.curvature, 1, o.tau_v, o.step_size);
   calibrated("integrated autocorrelation time, 64 chains", exact, [&](int seed) {
-    return relaxation(model, mode, reference_x0, 1, o, Communicator::world(), random::make_key(static_cast<std::uint64_t>(seed)))
-        .integrated_time;
+    return relaxation(model, mode, reference_x0, 1, o, Communicator::world(), random::make_key(std::uint64_t(seed))).integrated_time;
   });
 }
 

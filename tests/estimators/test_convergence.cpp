@@ -21,7 +21,7 @@ ChainSeries series(Index chains, Index draws, double phi, std::uint64_t seed, st
       double noise = 0;
       for (int k = 0; k < 4; k++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
-        noise += static_cast<double>(seed >> 11) * 0x1p-53;
+        noise += double(seed >> 11) * 0x1p-53;
       }
       x = phi * x + (noise - 2);
       s.values.push_back(f(x, c, d));
@@ -58,11 +58,11 @@ TEST(Convergence, TiesShareTheirRank) {
          {1.2592734688411615, 1.2549998311054344, 6.458389787897773, 6.591137596988628, 30.662932602874275});
 }
 TEST(Convergence, ShiftedChainsDisagree) {
-  expect(series(4, 200, 0.75, 1, [](double x, Index c, Index) { return x + 0.5 * static_cast<double>(c); }),
+  expect(series(4, 200, 0.75, 1, [](double x, Index c, Index) { return x + 0.5 * double(c); }),
          {1.254723441034918, 1.2512646741107873, 13.136404375657111, 13.376357651331173, 150.19262561431023});
 }
 TEST(Convergence, ChainsOfDifferentScaleDisagreeInTheFoldedRhat) {
-  expect(series(4, 200, 0.75, 1, [](double x, Index c, Index) { return x * static_cast<double>(1 + c); }),
+  expect(series(4, 200, 0.75, 1, [](double x, Index c, Index) { return x * double(1 + c); }),
          {1.0145981964500124, 1.1508358790713071, 165.70792882897254, 163.85840435049403, 177.05797304475303});
 }
 TEST(Convergence, OddNumberOfDrawsWithQuantilesOnDraws) {  // 141 values: the 5 % quantile is the 8th
@@ -86,7 +86,7 @@ TEST(Convergence, OfOneNumberNothingIsKnown) {  // as Stan's posterior package h
 }
 // Within chains there is no variance to compare with, or its rounding alone.
 TEST(Convergence, OfChainsThatNeverMoveNothingIsKnown) {
-  ChainSeries const s = series(3, 10, 0, 5, [](double, Index c, Index) { return 0.1 * static_cast<double>(c); });
+  ChainSeries const s = series(3, 10, 0, 5, [](double, Index c, Index) { return 0.1 * double(c); });
   expect(s, {nan, nan, nan, nan, nan});
   EXPECT_EQ(why_unknown(s), "no chain moves: each has the same number in all of its draws");
 }

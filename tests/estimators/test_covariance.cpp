@@ -15,7 +15,7 @@ std::vector<double> const mean = {1, -2, 0, 0.5};
 Matrix factor() {
   Matrix l(dimension, dimension);
   for (Index i = 0; i < dimension; i++)
-    for (Index j = 0; j <= i; j++) l(i, j) = i == j ? 1 : 0.5 / static_cast<double>(1 + i + j);
+    for (Index j = 0; j <= i; j++) l(i, j) = i == j ? 1 : 0.5 / double(1 + i + j);
   return l;
 }
 Matrix covariance() {
@@ -36,13 +36,13 @@ SampleSet gaussian_samples() {
   Index const first = tiling.first_chain(s.mine.first);
   for (Index c = first; c < first + s.chains_here(); c++)
     for (Index d = 0; d < draws; d++) {
-      auto const w = random::words({3, 4}, static_cast<std::uint64_t>(c), random::Stream::test, static_cast<std::uint64_t>(d), 0);
+      auto const w = random::words({3, 4}, std::uint64_t(c), random::Stream::test, std::uint64_t(d), 0);
       auto const p = random::normal_pair(w.w[0], w.w[1], double()), q = random::normal_pair(w.w[2], w.w[3], double());
       double const xi[] = {p.a, p.b, q.a, q.b};
       for (Index i = 0; i < dimension; i++) {
-        double x = mean[static_cast<std::size_t>(i)];
+        double x = mean[i];
         for (Index k = 0; k <= i; k++) x += l(i, k) * xi[k];
-        s.x.push_back(static_cast<float>(x));
+        s.x.push_back(float(x));
       }
     }
   return s;

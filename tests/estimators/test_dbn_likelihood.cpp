@@ -12,7 +12,7 @@ ItemTiles all_states(Index units) {
             auto const host = Kokkos::create_mirror_view(to);
             for (Index t = 0; t < mine.count; t++)
               for (Index l = 0; l < tiling.lanes(mine.first + t); l++)
-                for (Index i = 0; i < units; i++) host(t, i, l) = static_cast<Real>(small::unit(tiling.first_chain(mine.first + t) + l, i));
+                for (Index i = 0; i < units; i++) host(t, i, l) = Real(small::unit(tiling.first_chain(mine.first + t) + l, i));
             Kokkos::deep_copy(to, host);
           }};
 }
@@ -29,19 +29,19 @@ Exact by_enumeration(DeepBeliefNetwork const& model) {
   Index const d = low.dimension(), f = low.hidden();
   auto const top_weights = small::visible_weights(top);
   Exact out;
-  double const states = static_cast<double>(Index{1} << d);
+  double const states = double(Index{1} << d);
   for (Index v = 0; v < Index{1} << d; v++) {
     double p = 0;
     for (Index h = 0; h < Index{1} << f; h++) {
-      double log_p = std::log(top_weights[static_cast<std::size_t>(h)]), log_q = 0;
-      auto const weight = [&](Index i, Index j) { return w[static_cast<std::size_t>(i * f + j)]; };
+      double log_p = std::log(top_weights[h]), log_q = 0;
+      auto const weight = [&](Index i, Index j) { return w[i * f + j]; };
       for (Index i = 0; i < d; i++) {
-        double odds = a[static_cast<std::size_t>(i)];
+        double odds = a[i];
         for (Index j = 0; j < f; j++) odds += weight(i, j) * small::unit(h, j);
         log_p += log_sigmoid(small::unit(v, i) > 0 ? odds : -odds);
       }
       for (Index j = 0; j < f; j++) {
-        double odds = b[static_cast<std::size_t>(j)];
+        double odds = b[j];
         for (Index i = 0; i < d; i++) odds += weight(i, j) * small::unit(v, i);
         log_q += log_sigmoid(small::unit(h, j) > 0 ? odds : -odds);
       }

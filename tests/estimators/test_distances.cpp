@@ -22,7 +22,7 @@ Communicator ranks() { return Communicator::world(); }
 Points normals(Index n, Index d, Index set) {
   Points out;
   for (Index k = 0; k < n * d; k++) {
-    auto const w = random::words({5, 6}, static_cast<std::uint64_t>(k), random::Stream::test, static_cast<std::uint64_t>(set), 0);
+    auto const w = random::words({5, 6}, std::uint64_t(k), random::Stream::test, std::uint64_t(set), 0);
     out.push_back(random::normal_pair(w.w[0], w.w[1], double()).a);
   }
   return out;
@@ -43,7 +43,7 @@ MeanOf repeat(Index times, F const& f) {
     double const v = f(k);
     sum += v, squares += v * v;
   }
-  double const n = static_cast<double>(times), mean = sum / n;
+  double const n = double(times), mean = sum / n;
   return {mean, std::sqrt((squares / n - mean * mean) / (n - 1))};
 }
 
@@ -86,7 +86,7 @@ TEST(EnergyDistance, SameBitsOnAnyNumberOfRanks) {
   constexpr Index d = 3, blocks = 64;
   Points const x = normals(150, d, 1), y = normals(70, d, 2);
   auto const mean_distance = [&](Points const& a, Points const& b) {
-    Index const n = static_cast<Index>(a.size()) / d, m = static_cast<Index>(b.size()) / d;
+    Index const n = std::ssize(a) / d, m = std::ssize(b) / d;
     std::vector<double> sums;
     for (int block = 0; block < blocks; block++) {
       TileRange const rows = share_of_tiles(n, block, blocks);
@@ -96,7 +96,7 @@ TEST(EnergyDistance, SameBitsOnAnyNumberOfRanks) {
         for (Index j = 0; j < m; j++) {
           double square = 0;
           for (Index i = 0; i < d; i++) {
-            double const difference = a[static_cast<std::size_t>(r * d + i)] - b[static_cast<std::size_t>(j * d + i)];
+            double const difference = a[r * d + i] - b[j * d + i];
             square += difference * difference;
           }
           sum += std::sqrt(square);
@@ -105,7 +105,7 @@ TEST(EnergyDistance, SameBitsOnAnyNumberOfRanks) {
       }
       sums.push_back(sum_of_block);
     }
-    return test::tree_sum(sums) / static_cast<double>(n * m);
+    return test::tree_sum(sums) / double(n * m);
   };
   EXPECT_EQ(squared_energy_distance(ranks(), x, y, d), 2 * mean_distance(x, y) - mean_distance(x, x) - mean_distance(y, y));
 }
@@ -118,9 +118,9 @@ TEST(EnergyDistance, RefusesEmptySets) {
 TEST(Groups, OfChainsWhereThereAreEnoughElseOfStretchesOfDraws) {
   Groups const chains = Groups::of_draws(100, 40);  // point p is of chain p % 40
   EXPECT_EQ(chains.number, 20);
-  for (std::size_t p = 0; p < 100; p++) EXPECT_EQ(chains.of[p], static_cast<Index>(p) % 40 / 2) << p;
+  for (std::size_t p = 0; p < 100; p++) EXPECT_EQ(chains.of[p], Index(p) % 40 / 2) << p;
   Groups const draws = Groups::of_draws(100, 3);
-  for (std::size_t p = 0; p < 100; p++) EXPECT_EQ(draws.of[p], static_cast<Index>(p) / 5) << p;
+  for (std::size_t p = 0; p < 100; p++) EXPECT_EQ(draws.of[p], Index(p) / 5) << p;
   EXPECT_EQ(Groups::of_draws(7, 7).number, 7);
 }
 
@@ -173,15 +173,15 @@ TEST(SlicedWasserstein, OfATranslationIsItsMeanProjection) {
   constexpr Index projections = 2000;
   for (Index d : {2, 3, 10}) {
     Points const x = normals(20, d, 3);
-    Points t(static_cast<std::size_t>(d), 0.);
+    Points t(d, 0.);
     t.front() = 3, t.back() = -4;
-    double const half = 0.5 * static_cast<double>(d), length = 5;
+    double const half = 0.5 * double(d), length = 5;
     double const first = std::tgamma(half) / (std::sqrt(pi) * std::tgamma(half + 0.5)),
-                 second = 1 / static_cast<double>(d);  // E|u_1|, E u_1^2
+                 second = 1 / double(d);  // E|u_1|, E u_1^2
     double const error = length * std::sqrt((second - first * first) / projections);
     EXPECT_NEAR(sliced_wasserstein(ranks(), x, shifted(x, t), d, 1, projections, {1, 2}), length * first, 4 * error) << d;
     // E u_1^4 = 3 / (d (d + 2)); the error of a root is that of the square over twice the root.
-    double const fourth = 3 / static_cast<double>(d * (d + 2)), root = std::sqrt(second);
+    double const fourth = 3 / double(d * (d + 2)), root = std::sqrt(second);
     double const root_error = length * std::sqrt((fourth - second * second) / projections) / (2 * root);
     EXPECT_NEAR(sliced_wasserstein(ranks(), x, shifted(x, t), d, 2, projections, {1, 2}), length * root, 4 * root_error) << d;
   }
@@ -201,7 +201,7 @@ TEST(SlicedWasserstein, SameBitsOnAnyNumberOfRanks) {
   for (Index k = 0; k < projections; k++) {
     double v[d], square = 0;
     for (Index i = 0; i < d; i++) {
-      auto const w = random::words(key, static_cast<std::uint64_t>(k), random::Stream::projections, 0, static_cast<std::uint32_t>(i));
+      auto const w = random::words(key, std::uint64_t(k), random::Stream::projections, 0, std::uint32_t(i));
       v[i] = random::normal_pair(w.w[0], w.w[1], double()).a;
       square += v[i] * v[i];
     }

@@ -56,14 +56,14 @@ TEST(Enumeration, GaussianVisibleUnits) {
     TileStorage const x("points", 1, 1, n);
     TileScalarStorage const energy("energies", 1, n);
     auto const host = Kokkos::create_mirror_view(x);
-    double const spacing = 40. / static_cast<double>(n);
-    for (Index i = 0; i < n; i++) host(0, 0, i) = static_cast<Real>(-20 + spacing * static_cast<double>(i));
+    double const spacing = 40. / double(n);
+    for (Index i = 0; i < n; i++) host(0, 0, i) = Real(-20 + spacing * double(i));
     Kokkos::deep_copy(x, host);
     model.reserve(1, n);
     model.path_energy(x, 1, energy);
     auto const e = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), energy);
     double z = 0;
-    for (Index i = 0; i < n; i++) z += spacing * std::exp(-static_cast<double>(e(0, i)));
+    for (Index i = 0; i < n; i++) z += spacing * std::exp(-double(e(0, i)));
     EXPECT_NEAR(Enumeration(model, ranks()).log_z(), std::log(z), small::rounding) << parametrisation;
   }
 }
@@ -89,11 +89,11 @@ void expect_exact_draws(M model) {
   for (Index t = 0; t < chains.mine.count; t++)
     for (Index l = 0; l < tiling.width; l++) {
       std::size_t v = 0;
-      for (Index i = 0; i < model.visible_dimension(); i++) v |= static_cast<std::size_t>(x(t, i, l)) << i;
+      for (Index i = 0; i < model.visible_dimension(); i++) v |= std::size_t(x(t, i, l)) << i;
       counts[v]++;
     }
   ranks().all_reduce(counts, Reduction::sum);
-  double const z = std::exp(small::log_z(model)), n = static_cast<double>(tiling.chains);
+  double const z = std::exp(small::log_z(model)), n = double(tiling.chains);
   for (std::size_t v = 0; v < counts.size(); v++) {
     double const p = weights[v] / z;
     EXPECT_NEAR(counts[v] / n, p, 5 * std::sqrt(p * (1 - p) / n) + 1 / n) << "state " << v;

@@ -58,9 +58,9 @@ TEST(Flow, ErrorOfAWeightedProbabilityIsItsSpread) {
   double squares = 0;
   for (int seed = 0; seed < seeds; seed++) {
     auto const found =
-        probability(draw_flow(flow, *target, 1000, Communicator::world(), random::make_key(static_cast<std::uint64_t>(seed))),
-                    [](float const* x) { return x[0] > 0.8f; })
-            .weighted;
+        probability(draw_flow(flow, *target, 1000, Communicator::world(), random::make_key(std::uint64_t(seed))), [](float const* x) {
+          return x[0] > 0.8f;
+        }).weighted;
     squares += (found.value - exact) * (found.value - exact) / (found.error * found.error) / seeds;
   }
   EXPECT_NEAR(squares, 1, 4 * std::sqrt(2. / seeds));
@@ -104,12 +104,11 @@ TEST(Coverage, SeesAWellThatTheWeightsCannot) {
         return u;
       },
       -3, 3, 60);
-  auto const found = masses(samples, 60, [](float const* x) { return static_cast<Index>(std::floor((x[0] + 3) * 10)); });
+  auto const found = masses(samples, 60, [](float const* x) { return Index(std::floor((x[0] + 3) * 10)); });
   EXPECT_NEAR(covered(law.masses, found.weighted, 100000), 0.935, 0.01);
   Nice wide = gaussian_flow(0, 1.3);
-  auto const all = masses(draw_flow(wide, *target, 100000, Communicator::world(), key), 60, [](float const* x) {
-    return x[0] < -3 || x[0] >= 3 ? Index{-1} : static_cast<Index>(std::floor((x[0] + 3) * 10));
-  });
+  auto const all = masses(draw_flow(wide, *target, 100000, Communicator::world(), key), 60,
+                          [](float const* x) { return x[0] < -3 || x[0] >= 3 ? Index{-1} : Index(std::floor((x[0] + 3) * 10)); });
   EXPECT_EQ(covered(law.masses, all.weighted, 100000), 1);
   // With 20 samples no cell is expected to hold ten: nothing is seen, and nothing is said.
   EXPECT_TRUE(std::isnan(covered(law.masses, all.weighted, 20)));

@@ -10,7 +10,7 @@ namespace partita {
 namespace {
 
 auto const key = random::make_key(31);
-AnnealedLikelihood anneal(Hee const& model, std::vector<double> const& points, AnnealingOptions const& o) {
+AnnealedLikelihood anneal(Hee const& model, std::vector<double> const& points, HeeAnnealingOptions const& o) {
   return annealed_likelihood(model, points, o, Communicator::world(), key);
 }
 
@@ -65,7 +65,7 @@ TEST(HeeAnnealing, SameBitsWhateverTheRank) {
   Hee const model({.widths = {6, 5, 4}, .f = "tanh"}, key);
   std::vector<double> points;
   for (int i = 0; i < 12 * 6; i++) points.push_back(standard_normal(i));
-  AnnealingOptions const o{.temperatures = 20, .chains = 32};
+  HeeAnnealingOptions const o{.temperatures = 20, .chains = 32};
   auto const all = anneal(model, points, o);  // three tiles of four points
   points.resize(8 * 6);
   auto const some = anneal(model, points, o);

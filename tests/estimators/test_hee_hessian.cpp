@@ -52,7 +52,7 @@ TEST(HeeHessian, Inequalities) {
         auto const layers = random_layers(widths, scale, seed);
         auto const h = hee_hessians(layers);
         double largest = 0, units = 0;
-        for (Index n : widths) units += static_cast<double>(n);
+        for (Index n : widths) units += double(n);
         for (std::size_t l = 0; l + 1 < layers.size(); l++) largest = std::max(largest, largest_singular_value(layers[l].weight) / 2);
         EXPECT_NEAR(h.joint.log_determinant, units * std::log(2.), 100 * rounding);
         EXPECT_GE(std::sqrt(h.joint.smallest_eigenvalue / 2), 1 - largest - rounding);       // sigma_min(I + D)

@@ -53,7 +53,7 @@ double log_chain(std::vector<Hee::Layer> const& layers, std::vector<std::vector<
 
 std::vector<double> normals(std::size_t n) {
   std::vector<double> out;
-  for (std::size_t i = 0; i < n; i++) out.push_back(standard_normal(static_cast<int>(i)));
+  for (std::size_t i = 0; i < n; i++) out.push_back(standard_normal(int(i)));
   return out;
 }
 
@@ -107,7 +107,7 @@ TEST(HeeLikelihood, JointPrecisionIsTwiceMtM) {
   auto const layers = reference_layers();
   Matrix m = identity(7);
   for (Index l = 0, row = 0; l < 2; l++) {
-    Matrix const& w = layers[static_cast<std::size_t>(l)].weight;
+    Matrix const& w = layers[l].weight;
     for (Index i = 0; i < w.rows; i++)
       for (Index j = 0; j < w.columns; j++) m(row + i, row + w.rows + j) = -w(i, j) / 2;
     row += w.rows;
@@ -125,13 +125,13 @@ TEST(HeeLikelihood, RoutesAgreeWithAndWithoutLateralConnections) {
     auto const joint = joint_law(layers);
     auto const laws = layer_marginals(layers);
     for (Index l = 0, at = 0; l < 3; l++) {
-      Matrix const& c = laws[static_cast<std::size_t>(l)].covariance;
+      Matrix const& c = laws[l].covariance;
       for (Index i = 0; i < c.rows; i++)
         for (Index j = 0; j < c.rows; j++) EXPECT_NEAR(joint.covariance(at + i, at + j), c(i, j), 1e-14);
       at += c.rows;
     }
     for (int trial = 0; trial < 3; trial++) {
-      auto const z = normals(7 * (static_cast<std::size_t>(trial) + 1));
+      auto const z = normals(7 * (std::size_t(trial) + 1));
       std::vector<double> const x(z.end() - 7, z.end()), x0(x.begin(), x.begin() + 3), latent(x.begin() + 3, x.end());
       double const together = log_density(joint, x).front();
       EXPECT_NEAR(together, log_chain(layers, {x0, {x[3], x[4]}, {x[5], x[6]}}), 1e-12);
@@ -170,7 +170,7 @@ MultivariateNormal population() {
   basis.values = normals(25);
   Matrix const u = symmetric_eigen(basis + transpose(basis)).vectors;
   Matrix values(5, 5);
-  for (Index i = 0; i < 5; i++) values(i, i) = std::vector{4., .45, 2., .5, .4}[static_cast<std::size_t>(i)];
+  for (Index i = 0; i < 5; i++) values(i, i) = std::vector{4., .45, 2., .5, .4}[i];
   return {{.3, -.2, .1, .5, -1}, u * values * transpose(u)};
 }
 
@@ -193,7 +193,7 @@ TEST(HeeLikelihood, PerturbedWeightsAreWorse) {
   auto const [values, vectors] = symmetric_eigen(data.covariance);
   Matrix w(5, 2);
   for (Index k = 0; k < 2; k++)
-    for (Index i = 0; i < 5; i++) w(i, k) = vectors(i, 4 - k) * std::sqrt(8 * (values[static_cast<std::size_t>(4 - k)] - 0.5));
+    for (Index i = 0; i < 5; i++) w(i, k) = vectors(i, 4 - k) * std::sqrt(8 * (values[4 - k] - 0.5));
   auto const likelihood = [&](Matrix const& weight, double bias_shift) {
     std::vector<double> bias = data.mean;
     for (double& b : bias) b = 2 * b + bias_shift;

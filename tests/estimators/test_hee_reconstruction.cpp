@@ -21,11 +21,11 @@ std::vector<std::vector<Estimate>> over_copies(Hee const& model, std::vector<dou
   auto const found = reconstruct(model, closed_form, points, o, Communicator::world(), key);
   std::vector<std::vector<Estimate>> out;
   for (std::size_t l = 0; l < found.size(); l++) {
-    std::size_t const n = static_cast<std::size_t>(model.width(static_cast<Index>(l)));
+    std::size_t const n = std::size_t(model.width(Index(l)));
     out.emplace_back();
     for (std::size_t i = 0; i < n; i++) {
       std::vector<double> values;
-      for (std::size_t c = 0; c < static_cast<std::size_t>(copies); c++) values.push_back(found[l][c * n + i]);
+      for (std::size_t c = 0; c < std::size_t(copies); c++) values.push_back(found[l][c * n + i]);
       out.back().push_back(mean_and_error(values));
     }
   }
@@ -43,8 +43,8 @@ TEST(HeeReconstruction, LinearMember) {
   }
   for (Index i = 0; i < 3; i++) {
     auto const& l = layers[0];
-    double const expected = (l.weight(i, 0) * mean[0] + l.weight(i, 1) * mean[1] + l.bias[static_cast<std::size_t>(i)]) / 2;
-    Estimate const e = found[0][static_cast<std::size_t>(i)];
+    double const expected = (l.weight(i, 0) * mean[0] + l.weight(i, 1) * mean[1] + l.bias[i]) / 2;
+    Estimate const e = found[0][i];
     EXPECT_NEAR(e.value, expected, 4 * e.error) << "x_0 " << i;
   }
 }

@@ -44,8 +44,7 @@ TEST(HeeRelaxation, SlowestModeOfTheReference) {
   EXPECT_NEAR(mode.curvature, 1 / largest_eigenvalue(covariance), 1e-6);  // the model's parameters are Real
   double variance = 0;
   for (Index i = 0; i < 4; i++)
-    for (Index j = 0; j < 4; j++)
-      variance += mode.direction[static_cast<std::size_t>(i)] * covariance(i, j) * mode.direction[static_cast<std::size_t>(j)];
+    for (Index j = 0; j < 4; j++) variance += mode.direction[i] * covariance(i, j) * mode.direction[j];
   EXPECT_NEAR(variance * mode.curvature, 1, 1e-6);
 }
 
@@ -55,7 +54,7 @@ TEST(HeeRelaxation, SecondOrderIsFasterByOnePlusM) {
   RelaxationOptions const o{.duration = 60, .chains = 512};
   auto const measured = [&](double m) {
     auto const run = relaxation(model, mode, reference_x0, m, o, Communicator::world(),
-                                random::derived_key(key, random::Stream::test, static_cast<std::uint64_t>(4 * m)));
+                                random::derived_key(key, random::Stream::test, std::uint64_t(4 * m)));
     double const exact = exact_integrated_time(mode.curvature, m, o.tau_v, o.step_size);
     EXPECT_LT(run.integrated_time.error, 0.03 * exact) << "m " << m;
     EXPECT_NEAR(run.integrated_time.value, exact, 4 * run.integrated_time.error) << "m " << m;

@@ -24,8 +24,7 @@ TEST(HopfieldCapacity, PatternsArePerfectAtLowLoadAndTheFirstSweepIsGaussian) {
   for (Index patterns : {96, 150, 240}) {
     Estimate const first =
         recall_overlaps({.units = 600, .patterns = patterns, .networks = 6, .sweeps = 1}, key, 100, Communicator::world())[1];
-    EXPECT_NEAR(first.value, std::erf(std::sqrt(300. / static_cast<double>(patterns))),
-                4 * first.error + 0.5 / static_cast<double>(patterns));
+    EXPECT_NEAR(first.value, std::erf(std::sqrt(300. / double(patterns))), 4 * first.error + 0.5 / double(patterns));
   }
 }
 
@@ -58,7 +57,7 @@ TEST(HopfieldCapacity, DISABLED_GoldenOverlapsOfLargeNetworks) {
   EXPECT_NEAR(critical.value, 0.9552, 4 * std::hypot(critical.error, 0.0017));
   auto const beyond = overlaps(0.16, 400, 10);
   for (auto const& [sweeps, value] : {std::pair(20, 0.84), {50, 0.58}, {100, 0.49}, {400, 0.47}}) {
-    Estimate const& e = beyond[static_cast<std::size_t>(sweeps)];
+    Estimate const& e = beyond[sweeps];
     EXPECT_NEAR(e.value, value, 4 * std::sqrt(2.) * e.error) << sweeps;  // both have the errors of five networks
   }
   EXPECT_NEAR(overlaps(0.2, 50, 15).back().value, 0.33, 0.01);
@@ -82,8 +81,8 @@ TEST(HopfieldCapacity, SameBitsOnAnyNumberOfRanks) {
     auto const b = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), stored);
     Index sum = 0;
     for (Index i = 0; i < 300; i++)
-      for (Index p = 0; p < 300; p++) sum += static_cast<Index>(a(0, i, p) * b(i, p));
-    by_hand += static_cast<double>(sum) / (300. * 300.) / 2;
+      for (Index p = 0; p < 300; p++) sum += Index(a(0, i, p) * b(i, p));
+    by_hand += double(sum) / (300. * 300.) / 2;
   }
   EXPECT_DOUBLE_EQ(found[4].value, by_hand);
 }
@@ -102,7 +101,7 @@ TEST(ModernRetrieval, SharpNetworksRetrieveAndBluntOnesDoNot) {
   auto const again = retrieve(*model, {.beta = 1, .queries = 5003, .noise = 0}, key, Communicator::world());
   // The last tile is narrower, and products of another shape may round otherwise: distances of nothing but rounding differ by some.
   for (std::size_t q = 0; q < 3; q++)
-    EXPECT_NEAR(again.distance[q], again.distance[5000 + q], 64 * static_cast<double>(std::numeric_limits<Real>::epsilon()));
+    EXPECT_NEAR(again.distance[q], again.distance[5000 + q], 64 * double(std::numeric_limits<Real>::epsilon()));
 }
 
 // Every rank finds by itself what the ranks find together, and in the order of the queries.
@@ -117,18 +116,18 @@ TEST(ModernRetrieval, SameBitsOnAnyNumberOfRanks) {
   for (Index tile = 0; tile < tiling.tiles(); tile++) {
     place(x, ChainNumbers(tiling, {tile, 1}), {.key = key, .stream = random::Stream::recall_noise}, {InitialState::normal, 0.5});
     auto const lanes = std::pair(Index{0}, tiling.lanes(tile));
-    auto const pattern = [&](Index l, Index i) { return static_cast<Real>(patterns[static_cast<std::size_t>((tile * 128 + l) * d + i)]); };
+    auto const pattern = [&](Index l, Index i) { return Real(patterns[(tile * 128 + l) * d + i]); };
     for (Index l = 0; l < lanes.second; l++)
       for (Index i = 0; i < d; i++) x(0, i, l) += pattern(l, i);
     model->update(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, lanes), 0.2, Kokkos::subview(y, Kokkos::ALL, Kokkos::ALL, lanes));
     for (Index l = 0; l < tiling.chains_in(tile); l++) {
       double apart = 0, square = 0;
       for (Index i = 0; i < d; i++) {
-        double const difference = static_cast<double>(y(0, i, l)) - static_cast<double>(pattern(l, i));
+        double const difference = double(y(0, i, l)) - double(pattern(l, i));
         apart += difference * difference;
-        square += static_cast<double>(pattern(l, i)) * static_cast<double>(pattern(l, i));
+        square += double(pattern(l, i)) * double(pattern(l, i));
       }
-      EXPECT_DOUBLE_EQ(found.distance[static_cast<std::size_t>(tile * 128 + l)], std::sqrt(apart / square));
+      EXPECT_DOUBLE_EQ(found.distance[tile * 128 + l], std::sqrt(apart / square));
     }
   }
 }
@@ -151,7 +150,7 @@ TEST(ModernHopfieldSampling, LangevinSamplesTheMixture) {
   SampleSet samples{world, tiling, mine, 1, d, {}, {}};
   auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.x);
   for (Index c = 0; c < samples.chains_here(); c++)
-    for (Index i = 0; i < d; i++) samples.x.push_back(static_cast<float>(x(c / 256, i, c % 256)));
+    for (Index i = 0; i < d; i++) samples.x.push_back(float(x(c / 256, i, c % 256)));
   auto const found = expectations(samples, 6, [](float const* p, double, double* out) {
     for (int i = 0; i < 3; i++) out[i] = p[i], out[3 + i] = p[i] * p[(i + 1) % 3];
   });

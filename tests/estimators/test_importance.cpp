@@ -85,17 +85,16 @@ TEST(Importance, AShareThatTheSamplesHardlyVisitHasNoError) {
   auto w = log_weights(100000, [](int i) { return 0.3 * small::normal(i, 2); });
   EXPECT_EQ(weighted_share(w, in).value, 1);
   EXPECT_TRUE(std::isnan(weighted_share(w, in).error));
-  for (int i = 0; i < 20; i++) in[static_cast<std::size_t>(i)] = 0;
+  for (int i = 0; i < 20; i++) in[i] = 0;
   auto const few = weighted_share(w, in);
   EXPECT_NEAR(few.value, 0.9998, 2e-4);
   EXPECT_TRUE(std::isnan(few.error));
   EXPECT_NE(few.doubt.find("outside the event"), std::string::npos);
   // Two hundred samples beyond a barrier, the nearer to the mode the heavier: their tail tells.
-  for (std::size_t i = 0; i < 200; i++) in[i] = 0, w[i] = -6 + 4 * small::normal(static_cast<Index>(i), 3);
+  for (std::size_t i = 0; i < 200; i++) in[i] = 0, w[i] = -6 + 4 * small::normal(Index(i), 3);
   EXPECT_TRUE(std::isnan(weighted_share(w, in).error));
   // Half of the samples on either side.
-  for (std::size_t i = 0; i < in.size(); i++)
-    in[i] = i % 2, w[i] = 0.3 * small::normal(static_cast<Index>(i), 2) + (i % 2 ? std::log(3.) : 0);
+  for (std::size_t i = 0; i < in.size(); i++) in[i] = i % 2, w[i] = 0.3 * small::normal(Index(i), 2) + (i % 2 ? std::log(3.) : 0);
   auto const known = weighted_share(w, in);
   EXPECT_TRUE(known.doubt.empty()) << known.doubt;
   EXPECT_NEAR(known.value, 0.75, 4 * known.error);

@@ -8,7 +8,7 @@
 namespace partita {
 namespace {
 
-double spin(Index state, Index i) { return static_cast<double>(2 * (state >> i & 1) - 1); }
+double spin(Index state, Index i) { return double(2 * (state >> i & 1) - 1); }
 
 IsingAverages by_enumeration(IsingLatticeOptions const& o) {
   Index const n = o.rows * o.columns;
@@ -25,7 +25,7 @@ IsingAverages by_enumeration(IsingLatticeOptions const& o) {
     e -= o.field * m;
     z += std::exp(-e), energy += e * std::exp(-e), magnetisation += std::abs(m) * std::exp(-e);
   }
-  double const sites = static_cast<double>(n);
+  double const sites = double(n);
   return {std::log(z), energy / z / sites, magnetisation / z / sites};
 }
 

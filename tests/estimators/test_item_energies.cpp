@@ -20,7 +20,7 @@ ItemTiles items(Index units) {
             for (Index t = 0; t < tiles.count; t++)
               for (Index l = 0; l < tiling.width; l++)
                 for (Index i = 0; i < units; i++)
-                  host(t, i, l) = static_cast<Real>(small::unit(state_of(tiling.first_chain(tiles.first + t) + l, units), i));
+                  host(t, i, l) = Real(small::unit(state_of(tiling.first_chain(tiles.first + t) + l, units), i));
             Kokkos::deep_copy(to, host);
           }};
 }
@@ -32,10 +32,10 @@ void expect_exact(M model) {
   double free_energy = 0, squares = 0, pseudo = 0;
   for (Index c = 0; c < count; c++) {
     Index const v = state_of(c, d);
-    double const f = -std::log(p[static_cast<std::size_t>(v)]);
+    double const f = -std::log(p[v]);
     free_energy += f / count, squares += f * f / count;
     for (Index k = 0; k < d; k++) {
-      double const here = p[static_cast<std::size_t>(v)], flipped = p[static_cast<std::size_t>(v ^ (Index{1} << k))];
+      double const here = p[v], flipped = p[v ^ (Index{1} << k)];
       pseudo += std::log(here / (here + flipped)) / count;
     }
   }

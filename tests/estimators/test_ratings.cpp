@@ -51,17 +51,16 @@ TEST(PredictionErrors, StandardErrorIsTheScatter) {
     for (Index u = 0; u < users; u++)
       for (Index i = 0; i < each; i++) {
         auto const normal = [&](Index which) {
-          auto const w =
-              random::words({1, 2}, static_cast<std::uint64_t>(s * users + u), random::Stream::test, static_cast<std::uint64_t>(which), 0);
+          auto const w = random::words({1, 2}, std::uint64_t(s * users + u), random::Stream::test, std::uint64_t(which), 0);
           return random::normal_pair(w.w[0], w.w[1], double()).a;
         };
         truth.push_back({u, i, 0});
         predictions.push_back(normal(0) + normal(1 + i));
       }
     Estimate const e = prediction_errors(truth, predictions).root_mean_square;
-    sum += e.value, squares += e.value * e.value, claimed += e.error / static_cast<double>(sets);
+    sum += e.value, squares += e.value * e.value, claimed += e.error / double(sets);
   }
-  double const n = static_cast<double>(sets), scatter = std::sqrt((squares - sum * sum / n) / (n - 1));
+  double const n = double(sets), scatter = std::sqrt((squares - sum * sum / n) / (n - 1));
   EXPECT_NEAR(scatter / claimed, 1, 5 / std::sqrt(2 * n));
 }
 

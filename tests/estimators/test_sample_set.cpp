@@ -14,9 +14,8 @@ Tiling const tiling{chains, 16};
 
 // Entry i of a chain's draw; i = dimension is its energy.
 float entry(Index chain, Index draw, Index i) {
-  auto const w = random::words({1, 2}, static_cast<std::uint64_t>(chain), random::Stream::test, static_cast<std::uint64_t>(draw),
-                               static_cast<std::uint32_t>(i));
-  return static_cast<float>(random::uniform_double(w.w[0])) + 0.01f * static_cast<float>(chain);
+  auto const w = random::words({1, 2}, std::uint64_t(chain), random::Stream::test, std::uint64_t(draw), std::uint32_t(i));
+  return float(random::uniform_double(w.w[0])) + 0.01f * float(chain);
 }
 
 SampleSet samples() {
@@ -45,20 +44,19 @@ TEST(SampleSet, RanksHoldAllChains) {
 TEST(Expectations, ValueAndErrorAreThoseOfIndependentChains) {
   auto const found = expectations(samples(), 3, functions);
   for (std::size_t k = 0; k < 3; k++) {
-    std::vector<double> means(chains), per_tile(static_cast<std::size_t>(tiling.tiles()));
+    std::vector<double> means(chains), per_tile(tiling.tiles());
     for (Index c = 0; c < chains; c++) {
       for (Index d = 0; d < draws; d++) {
         float const x[] = {entry(c, d, 0), entry(c, d, 1), entry(c, d, 2)};
         double values[3];
         functions(x, entry(c, d, dimension), values);
-        means[static_cast<std::size_t>(c)] += values[k] / static_cast<double>(draws);
+        means[c] += values[k] / double(draws);
       }
-      per_tile[static_cast<std::size_t>(c / tiling.width)] += means[static_cast<std::size_t>(c)];
+      per_tile[c / tiling.width] += means[c];
     }
     double const mean = test::tree_sum(per_tile) / chains;
     std::fill(per_tile.begin(), per_tile.end(), 0.);
-    for (Index c = 0; c < chains; c++)
-      per_tile[static_cast<std::size_t>(c / tiling.width)] += std::pow(means[static_cast<std::size_t>(c)] - mean, 2);
+    for (Index c = 0; c < chains; c++) per_tile[c / tiling.width] += std::pow(means[c] - mean, 2);
     // The same bits, whatever the number of ranks.
     EXPECT_EQ(found[k].value, mean);
     EXPECT_EQ(found[k].error, std::sqrt(test::tree_sum(per_tile) / (chains - 1) / chains));
@@ -68,7 +66,7 @@ TEST(Expectations, ValueAndErrorAreThoseOfIndependentChains) {
 
 SampleSet one_chain(std::vector<float> const& values) {
   Communicator const ranks = Communicator::world();
-  SampleSet s{ranks, {1, 16}, share_of_tiles(1, ranks.rank(), ranks.ranks()), static_cast<Index>(values.size()), 1, {}, {}};
+  SampleSet s{ranks, {1, 16}, share_of_tiles(1, ranks.rank(), ranks.ranks()), std::ssize(values), 1, {}, {}};
   if (s.mine.count == 1) s.x = values;
   return s;
 }
@@ -98,8 +96,7 @@ TEST(Expectations, OfChainsThatNeverMovedNoErrorIsKnown) {
   s.energy.clear();
   Index const here = s.chains_here();
   for (Index c = 0; c < here; c++)
-    for (Index k = 0; k < s.draws * s.dimension; k++)
-      s.x[static_cast<std::size_t>(c * s.draws * s.dimension + k)] = static_cast<float>(c % 5);
+    for (Index k = 0; k < s.draws * s.dimension; k++) s.x[c * s.draws * s.dimension + k] = float(c % 5);
   EXPECT_TRUE(std::isnan(mean_of(s)[0].error));
   if (s.ranks.is_root()) s.x.front() += 1;  // one chain moves once
   EXPECT_FALSE(std::isnan(mean_of(s)[0].error));
@@ -114,9 +111,9 @@ TEST(Expectations, OneChainsErrorHolds) {
     std::vector<float> values;
     double x = 0;
     for (int d = -50; d < draws_of_one; d++) {
-      auto const w = random::words({9, 9}, static_cast<std::uint64_t>(seed), random::Stream::test, static_cast<std::uint64_t>(d + 50), 0);
+      auto const w = random::words({9, 9}, std::uint64_t(seed), random::Stream::test, std::uint64_t(d + 50), 0);
       x = 0.8 * x + random::normal_pair(w.w[0], w.w[1], double()).a;
-      if (d >= 0) values.push_back(static_cast<float>(x));
+      if (d >= 0) values.push_back(float(x));
     }
     auto const found = mean_of(one_chain(values));
     EXPECT_GT(found[0].degrees_of_freedom, 50);
@@ -149,19 +146,17 @@ TEST(Gather, PointsAreTheLastDrawsOfAllChains) {
   for (Index count : {Index{1}, Index{50}, chains, Index{200}, chains * draws, Index{100000}}) {
     auto const points = gather_points(s, count);
     Index const expected = std::min(count, chains * draws);
-    ASSERT_EQ(static_cast<Index>(points.size()), expected * dimension);
+    ASSERT_EQ(std::ssize(points), expected * dimension);
     for (Index p = 0; p < expected; p++)
-      for (Index i = 0; i < dimension; i++)
-        ASSERT_EQ(points[static_cast<std::size_t>(p * dimension + i)], entry(p % chains, draws - 1 - p / chains, i)) << p;
+      for (Index i = 0; i < dimension; i++) ASSERT_EQ(points[p * dimension + i], entry(p % chains, draws - 1 - p / chains, i)) << p;
   }
 }
 
 TEST(Gather, SeriesAreInTheOrderOfChains) {
   auto const series = gather_series(samples(), [](float const* x, double energy) { return x[1] + 10 * energy; });
-  ASSERT_EQ(static_cast<Index>(series.size()), chains * draws);
+  ASSERT_EQ(std::ssize(series), chains * draws);
   for (Index c = 0; c < chains; c++)
-    for (Index d = 0; d < draws; d++)
-      ASSERT_EQ(series[static_cast<std::size_t>(c * draws + d)], entry(c, d, 1) + 10 * static_cast<double>(entry(c, d, dimension)));
+    for (Index d = 0; d < draws; d++) ASSERT_EQ(series[c * draws + d], entry(c, d, 1) + 10 * double(entry(c, d, dimension)));
 }
 
 }  // namespace

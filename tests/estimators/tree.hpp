@@ -7,11 +7,11 @@
 namespace partita::test {
 
 inline double tree_sum(std::vector<double> const& v, Index first, Index count) {
-  if (count == 1) return v[static_cast<std::size_t>(first)];
+  if (count == 1) return v[first];
   Index left = 1;
   while (2 * left < count) left *= 2;
   return tree_sum(v, first, left) + tree_sum(v, first + left, count - left);
 }
-inline double tree_sum(std::vector<double> const& v) { return tree_sum(v, 0, static_cast<Index>(v.size())); }
+inline double tree_sum(std::vector<double> const& v) { return tree_sum(v, 0, std::ssize(v)); }
 
 }  // namespace partita::test

@@ -18,7 +18,7 @@ std::vector<double> visible_means(Rbm const& m, Index h) {
   std::vector<double> out;
   for (std::size_t i = 0; i < visible; i++) {
     double field = a[i];
-    for (std::size_t j = 0; j < middle; j++) field += w[i * middle + j] * machine::unit(h, static_cast<Index>(j));
+    for (std::size_t j = 0; j < middle; j++) field += w[i * middle + j] * machine::unit(h, Index(j));
     out.push_back(sigmoid(field));
   }
   return out;
@@ -27,7 +27,7 @@ std::vector<double> visible_means(Rbm const& m, Index h) {
 TEST(DbnGenerator, SamplesTheLawOfTheNetwork) {
   DeepBeliefNetwork network({.layers = {visible, middle, 2}});
   std::vector<double> theta(network.parameters().extent(0));
-  for (std::size_t k = 0; k < theta.size(); k++) theta[k] = 1.2 * machine::normal(static_cast<Index>(k), 4);
+  for (std::size_t k = 0; k < theta.size(); k++) theta[k] = 1.2 * machine::normal(Index(k), 4);
   assign(network.parameters(), theta);
   network.parameters_changed();
   DbnGenerator generator(network, {.steps = 60}, tiling, Communicator::world(), machine::key);
@@ -38,8 +38,8 @@ TEST(DbnGenerator, SamplesTheLawOfTheNetwork) {
   // p(h) of the top machine, whose visible units h are; then exact moments.
   auto const p = machine::probabilities(machine::path_energies(network.top(), 1));
   std::vector<std::vector<double>> given;  // by h: p(v = 1 | h)
-  for (std::size_t h = 0; h < p.size(); h++) given.push_back(visible_means(network.machine(0), static_cast<Index>(h)));
-  double const n = static_cast<double>(samples);
+  for (std::size_t h = 0; h < p.size(); h++) given.push_back(visible_means(network.machine(0), Index(h)));
+  double const n = double(samples);
   auto const mean_of = [&](auto const& f) {
     double sum = 0;
     for (Index c = 0; c < samples; c++) sum += f(c / tiling.width, c % tiling.width) / n;
@@ -48,9 +48,8 @@ TEST(DbnGenerator, SamplesTheLawOfTheNetwork) {
   for (std::size_t i = 0; i < visible; i++) {
     double mean = 0, square = 0;
     for (std::size_t h = 0; h < p.size(); h++) mean += p[h] * given[h][i], square += p[h] * given[h][i] * given[h][i];
-    EXPECT_NEAR(mean_of([&](Index t, Index l) { return static_cast<double>(x(t, i, l)); }), mean, 4 * std::sqrt(mean * (1 - mean) / n));
-    EXPECT_NEAR(mean_of([&](Index t, Index l) { return static_cast<double>(means(t, i, l)); }), mean,
-                4 * std::sqrt((square - mean * mean) / n));
+    EXPECT_NEAR(mean_of([&](Index t, Index l) { return double(x(t, i, l)); }), mean, 4 * std::sqrt(mean * (1 - mean) / n));
+    EXPECT_NEAR(mean_of([&](Index t, Index l) { return double(means(t, i, l)); }), mean, 4 * std::sqrt((square - mean * mean) / n));
     // x is drawn from its mean: E (x - m) m = 0, with variance E m^3 (1 - m) below 1/8.
     EXPECT_NEAR(mean_of([&](Index t, Index l) {
                   double const m = means(t, i, l);
@@ -60,8 +59,7 @@ TEST(DbnGenerator, SamplesTheLawOfTheNetwork) {
     for (std::size_t j = 0; j < i; j++) {
       double both = 0;
       for (std::size_t h = 0; h < p.size(); h++) both += p[h] * given[h][i] * given[h][j];
-      EXPECT_NEAR(mean_of([&](Index t, Index l) { return static_cast<double>(x(t, i, l) * x(t, j, l)); }), both,
-                  4 * std::sqrt(both * (1 - both) / n));
+      EXPECT_NEAR(mean_of([&](Index t, Index l) { return double(x(t, i, l) * x(t, j, l)); }), both, 4 * std::sqrt(both * (1 - both) / n));
     }
   }
   // Each lane's means are those given one of the states of h.
@@ -70,7 +68,7 @@ TEST(DbnGenerator, SamplesTheLawOfTheNetwork) {
     for (auto const& m : given) {
       double apart = 0;
       for (std::size_t i = 0; i < visible; i++)
-        apart = std::max(apart, std::abs(m[i] - static_cast<double>(means(c / tiling.width, i, c % tiling.width))));
+        apart = std::max(apart, std::abs(m[i] - double(means(c / tiling.width, i, c % tiling.width))));
       nearest = std::min(nearest, apart);
     }
     EXPECT_LT(nearest, 1e-5);

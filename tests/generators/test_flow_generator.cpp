@@ -27,8 +27,8 @@ std::unique_ptr<DifferentiableModel> well() { return make_double_well({1}); }
 double share_above(TileStorage const& x, double threshold) {
   auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);
   double count = 0;
-  for (Index c = 0; c < chains; c++) count += static_cast<double>(h(c / tiling.width, 0, c % tiling.width)) > threshold ? 1 : 0;
-  return count / static_cast<double>(chains);
+  for (Index c = 0; c < chains; c++) count += double(h(c / tiling.width, 0, c % tiling.width)) > threshold ? 1 : 0;
+  return count / double(chains);
 }
 
 TEST(FlowGenerator, GivesLatentsValuesAndWeights) {
@@ -52,7 +52,7 @@ TEST(FlowMetropolis, SamplesTheTarget) {
   FlowMetropolis g(flow, well(), nullptr, {.steps = 40}, tiling, Communicator::world(), key);
   g.advance(0, 15);
   g.advance(15, 25);
-  EXPECT_NEAR(share_above(g.samples()[0], 0.1260002), 0.06648, 4 * std::sqrt(0.06648 * 0.9335 / static_cast<double>(chains)));
+  EXPECT_NEAR(share_above(g.samples()[0], 0.1260002), 0.06648, 4 * std::sqrt(0.06648 * 0.9335 / double(chains)));
   double const acceptance = g.results()[0].value;
   EXPECT_GT(acceptance, 0.2);
   EXPECT_LT(acceptance, 0.5);
@@ -85,7 +85,7 @@ TEST(FlowMetropolis, AcceptanceOfGaussiansHasItsClosedForm) {
   auto const accepted = [&](Index steps) {
     FlowMetropolis g = gaussian_chains(flow, steps);
     g.advance(0, steps);
-    return g.results()[0].value * static_cast<double>(steps);
+    return g.results()[0].value * double(steps);
   };
   EXPECT_NEAR((accepted(60) - accepted(20)) / 40, want, 4 * std::sqrt(5 * want * (1 - want) / (40. * chains)));
 }
@@ -111,7 +111,7 @@ TEST(FlowMetropolis, HandsItsChainsToASampler) {
   EXPECT_EQ(g.next_boundary(0), 30);
   g.advance(0, 30);
   g.advance(30, 50);
-  EXPECT_NEAR(share_above(g.samples()[0], 0.1260002), 0.06648, 4 * std::sqrt(0.06648 * 0.9335 / static_cast<double>(chains)));
+  EXPECT_NEAR(share_above(g.samples()[0], 0.1260002), 0.06648, 4 * std::sqrt(0.06648 * 0.9335 / double(chains)));
   EXPECT_GT(g.results().at(1).value, 0.5);
 }
 

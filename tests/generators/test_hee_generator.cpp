@@ -25,12 +25,11 @@ HeeLangevinOptions gradient_dynamics(double dt, std::string const& integrator = 
 // All variables of each sample, one after the other.
 std::vector<Point> points(Generator& generator) {
   Tiling const& tiling = generator.tiling();
-  std::vector<Point> out(static_cast<std::size_t>(tiling.chains));
+  std::vector<Point> out(tiling.chains);
   for (auto const& values : generator.samples()) {
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), values);
     for (Index s = 0; s < tiling.chains; s++)
-      for (std::size_t i = 0; i < values.extent(1); i++)
-        out[static_cast<std::size_t>(s)].push_back(static_cast<double>(host(s / tiling.width, i, s % tiling.width)));
+      for (std::size_t i = 0; i < values.extent(1); i++) out[s].push_back(double(host(s / tiling.width, i, s % tiling.width)));
   }
   return out;
 }
@@ -98,7 +97,7 @@ Matrix marginal_covariance(double dt, double tau_0, Index latent_chains) {
   for (Index i = 0; i < 7; i++) {
     double const rate = i < 3 ? dt / tau_0 : dt;
     for (Index j = 0; j < 7; j++) step(i, j) -= rate * precision(i, j);
-    noise(i, i) = 2 * rate / (i < 3 ? 1 : static_cast<double>(latent_chains));
+    noise(i, i) = 2 * rate / (i < 3 ? 1 : double(latent_chains));
   }
   for (int n = 0; n < 20 * tau_0 / dt; n++) covariance = step * covariance * transpose(step) + noise;
   return block(covariance, 3);
@@ -143,8 +142,7 @@ TEST(HeeMarginal, ImagesAreTheSameWithinAGroup) {
     ASSERT_EQ(chains.tiling.chains, 40 * group);
     for (Index c = 0; c < chains.tiling.chains; c++) {
       Index const tile = c / chains.tiling.width, lane = c % chains.tiling.width;
-      for (std::size_t i = 0; i < 3; i++)
-        ASSERT_EQ(static_cast<double>(x0(tile, i, lane)), samples[static_cast<std::size_t>(c / group)][i]) << "chain " << c;
+      for (std::size_t i = 0; i < 3; i++) ASSERT_EQ(double(x0(tile, i, lane)), samples[c / group][i]) << "chain " << c;
       if (lane > 0) {
         ASSERT_NE(x1(tile, 0, lane), x1(tile, 0, lane - 1)) << "chain " << c;
       }
@@ -168,9 +166,7 @@ void expect_average(HeeRun const& settings, Index group) {
     for (auto const& layer : chains.x) {
       auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layer);
       for (std::size_t i = 0; i < layer.extent(1); i++, entry++)
-        for (Index s = 0; s < 40; s++)
-          sums[static_cast<std::size_t>(s)][entry] +=
-              static_cast<double>(host(s * group / chains.tiling.width, i, s * group % chains.tiling.width));
+        for (Index s = 0; s < 40; s++) sums[s][entry] += double(host(s * group / chains.tiling.width, i, s * group % chains.tiling.width));
     }
   }
   auto const averages = points(run.generator);
@@ -186,7 +182,7 @@ TEST(HeeGenerator, AveragesOverTheLastPart) {
 TEST(HeePosterior, MeansOfTheReferenceModel) {
   Generation run({}, posterior_run({.duration = 12, .average_over = 9}), 1024);
   for (std::size_t i = 0; i < 3; i++)
-    Kokkos::deep_copy(Kokkos::subview(run.generator.chains().x[0], Kokkos::ALL, i, Kokkos::ALL), static_cast<Real>(reference_x0[i]));
+    Kokkos::deep_copy(Kokkos::subview(run.generator.chains().x[0], Kokkos::ALL, i, Kokkos::ALL), Real(reference_x0[i]));
   auto const samples = run.finish();
   Point const golden{.220112, -.153561, -.003584, .218990};
   for (std::size_t i = 0; i < 4; i++)

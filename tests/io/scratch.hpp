@@ -71,7 +71,7 @@ void expect_failure(ExitCode code, std::vector<std::string> const& words, Call&&
     call();
     ADD_FAILURE() << "no failure, expected one that says: " << (words.empty() ? "" : words[0]);
   } catch (Failure const& failure) {
-    EXPECT_EQ(static_cast<int>(failure.code()), static_cast<int>(code)) << failure.what();
+    EXPECT_EQ(int(failure.code()), int(code)) << failure.what();
     for (std::string const& word : words) EXPECT_THAT(failure.what(), testing::HasSubstr(word));
   }
 }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Index tiles = 5, dimension = 3, pitch = 64;
 
-double value(Index tile, Index i, Index lane) { return static_cast<double>(1000 * tile + 100 * i + lane) + 0.5; }
+double value(Index tile, Index i, Index lane) { return double(1000 * tile + 100 * i + lane) + 0.5; }
 
 // A state of every kind of field, on the tiles that this rank has under a dealing of its own.
 struct Fields {
@@ -23,7 +23,7 @@ struct Fields {
   double rate = 0;
   State state;
 
-  explicit Fields(TileRange t) : mine(t), x("x", static_cast<std::size_t>(t.count), dimension, pitch), moments("moments", 4) {
+  explicit Fields(TileRange t) : mine(t), x("x", t.count, dimension, pitch), moments("moments", 4) {
     state.add_by_tile("sampler/x", x, mine, tiles);
     state.add("optimizer/moments", moments);
     state.add_scalar("step", step);
@@ -34,7 +34,7 @@ struct Fields {
     auto const host = Kokkos::create_mirror_view(x);
     for (Index t = 0; t < mine.count; t++)
       for (Index i = 0; i < dimension; i++)
-        for (Index l = 0; l < pitch; l++) host(t, i, l) = static_cast<Real>(value(mine.first + t, i, l));
+        for (Index l = 0; l < pitch; l++) host(t, i, l) = Real(value(mine.first + t, i, l));
     Kokkos::deep_copy(x, host);
     Kokkos::deep_copy(moments, 0.25);
     step = Index{5} << 33;
@@ -46,7 +46,7 @@ struct Fields {
     Index wrong = 0;
     for (Index t = 0; t < mine.count; t++)
       for (Index i = 0; i < dimension; i++)
-        for (Index l = 0; l < pitch; l++) wrong += host(t, i, l) != static_cast<Real>(value(mine.first + t, i, l));
+        for (Index l = 0; l < pitch; l++) wrong += host(t, i, l) != Real(value(mine.first + t, i, l));
     EXPECT_EQ(wrong, 0);
     auto const m = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, moments);
     EXPECT_EQ(m(3), 0.25);
@@ -253,7 +253,7 @@ TEST_F(Checkpoint, FullDiskKeepsTheLastGoodOne) {
     if (!small.mounted()) GTEST_SKIP() << "needs permission to mount a tmpfs";
     write(1);
     TileRange const mine = share_of_tiles(40, ranks.rank(), ranks.ranks());
-    TileStorage large("large", static_cast<std::size_t>(mine.count), 16, pitch);  // 40 tiles of 4 KiB or more
+    TileStorage large("large", mine.count, 16, pitch);  // 40 tiles of 4 KiB or more
     Kokkos::deep_copy(large, Real(1));
     State by_tile;
     by_tile.add_by_tile("x", large, mine, 40);

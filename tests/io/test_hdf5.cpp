@@ -68,13 +68,13 @@ TEST(Hdf5, RanksWriteRowsTogetherAndSomeWriteNone) {
   {
     auto file = hdf5::File::open_together(path, ranks);
     Index const count = ranks.rank() < writers ? 2 : 0;
-    std::vector<Index> const mine(static_cast<std::size_t>(3 * count), ranks.rank());
+    std::vector<Index> const mine(3 * count, ranks.rank());
     file.dataset("x").write_rows(count ? 2 * ranks.rank() : 0, count, hdf5::native_type<Index>(), mine.data(), hdf5::Transfer::collective);
     file.close();
   }
   ranks.barrier();
   auto const x = hdf5::File::open(path).dataset("x").read<Index>();
-  for (std::size_t i = 0; i < x.size(); i++) EXPECT_EQ(x[i], static_cast<Index>(i / 6));
+  for (std::size_t i = 0; i < x.size(); i++) EXPECT_EQ(x[i], Index(i / 6));
 }
 
 namespace {

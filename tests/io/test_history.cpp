@@ -80,7 +80,7 @@ TEST(History, RestoredAtARecordedStepItKeepsItsRow) {
   run.create(scratch.ranks);
   {
     History history(run, scratch.ranks, provenance);
-    for (Index step : {10, 20, 30}) history.record(step, {{"energy_gap", static_cast<double>(step)}});
+    for (Index step : {10, 20, 30}) history.record(step, {{"energy_gap", double(step)}});
     history.flush();
   }
   scratch.ranks.barrier();

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
+#include <thread>
 
 #include "io/run_directory.hpp"
 #include "io/run_lock.hpp"
@@ -27,6 +29,28 @@ TEST(RunDirectory, MakesItsFoldersAndKnowsARun) {
   });
   run.remove_unfinished(scratch.ranks);
   EXPECT_TRUE(names_in(run.samples()).empty());
+}
+
+// Two runs that start at once both make the mark; the one that has the lock removes unfinished files, the mark of the other among them.
+TEST(RunDirectory, TheMarkMayBeMadeByAnotherRun) {
+  Scratch scratch;
+  int taken = 0;
+  for (int trial = 0; trial < 100; trial++) {
+    RunDirectory const run(scratch.path / std::to_string(trial));
+    on_root(scratch.ranks, [&] { std::filesystem::create_directories(run.root()); });
+    std::jthread const other([&](std::stop_token stop) {
+      while (scratch.ranks.is_root() && !stop.stop_requested())
+        for (std::string const& name : names_in(run.root()))
+          if (name_of_temporary(name)) {
+            std::ofstream(run.mark()) << "partita run directory 1\n";
+            std::error_code gone;
+            taken += std::filesystem::remove(run.root() / name, gone);
+            return;
+          }
+    });
+    EXPECT_NO_THROW(run.create(scratch.ranks));
+  }
+  if (scratch.ranks.is_root()) EXPECT_GT(taken, 0) << "no trial met the unfinished file";
 }
 
 // Names of ours are exactly what our own formats give.

@@ -14,8 +14,8 @@ namespace {
 
 constexpr Index dimension = 3, per_part = 4;
 
-Real x_of(Index chain, Index draw, Index i) { return static_cast<Real>(1000 * chain + draw) + Real(0.125) * static_cast<Real>(i); }
-Real energy_of(Index chain, Index draw) { return Real(0.5) * static_cast<Real>(chain) + static_cast<Real>(draw); }
+Real x_of(Index chain, Index draw, Index i) { return Real(1000 * chain + draw) + Real(0.125) * Real(i); }
+Real energy_of(Index chain, Index draw) { return Real(0.5) * Real(chain) + Real(draw); }
 Index step_of(Index draw) { return (Index{1} << 33) + 10 * draw; }
 
 // Three tiles, the last one narrow; or two tiles, so that one of three ranks has none.
@@ -37,7 +37,7 @@ class Samples : public testing::TestWithParam<Index> {
             {"seed = 1  # µ\n", "0.1.0-deadbeef", "0.1.0", 1}};
   }
   void append(SampleWriter& w, Index draw) const {
-    auto const count = static_cast<std::size_t>(mine.count), pitch = static_cast<std::size_t>(tiling.pitch());
+    auto const count = std::size_t(mine.count), pitch = std::size_t(tiling.pitch());
     Kokkos::View<Real***, Kokkos::LayoutRight, Kokkos::HostSpace> x("x", count, dimension, pitch);
     Kokkos::View<Real**, Kokkos::LayoutRight, Kokkos::HostSpace> energy("energy", count, pitch), acceptance("acceptance", count, pitch),
         diverging("diverging", count, pitch);
@@ -50,7 +50,7 @@ class Samples : public testing::TestWithParam<Index> {
         for (Index i = 0; i < dimension; i++) x(t, i, lane) = x_of(chain, draw, i);
         energy(t, lane) = energy_of(chain, draw);
         acceptance(t, lane) = Real(0.75);
-        diverging(t, lane) = static_cast<Real>((chain + draw) % 2);
+        diverging(t, lane) = Real((chain + draw) % 2);
       }
     auto const device = [](auto const& host) { return Kokkos::create_mirror_view_and_copy(DeviceMemory{}, host); };
     w.append(step_of(draw), {device(x)}, {device(energy), device(acceptance), device(diverging)});
@@ -65,14 +65,14 @@ class Samples : public testing::TestWithParam<Index> {
     Index wrong = 0;
     for (Index c = 0; c < tiling.chains; c++)
       for (Index d = 0; d < draws; d++) {
-        std::size_t const at = static_cast<std::size_t>(c * draws + d);
-        for (Index i = 0; i < dimension; i++) wrong += x[at * dimension + static_cast<std::size_t>(i)] != x_of(c, d, i);
+        std::size_t const at = std::size_t(c * draws + d);
+        for (Index i = 0; i < dimension; i++) wrong += x[at * dimension + std::size_t(i)] != x_of(c, d, i);
         wrong += energy[at] != energy_of(c, d);
-        wrong += diverging[at] != static_cast<double>((c + d) % 2);
+        wrong += diverging[at] != double((c + d) % 2);
       }
     EXPECT_EQ(wrong, 0);
-    for (Index d = 0; d < draws; d++) EXPECT_EQ(reader.draw_labels()[static_cast<std::size_t>(d)], step_of(d));
-    EXPECT_EQ(reader.read<float>(2, 1)[0], static_cast<float>(x_of(2, 0, 0)));
+    for (Index d = 0; d < draws; d++) EXPECT_EQ(reader.draw_labels()[d], step_of(d));
+    EXPECT_EQ(reader.read<float>(2, 1)[0], float(x_of(2, 0, 0)));
   }
 
   Scratch scratch;
@@ -167,7 +167,7 @@ TEST_P(Samples, FilesAreLaidOutForXarrayAndArviz) {
   }
   SampleReader const part(run.samples() / "part-000001.h5");
   EXPECT_EQ(part.draws(), 1);
-  EXPECT_EQ(part.read<float>(1, 1)[0], static_cast<float>(x_of(1, 4, 0)));
+  EXPECT_EQ(part.read<float>(1, 1)[0], float(x_of(1, 4, 0)));
 }
 
 TEST_P(Samples, AMissingPartReadsAsNaNAndIsNamed) {

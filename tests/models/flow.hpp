@@ -16,7 +16,7 @@ inline std::vector<double> host(ConstVector v) {
 }
 inline void set(Vector v, std::vector<double> const& values) {
   auto const h = Kokkos::create_mirror_view(v);
-  for (std::size_t i = 0; i < values.size(); i++) h(i) = static_cast<Real>(values[i]);
+  for (std::size_t i = 0; i < values.size(); i++) h(i) = Real(values[i]);
   Kokkos::deep_copy(v, h);
 }
 
@@ -27,29 +27,28 @@ inline ParameterBlock block(Nice const& m, std::string const& name) {
 }
 inline void set_block(Nice& m, std::string const& name, std::vector<double> const& values) {
   Index const first = block(m, name).offset;
-  set(Kokkos::subview(m.parameters(), std::pair(first, first + static_cast<Index>(values.size()))), values);
+  set(Kokkos::subview(m.parameters(), std::pair(first, first + std::ssize(values))), values);
   m.parameters_changed();
 }
 
 // Every parameter moved by a number of size `amount`.
 inline Nice make_flow(NiceOptions const& o, double amount = 0.3) {
   Nice m(o);
-  m.initialise([](Index i) { return 1.5 * std::sin(12.9898 * static_cast<double>(i) + 0.3); });
+  m.initialise([](Index i) { return 1.5 * std::sin(12.9898 * double(i) + 0.3); });
   auto values = host(m.parameters());
-  for (std::size_t i = 0; i < values.size(); i++) values[i] += amount * std::sin(7.31 * static_cast<double>(i) + 1);
+  for (std::size_t i = 0; i < values.size(); i++) values[i] += amount * std::sin(7.31 * double(i) + 1);
   set(m.parameters(), values);
   m.parameters_changed();
   return m;
 }
 
 inline TileStorage points(Index tiles, Index dimension, Index lanes) {
-  auto const n = [](Index i) { return static_cast<std::size_t>(i); };
+  auto const n = [](Index i) { return std::size_t(i); };
   TileStorage const z("z", n(tiles), n(dimension), n(round_up(lanes, pitch_quantum)));
   auto const h = Kokkos::create_mirror_view(z);
   for (Index t = 0; t < tiles; t++)
     for (Index i = 0; i < dimension; i++)
-      for (Index l = 0; l < lanes; l++)
-        h(t, i, l) = static_cast<Real>(1.3 * std::sin(0.7 * static_cast<double>((t * lanes + l) * dimension + i) + 0.2));
+      for (Index l = 0; l < lanes; l++) h(t, i, l) = Real(1.3 * std::sin(0.7 * double((t * lanes + l) * dimension + i) + 0.2));
   Kokkos::deep_copy(z, h);
   return z;
 }

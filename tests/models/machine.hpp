@@ -14,7 +14,7 @@ constexpr bool in_double = sizeof(Real) == 8;
 inline random::Key const key{31, 32};
 
 inline double normal(Index i, std::uint64_t which = 0) {
-  auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::test, which, 0);
+  auto const w = random::words(key, std::uint64_t(i), random::Stream::test, which, 0);
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
 
@@ -24,18 +24,16 @@ inline TileStorage points(Index tiles, Index dimension, Index lanes, std::functi
   auto const host = Kokkos::create_mirror_view(x);
   for (Index t = 0; t < tiles; t++)
     for (Index i = 0; i < dimension; i++)
-      for (Index l = 0; l < lanes; l++) host(t, i, l) = static_cast<Real>(value(t * lanes + l, i));
+      for (Index l = 0; l < lanes; l++) host(t, i, l) = Real(value(t * lanes + l, i));
   Kokkos::deep_copy(x, host);
   return x;
 }
 // State number `state` of binary units: unit i is bit i.
-inline double unit(Index state, Index i) { return static_cast<double>(state >> i & 1); }
+inline double unit(Index state, Index i) { return double(state >> i & 1); }
 inline TileStorage states(Index units) { return points(1, units, round_up(Index{1} << units, lane_quantum), unit); }
 inline Tiles seen(TileStorage const& x, Index lanes) { return Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes)); }
 inline TileScalars seen(TileScalarStorage const& x, Index lanes) { return Kokkos::subview(x, Kokkos::ALL, std::pair(Index{0}, lanes)); }
-inline TileScalarStorage scalars(Index tiles, Index lanes) {
-  return TileScalarStorage("scalars", static_cast<std::size_t>(tiles), static_cast<std::size_t>(round_up(lanes, pitch_quantum)));
-}
+inline TileScalarStorage scalars(Index tiles, Index lanes) { return TileScalarStorage("scalars", tiles, round_up(lanes, pitch_quantum)); }
 inline auto host(TileStorage const& x) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x); }
 inline auto host(TileScalarStorage const& x) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x); }
 
@@ -62,13 +60,13 @@ inline std::vector<double> probabilities(std::vector<double> e) {
 // How often each state is among the chains.
 inline std::vector<double> frequencies(TileStorage const& x, Index lanes) {
   auto const on_host = host(x);
-  Index const units = static_cast<Index>(x.extent(1)), tiles = static_cast<Index>(x.extent(0));
+  Index const units = extent(x, 1), tiles = extent(x, 0);
   std::vector<double> f(std::size_t{1} << units);
   for (Index t = 0; t < tiles; t++)
     for (Index l = 0; l < lanes; l++) {
       std::size_t state = 0;
-      for (Index i = 0; i < units; i++) state |= static_cast<std::size_t>(on_host(t, i, l) > Real(0.5)) << i;
-      f[state] += 1 / static_cast<double>(tiles * lanes);
+      for (Index i = 0; i < units; i++) state |= std::size_t(on_host(t, i, l) > Real(0.5)) << i;
+      f[state] += 1 / double(tiles * lanes);
     }
   return f;
 }
@@ -82,11 +80,8 @@ inline void expect_frequencies(std::vector<double> const& found, std::vector<dou
 // Sweeps number first .. first + count - 1.
 inline void sweeps(GibbsModel const& model, TileStorage const& x, Index lanes, Index first, Index count, double beta = 1, Held held = {}) {
   for (Index s = first; s < first + count; s++)
-    model.sweep(seen(x, lanes), {.key = key,
-                                 .chains = {{static_cast<Index>(x.extent(0)) * lanes, lanes}, {0, static_cast<Index>(x.extent(0))}},
-                                 .step = s,
-                                 .beta = beta,
-                                 .held = held});
+    model.sweep(seen(x, lanes),
+                {.key = key, .chains = {{extent(x, 0) * lanes, lanes}, {0, extent(x, 0)}}, .step = s, .beta = beta, .held = held});
 }
 inline Held holding(Index units, std::function<bool(Index)> const& is_held) {
   DeviceVector<std::uint8_t> const flags("held", units);

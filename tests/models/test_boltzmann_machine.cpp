@@ -68,7 +68,7 @@ class Machine : public testing::TestWithParam<Case> {};
 TEST_P(Machine, EnergyIsTheFormulaAlongThePath) {
   BoltzmannMachine machine = machine_of(GetParam().options);
   double const tolerance = 40 * std::numeric_limits<Real>::epsilon();  // sums of some ten numbers of order one
-  auto const d = static_cast<std::size_t>(machine.visible_dimension());
+  auto const d = std::size_t(machine.visible_dimension());
   machine.set_reference({{moments.mean.begin(), moments.mean.begin() + static_cast<std::ptrdiff_t>(d)}, {}, moments.items});
   std::vector<double> a0;
   for (std::size_t i = 0; i < d; i++) {
@@ -78,8 +78,8 @@ TEST_P(Machine, EnergyIsTheFormulaAlongThePath) {
   for (double beta : {0., 0.5, 1.}) {
     auto const e = path_energies(machine, beta);
     for (std::size_t s = 0; s < e.size(); s++) {
-      double expected = beta * energy_by_blocks(machine, static_cast<Index>(s));
-      for (std::size_t i = 0; i < d; i++) expected -= (1 - beta) * a0[i] * unit(static_cast<Index>(s), static_cast<Index>(i));
+      double expected = beta * energy_by_blocks(machine, Index(s));
+      for (std::size_t i = 0; i < d; i++) expected -= (1 - beta) * a0[i] * unit(Index(s), Index(i));
       ASSERT_NEAR(e[s], expected, tolerance) << "beta " << beta << ", state " << s;
     }
   }
@@ -96,11 +96,11 @@ TEST_P(Machine, Conditionals) {
       Index const rest = (5 * k + 3) % (Index{1} << units);
       auto const x = points(tiles, units, lanes, [&](Index, Index i) { return unit(rest, i); });
       sweeps(machine, x, lanes, k, 1, beta, holding(units, [k](Index i) { return i != k; }));
-      auto const with = static_cast<std::size_t>(rest | Index{1} << k), without = static_cast<std::size_t>(rest & ~(Index{1} << k));
+      auto const with = std::size_t(rest | Index{1} << k), without = std::size_t(rest & ~(Index{1} << k));
       double const p = 1 / (1 + std::exp(e[with] - e[without]));
       auto const f = frequencies(x, lanes);
       EXPECT_NEAR(f[with] + f[without], 1, 1e-9) << "a held unit moved";
-      EXPECT_NEAR(f[with], p, 5 * std::sqrt(p * (1 - p) / static_cast<double>(tiles * lanes))) << "unit " << k;
+      EXPECT_NEAR(f[with], p, 5 * std::sqrt(p * (1 - p) / double(tiles * lanes))) << "unit " << k;
     }
   }
 }
@@ -112,12 +112,12 @@ TEST_P(Machine, SweepsSampleTheLaw) {
   auto const x = points(tiles, machine.dimension(), lanes, [](Index, Index) { return 0.; });
   for (double beta : {1., 0.4}) {
     sweeps(machine, x, lanes, beta < 1 ? 200 : 0, 200, beta);
-    expect_frequencies(frequencies(x, lanes), probabilities(path_energies(machine, beta)), static_cast<double>(tiles * lanes));
+    expect_frequencies(frequencies(x, lanes), probabilities(path_energies(machine, beta)), double(tiles * lanes));
   }
   // At beta = 0 one sweep is a draw of the reference from anywhere.
   Kokkos::deep_copy(x, Real(1));
   sweeps(machine, x, lanes, 400, 1, 0);
-  expect_frequencies(frequencies(x, lanes), probabilities(path_energies(machine, 0)), static_cast<double>(tiles * lanes));
+  expect_frequencies(frequencies(x, lanes), probabilities(path_energies(machine, 0)), double(tiles * lanes));
 }
 
 TEST_P(Machine, HeldUnitsGiveTheConditionalLaw) {
@@ -129,7 +129,7 @@ TEST_P(Machine, HeldUnitsGiveTheConditionalLaw) {
   double shown = 0;
   for (std::size_t s = 0; s < p.size(); s++) shown += p[s] *= s % 4 == 2;
   for (double& v : p) v /= shown;
-  expect_frequencies(frequencies(x, lanes), p, static_cast<double>(tiles * lanes));
+  expect_frequencies(frequencies(x, lanes), p, double(tiles * lanes));
 }
 
 TEST_P(Machine, ClassesHoldNoCoupledUnits) {
@@ -144,7 +144,7 @@ TEST_P(Machine, ClassesHoldNoCoupledUnits) {
     all.insert(members.begin(), members.end());
     for (Index e = 0; e < graph.edges(); e++) EXPECT_FALSE(members.contains(first(e)) && members.contains(second(e)));
   }
-  EXPECT_EQ(static_cast<Index>(all.size()), graph.units());
+  EXPECT_EQ(std::ssize(all), graph.units());
   EXPECT_EQ(graph.classes.size(), GetParam().colours);
 }
 
@@ -154,11 +154,11 @@ TEST_P(Machine, EnergyReverseIsTheDerivative) {
   Index const n = Index{1} << machine.dimension(), lanes = round_up(n, lane_quantum);
   auto const x = states(machine.dimension());
   auto const weight = scalars(1, lanes), e = scalars(1, lanes);
-  for (Index s = 0; s < n; s++) weight(0, s) = static_cast<Real>(normal(s, 3));
+  for (Index s = 0; s < n; s++) weight(0, s) = Real(normal(s, 3));
   auto const weighted_energy = [&] {
     auto const energy = path_energies(machine, 1);
     double sum = 0;
-    for (Index s = 0; s < n; s++) sum += static_cast<double>(weight(0, s)) * energy[static_cast<std::size_t>(s)];
+    for (Index s = 0; s < n; s++) sum += double(weight(0, s)) * energy[s];
     return sum;
   };
   auto const theta = to_host(machine.parameters());
@@ -179,11 +179,11 @@ TEST_P(Machine, EnergyReverseIsTheDerivative) {
 TEST_P(Machine, CentredGradientIsTheDirectFormula) {
   BoltzmannMachine machine = machine_of(GetParam().options);
   Index const units = machine.dimension(), lanes = 32, half = 16;
-  auto const x = points(1, units, lanes, [](Index l, Index i) { return normal(i, 10 + static_cast<std::uint64_t>(l)) > 0; });
+  auto const x = points(1, units, lanes, [](Index l, Index i) { return normal(i, 10 + std::uint64_t(l)) > 0; });
   auto const weight = scalars(1, lanes), e = scalars(1, lanes);
-  for (Index l = 0; l < lanes; l++) weight(0, l) = (l < half ? Real(1) : Real(-1)) / static_cast<Real>(half);
+  for (Index l = 0; l < lanes; l++) weight(0, l) = (l < half ? Real(1) : Real(-1)) / Real(half);
   std::vector<double> mu;
-  for (Index i = 0; i < units; i++) mu.push_back(0.3 + 0.05 * static_cast<double>(i));
+  for (Index i = 0; i < units; i++) mu.push_back(0.3 + 0.05 * double(i));
   Vector const gradient("gradient", machine.parameters().extent(0)), means("means", units);
   machine.add_energy_gradient(
       seen(x, lanes), seen(e, lanes),
@@ -196,25 +196,24 @@ TEST_P(Machine, CentredGradientIsTheDirectFormula) {
 
   auto const mean = [&](auto const& f) {
     double sum = 0;
-    for (Index l = 0; l < lanes; l++)
-      sum += static_cast<double>(weight(0, l)) * f([&](Index i) { return static_cast<double>(x(0, i, l)); });
+    for (Index l = 0; l < lanes; l++) sum += double(weight(0, l)) * f([&](Index i) { return double(x(0, i, l)); });
     return sum;
   };
   auto const found = to_host(gradient), found_means = to_host(means);
   auto const first = machine.graph().first, second = machine.graph().second;
-  std::vector<double> lost(static_cast<std::size_t>(units));
+  std::vector<double> lost(units);
   for (Index edge = 0; edge < machine.graph().edges(); edge++) {
     auto const i = first(edge), j = second(edge);
-    double const mi = mu[static_cast<std::size_t>(i)], mj = mu[static_cast<std::size_t>(j)];
+    double const mi = mu[i], mj = mu[j];
     double const g = mean([&](auto const& unit) { return (unit(i) - mi) * (unit(j) - mj); });
-    EXPECT_NEAR(found[static_cast<std::size_t>(edge)], -g, 1e-6);  // of the energy: descends where log p ascends
-    lost[static_cast<std::size_t>(i)] += g * mj, lost[static_cast<std::size_t>(j)] += g * mi;
+    EXPECT_NEAR(found[edge], -g, 1e-6);  // of the energy: descends where log p ascends
+    lost[i] += g * mj, lost[j] += g * mi;
   }
   for (Index i = 0; i < units; i++) {
-    auto const k = static_cast<std::size_t>(i);
+    auto const k = std::size_t(i);
     double const difference = mean([&](auto const& unit) { return unit(i); });
     EXPECT_NEAR(found_means[k], difference, 1e-6);
-    EXPECT_NEAR(found[static_cast<std::size_t>(machine.graph().edges()) + k], lost[k] - difference, 2e-6);
+    EXPECT_NEAR(found[std::size_t(machine.graph().edges()) + k], lost[k] - difference, 2e-6);
   }
 }
 
@@ -228,13 +227,13 @@ TEST_P(Machine, AnnealingFindsLogZ) {
   machine.sweep(seen(x, lanes), sweep);
   for (Index k = 1; k <= temperatures; k++) {
     double const before = sweep.beta;
-    sweep.step = k, sweep.beta = static_cast<double>(k) / static_cast<double>(temperatures);
+    sweep.step = k, sweep.beta = double(k) / double(temperatures);
     machine.anneal(seen(x, lanes), before, sweep, log_weight);
   }
   auto const w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), log_weight);
   double sum = 0, squares = 0;
   for (Index l = 0; l < lanes; l++) sum += std::exp(w(0, l)), squares += std::exp(2 * w(0, l));
-  double const n = static_cast<double>(lanes), mean = sum / n;
+  double const n = double(lanes), mean = sum / n;
   double const error = std::sqrt(std::max(0., squares / n - mean * mean) / n) / mean;
   EXPECT_NEAR(std::log(mean) + machine.log_z_reference(), log_sum_exp_minus(path_energies(machine, 1)), 5 * error + 1e-5);
 }
@@ -277,7 +276,7 @@ TEST(BoltzmannMachine, ChainsDoNotDependOnTiles) {
 TEST(BoltzmannMachine, ReversedSweepsAreTheTimeReversal) {
   auto const pair = make_ising_lattice({.rows = 1, .columns = 2, .coupling = 0.5, .field = 0.3, .periodic = false});
   Index const lanes = 4096, tiles = 4;
-  double const chains = static_cast<double>(tiles * lanes);
+  double const chains = double(tiles * lanes);
   auto const p = probabilities(path_energies(*pair, 1));
   auto const transitions = [&](Index from, bool reversed) {
     auto const x = points(tiles, 2, lanes, [from](Index, Index i) { return unit(from, i); });
@@ -286,7 +285,7 @@ TEST(BoltzmannMachine, ReversedSweepsAreTheTimeReversal) {
   };
   for (Index x = 0; x < 4; x++)
     for (Index y = 0; y < 4; y++) {
-      auto const a = static_cast<std::size_t>(x), b = static_cast<std::size_t>(y);
+      auto const a = std::size_t(x), b = std::size_t(y);
       double const there = transitions(x, false)[b], back = transitions(y, true)[a];
       EXPECT_NEAR(p[a] * there, p[b] * back, 5 * std::sqrt((p[a] * p[a] * there + p[b] * p[b] * back) / chains)) << x << " to " << y;
     }
@@ -298,8 +297,8 @@ TEST(BoltzmannMachine, StartsFromTheMeansOfTheData) {
   auto const p = probabilities(path_energies(machine, 1));
   for (Index i = 0; i < 5; i++) {
     double mean = 0;
-    for (std::size_t s = 0; s < p.size(); s++) mean += p[s] * unit(static_cast<Index>(s), i);
-    EXPECT_NEAR(mean, std::max(moments.mean[static_cast<std::size_t>(i)], 0.01), 1e-6);
+    for (std::size_t s = 0; s < p.size(); s++) mean += p[s] * unit(Index(s), i);
+    EXPECT_NEAR(mean, std::max(moments.mean[i], 0.01), 1e-6);
   }
 }
 
@@ -309,12 +308,12 @@ TEST(BoltzmannMachine, CoupledUnitsUpdatedAtOnceHaveTheWrongLaw) {
   double const coupling = 0.6, right = 1 / (1 + std::exp(-2 * coupling));
   auto const pair = make_ising_lattice({.rows = 1, .columns = 2, .coupling = coupling, .periodic = false});
   Index const lanes = 4096, tiles = 4;
-  double const chains = static_cast<double>(tiles * lanes), bound = 5 * 0.5 / std::sqrt(chains);
+  double const chains = double(tiles * lanes), bound = 5 * 0.5 / std::sqrt(chains);
   auto const equal = [&](TileStorage const& x) {
     auto const f = frequencies(x, lanes);
     return f[0] + f[3];
   };
-  auto const start = [](Index chain, Index) { return static_cast<double>(chain % 2); };
+  auto const start = [](Index chain, Index) { return double(chain % 2); };
   auto const x = points(tiles, 2, lanes, start), at_once = points(tiles, 2, lanes, start), other = points(tiles, 2, lanes, start);
   sweeps(*pair, x, lanes, 0, 60);
   for (Index s = 0; s < 60; s++) {
@@ -356,7 +355,7 @@ TEST(IsingLattice, IsTheMachineOfItsSpins) {
     auto const e = path_energies(*machine, 1);
     double const constant = e[0] - ising_energy(o, 0);
     for (std::size_t s = 0; s < e.size(); s++)
-      ASSERT_NEAR(e[s] - constant, ising_energy(o, static_cast<Index>(s)), in_double ? 1e-12 : 2e-5) << o.rows << " x " << o.columns;
+      ASSERT_NEAR(e[s] - constant, ising_energy(o, Index(s)), in_double ? 1e-12 : 2e-5) << o.rows << " x " << o.columns;
   }
 }
 
@@ -372,16 +371,16 @@ TEST(IsingLattice, EnergyAndMagnetisationAgainstEnumeration) {
     auto const found = frequencies(x, lanes);
     auto const magnetisation = [&](Index s) {
       double m = 0;
-      for (Index i = 0; i < units; i++) m += spin(s, i) / static_cast<double>(units);
+      for (Index i = 0; i < units; i++) m += spin(s, i) / double(units);
       return std::abs(m);
     };
     auto const compare = [&](auto const& f, char const* what) {
       double expected = 0, square = 0, mean = 0;
       for (std::size_t s = 0; s < p.size(); s++) {
-        double const value = f(static_cast<Index>(s));
+        double const value = f(Index(s));
         expected += p[s] * value, square += p[s] * value * value, mean += found[s] * value;
       }
-      EXPECT_NEAR(mean, expected, 5 * std::sqrt((square - expected * expected) / static_cast<double>(tiles * lanes))) << what;
+      EXPECT_NEAR(mean, expected, 5 * std::sqrt((square - expected * expected) / double(tiles * lanes))) << what;
     };
     compare([&](Index s) { return ising_energy(o, s); }, "energy");
     compare(magnetisation, "|magnetisation|");

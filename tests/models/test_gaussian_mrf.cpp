@@ -41,14 +41,14 @@ class Field : public testing::TestWithParam<Case> {
   }
   static std::vector<double> point(TileStorage const& x, Index l) {
     std::vector<double> out;
-    for (std::size_t k = 0; k < x.extent(1); k++) out.push_back(static_cast<double>(x(0, k, l)));
+    for (std::size_t k = 0; k < x.extent(1); k++) out.push_back(double(x(0, k, l)));
     return out;
   }
 };
 
 TEST_P(Field, EnergyAndGradientAreTheFormula) {
   Index const lanes = 32;
-  auto const x = points(1, d, lanes, [](Index l, Index k) { return normal(k, 100 + static_cast<std::uint64_t>(l)); });
+  auto const x = points(1, d, lanes, [](Index l, Index k) { return normal(k, 100 + std::uint64_t(l)); });
   auto const e = scalars(1, lanes), along = scalars(1, lanes);
   TileStorage const gradient("gradient", 1, d, pitch_quantum);
   field.energy_and_gradient(seen(x, lanes), seen(e, lanes), seen(gradient, lanes));
@@ -58,17 +58,16 @@ TEST_P(Field, EnergyAndGradientAreTheFormula) {
     auto const here = point(x, l), jx = law.precision * here;
     EXPECT_NEAR(e(0, l), energy(here), tolerance);
     EXPECT_NEAR(along(0, l), energy(here), tolerance);
-    for (Index k = 0; k < d; k++)
-      EXPECT_NEAR(gradient(0, k, l), jx[static_cast<std::size_t>(k)] - g[static_cast<std::size_t>(k)], tolerance);
+    for (Index k = 0; k < d; k++) EXPECT_NEAR(gradient(0, k, l), jx[k] - g[k], tolerance);
   }
 }
 
 TEST_P(Field, PathGoesToTheReference) {
   Index const lanes = 32;
-  auto const x = points(1, d, lanes, [](Index l, Index k) { return normal(k, 100 + static_cast<std::uint64_t>(l)); });
+  auto const x = points(1, d, lanes, [](Index l, Index k) { return normal(k, 100 + std::uint64_t(l)); });
   auto const e = scalars(1, lanes);
   UnitMoments moments;
-  for (Index k = 0; k < d; k++) moments.mean.push_back(0.1 * static_cast<double>(k)), moments.variance.push_back(1 + normal(k) * normal(k));
+  for (Index k = 0; k < d; k++) moments.mean.push_back(0.1 * double(k)), moments.variance.push_back(1 + normal(k) * normal(k));
   for (bool of_data : {false, true}) {
     if (of_data) field.set_reference(moments);
     double log_z = 0;
@@ -79,7 +78,7 @@ TEST_P(Field, PathGoesToTheReference) {
         double reference = 0;
         log_z = 0;
         for (std::size_t k = 0; k < here.size(); k++) {
-          auto const diagonal = law.precision(static_cast<Index>(k), static_cast<Index>(k));
+          auto const diagonal = law.precision(Index(k), Index(k));
           double const m = of_data ? moments.mean[k] : g[k] / diagonal, t = of_data ? 1 / moments.variance[k] : diagonal;
           reference += t * (here[k] - m) * (here[k] - m) / 2;
           log_z += std::log(2 * std::numbers::pi / t) / 2;
@@ -94,20 +93,20 @@ TEST_P(Field, PathGoesToTheReference) {
 // One free unit: mean and variance of x_k | rest, within 5 standard errors.
 TEST_P(Field, Conditionals) {
   Index const lanes = 4096, tiles = 4;
-  double const n = static_cast<double>(tiles * lanes);
+  double const n = double(tiles * lanes);
   for (Index k = 0; k < d; k++) {
     auto const x = points(tiles, d, lanes, [](Index, Index i) { return normal(i, 200); });
     double const diagonal = law.precision(k, k);
-    double force = g[static_cast<std::size_t>(k)];
+    double force = g[k];
     for (Index j = 0; j < d; j++)
       if (j != k) force -= law.precision(k, j) * normal(j, 200);
     sweeps(field, x, lanes, k, 1, 1, holding(d, [k](Index i) { return i != k; }));
     double sum = 0, squares = 0;
     for (Index t = 0; t < tiles; t++)
       for (Index l = 0; l < lanes; l++) {
-        double const away = static_cast<double>(x(t, k, l)) - force / diagonal;
+        double const away = double(x(t, k, l)) - force / diagonal;
         sum += away, squares += away * away;
-        for (Index i = 0; i < d; i++) ASSERT_TRUE(i == k || x(t, i, l) == static_cast<Real>(normal(i, 200))) << "a held unit moved";
+        for (Index i = 0; i < d; i++) ASSERT_TRUE(i == k || x(t, i, l) == Real(normal(i, 200))) << "a held unit moved";
       }
     EXPECT_NEAR(sum / n, 0, 5 / std::sqrt(n * diagonal)) << k;
     EXPECT_NEAR(squares / n * diagonal, 1, 5 * std::sqrt(2 / n)) << k;
@@ -128,15 +127,15 @@ TEST_P(Field, SweepsSampleTheLaw) {
     potential.values = pull;
     auto const mean = solve(precision, potential).values;
     Matrix const covariance = inverse(precision);
-    sweeps(field, x, lanes, static_cast<Index>(1000 * beta), 300, beta);
-    double const n = static_cast<double>(tiles * lanes);
+    sweeps(field, x, lanes, Index(1000 * beta), 300, beta);
+    double const n = double(tiles * lanes);
     for (Index i = 0; i < d; i++) {
       for (Index j = 0; j <= i; j++) {
         double sum = 0, products = 0;
         for (Index t = 0; t < tiles; t++)
           for (Index l = 0; l < lanes; l++) {
-            double const yi = static_cast<double>(x(t, i, l)) - mean[static_cast<std::size_t>(i)];
-            double const yj = static_cast<double>(x(t, j, l)) - mean[static_cast<std::size_t>(j)];
+            double const yi = double(x(t, i, l)) - mean[i];
+            double const yj = double(x(t, j, l)) - mean[j];
             sum += yi, products += yi * yj;
           }
         double const cij = covariance(i, j), scale = std::sqrt(covariance(i, i) * covariance(j, j) + cij * cij);
@@ -156,13 +155,13 @@ TEST_P(Field, AnnealingFindsLogZ) {
   field.sweep(seen(x, lanes), sweep);
   for (Index k = 1; k <= temperatures; k++) {
     double const before = sweep.beta;
-    sweep.step = k, sweep.beta = static_cast<double>(k) / static_cast<double>(temperatures);
+    sweep.step = k, sweep.beta = double(k) / double(temperatures);
     field.anneal(seen(x, lanes), before, sweep, log_weight);
   }
-  double sum = 0, squares = 0, expected = (static_cast<double>(d) * std::log(2 * std::numbers::pi) - log_determinant(law.precision)) / 2;
+  double sum = 0, squares = 0, expected = (double(d) * std::log(2 * std::numbers::pi) - log_determinant(law.precision)) / 2;
   for (std::size_t k = 0; k < g.size(); k++) expected += g[k] * law.mean[k] / 2;
   for (Index l = 0; l < lanes; l++) sum += std::exp(log_weight(0, l)), squares += std::exp(2 * log_weight(0, l));
-  double const n = static_cast<double>(lanes), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
+  double const n = double(lanes), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
   EXPECT_LT(error, 0.1);
   EXPECT_NEAR(std::log(mean) + field.log_z_reference(), expected, 5 * error + 1e-5);
 }

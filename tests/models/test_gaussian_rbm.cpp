@@ -31,7 +31,7 @@ std::unique_ptr<Rbm> machine_of(Case const& c) {
                        .learn_variance = true});
   rbm->initialise([](Index i) { return normal(i, 11); });
   std::vector<double> a, b, z;
-  for (Index i = 0; i < c.visible; i++) a.push_back(normal(i, 12)), z.push_back(2 * std::log(0.5 + 0.3 * static_cast<double>(i % 6)));
+  for (Index i = 0; i < c.visible; i++) a.push_back(normal(i, 12)), z.push_back(2 * std::log(0.5 + 0.3 * double(i % 6)));
   for (Index j = 0; j < c.hidden; j++) b.push_back(0.7 * normal(j, 13));
   assign(rbm->visible_bias(), a), assign(rbm->hidden_bias(), b);
   assign(dynamic_cast<GaussianRbm&>(*rbm).log_variance(), z);
@@ -50,7 +50,7 @@ struct Joint {
 
   Joint(GaussianRbm const& rbm, std::string const& parametrisation)
       : per_deviation(parametrisation == "A"),
-        visible(static_cast<std::size_t>(rbm.dimension())),
+        visible(rbm.dimension()),
         hidden(rbm.hidden()),
         w(to_host(rbm.weight())),
         a(to_host(rbm.visible_bias())),
@@ -59,7 +59,7 @@ struct Joint {
   }
 
   Index hidden_states() const { return Index{1} << hidden; }
-  double weight(std::size_t i, Index j) const { return w[i * static_cast<std::size_t>(hidden) + static_cast<std::size_t>(j)]; }
+  double weight(std::size_t i, Index j) const { return w[i * std::size_t(hidden) + std::size_t(j)]; }
   double scale(std::size_t i) const { return per_deviation ? 1 / s[i] : 1 / (s[i] * s[i]); }
   double pull(std::size_t i, Index h) const {  // (W h)_i
     double sum = 0;
@@ -69,7 +69,7 @@ struct Joint {
   double energy(Point const& v, Index h) const {
     double e = 0;
     for (std::size_t i = 0; i < visible; i++) e += (v[i] - a[i]) * (v[i] - a[i]) / (2 * s[i] * s[i]) - v[i] * scale(i) * pull(i, h);
-    for (Index j = 0; j < hidden; j++) e -= b[static_cast<std::size_t>(j)] * unit(h, j);
+    for (Index j = 0; j < hidden; j++) e -= b[j] * unit(h, j);
     return e;
   }
   double reference_energy(Point const& v, Point const& m) const {
@@ -91,7 +91,7 @@ struct Joint {
   double mean_over_hidden(Point const& v, std::function<double(Index)> const& f) const {
     auto const p = posterior(v);
     double sum = 0;
-    for (Index h = 0; h < hidden_states(); h++) sum += p[static_cast<std::size_t>(h)] * f(h);
+    for (Index h = 0; h < hidden_states(); h++) sum += p[h] * f(h);
     return sum;
   }
   // Of v_i given h under p_beta.
@@ -103,7 +103,7 @@ struct Joint {
     Point e;
     for (Index h = 0; h < hidden_states(); h++) {
       double log_integral = 0;
-      for (Index j = 0; j < hidden; j++) log_integral += beta * b[static_cast<std::size_t>(j)] * unit(h, j);
+      for (Index j = 0; j < hidden; j++) log_integral += beta * b[j] * unit(h, j);
       for (std::size_t i = 0; i < visible; i++) {
         double const variance = s[i] * s[i], centre = mean(i, h, beta, m);
         log_integral += std::log(2 * std::numbers::pi * variance) / 2 +
@@ -117,7 +117,7 @@ struct Joint {
 
 Point data_means(std::size_t units) {
   Point m;
-  for (std::size_t i = 0; i < units; i++) m.push_back(0.3 * static_cast<double>(i) - 0.5);
+  for (std::size_t i = 0; i < units; i++) m.push_back(0.3 * double(i) - 0.5);
   return m;
 }
 
@@ -127,13 +127,13 @@ class GaussianRestricted : public testing::TestWithParam<Case> {
   GaussianRbm& rbm = dynamic_cast<GaussianRbm&>(*owned);
   Joint joint{rbm, GetParam().parametrisation};
   Index d = GetParam().visible, f = GetParam().hidden;
-  double tolerance = 200 * eps * static_cast<double>(d);  // energies of some tens
+  double tolerance = 200 * eps * double(d);  // energies of some tens
 
   static constexpr Index tiles = 2, lanes = 48;
-  TileStorage x = points(tiles, d, lanes, [](Index c, Index i) { return 1.5 * normal(i, 20 + static_cast<std::uint64_t>(c)); });
+  TileStorage x = points(tiles, d, lanes, [](Index c, Index i) { return 1.5 * normal(i, 20 + std::uint64_t(c)); });
   Point at(Index c) const {
     Point v;
-    for (Index i = 0; i < d; i++) v.push_back(static_cast<double>(x(c / lanes, i, c % lanes)));
+    for (Index i = 0; i < d; i++) v.push_back(double(x(c / lanes, i, c % lanes)));
     return v;
   }
 };
@@ -164,14 +164,14 @@ TEST_P(GaussianRestricted, EnergiesOfHiddenUnitsAreIntegralsOverVisibleOnes) {
 // Means and variances within 5 standard errors; a normal's sample variance has the relative error sqrt(2 / n).
 TEST_P(GaussianRestricted, ConditionalsOfBothLayers) {
   Index const width = 4096, count = 4;
-  double const n = static_cast<double>(count * width);
+  double const n = double(count * width);
   TileStorage const hidden("hidden", count, f, width);
   Point const m = data_means(joint.visible);
   rbm.set_reference({m, {}, 100});
   for (double beta : {0.3, 1.}) {
     Sweep const at_beta{.key = key, .chains = {{count * width, width}, {0, count}}, .step = 5, .beta = beta};
     Point const v = at(3);
-    auto const shown = points(count, d, width, [&](Index, Index i) { return v[static_cast<std::size_t>(i)]; });
+    auto const shown = points(count, d, width, [&](Index, Index i) { return v[i]; });
     rbm.draw_hidden(seen(shown, width), seen(hidden, width), at_beta);
     expect_frequencies(frequencies(hidden, width), joint.posterior(v, beta), n);
 
@@ -181,9 +181,7 @@ TEST_P(GaussianRestricted, ConditionalsOfBothLayers) {
     for (std::size_t i = 0; i < joint.visible; i++) {
       double sum = 0, squares = 0, with_next = 0;
       for (Index c = 0; c < count * width; c++) {
-        auto const away = [&](std::size_t k) {
-          return (static_cast<double>(drawn(c / width, k, c % width)) - joint.mean(k, h, beta, m)) / joint.s[k];
-        };
+        auto const away = [&](std::size_t k) { return (double(drawn(c / width, k, c % width)) - joint.mean(k, h, beta, m)) / joint.s[k]; };
         sum += away(i), squares += away(i) * away(i);
         if (i + 1 < joint.visible) with_next += away(i) * away(i + 1);
       }
@@ -197,19 +195,18 @@ TEST_P(GaussianRestricted, ConditionalsOfBothLayers) {
 // Mean of f over the chains against its mean under the law, a mixture of one normal for each h; within 5 standard errors.
 void expect_moments(TileStorage const& x, Index width, Joint const& joint, double beta, Point const& m) {
   auto const p = probabilities(joint.hidden_energies(beta, m));
-  auto const tiles = static_cast<Index>(x.extent(0));
-  double const n = static_cast<double>(tiles * width);
+  auto const tiles = extent(x, 0);
+  double const n = double(tiles * width);
   for (std::size_t i = 0; i < joint.visible; i++)
     for (std::size_t k = 0; k <= i + 1; k++) {  // v_i v_k, and v_i itself
       bool const alone = k > i;
       double exact = 0, sum = 0, squares = 0;
       for (Index h = 0; h < joint.hidden_states(); h++)
-        exact += p[static_cast<std::size_t>(h)] *
-                 (alone ? joint.mean(i, h, beta, m)
-                        : joint.mean(i, h, beta, m) * joint.mean(k, h, beta, m) + (i == k ? joint.s[i] * joint.s[i] : 0));
+        exact += p[h] * (alone ? joint.mean(i, h, beta, m)
+                               : joint.mean(i, h, beta, m) * joint.mean(k, h, beta, m) + (i == k ? joint.s[i] * joint.s[i] : 0));
       for (Index c = 0; c < tiles * width; c++) {
-        double const vi = static_cast<double>(x(c / width, i, c % width));
-        double const away = (alone ? vi : vi * static_cast<double>(x(c / width, k, c % width))) - exact;
+        double const vi = double(x(c / width, i, c % width));
+        double const away = (alone ? vi : vi * double(x(c / width, k, c % width))) - exact;
         sum += away, squares += away * away;
       }
       EXPECT_NEAR(sum / n, 0, 5 * std::sqrt(squares) / n) << "units " << i << ", " << k << ", beta " << beta;
@@ -236,21 +233,21 @@ TEST_P(GaussianRestricted, SweepsSampleTheLaw) {
 TEST_P(GaussianRestricted, HeldUnitsGiveTheConditionalLaw) {
   if (d < 2) GTEST_SKIP() << "no unit would be free";
   Index const width = 4096, count = 4;
-  double const value = joint.a[0] + 0.8, n = static_cast<double>(count * width);
+  double const value = joint.a[0] + 0.8, n = double(count * width);
   auto const chains = points(count, d, width, [&](Index, Index i) { return i == 0 ? value : 0.; });
   Real const kept = chains(0, 0, 0);
   sweeps(rbm, chains, width, 0, 300, 1, holding(d, [](Index i) { return i == 0; }));
   auto e = joint.hidden_energies(1, joint.a);
   for (Index h = 0; h < joint.hidden_states(); h++) {
     double const away = (value - joint.mean(0, h, 1, joint.a)) / joint.s[0];
-    e[static_cast<std::size_t>(h)] += away * away / 2;
+    e[h] += away * away / 2;
   }
   auto const p = probabilities(e);
   double exact = 0, sum = 0, squares = 0;
-  for (Index h = 0; h < joint.hidden_states(); h++) exact += p[static_cast<std::size_t>(h)] * joint.mean(1, h, 1, joint.a);
+  for (Index h = 0; h < joint.hidden_states(); h++) exact += p[h] * joint.mean(1, h, 1, joint.a);
   for (Index c = 0; c < count * width; c++) {
     ASSERT_EQ(chains(c / width, 0, c % width), kept);
-    double const away = static_cast<double>(chains(c / width, 1, c % width)) - exact;
+    double const away = double(chains(c / width, 1, c % width)) - exact;
     sum += away, squares += away * away;
   }
   EXPECT_NEAR(sum / n, 0, 5 * std::sqrt(squares) / n);
@@ -267,7 +264,7 @@ TEST_P(GaussianRestricted, AnnealingFindsLogZ) {
   rbm.sweep(seen(plain_chains, width), sweep);
   for (Index k = 1; k <= temperatures; k++) {
     double const before = sweep.beta;
-    sweep.step = k, sweep.beta = static_cast<double>(k) / static_cast<double>(temperatures);
+    sweep.step = k, sweep.beta = double(k) / double(temperatures);
     rbm.anneal(seen(chains, width), before, sweep, log_weight);
     if (k <= 3) rbm.GibbsModel::anneal(seen(plain_chains, width), before, sweep, plain);
     if (k == 3)
@@ -278,7 +275,7 @@ TEST_P(GaussianRestricted, AnnealingFindsLogZ) {
   }
   double sum = 0, squares = 0;
   for (Index l = 0; l < width; l++) sum += std::exp(log_weight(0, l)), squares += std::exp(2 * log_weight(0, l));
-  double const n = static_cast<double>(width), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
+  double const n = double(width), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
   EXPECT_LT(error, 0.2);
   EXPECT_NEAR(std::log(mean) + rbm.log_z_reference(), log_sum_exp_minus(joint.hidden_energies(1, joint.a)), 5 * error + tolerance);
 }
@@ -314,7 +311,7 @@ struct Weights {
     double total = 0;
     for (Index c = 0; c < tiles * lanes; c++) value.push_back(c < real ? 0.1 * normal(c, 4) : 0), total += value.back();
     value[0] -= total;
-    for (Index c = 0; c < tiles * lanes; c++) device(c / lanes, c % lanes) = static_cast<Real>(value[static_cast<std::size_t>(c)]);
+    for (Index c = 0; c < tiles * lanes; c++) device(c / lanes, c % lanes) = Real(value[c]);
   }
 };
 
@@ -334,14 +331,14 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheMeanOverHiddenUnits) {
     double total = 0;
     for (Index c = 0; c < tiles * lanes; c++) {
       Point const v = at(c);
-      total += weights.value[static_cast<std::size_t>(c)] * joint.mean_over_hidden(v, [&](Index h) { return slope(v, h); });
+      total += weights.value[c] * joint.mean_over_hidden(v, [&](Index h) { return slope(v, h); });
     }
     return total;
   };
   double const accuracy = 3000 * eps;  // sums of 75 numbers up to some tens
   Index const biases = d * f, log_variances = d * f + d + f;
   for (std::size_t i = 0; i < joint.visible; i++) {
-    auto const k = static_cast<Index>(i);
+    auto const k = Index(i);
     double const variance = joint.s[i] * joint.s[i];
     for (Index j = 0; j < f; j++)
       EXPECT_NEAR(sum(k * f + j), expected([&](Point const& v, Index h) { return -joint.scale(i) * v[i] * unit(h, j); }), accuracy);
@@ -368,17 +365,16 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheSlopeOfTheEnergies) {
   rbm.add_energy_gradient(
       seen(x, lanes), seen(e, lanes), [&] { return seen(weights.device, lanes); }, sum);
   auto const total = [&](Index k, double value) {
-    theta(k) = static_cast<Real>(value);
+    theta(k) = Real(value);
     rbm.parameters_changed();
     rbm.energy(seen(x, lanes), seen(e, lanes));
     double all = 0;
-    for (Index c = 0; c < tiles * lanes; c++)
-      all += weights.value[static_cast<std::size_t>(c)] * static_cast<double>(e(c / lanes, c % lanes));
+    for (Index c = 0; c < tiles * lanes; c++) all += weights.value[c] * double(e(c / lanes, c % lanes));
     return all;
   };
   double const step = 1e-5;
-  for (Index k = 0; k < static_cast<Index>(theta.extent(0)); k++) {
-    double const here = static_cast<double>(theta(k)), above = total(k, here + step), below = total(k, here - step);
+  for (Index k = 0; k < extent(theta, 0); k++) {
+    double const here = double(theta(k)), above = total(k, here + step), below = total(k, here - step);
     total(k, here);
     EXPECT_NEAR(sum(k), (above - below) / (2 * step), 1e-7) << "parameter " << k;
   }
@@ -394,34 +390,33 @@ TEST_P(GaussianRestricted, CentredGradientIsThatOfTheCentredMachine) {
       seen(x, lanes), seen(e, lanes), [&] { return seen(weights.device, lanes); }, sum);
   Kokkos::deep_copy(plain, sum);
   Point offsets;
-  for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * static_cast<double>(i % 7));
+  for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * double(i % 7));
   rbm.centre(sum, to_device(offsets, "offsets"));
-  auto const lambda = [&](Index j) { return offsets[static_cast<std::size_t>(d + j)]; };
+  auto const lambda = [&](Index j) { return offsets[d + j]; };
   auto const gw = [&](std::size_t i, Index j) {
     double total = 0;
     for (Index c = 0; c < tiles * lanes; c++) {
       Point const v = at(c);
-      total -= weights.value[static_cast<std::size_t>(c)] *
+      total -= weights.value[c] *
                joint.mean_over_hidden(v, [&](Index h) { return joint.scale(i) * (v[i] - offsets[i]) * (unit(h, j) - lambda(j)); });
     }
     return total;
   };
   double const accuracy = 5000 * eps;
-  Point gb(static_cast<std::size_t>(f));
+  Point gb(f);
   for (std::size_t i = 0; i < joint.visible; i++) {
-    auto const k = static_cast<Index>(i);
-    double ga = static_cast<double>(plain(d * f + k));
+    auto const k = Index(i);
+    double ga = double(plain(d * f + k));
     for (Index j = 0; j < f; j++) {
       double const g = gw(i, j);
       EXPECT_NEAR(sum(k * f + j), g, accuracy);
       ga -= joint.s[i] * joint.s[i] * joint.scale(i) * g * lambda(j);
-      gb[static_cast<std::size_t>(j)] -= g * joint.scale(i) * offsets[i];
+      gb[j] -= g * joint.scale(i) * offsets[i];
     }
     EXPECT_NEAR(sum(d * f + k), ga, accuracy);
     EXPECT_EQ(sum(d * f + d + f + k), plain(d * f + d + f + k));
   }
-  for (Index j = 0; j < f; j++)
-    EXPECT_NEAR(sum(d * f + d + j), static_cast<double>(plain(d * f + d + j)) + gb[static_cast<std::size_t>(j)], accuracy);
+  for (Index j = 0; j < f; j++) EXPECT_NEAR(sum(d * f + d + j), double(plain(d * f + d + j)) + gb[j], accuracy);
 }
 
 // W_A = W_B / s: the same law, so the same energies, and draws that differ by roundings.

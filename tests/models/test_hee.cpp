@@ -17,7 +17,7 @@ using namespace partita;
 constexpr bool in_double = sizeof(Real) == 8;
 auto const key = random::make_key(11);
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+std::size_t at(Index i) { return std::size_t(i); }
 
 std::vector<double> on_host(Vector const& v) {
   auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
@@ -32,7 +32,7 @@ void set(Hee& model, std::map<std::string, std::vector<double>> const& values) {
   for (auto const& block : model.parameter_blocks())
     if (auto const given = values.find(block.name); given != values.end()) {
       found++;
-      for (std::size_t i = 0; i < given->second.size(); i++) host(at(block.offset) + i) = static_cast<Real>(given->second[i]);
+      for (std::size_t i = 0; i < given->second.size(); i++) host(at(block.offset) + i) = Real(given->second[i]);
     }
   ASSERT_EQ(found, values.size());
   Kokkos::deep_copy(theta, host);
@@ -117,14 +117,14 @@ double log_density(GaussianMoments const& law, std::vector<double> const& x) {
   for (Index i = 0; i < law.precision.rows; i++)
     for (Index j = 0; j < law.precision.rows; j++)
       square += (x[at(i)] - law.mean[at(i)]) * law.precision(i, j) * (x[at(j)] - law.mean[at(j)]);
-  return (log_determinant(law.precision) - static_cast<double>(law.precision.rows) * std::log(2 * std::numbers::pi) - square) / 2;
+  return (log_determinant(law.precision) - double(law.precision.rows) * std::log(2 * std::numbers::pi) - square) / 2;
 }
 
 // Largest error of mean and covariance, in standard errors.
 double largest_z(std::vector<std::vector<double>> const& x, GaussianMoments const& law) {
   Matrix const covariance = inverse(law.precision);
   Index const d = covariance.rows;
-  auto const n = static_cast<double>(x.size());
+  auto const n = double(x.size());
   double z = 0;
   for (Index i = 0; i < d; i++)
     for (Index j = 0; j <= i; j++) {
@@ -185,7 +185,7 @@ TEST(HeeFunctions, LogPartitionIsTheIntegral) {
           EXPECT_NEAR(a.slope, slope, tolerance * std::max(1., std::abs(slope))) << "eta " << sign * eta;
         };
         expect(log_partition(law.phi, law.g, sign * eta), 1e-11);
-        expect(log_partition(law.phi, law.g, static_cast<float>(sign * eta)), 1e-6);
+        expect(log_partition(law.phi, law.g, float(sign * eta)), 1e-6);
       }
   EXPECT_NEAR(log_partition(Statistic::identity, BaseMeasure::quartic, 0.).value, std::log(2 * std::tgamma(1.25)), 1e-12);
 }
@@ -209,10 +209,9 @@ TEST(HeeFunctions, DrawsOfAUnitFollowItsLaw) {
     for (double const eta : {-7., -1., 0., .4, 3., 12., 50.}) {
       std::vector<double> draws;
       for (int i = 0; i < n; i++, unit++)
-        draws.push_back(sample_conditional(law.phi, law.g, static_cast<Real>(eta), [&](Index k) {
-          return random::words(key, unit, random::Stream::test, 0, static_cast<std::uint32_t>(k));
-        }));
-      Quadrature const exact(law, static_cast<Real>(eta));
+        draws.push_back(sample_conditional(law.phi, law.g, Real(eta),
+                                           [&](Index k) { return random::words(key, unit, random::Stream::test, 0, std::uint32_t(k)); }));
+      Quadrature const exact(law, Real(eta));
       for (int power : {1, 2}) {
         double sum = 0;
         for (double x : draws) sum += std::pow(x, power);
@@ -227,7 +226,7 @@ TEST(HeeFunctions, DrawsOfAUnitFollowItsLaw) {
       for (std::size_t i = 0; i < exact.x.size(); i++) {
         below += Quadrature::step * exact.weight[i];
         while (counted < draws.size() && draws[counted] < exact.x[i] + Quadrature::step / 2) counted++;
-        distance = std::max(distance, std::abs(static_cast<double>(counted) / n - below / all));
+        distance = std::max(distance, std::abs(double(counted) / n - below / all));
       }
       EXPECT_LT(distance, 2.3 / std::sqrt(n)) << "eta " << eta;
     }
@@ -279,7 +278,7 @@ TEST(Hee, LogJointOfTheReferenceState) {
   auto const x = make_layers(model, tiling, 1);
   std::vector<std::vector<double>> const state{{.7, -.3, .5}, {.25, -.4}, {.6, .1}};
   for (std::size_t l = 0; l < 3; l++)
-    for (std::size_t i = 0; i < state[l].size(); i++) Kokkos::deep_copy(Kokkos::subview(x[l], 0, i, 0), static_cast<Real>(state[l][i]));
+    for (std::size_t i = 0; i < state[l].size(); i++) Kokkos::deep_copy(Kokkos::subview(x[l], 0, i, 0), Real(state[l][i]));
   // in float the state itself is rounded: 7 squares of numbers below 1, each wrong by at most 1e-7
   EXPECT_NEAR(-log_joint(model, tiling, {0, 1}, x).at(0), 4.903492100473, in_double ? 1e-12 : 7e-7);
 }
@@ -316,8 +315,7 @@ TEST(Hee, LogJointOfNonlinearMembers) {
       double const passed = std::string(f) == "softplus" ? std::log1p(std::exp(x1))
                             : std::string(f) == "tanh"   ? std::tanh(x1)
                                                          : std::max(x1, 0.);
-      EXPECT_NEAR(values[i], log_conditional(points[i][0], 1.5 * passed + .3) + log_conditional(x1, static_cast<Real>(.4)),
-                  in_double ? 1e-12 : 2e-6);
+      EXPECT_NEAR(values[i], log_conditional(points[i][0], 1.5 * passed + .3) + log_conditional(x1, Real(.4)), in_double ? 1e-12 : 2e-6);
     }
   }
 }
@@ -367,13 +365,12 @@ TEST(Hee, StartsFromScaledNormalWeights) {
     auto const& w = layers[l].weight.values;
     double sum = 0, square = 0;
     for (double e : w) sum += e, square += e * e;
-    auto const n = static_cast<double>(w.size()), variance = 4. / static_cast<double>(layers[l].weight.columns);
+    auto const n = double(w.size()), variance = 4. / double(layers[l].weight.columns);
     EXPECT_LT(std::abs(sum / n), 4 * std::sqrt(variance / n));
     EXPECT_LT(std::abs(square / n - variance), 4 * variance * std::sqrt(2 / n));
     EXPECT_THAT(layers[l].bias, testing::Each(0));
     for (Index i = 0; i < layers[l].coupling.rows; i++)  // S = I: Q = 1.1 I
-      for (Index j = 0; j < layers[l].coupling.rows; j++)
-        EXPECT_EQ(layers[l].coupling(i, j), i == j ? static_cast<double>(Real(1) + Real(.1)) : 0);
+      for (Index j = 0; j < layers[l].coupling.rows; j++) EXPECT_EQ(layers[l].coupling(i, j), i == j ? double(Real(1) + Real(.1)) : 0);
   }
   EXPECT_NE(layers[0].weight.values[0], layers[1].weight.values[0]);
   EXPECT_EQ(on_host(model.parameters()), on_host(Hee({.widths = {60, 50, 40}, .g = "lateral", .initial_scale = 2}, key).parameters()));
@@ -399,7 +396,7 @@ TEST(Hee, MissingConnectionsAreZeroAndStayZero) {
       sum += flag;
       EXPECT_TRUE(flag == 1 || theta[at(block.offset + i)] == 0);
     }
-    auto const n = static_cast<double>(size);
+    auto const n = double(size);
     auto const expect_share = [&](double possible, double certain, double p) {
       EXPECT_LT(std::abs(sum - certain - p * possible), 4 * std::sqrt(possible * p * (1 - p))) << block.name;
     };
@@ -407,14 +404,14 @@ TEST(Hee, MissingConnectionsAreZeroAndStayZero) {
       expect_share(n, 0, density);
       weights += sum;
     } else if (block.name.ends_with("lateral")) {
-      auto const diagonal = static_cast<double>(block.extents[0]);
+      auto const diagonal = double(block.extents[0]);
       expect_share(n - diagonal, diagonal, lateral_density);
       for (Index i = 0; i < block.extents[0]; i++) EXPECT_EQ(kept[at(block.offset + i * (block.extents[0] + 1))], 1);
     } else {
       EXPECT_EQ(sum, block.name == "layer2/bias" ? 0 : n) << block.name;
     }
   }
-  EXPECT_EQ(static_cast<double>(model.weight_count()), weights);
+  EXPECT_EQ(double(model.weight_count()), weights);
 }
 
 TEST(Hee, WhereAllIsLearntNothingIsMasked) {
@@ -437,7 +434,7 @@ TEST(Hee, ParameterBlocksFillTheParameters) {
       for (Index e : block.extents) size *= e;
       end += size;
     }
-    EXPECT_EQ(end, static_cast<Index>(model.parameters().extent(0)));
+    EXPECT_EQ(end, extent(model.parameters(), 0));
   }
 }
 

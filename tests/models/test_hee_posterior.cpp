@@ -32,10 +32,10 @@ struct Case {
   TileScalarStorage energy;
 
   explicit Case(HeeOptions const& o) : model((Hee(o, key))), posterior(prepared(model)) {
-    auto const pitch = static_cast<std::size_t>(tiling.pitch());
-    x0 = TileStorage("x0", 1, static_cast<std::size_t>(model.dimension()), pitch);
-    z = TileStorage("z", 1, static_cast<std::size_t>(model.units()), pitch);
-    gradient = TileStorage("gradient", 1, static_cast<std::size_t>(model.units()), pitch);
+    auto const pitch = std::size_t(tiling.pitch());
+    x0 = TileStorage("x0", 1, model.dimension(), pitch);
+    z = TileStorage("z", 1, model.units(), pitch);
+    gradient = TileStorage("gradient", 1, model.units(), pitch);
     energy = TileScalarStorage("energy", 1, pitch);
     posterior.show(x0);
     posterior.reserve(1, tiling.width);
@@ -100,7 +100,7 @@ TEST(HeePosterior, GradientIsTheDerivative) {
         auto const row = Kokkos::subview(c.z, 0, i, Kokkos::ALL);
         auto const host = Kokkos::create_mirror(row), before = Kokkos::create_mirror(row);
         Kokkos::deep_copy(before, row);
-        for (std::size_t l = 0; l < host.extent(0); l++) host(l) = before(l) + static_cast<Real>(by);
+        for (std::size_t l = 0; l < host.extent(0); l++) host(l) = before(l) + Real(by);
         Kokkos::deep_copy(row, host);
         auto const e = c.energies();
         Kokkos::deep_copy(row, before);

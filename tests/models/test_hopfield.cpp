@@ -11,12 +11,11 @@ namespace {
 
 // N W, whole numbers.
 Matrix couplings(std::vector<double> const& x, Index units) {
-  Index const patterns = static_cast<Index>(x.size()) / units;
+  Index const patterns = std::ssize(x) / units;
   Matrix w(units, units);
   for (Index i = 0; i < units; i++)
     for (Index j = 0; j < units; j++)
-      for (Index p = 0; p < patterns && i != j; p++)
-        w(i, j) += x[static_cast<std::size_t>(i * patterns + p)] * x[static_cast<std::size_t>(j * patterns + p)];
+      for (Index p = 0; p < patterns && i != j; p++) w(i, j) += x[i * patterns + p] * x[j * patterns + p];
   return w;
 }
 
@@ -28,11 +27,11 @@ struct Network {
       : x(random_patterns(units, patterns, key)), model(units, beta), w(couplings(to_host(x), units)) {
     model.remember(x);
   }
-  double sign(Index pattern, Index unit) const { return to_host(x)[static_cast<std::size_t>(unit * model.patterns() + pattern)]; }
+  double sign(Index pattern, Index unit) const { return to_host(x)[unit * model.patterns() + pattern]; }
   double energy(std::vector<double> const& s) const {
     auto const h = w * s;
     double e = 0;
-    for (std::size_t i = 0; i < s.size(); i++) e -= 0.5 * s[i] * h[i] / static_cast<double>(s.size());
+    for (std::size_t i = 0; i < s.size(); i++) e -= 0.5 * s[i] * h[i] / double(s.size());
     return e;
   }
 };
@@ -40,7 +39,7 @@ struct Network {
 std::vector<double> state(TileStorage const& x, Index chain, Index lanes) {
   auto const on_host = host(x);
   std::vector<double> s;
-  for (Index i = 0; i < static_cast<Index>(x.extent(1)); i++) s.push_back(on_host(chain / lanes, i, chain % lanes));
+  for (Index i = 0; i < extent(x, 1); i++) s.push_back(on_host(chain / lanes, i, chain % lanes));
   return s;
 }
 double random_sign(Index chain, Index unit) { return normal(1000 * chain + unit) > 0 ? 1 : -1; }
@@ -50,8 +49,8 @@ void recall_by_hand(Matrix const& w, std::vector<double>& s, Order order) {
   auto const before = s;
   for (Index i = 0; i < w.rows; i++) {
     double h = 0;
-    for (Index j = 0; j < w.rows; j++) h += w(i, j) * (order == Order::together ? before : s)[static_cast<std::size_t>(j)];
-    if (h != 0) s[static_cast<std::size_t>(i)] = h > 0 ? 1 : -1;
+    for (Index j = 0; j < w.rows; j++) h += w(i, j) * (order == Order::together ? before : s)[j];
+    if (h != 0) s[i] = h > 0 ? 1 : -1;
   }
 }
 
@@ -84,10 +83,10 @@ TEST(Hopfield, RecallIsTheSignOfTheFieldAndEnergiesNeverRise) {
         network.model.recall(seen(x, lanes), order);
         auto const on_host = host(x);
         for (Index c = 0; c < tiles * lanes; c += 7) {
-          auto& s = by_hand[static_cast<std::size_t>(c)];
+          auto& s = by_hand[c];
           double const before = network.energy(s);
           recall_by_hand(network.w, s, order);
-          for (Index i = 0; i < units; i++) ASSERT_EQ(on_host(c / lanes, i, c % lanes), s[static_cast<std::size_t>(i)]);
+          for (Index i = 0; i < units; i++) ASSERT_EQ(on_host(c / lanes, i, c % lanes), s[i]);
           EXPECT_TRUE(order == Order::together || network.energy(s) <= before + 1e-9);
         }
       }
@@ -116,7 +115,7 @@ TEST(Hopfield, RemembersFewPatternsAndUnitsWithoutFieldStay) {
     auto const x = points(1, units, 16, at_pattern);
     network.model.recall(seen(x, 16), order);
     for (Index c = 0; c < 16; c++)
-      for (Index i = 0; i < units; i++) ASSERT_EQ(state(x, c, 16)[static_cast<std::size_t>(i)], at_pattern(c, i));
+      for (Index i = 0; i < units; i++) ASSERT_EQ(state(x, c, 16)[i], at_pattern(c, i));
   }
   // Patterns (1, 1) and (1, -1) leave no field at all.
   Hopfield none(2);
@@ -140,7 +139,7 @@ TEST(Hopfield, SweepsSampleEnumeratedLaws) {
       ChainNumbers const numbers({tiles * lanes, lanes}, {0, tiles});
       for (Index step = 0; step < (beta == 0 ? 1 : 40); step++)
         network.model.sweep(seen(x, lanes), {.key = key, .chains = numbers, .step = step, .beta = beta, .reversed = reversed});
-      expect_frequencies(frequencies(x, lanes), probabilities({on_host.data(), on_host.data() + 256}), static_cast<double>(tiles * lanes));
+      expect_frequencies(frequencies(x, lanes), probabilities({on_host.data(), on_host.data() + 256}), double(tiles * lanes));
     }
   EXPECT_DOUBLE_EQ(network.model.log_z_reference(), std::log(256.));
 }
@@ -159,7 +158,7 @@ TEST(Hopfield, HeldUnitsStayAndTheOthersFollowThem) {
     for (Index i = 0; i < units; i++) signs.push_back(bit_sign(s, i));
     e.push_back(fits(s) ? 0.8 * network.energy(signs) : INFINITY);
   }
-  expect_frequencies(frequencies(x, lanes), probabilities(e), static_cast<double>(tiles * lanes));
+  expect_frequencies(frequencies(x, lanes), probabilities(e), double(tiles * lanes));
 }
 
 TEST(Hopfield, ChainsDoNotDependOnTiles) {
@@ -178,7 +177,7 @@ TEST(Hopfield, PatternsAreKeyedSignsOrThoseOfData) {
     ASSERT_EQ(std::abs(a[i]), 1);
     sum += a[i], product += a[i] * b[i];
   }
-  double const bound = 4 * std::sqrt(static_cast<double>(a.size()));  // four standard deviations of a sum of signs
+  double const bound = 4 * std::sqrt(double(a.size()));  // four standard deviations of a sum of signs
   EXPECT_LT(std::abs(sum), bound);
   EXPECT_LT(std::abs(product), bound);
   EXPECT_EQ(to_host(random_patterns(units, patterns, key)), a);

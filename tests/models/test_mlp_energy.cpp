@@ -19,7 +19,7 @@ using namespace partita;
 constexpr bool in_double = sizeof(Real) == 8;
 constexpr double step = in_double ? 6e-6 : 1e-2, gradient_tolerance = in_double ? 1e-7 : 4e-3;
 
-double normal(Index i) { return 1.5 * std::sin(12.9898 * static_cast<double>(i) + 0.3); }  // a spread of numbers of order one
+double normal(Index i) { return 1.5 * std::sin(12.9898 * double(i) + 0.3); }  // a spread of numbers of order one
 
 Tiles view(TileStorage const& v, Index lanes) { return Kokkos::subview(v, Kokkos::ALL, Kokkos::ALL, std::make_pair(Index{0}, lanes)); }
 TileScalars view(TileScalarStorage const& v, Index lanes) { return Kokkos::subview(v, Kokkos::ALL, std::make_pair(Index{0}, lanes)); }
@@ -31,7 +31,7 @@ struct Points {
   TileScalarStorage energy;
 
   Points(Index t, Index l, Index dimension) : tiles(t), lanes(l), d(dimension) {
-    auto const n = [](Index i) { return static_cast<std::size_t>(i); };
+    auto const n = [](Index i) { return std::size_t(i); };
     Index const pitch = round_up(l, pitch_quantum);
     x = TileStorage("x", n(t), n(d), n(pitch));
     gradient = TileStorage("gradient", n(t), n(d), n(pitch));
@@ -39,8 +39,7 @@ struct Points {
     auto const host = Kokkos::create_mirror_view(x);
     for (Index tile = 0; tile < t; tile++)
       for (Index i = 0; i < d; i++)
-        for (Index lane = 0; lane < l; lane++)
-          host(tile, i, lane) = static_cast<Real>(1.2 * std::sin(0.7 * static_cast<double>((tile * l + lane) * d + i)));
+        for (Index lane = 0; lane < l; lane++) host(tile, i, lane) = Real(1.2 * std::sin(0.7 * double((tile * l + lane) * d + i)));
     Kokkos::deep_copy(x, host);
   }
   void set(Index tile, Index i, Index lane, Real value) { Kokkos::deep_copy(Kokkos::subview(x, tile, i, lane), value); }
@@ -67,8 +66,7 @@ TileScalarStorage weights(Points const& p) {
   TileScalarStorage c("c", p.energy.extent(0), p.energy.extent(1));
   auto const host = Kokkos::create_mirror_view(c);
   for (Index t = 0; t < p.tiles; t++)
-    for (Index l = 0; l < p.lanes; l++)
-      host(t, l) = static_cast<Real>(std::cos(1.1 * static_cast<double>(t * p.lanes + l)) / static_cast<double>(p.tiles * p.lanes));
+    for (Index l = 0; l < p.lanes; l++) host(t, l) = Real(std::cos(1.1 * double(t * p.lanes + l)) / double(p.tiles * p.lanes));
   Kokkos::deep_copy(c, host);
   return c;
 }
@@ -100,15 +98,14 @@ TEST_P(MlpEnergyGradient, InXIsTheCentralDifference) {
       for (Index i = 0; i < m.dimension(); i += 3) {
         Real const x = p.at(tile, i, lane);
         double const up = x + step, down = x - step;
-        shifted.set(tile, i, lane, static_cast<Real>(up));
+        shifted.set(tile, i, lane, Real(up));
         shifted.evaluate(m);
         double difference = shifted.energy_at(tile, lane);
-        shifted.set(tile, i, lane, static_cast<Real>(down));
+        shifted.set(tile, i, lane, Real(down));
         shifted.evaluate(m);
         difference -= shifted.energy_at(tile, lane);
         shifted.set(tile, i, lane, x);
-        ASSERT_NEAR(p.gradient_at(tile, i, lane), difference / (static_cast<double>(static_cast<Real>(up)) - static_cast<Real>(down)),
-                    gradient_tolerance);
+        ASSERT_NEAR(p.gradient_at(tile, i, lane), difference / (double(Real(up)) - Real(down)), gradient_tolerance);
       }
 }
 
@@ -125,10 +122,10 @@ TEST_P(MlpEnergyGradient, InThetaIsTheCentralDifference) {
     auto const energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), p.energy);
     double sum = 0;
     for (Index t = 0; t < tiles; t++)
-      for (Index l = 0; l < lanes; l++) sum += static_cast<double>(host_c(t, l)) * energy(t, l);
+      for (Index l = 0; l < lanes; l++) sum += double(host_c(t, l)) * energy(t, l);
     return sum;
   };
-  auto const n = static_cast<Index>(gradient.size());
+  auto const n = std::ssize(gradient);
   std::vector<Index> chosen;  // every array's first and last entry, and some between
   for (auto const& block : m.parameter_blocks()) {
     Index size = 1;
@@ -140,13 +137,13 @@ TEST_P(MlpEnergyGradient, InThetaIsTheCentralDifference) {
     auto const entry = Kokkos::subview(m.parameters(), i);
     Real const theta = Points::read(entry);
     auto const at = [&](double value) {
-      Kokkos::deep_copy(entry, static_cast<Real>(value));
+      Kokkos::deep_copy(entry, Real(value));
       return loss();
     };
     double const up = theta + step, down = theta - step;
-    double const difference = (at(up) - at(down)) / (static_cast<double>(static_cast<Real>(up)) - static_cast<Real>(down));
+    double const difference = (at(up) - at(down)) / (double(Real(up)) - Real(down));
     Kokkos::deep_copy(entry, theta);
-    ASSERT_NEAR(gradient[static_cast<std::size_t>(i)], difference, gradient_tolerance) << "parameter " << i;
+    ASSERT_NEAR(gradient[i], difference, gradient_tolerance) << "parameter " << i;
   }
 }
 
@@ -232,7 +229,7 @@ struct JetPoints {
 
   JetPoints(Index tiles, Index lanes, Index dimension) : x(tiles, lanes, dimension), v(tiles, lanes, dimension) {
     auto const host = Kokkos::create_mirror_view(v.x);
-    for (Index i = 0; i < static_cast<Index>(host.size()); i++) host.data()[i] = static_cast<Real>(std::cos(1.9 * static_cast<double>(i)));
+    for (Index i = 0; i < std::ssize(host); i++) host.data()[i] = Real(std::cos(1.9 * double(i)));
     Kokkos::deep_copy(v.x, host);
     for (auto& p : part) p = TileScalarStorage("part", x.energy.extent(0), x.energy.extent(1));
   }
@@ -245,16 +242,13 @@ struct JetPoints {
   TileScalarStorage weights(int p) const {
     TileScalarStorage c("c", x.energy.extent(0), x.energy.extent(1));
     auto const host = Kokkos::create_mirror_view(c);
-    for (Index i = 0; i < static_cast<Index>(host.size()); i++)
-      host.data()[i] = static_cast<Real>(std::cos((1.1 + p) * static_cast<double>(i) + p) / static_cast<double>(x.tiles * x.lanes));
+    for (Index i = 0; i < std::ssize(host); i++) host.data()[i] = Real(std::cos((1.1 + p) * double(i) + p) / double(x.tiles * x.lanes));
     Kokkos::deep_copy(c, host);
     return c;
   }
   std::vector<Real> gradient(MlpEnergy& m, int order, std::array<TileScalarStorage, 3> const& c) {
     Vector const sum("sum", m.parameters().extent(0));
-    auto const weight = [&](int p) {
-      return c[static_cast<std::size_t>(p)].data() != nullptr ? view(c[static_cast<std::size_t>(p)], x.lanes) : TileScalars();
-    };
+    auto const weight = [&](int p) { return c[p].data() != nullptr ? view(c[p], x.lanes) : TileScalars(); };
     forward(m, order);
     m.jet_reverse(view(x.x, x.lanes), weight(0), weight(1), weight(2), sum);
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
@@ -294,7 +288,7 @@ void move(JetPoints& to, JetPoints const& from, double s) {
   auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), from.x.x),
              v = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), from.v.x);
   auto const host = Kokkos::create_mirror_view(to.x.x);
-  for (std::size_t i = 0; i < host.size(); i++) host.data()[i] = static_cast<Real>(x.data()[i] + s * v.data()[i]);
+  for (std::size_t i = 0; i < host.size(); i++) host.data()[i] = Real(x.data()[i] + s * v.data()[i]);
   Kokkos::deep_copy(to.x.x, host);
 }
 
@@ -308,8 +302,8 @@ TEST_P(MlpEnergyJet, FirstPartIsTheGradientAlongTheDirection) {
   for (Index t = 0; t < tiles; t++)
     for (Index l = 0; l < lanes; l++) {
       double along = 0;
-      for (Index i = 0; i < m.dimension(); i++) along += static_cast<double>(p.v.at(t, i, l)) * p.x.gradient_at(t, i, l);
-      ASSERT_NEAR(p.at(0, t, l), p.x.energy_at(t, l), tolerance * std::max(1., std::fabs(static_cast<double>(p.at(0, t, l)))));
+      for (Index i = 0; i < m.dimension(); i++) along += double(p.v.at(t, i, l)) * p.x.gradient_at(t, i, l);
+      ASSERT_NEAR(p.at(0, t, l), p.x.energy_at(t, l), tolerance * std::max(1., std::fabs(double(p.at(0, t, l)))));
       ASSERT_NEAR(p.at(1, t, l), along, tolerance * std::max(1., std::fabs(along)));
     }
 }
@@ -323,7 +317,7 @@ TEST_P(MlpEnergyJet, SecondPartIsTheDifferenceOfTheFirstAlongTheDirection) {
       double const want = difference([&](double s) {
         move(moved, p, s);
         moved.forward(m, 1);
-        return static_cast<double>(moved.at(1, t, l));
+        return double(moved.at(1, t, l));
       });
       ASSERT_NEAR(p.at(2, t, l), want, jet_tolerance * std::max(1., std::fabs(want)));
     }
@@ -341,10 +335,10 @@ TEST_P(MlpEnergyJet, SecondPartsOverTheBasisSumToTheLaplacian) {
     laplacian += difference([&](double s) {
       move(moved, p, s);
       moved.x.evaluate(m);
-      return static_cast<double>(moved.x.gradient_at(0, i, 5));
+      return double(moved.x.gradient_at(0, i, 5));
     });
   }
-  EXPECT_NEAR(sum, laplacian, static_cast<double>(m.dimension()) * jet_tolerance * std::max(1., std::fabs(laplacian)));
+  EXPECT_NEAR(sum, laplacian, double(m.dimension()) * jet_tolerance * std::max(1., std::fabs(laplacian)));
 }
 
 TEST_P(MlpEnergyJet, GradientInThetaIsTheDifference) {
@@ -354,16 +348,16 @@ TEST_P(MlpEnergyJet, GradientInThetaIsTheDifference) {
   for (int order : {1, 2}) {
     auto const gradient = p.gradient(m, order, c);
     double largest = 1;
-    for (Real g : gradient) largest = std::max(largest, std::fabs(static_cast<double>(g)));
+    for (Real g : gradient) largest = std::max(largest, std::fabs(double(g)));
     auto const loss = [&] {
       m.parameters_changed();
       p.forward(m, order);
       double sum = 0;
       for (int part = 0; part <= order; part++) {
         auto const e = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), p.part[part]);
-        auto const w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c[static_cast<std::size_t>(part)]);
+        auto const w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c[part]);
         for (Index t = 0; t < tiles; t++)
-          for (Index l = 0; l < lanes; l++) sum += static_cast<double>(w(t, l)) * e(t, l);
+          for (Index l = 0; l < lanes; l++) sum += double(w(t, l)) * e(t, l);
       }
       return sum;
     };
@@ -371,7 +365,7 @@ TEST_P(MlpEnergyJet, GradientInThetaIsTheDifference) {
       auto const entry = Kokkos::subview(m.parameters(), i);
       Real const theta = Points::read(entry);
       double const want = difference([&](double s) {
-        Kokkos::deep_copy(entry, static_cast<Real>(theta + s));
+        Kokkos::deep_copy(entry, Real(theta + s));
         return loss();
       });
       Kokkos::deep_copy(entry, theta);
@@ -506,7 +500,7 @@ TEST(MlpEnergy, DescribesItsParametersAndItsCost) {
   EXPECT_EQ(m.parameters().extent(0), 49u);
   EXPECT_EQ(m.flops_per_evaluation(), 4. * (15 + 20 + 4));
   auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), m.parameters());
-  EXPECT_EQ(theta(21), static_cast<Real>(std::sqrt(2. / 5) * normal(21)));
+  EXPECT_EQ(theta(21), Real(std::sqrt(2. / 5) * normal(21)));
   EXPECT_EQ(theta(40), Real(0));
 }
 
@@ -514,14 +508,14 @@ TEST(MlpEnergy, WorkMemoryIsOfOneTileOnACpuAndGrowsWithTheOrderOfJets) {
   MlpEnergy m = make({2, 128, 128, 1}, "silu");
   Index const tiles_held = runs_on_host ? 1 : 100;
   auto const expected = [&](Index order) {  // activations, slopes and the output, of each part
-    return static_cast<std::size_t>(tiles_held * (2 * 256 + 1) * ((order + 1) * 256 + 16)) * sizeof(Real);
+    return std::size_t(tiles_held * (2 * 256 + 1) * ((order + 1) * 256 + 16)) * sizeof(Real);
   };
   auto const tapes = [](auto const& list_work) {
     ArrayList list;
     list_work(Arrays(list));
     double bytes = 0;
     for (ArrayList::Line const& l : list.lines()) bytes += l.name == "mlp activations" ? l.bytes : 0;
-    return static_cast<std::size_t>(bytes);
+    return std::size_t(bytes);
   };
   EXPECT_EQ(tapes([&](Arrays a) { m.work(a, 100, 256); }), expected(0));
   EXPECT_EQ(tapes([&](Arrays a) { m.jet_work(a, 100, 256, 2, false); }), expected(2));

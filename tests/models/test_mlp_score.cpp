@@ -18,7 +18,7 @@ constexpr bool in_double = sizeof(Real) == 8;
 constexpr Index tiles = 2, lanes = 32, d = 3;
 constexpr double highest = 2, lowest = 0.25, quadratic = 0.4;
 
-double number(Index i) { return 1.5 * std::sin(12.9898 * static_cast<double>(i) + 0.3); }
+double number(Index i) { return 1.5 * std::sin(12.9898 * double(i) + 0.3); }
 Tiles view(TileStorage const& v) { return Kokkos::subview(v, Kokkos::ALL, Kokkos::ALL, std::make_pair(Index{0}, lanes)); }
 TileScalars view(TileScalarStorage const& v) { return Kokkos::subview(v, Kokkos::ALL, std::make_pair(Index{0}, lanes)); }
 TileStorage storage(Index rows = d) { return TileStorage("test", tiles, rows, 64); }
@@ -29,12 +29,12 @@ void fill(TileStorage const& to, F const& f) {
   auto const host = Kokkos::create_mirror_view(to);
   for (Index t = 0; t < tiles; t++)
     for (std::size_t i = 0; i < to.extent(1); i++)
-      for (Index l = 0; l < lanes; l++) host(t, i, l) = static_cast<Real>(f(t, static_cast<Index>(i), l));
+      for (Index l = 0; l < lanes; l++) host(t, i, l) = Real(f(t, Index(i), l));
   Kokkos::deep_copy(to, host);
 }
-double point(Index t, Index i, Index l) { return 1.2 * std::sin(0.7 * static_cast<double>((t * lanes + l) * d + i)); }
-double direction(Index t, Index i, Index l) { return std::cos(1.3 * static_cast<double>((t * lanes + l) * d + i) + 0.2); }
-double sigma_of(Index t, Index l) { return 0.3 + 0.05 * static_cast<double>(t * lanes + l); }
+double point(Index t, Index i, Index l) { return 1.2 * std::sin(0.7 * double((t * lanes + l) * d + i)); }
+double direction(Index t, Index i, Index l) { return std::cos(1.3 * double((t * lanes + l) * d + i) + 0.2); }
+double sigma_of(Index t, Index l) { return 0.3 + 0.05 * double(t * lanes + l); }
 
 template <class Network>
 Network make(Index noise_levels, Index extra_inputs = 0, double lambda = quadratic) {
@@ -64,7 +64,7 @@ TileScalarStorage noise_of_lanes() {
   auto const sigma = scalars();
   auto const to = Kokkos::create_mirror_view(sigma);
   for (Index t = 0; t < tiles; t++)
-    for (Index l = 0; l < lanes; l++) to(t, l) = static_cast<Real>(sigma_of(t, l));
+    for (Index l = 0; l < lanes; l++) to(t, l) = Real(sigma_of(t, l));
   Kokkos::deep_copy(sigma, to);
   return sigma;
 }
@@ -119,16 +119,16 @@ TYPED_TEST(Score, ReverseOfSeveralTilesIsTheDifferenceInTheParameters) {
         auto const a = host(first), b = host(second), c = host(c1);
         double s = 0;
         for (Index t = 0; t < tiles; t++)
-          for (Index l = 0; l < lanes; l++) s += static_cast<double>(c(t, l)) * (a(t, l) + (order > 1 ? static_cast<double>(b(t, l)) : 0.));
+          for (Index l = 0; l < lanes; l++) s += double(c(t, l)) * (a(t, l) + (order > 1 ? double(b(t, l)) : 0.));
         return s;
       };
       double largest = 1;
-      for (std::size_t k = 0; k < gradient.extent(0); k++) largest = std::max(largest, std::abs(static_cast<double>(gradient(k))));
+      for (std::size_t k = 0; k < gradient.extent(0); k++) largest = std::max(largest, std::abs(double(gradient(k))));
       for (std::size_t k = 0; k < gradient.extent(0); k += in_double ? 3 : 11) {
         auto const entry = Kokkos::subview(m.parameters(), k);
         Real const kept = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), entry)();
         double const want = difference([&](double s) {
-          Kokkos::deep_copy(entry, static_cast<Real>(kept + s));
+          Kokkos::deep_copy(entry, Real(kept + s));
           return value();
         });
         Kokkos::deep_copy(entry, kept);
@@ -169,7 +169,7 @@ void expect_reverse_of_gradient(Index dimension, std::vector<Index> hidden, std:
   auto const first = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), want),
              second = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), got);
   double largest = 1;
-  for (std::size_t k = 0; k < first.extent(0); k++) largest = std::max(largest, std::abs(static_cast<double>(first(k))));
+  for (std::size_t k = 0; k < first.extent(0); k++) largest = std::max(largest, std::abs(double(first(k))));
   for (std::size_t k = 0; k < first.extent(0); k++)
     ASSERT_NEAR(first(k), second(k), 200 * std::numeric_limits<Real>::epsilon() * largest)
         << activation << " inputs " << dimension << " parameter " << k;
@@ -192,7 +192,7 @@ TYPED_TEST(Score, NoiseOfEachLaneIsThatOfAll) {
   m.gradient(view(x), view(each));
   auto const a = host(each);
   for (auto const& [t, l] : {std::pair<Index, Index>{0, 0}, {0, 17}, {1, 31}}) {
-    m.set_noise(static_cast<double>(static_cast<Real>(sigma_of(t, l))));
+    m.set_noise(double(Real(sigma_of(t, l))));
     m.gradient(view(x), view(all));
     auto const b = host(all);
     for (Index i = 0; i < d; i++) EXPECT_EQ(a(t, i, l), b(t, i, l));
@@ -204,7 +204,7 @@ TYPED_TEST(Score, StartsAtTheLowestNoiseOfAGeometricLadder) {
   EXPECT_EQ(m.dimension(), d);
   auto const sigma = m.noise_levels();
   ASSERT_EQ(sigma.size(), 4u);
-  for (std::size_t k = 0; k < 4; k++) EXPECT_NEAR(sigma[k], highest / std::pow(2., static_cast<double>(k)), 1e-12);
+  for (std::size_t k = 0; k < 4; k++) EXPECT_NEAR(sigma[k], highest / std::pow(2., double(k)), 1e-12);
   auto const x = storage(), at_start = storage(), at_lowest = storage();
   fill(x, point);
   m.gradient(view(x), view(at_start));
@@ -249,9 +249,9 @@ TEST(ScoreNetwork, IsItsOutputMinusTheQuadraticTerm) {
   constexpr Index hidden = 6;
   MlpScore m({.layers = {d, hidden, d}, .activation = "silu", .quadratic = quadratic});
   auto const theta = Kokkos::create_mirror_view(m.parameters());
-  for (std::size_t k = 0; k < theta.extent(0); k++) theta(k) = static_cast<Real>(number(static_cast<Index>(k)));
+  for (std::size_t k = 0; k < theta.extent(0); k++) theta(k) = Real(number(Index(k)));
   Kokkos::deep_copy(m.parameters(), theta);
-  auto const at = [&](Index k) { return static_cast<double>(theta(static_cast<std::size_t>(k))); };
+  auto const at = [&](Index k) { return double(theta(k)); };
   auto const x = storage(), g = storage();
   fill(x, point);
   m.set_noise(0.5);
@@ -291,10 +291,9 @@ TEST(ConditionedEnergy, IsThePlainEnergyOfXAndLogSigmaOverSigma) {
       double square = 0;
       for (Index i = 0; i < d; i++) {
         square += point(t, i, l) * point(t, i, l);
-        EXPECT_NEAR(a(t, i, l), c * b(t, i, l) / sigma + with_sigma * point(t, i, l),
-                    rounding * (1 + std::abs(static_cast<double>(a(t, i, l)))));
+        EXPECT_NEAR(a(t, i, l), c * b(t, i, l) / sigma + with_sigma * point(t, i, l), rounding * (1 + std::abs(double(a(t, i, l)))));
       }
-      EXPECT_NEAR(ge(t, l), gp(t, l) / sigma + 0.5 * with_sigma * square, rounding * (1 + std::abs(static_cast<double>(ge(t, l)))));
+      EXPECT_NEAR(ge(t, l), gp(t, l) / sigma + 0.5 * with_sigma * square, rounding * (1 + std::abs(double(ge(t, l)))));
       EXPECT_EQ(ge(t, l), ga(t, l));
     }
 }

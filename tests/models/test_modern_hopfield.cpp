@@ -33,7 +33,7 @@ struct Evaluated {
   TileScalarStorage energy;
   std::vector<double> point(Index tile, Index lane) const {
     std::vector<double> out;
-    for (Index i = 0; i < static_cast<Index>(x.extent(1)); i++) out.push_back(host(x)(tile, i, lane));
+    for (Index i = 0; i < extent(x, 1); i++) out.push_back(host(x)(tile, i, lane));
     return out;
   }
 };
@@ -59,7 +59,7 @@ TEST(ModernHopfield, EnergyAndGradientAreSumsOverPatterns) {
         // Rounding of scores up to 4 * 10, and of sums of many weights.
         EXPECT_NEAR(host(e.energy)(tile, lane), exact.energy, 60 * eps);
         for (std::size_t i = 0; i < x.size(); i++)
-          EXPECT_NEAR(host(e.gradient)(tile, static_cast<Index>(i), lane), x[i] - exact.update[i], 200 * eps) << patterns << " " << beta;
+          EXPECT_NEAR(host(e.gradient)(tile, Index(i), lane), x[i] - exact.update[i], 200 * eps) << patterns << " " << beta;
       }
     }
 }
@@ -80,10 +80,10 @@ TEST(ModernHopfield, RandomPatternsLieOnTheirSphere) {
   for (Index d : {1, 2, 5, 30})
     for (double radius : {0., 3.}) {
       auto const memory = to_host(make_modern_hopfield({.dimension = d, .patterns = 9, .radius = radius}, key)->memory());
-      double const wanted = radius > 0 ? radius * radius : d > 1 ? static_cast<double>(d - 1) : 1;
+      double const wanted = radius > 0 ? radius * radius : d > 1 ? double(d - 1) : 1;
       for (std::size_t p = 0; p < 9; p++) {
         double square = 0;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(d); i++) square += std::pow(memory[p * static_cast<std::size_t>(d) + i], 2);
+        for (std::size_t i = 0; i < std::size_t(d); i++) square += std::pow(memory[p * std::size_t(d) + i], 2);
         EXPECT_NEAR(square, wanted, 20 * eps * wanted) << d << " " << radius;
       }
     }
@@ -112,8 +112,7 @@ TEST(ModernHopfield, LargeScoresNeitherOverflowNorVanish) {
   for (bool last : {false, true}) {
     ModernHopfield model(2, 1);
     std::vector<double> patterns;
-    for (Index p = 0; p < 3000; p++)
-      patterns.insert(patterns.end(), {last ? 0.1 * static_cast<double>(p) : 300 - 0.1 * static_cast<double>(p), 1});
+    for (Index p = 0; p < 3000; p++) patterns.insert(patterns.end(), {last ? 0.1 * double(p) : 300 - 0.1 * double(p), 1});
     model.remember(patterns);
     auto const e = evaluate(model, 1, 16, [](Index, Index i) { return i == 0 ? 400. : 0.; });
     double const furthest = last ? 299.9 : 300;
@@ -128,7 +127,7 @@ TEST(ModernHopfield, OneStepRetrieves) {
   Index const d = 32, lanes = 256;
   auto const model = make_modern_hopfield({.dimension = d, .patterns = 2000}, key);
   auto const memory = to_host(model->memory());
-  auto const pattern = [&](Index c, Index i) { return memory[static_cast<std::size_t>(c * d + i)]; };
+  auto const pattern = [&](Index c, Index i) { return memory[c * d + i]; };
   auto const x = points(1, d, lanes, [&](Index c, Index i) { return pattern(c, i) + 0.3 * normal(d * c + i); });
   auto const y = points(1, d, lanes, [](Index, Index) { return 0.; });
   model->reserve(1, lanes);

@@ -63,16 +63,14 @@ TEST_P(NiceFlow, DeterminantIsThatOfS) {
   auto const z = points(1, d, lanes), xy = points(1, d, lanes);
   auto const hz = Kokkos::create_mirror_view(z);
   for (Index i = 0; i < d; i++)
-    for (Index l = 0; l < lanes; l++)
-      hz(0, i, l) = static_cast<Real>(0.3 * std::cos(static_cast<double>(i)) + (l / 2 == i ? (l % 2 == 0 ? h : -h) : 0));
+    for (Index l = 0; l < lanes; l++) hz(0, i, l) = Real(0.3 * std::cos(double(i)) + (l / 2 == i ? (l % 2 == 0 ? h : -h) : 0));
   Kokkos::deep_copy(z, hz);
   flow.forward(view(z, lanes), view(xy, lanes));
   auto const hx = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), xy);
   Matrix jacobian(d, d);
   for (Index i = 0; i < d; i++)
     for (Index j = 0; j < d; j++)
-      jacobian(i, j) =
-          (static_cast<double>(hx(0, i, 2 * j)) - hx(0, i, 2 * j + 1)) / (static_cast<double>(hz(0, j, 2 * j)) - hz(0, j, 2 * j + 1));
+      jacobian(i, j) = (double(hx(0, i, 2 * j)) - hx(0, i, 2 * j + 1)) / (double(hz(0, j, 2 * j)) - hz(0, j, 2 * j + 1));
   EXPECT_NEAR(invert(jacobian).log_absolute_determinant, flow.log_determinant(), in_double ? 1e-7 : 2e-2);
 }
 
@@ -90,8 +88,7 @@ class Loss {
         weight_("weight", tiles, round_up(lanes, pitch_quantum)) {
     auto const w = Kokkos::create_mirror_view(weight_);
     for (Index t = 0; t < tiles; t++)
-      for (Index l = 0; l < lanes; l++)
-        w(t, l) = static_cast<Real>((1 + 0.5 * std::sin(static_cast<double>(t + l))) / static_cast<double>(tiles * lanes));
+      for (Index l = 0; l < lanes; l++) w(t, l) = Real((1 + 0.5 * std::sin(double(t + l))) / double(tiles * lanes));
     Kokkos::deep_copy(weight_, w);
   }
   Nice& flow() { return flow_; }
@@ -103,7 +100,7 @@ class Loss {
                w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), weight_);
     double sum = -flow_.log_determinant();
     for (Index t = 0; t < tiles; t++)
-      for (Index l = 0; l < lanes; l++) sum += static_cast<double>(w(t, l)) * (static_cast<double>(u(t, l)) + r(t, l));
+      for (Index l = 0; l < lanes; l++) sum += double(w(t, l)) * (double(u(t, l)) + r(t, l));
     return sum;
   }
 
@@ -153,10 +150,10 @@ TEST_P(NiceFlow, GradientIsTheCentralDifference) {
     Index size = 1;
     for (Index e : b.extents) size *= e;
     for (Index k : {Index{0}, size / 3, size / 2, size - 1}) {
-      auto const i = static_cast<std::size_t>(b.offset + k);
+      auto const i = std::size_t(b.offset + k);
       double const at = values[i];
       auto const moved = [&](double to) {
-        values[i] = static_cast<double>(static_cast<Real>(to));
+        values[i] = double(Real(to));
         set(loss.flow().parameters(), values);
         loss.flow().parameters_changed();
         return loss.value();
@@ -172,7 +169,7 @@ TEST_P(NiceFlow, ConditionalIsTheNormalDensity) {
   Nice flow = make_flow(GetParam().options);
   Index const lanes = 16, d = flow.dimension(), latent = flow.latent_dimension(), n = latent - d;
   auto const z = points(1, latent, lanes), xy = points(1, latent, lanes);
-  TileScalarStorage const value("value", 1, static_cast<std::size_t>(pitch_quantum));
+  TileScalarStorage const value("value", 1, pitch_quantum);
   flow.forward(view(z, lanes), view(xy, lanes));
   flow.conditional(view(xy, lanes), view(value, lanes));
   auto const found = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), value);
@@ -186,27 +183,25 @@ TEST_P(NiceFlow, ConditionalIsTheNormalDensity) {
   for (Index l = 0; l < lanes; l++) {
     std::vector<double> h;
     for (Index i = 0; i < d; i++) h.push_back(x(0, i, l));
-    for (Index k = 0; k <= static_cast<Index>(GetParam().options.hidden.size()); k++) {
+    for (Index k = 0; k <= std::ssize(GetParam().options.hidden); k++) {
       auto const w = block(flow, fmt::format("conditional/layer{}/weight", k)), b = block(flow, fmt::format("conditional/layer{}/bias", k));
       std::vector<double> next;
       for (Index i = 0; i < w.extents[0]; i++) {
-        double a = theta[static_cast<std::size_t>(b.offset + i)];
-        for (Index j = 0; j < w.extents[1]; j++)
-          a += theta[static_cast<std::size_t>(w.offset + i * w.extents[1] + j)] * h[static_cast<std::size_t>(j)];
-        next.push_back(k < static_cast<Index>(GetParam().options.hidden.size()) ? std::tanh(a) : a);
+        double a = theta[b.offset + i];
+        for (Index j = 0; j < w.extents[1]; j++) a += theta[w.offset + i * w.extents[1] + j] * h[j];
+        next.push_back(k < std::ssize(GetParam().options.hidden) ? std::tanh(a) : a);
       }
       h = next;
     }
     Matrix factor(n, n), r(n, 1);
     for (Index i = 0; i < n; i++) {
-      r(i, 0) = x(0, d + i, l) - h[static_cast<std::size_t>(i)];
-      factor(i, i) = std::exp(h[static_cast<std::size_t>(n + i)]);
-      for (Index j = 0; j < i && GetParam().options.covariance == "cholesky"; j++)
-        factor(i, j) = h[static_cast<std::size_t>(2 * n + i * (i - 1) / 2 + j)];
+      r(i, 0) = x(0, d + i, l) - h[i];
+      factor(i, i) = std::exp(h[n + i]);
+      for (Index j = 0; j < i && GetParam().options.covariance == "cholesky"; j++) factor(i, j) = h[2 * n + i * (i - 1) / 2 + j];
     }
     Matrix const precision = transpose(factor) * factor;
-    double const expected = 0.5 * ((transpose(r) * (precision * r))(0, 0) - log_determinant(precision) +
-                                   static_cast<double>(n) * std::log(2 * std::numbers::pi));
+    double const expected =
+        0.5 * ((transpose(r) * (precision * r))(0, 0) - log_determinant(precision) + double(n) * std::log(2 * std::numbers::pi));
     EXPECT_NEAR(found(0, l), expected, (in_double ? 1e-12 : 1e-4) * (1 + std::abs(expected)));
   }
 }
@@ -233,7 +228,7 @@ TEST(Nice, RefusesWhatHasNothingToCouple) {
 TEST(Nice, StartsAsTheIdentity) {
   for (char const* scale : {"diagonal", "lu", "dense"}) {
     Nice flow({.dimension = 2, .latent_dimension = 3, .scale = scale});
-    flow.initialise([](Index i) { return std::sin(static_cast<double>(i)); });
+    flow.initialise([](Index i) { return std::sin(double(i)); });
     Index const lanes = 16;
     auto const z = points(1, 3, lanes), xy = points(1, 3, 2 * lanes);
     flow.forward(view(z, lanes), view(xy, lanes));

@@ -39,11 +39,11 @@ struct Joint {
 
   Index visible_states() const { return Index{1} << visible; }
   Index hidden_states() const { return Index{1} << hidden; }
-  double weight(Index i, Index j) const { return w[static_cast<std::size_t>(i * hidden + j)]; }
+  double weight(Index i, Index j) const { return w[i * hidden + j]; }
   double energy(Index v, Index h) const {
     double e = 0;
-    for (Index i = 0; i < visible; i++) e -= a[static_cast<std::size_t>(i)] * unit(v, i);
-    for (Index j = 0; j < hidden; j++) e -= b[static_cast<std::size_t>(j)] * unit(h, j);
+    for (Index i = 0; i < visible; i++) e -= a[i] * unit(v, i);
+    for (Index j = 0; j < hidden; j++) e -= b[j] * unit(h, j);
     for (Index i = 0; i < visible; i++)
       for (Index j = 0; j < hidden; j++) e -= unit(v, i) * weight(i, j) * unit(h, j);
     return e;
@@ -51,7 +51,7 @@ struct Joint {
   // -log sum_h exp(-beta E(v, h) - (1 - beta) E_0(v)), E_0 = -a0'v.
   double path_energy(Index v, double beta, std::vector<double> const& a0) const {
     double reference = 0;
-    for (Index i = 0; i < visible; i++) reference -= a0[static_cast<std::size_t>(i)] * unit(v, i);
+    for (Index i = 0; i < visible; i++) reference -= a0[i] * unit(v, i);
     std::vector<double> e;
     for (Index h = 0; h < hidden_states(); h++) e.push_back(beta * energy(v, h) + (1 - beta) * reference);
     return -log_sum_exp_minus(e);
@@ -66,7 +66,7 @@ struct Joint {
 
 UnitMoments data_of(Index units) {
   UnitMoments m{.mean = {}, .variance = {}, .items = 100};
-  for (Index i = 0; i < units; i++) m.mean.push_back(i == 2 ? 0 : 0.1 + 0.15 * static_cast<double>(i % 6));  // unit 2 never changes
+  for (Index i = 0; i < units; i++) m.mean.push_back(i == 2 ? 0 : 0.1 + 0.15 * double(i % 6));  // unit 2 never changes
   return m;
 }
 
@@ -75,7 +75,7 @@ class Restricted : public testing::TestWithParam<Shape> {
   Rbm rbm = machine_of(GetParam());
   Joint joint{rbm};
   Index d = GetParam().visible, f = GetParam().hidden;
-  double tolerance = 20 * eps * static_cast<double>(d + f);  // sums of d + f numbers of order one
+  double tolerance = 20 * eps * double(d + f);  // sums of d + f numbers of order one
 };
 // One unit of a kind; one, two and three draws of random numbers for each layer.
 INSTANTIATE_TEST_SUITE_P(Shapes, Restricted, testing::Values(Shape{1, 1}, Shape{5, 3}, Shape{4, 4}, Shape{3, 6}, Shape{9, 5}), name_of);
@@ -87,7 +87,7 @@ TEST_P(Restricted, EnergiesAlongThePathAreSumsOverHiddenUnits) {
     for (double beta : {0., 0.3, 1.}) {
       auto const e = path_energies(rbm, beta);
       for (Index v = 0; v < joint.visible_states(); v++)
-        ASSERT_NEAR(e[static_cast<std::size_t>(v)], joint.path_energy(v, beta, a0), tolerance) << "beta " << beta << ", state " << v;
+        ASSERT_NEAR(e[v], joint.path_energy(v, beta, a0), tolerance) << "beta " << beta << ", state " << v;
     }
     EXPECT_NEAR(rbm.log_z_reference(), log_sum_exp_minus(path_energies(rbm, 0)), tolerance);
   }
@@ -106,7 +106,7 @@ TEST_P(Restricted, EnergiesOfHiddenUnitsAreSumsOverVisibleOnes) {
 
 TEST_P(Restricted, ConditionalsOfBothLayers) {
   Index const lanes = 4096, tiles = 4;
-  double const chains = static_cast<double>(tiles * lanes);
+  double const chains = double(tiles * lanes);
   TileStorage const hidden("hidden", tiles, f, lanes);
   for (double beta : {0.3, 1.}) {
     Sweep const at{.key = key, .chains = {{tiles * lanes, lanes}, {0, tiles}}, .step = 5, .beta = beta};
@@ -126,7 +126,7 @@ TEST_P(Restricted, ConditionalsOfBothLayers) {
 // 300 sweeps forget the start: the slowest of these machines keeps less than 0.97 of it in a sweep.
 TEST_P(Restricted, SweepsSampleTheLaw) {
   Index const lanes = 4096, tiles = 4;
-  double const chains = static_cast<double>(tiles * lanes);
+  double const chains = double(tiles * lanes);
   auto const x = points(tiles, d, lanes, [](Index, Index) { return 0.; });
   Rbm const mild = [&] {
     Rbm m = machine_of(GetParam(), 0.6);
@@ -150,23 +150,23 @@ TEST_P(Restricted, LongRunsHaveTheMarginals) {
   Index const lanes = 64, burn = 100, length = 2000;
   auto const x = points(1, d, lanes, [](Index, Index) { return 1.; });
   Rbm const mild = machine_of(GetParam(), 0.6);
-  std::vector<std::vector<double>> sums(static_cast<std::size_t>(d), std::vector<double>(static_cast<std::size_t>(lanes)));
+  std::vector<std::vector<double>> sums(d, std::vector<double>(lanes));
   sweeps(mild, x, lanes, 0, burn);
   for (Index n = 0; n < length; n++) {
     sweeps(mild, x, lanes, burn + n, 1);
     auto const now = host(x);
     for (Index i = 0; i < d; i++)
-      for (Index l = 0; l < lanes; l++) sums[static_cast<std::size_t>(i)][static_cast<std::size_t>(l)] += static_cast<double>(now(0, i, l));
+      for (Index l = 0; l < lanes; l++) sums[i][l] += double(now(0, i, l));
   }
   auto const p = probabilities(path_energies(mild, 1));
   for (Index i = 0; i < d; i++) {
     double exact = 0, mean = 0, squares = 0;
-    for (std::size_t s = 0; s < p.size(); s++) exact += p[s] * unit(static_cast<Index>(s), i);
-    for (double sum : sums[static_cast<std::size_t>(i)]) {
-      double const away = sum / static_cast<double>(length) - exact;
-      mean += away / static_cast<double>(lanes), squares += away * away;
+    for (std::size_t s = 0; s < p.size(); s++) exact += p[s] * unit(Index(s), i);
+    for (double sum : sums[i]) {
+      double const away = sum / double(length) - exact;
+      mean += away / double(lanes), squares += away * away;
     }
-    EXPECT_NEAR(mean, 0, 5 * std::sqrt(squares) / static_cast<double>(lanes)) << "unit " << i;
+    EXPECT_NEAR(mean, 0, 5 * std::sqrt(squares) / double(lanes)) << "unit " << i;
   }
 }
 
@@ -180,7 +180,7 @@ TEST_P(Restricted, HeldUnitsGiveTheConditionalLaw) {
   double shown = 0;
   for (std::size_t s = 0; s < p.size(); s++) shown += p[s] *= s % 4 == 2;
   for (double& v : p) v /= shown;
-  expect_frequencies(frequencies(x, lanes), p, static_cast<double>(tiles * lanes));
+  expect_frequencies(frequencies(x, lanes), p, double(tiles * lanes));
 }
 
 TEST_P(Restricted, AnnealingIsWeightsThenASweep) {
@@ -213,12 +213,12 @@ TEST_P(Restricted, AnnealingFindsLogZ) {
   rbm.sweep(seen(x, lanes), sweep);
   for (Index k = 1; k <= temperatures; k++) {
     double const before = sweep.beta;
-    sweep.step = k, sweep.beta = static_cast<double>(k) / static_cast<double>(temperatures);
+    sweep.step = k, sweep.beta = double(k) / double(temperatures);
     rbm.anneal(seen(x, lanes), before, sweep, log_weight);
   }
   double sum = 0, squares = 0;
   for (Index l = 0; l < lanes; l++) sum += std::exp(log_weight(0, l)), squares += std::exp(2 * log_weight(0, l));
-  double const n = static_cast<double>(lanes), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
+  double const n = double(lanes), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
   EXPECT_LT(error, 0.2);
   EXPECT_NEAR(std::log(mean) + rbm.log_z_reference(), log_sum_exp_minus(path_energies(rbm, 1)), 5 * error + tolerance);
 }
@@ -234,9 +234,9 @@ struct Batch {
     for (Index c = 0; c < tiles * lanes; c++) {
       state.push_back(c * 7 % joint.visible_states());
       weight.push_back(c < real ? 0.1 * normal(c, 4) : 0);
-      weights(c / lanes, c % lanes) = static_cast<Real>(weight.back());
+      weights(c / lanes, c % lanes) = Real(weight.back());
     }
-    x = points(tiles, joint.visible, lanes, [this](Index c, Index i) { return unit(state[static_cast<std::size_t>(c)], i); });
+    x = points(tiles, joint.visible, lanes, [this](Index c, Index i) { return unit(state[c], i); });
   }
 };
 
@@ -245,7 +245,7 @@ double weighted(Batch const& batch, Joint const& joint, std::function<double(Ind
   double sum = 0;
   for (std::size_t c = 0; c < batch.state.size(); c++) {
     auto const p = joint.posterior(batch.state[c]);
-    for (Index h = 0; h < joint.hidden_states(); h++) sum += batch.weight[c] * p[static_cast<std::size_t>(h)] * slope(batch.state[c], h);
+    for (Index h = 0; h < joint.hidden_states(); h++) sum += batch.weight[c] * p[h] * slope(batch.state[c], h);
   }
   return sum;
 }
@@ -258,8 +258,7 @@ TEST_P(Restricted, ParameterGradientIsTheMeanOverHiddenUnits) {
       seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes),
       [&] {
         for (Index c = 0; c < Batch::tiles * Batch::lanes; c++)
-          EXPECT_NEAR(batch.energy(c / Batch::lanes, c % Batch::lanes),
-                      joint.path_energy(batch.state[static_cast<std::size_t>(c)], 1, joint.a), tolerance);
+          EXPECT_NEAR(batch.energy(c / Batch::lanes, c % Batch::lanes), joint.path_energy(batch.state[c], 1, joint.a), tolerance);
         rbm.add_unit_means(seen(batch.x, Batch::lanes), seen(batch.weights, Batch::lanes), means);
         return seen(batch.weights, Batch::lanes);
       },
@@ -289,16 +288,15 @@ TEST_P(Restricted, ParameterGradientIsTheSlopeOfTheEnergies) {
   auto const total = [&] {
     rbm.energy(seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes));
     double e = 0;
-    for (Index c = 0; c < Batch::tiles * Batch::lanes; c++)
-      e += batch.weight[static_cast<std::size_t>(c)] * static_cast<double>(batch.energy(c / Batch::lanes, c % Batch::lanes));
+    for (Index c = 0; c < Batch::tiles * Batch::lanes; c++) e += batch.weight[c] * double(batch.energy(c / Batch::lanes, c % Batch::lanes));
     return e;
   };
   double const step = 1e-5;
-  for (Index k = 0; k < static_cast<Index>(theta.extent(0)); k++) {
+  for (Index k = 0; k < extent(theta, 0); k++) {
     Real const here = theta(k);
-    theta(k) = static_cast<Real>(static_cast<double>(here) + step);
+    theta(k) = Real(double(here) + step);
     double const above = total();
-    theta(k) = static_cast<Real>(static_cast<double>(here) - step);
+    theta(k) = Real(double(here) - step);
     double const below = total();
     theta(k) = here;
     EXPECT_NEAR(sum(k), (above - below) / (2 * step), 1e-8) << "parameter " << k;  // third derivatives of order one, times step^2
@@ -310,15 +308,15 @@ TEST_P(Restricted, CentredGradientIsTheDirectFormula) {
   Batch batch(joint);
   double total = 0;
   for (double w : batch.weight) total += w;
-  batch.weight[0] -= total, batch.weights(0, 0) = static_cast<Real>(batch.weight[0]);
+  batch.weight[0] -= total, batch.weights(0, 0) = Real(batch.weight[0]);
   std::vector<double> offsets;
-  for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * static_cast<double>(i % 7));
+  for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * double(i % 7));
   Vector const sum("gradient", rbm.parameters().extent(0));
   rbm.add_energy_gradient(
       seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes), [&] { return seen(batch.weights, Batch::lanes); }, sum);
   rbm.centre(sum, to_device(offsets, "offsets"));
-  auto const mu = [&](Index i) { return offsets[static_cast<std::size_t>(i)]; };
-  auto const lambda = [&](Index j) { return offsets[static_cast<std::size_t>(d + j)]; };
+  auto const mu = [&](Index i) { return offsets[i]; };
+  auto const lambda = [&](Index j) { return offsets[d + j]; };
   auto const gw = [&](Index i, Index j) {
     return -weighted(batch, joint, [&](Index v, Index h) { return (unit(v, i) - mu(i)) * (unit(h, j) - lambda(j)); });
   };
@@ -385,15 +383,15 @@ TEST(Rbm, EnergiesOfLargeMachines) {
   Index const d = 784, f = 500, lanes = 16;
   Rbm const rbm = machine_of({d, f}, 0.5);
   Joint const joint(rbm);
-  auto const x = points(1, d, lanes, [](Index l, Index i) { return normal(i, 100 + static_cast<std::uint64_t>(l)) > 0; });
+  auto const x = points(1, d, lanes, [](Index l, Index i) { return normal(i, 100 + std::uint64_t(l)) > 0; });
   auto const e = scalars(1, lanes);
   rbm.energy(seen(x, lanes), seen(e, lanes));
   for (Index l = 0; l < lanes; l++) {
     double exact = 0;
-    for (Index i = 0; i < d; i++) exact -= joint.a[static_cast<std::size_t>(i)] * static_cast<double>(x(0, i, l));
+    for (Index i = 0; i < d; i++) exact -= joint.a[i] * double(x(0, i, l));
     for (Index j = 0; j < f; j++) {
-      double field = joint.b[static_cast<std::size_t>(j)];
-      for (Index i = 0; i < d; i++) field += joint.weight(i, j) * static_cast<double>(x(0, i, l));
+      double field = joint.b[j];
+      for (Index i = 0; i < d; i++) field += joint.weight(i, j) * double(x(0, i, l));
       exact -= std::max(field, 0.) + std::log1p(std::exp(-std::abs(field)));
     }
     EXPECT_NEAR(e(0, l), exact, 10 * eps * std::abs(exact));
@@ -402,7 +400,7 @@ TEST(Rbm, EnergiesOfLargeMachines) {
 
 TEST(Rbm, StartsFromMeansOfUnits) {
   Rbm rbm({.visible = 3, .hidden = 2, .initial_scale = 0.1});
-  rbm.initialise([](Index i) { return static_cast<double>(i); });
+  rbm.initialise([](Index i) { return double(i); });
   rbm.start_from({{0.25, 0, 1}, {}, 10});
   auto const theta = to_host(rbm.parameters());
   std::vector<double> const expected{0, 0.1, 0.2, 0.3, 0.4, 0.5, std::log(1. / 3), std::log(1. / 9), std::log(9.), 0, 0};
@@ -419,10 +417,10 @@ TEST(Rbm, StartsFromMeansOfUnits) {
 TEST(Rbm, LivesInGivenMemory) {
   Vector const all("parameters", 100);
   Rbm rbm({.visible = 3, .hidden = 2}, Kokkos::subview(all, std::pair(10, 21)));
-  rbm.initialise([](Index i) { return static_cast<double>(i + 1); });
+  rbm.initialise([](Index i) { return double(i + 1); });
   EXPECT_EQ(all(9), 0);
-  EXPECT_EQ(all(10), static_cast<Real>(0.01));
-  EXPECT_EQ(all(15), static_cast<Real>(0.01 * 6));
+  EXPECT_EQ(all(10), Real(0.01));
+  EXPECT_EQ(all(15), Real(0.01 * 6));
   EXPECT_EQ(all(16), 0);
   rbm.hidden_bias()(1) = 3;
   EXPECT_EQ(all(20), 3);

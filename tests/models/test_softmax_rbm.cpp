@@ -48,7 +48,7 @@ struct Joint {
   double energy(Codes const& v, Index h, double beta = 1) const {
     double e = 0;
     for (Index i = 0; i < s.items; i++)
-      if (Index const code = v[static_cast<std::size_t>(i)]; code > 0) {
+      if (Index const code = v[i]; code > 0) {
         e -= bias(i, code);
         for (Index j = 0; j < s.hidden; j++) e -= beta * weight(i, code, j) * unit(h, j);
       }
@@ -68,7 +68,7 @@ struct Joint {
   }
 
  private:
-  double at(Index n) const { return theta[static_cast<std::size_t>(n)]; }
+  double at(Index n) const { return theta[n]; }
 };
 
 Codes codes_of(Shape const& s, Index state) {
@@ -76,10 +76,10 @@ Codes codes_of(Shape const& s, Index state) {
   for (Index i = 0; i < s.items; i++, state /= s.levels + 1) v.push_back(state % (s.levels + 1));
   return v;
 }
-Index states_of(Shape const& s) { return static_cast<Index>(std::llround(std::pow(s.levels + 1, s.items))); }
+Index states_of(Shape const& s) { return Index(std::llround(std::pow(s.levels + 1, s.items))); }
 Index state_of(Shape const& s, Codes const& v) {
   Index state = 0;
-  for (Index i = s.items - 1; i >= 0; i--) state = state * (s.levels + 1) + v[static_cast<std::size_t>(i)];
+  for (Index i = s.items - 1; i >= 0; i--) state = state * (s.levels + 1) + v[i];
   return state;
 }
 // States in which the same items are rated.
@@ -90,7 +90,7 @@ bool alike(Codes const& a, Codes const& b) {
 }
 TileStorage all_states(Shape const& s) {
   return points(1, s.items, round_up(states_of(s), lane_quantum),
-                [&](Index chain, Index i) { return codes_of(s, chain % states_of(s))[static_cast<std::size_t>(i)]; });
+                [&](Index chain, Index i) { return codes_of(s, chain % states_of(s))[i]; });
 }
 
 class Ratings : public testing::TestWithParam<Shape> {
@@ -99,7 +99,7 @@ class Ratings : public testing::TestWithParam<Shape> {
   SoftmaxRbm rbm = machine_of(s);
   Joint joint{rbm};
   Index n = states_of(s), lanes = round_up(n, lane_quantum);
-  double tolerance = 20 * eps * static_cast<double>(s.items + s.hidden);  // sums of so many numbers of order one
+  double tolerance = 20 * eps * double(s.items + s.hidden);  // sums of so many numbers of order one
 };
 // Several draws of random numbers for a layer, and more lanes than one strip holds.
 INSTANTIATE_TEST_SUITE_P(Shapes, Ratings, testing::Values(Shape{1, 2, 1}, Shape{3, 3, 2}, Shape{3, 3, 3}, Shape{2, 5, 5}, Shape{5, 2, 6}),
@@ -119,19 +119,19 @@ TEST_P(Ratings, EnergiesAreSumsOverHiddenUnits) {
 // A sweep from V is a draw of sum_h p(h | V) prod_i p(v_i | h): both conditionals at once. 16,384 chains for each choice of rated items.
 TEST_P(Ratings, SweepsDrawHiddenThenRatedUnits) {
   Index const width = 4096, tiles = 4;
-  double const chains = static_cast<double>(tiles * width), beta = 0.6;
+  double const chains = double(tiles * width), beta = 0.6;
   for (Index pattern = 0; pattern < Index{1} << s.items; pattern++) {
     Codes start;
     for (Index i = 0; i < s.items; i++) start.push_back(unit(pattern, i) > 0 ? 1 + i % s.levels : 0);
-    auto const x = points(tiles, s.items, width, [&](Index, Index i) { return start[static_cast<std::size_t>(i)]; });
+    auto const x = points(tiles, s.items, width, [&](Index, Index i) { return start[i]; });
     sweeps(rbm, x, width, 7, 1, beta);
     auto const after = host(x);
-    std::vector<double> found(static_cast<std::size_t>(n)), expected(found.size());
+    std::vector<double> found(n), expected(found.size());
     for (Index c = 0; c < tiles * width; c++) {
       Codes v;
-      for (Index i = 0; i < s.items; i++) v.push_back(static_cast<Index>(after(c / width, i, c % width)));
+      for (Index i = 0; i < s.items; i++) v.push_back(Index(after(c / width, i, c % width)));
       ASSERT_TRUE(alike(v, start)) << "what is not rated stays so";
-      found[static_cast<std::size_t>(state_of(s, v))] += 1 / chains;
+      found[state_of(s, v)] += 1 / chains;
     }
     auto const hidden = joint.hidden_given(start, beta);
     for (Index h = 0; h < Index{1} << s.hidden; h++) {
@@ -140,8 +140,7 @@ TEST_P(Ratings, SweepsDrawHiddenThenRatedUnits) {
       for (Index v = 0; v < n; v++)
         if (alike(codes_of(s, v), start)) e.push_back(joint.energy(codes_of(s, v), h, beta)), targets.push_back(v);
       auto const p = probabilities(e);
-      for (std::size_t k = 0; k < p.size(); k++)
-        expected[static_cast<std::size_t>(targets[k])] += hidden[static_cast<std::size_t>(h)] * p[k];
+      for (std::size_t k = 0; k < p.size(); k++) expected[targets[k]] += hidden[h] * p[k];
     }
     for (double& p : expected) p = std::min(p, 1.);  // a sum of rounded numbers where nothing is rated
     expect_frequencies(found, expected, chains);
@@ -166,9 +165,9 @@ TEST_P(Ratings, GradientIsThatOfTheFreeEnergy) {
   auto const x = all_states(s);
   auto const e = scalars(1, lanes), c = scalars(1, lanes);
   auto const weight = Kokkos::create_mirror_view(c);
-  for (Index l = 0; l < n; l++) weight(0, l) = static_cast<Real>(normal(l, 4) / static_cast<double>(n));
+  for (Index l = 0; l < n; l++) weight(0, l) = Real(normal(l, 4) / double(n));
   Kokkos::deep_copy(c, weight);
-  auto const parameters = static_cast<Index>(rbm.parameters().extent(0));
+  auto const parameters = extent(rbm.parameters(), 0);
   Vector const sum("sum", parameters), means("means", rbm.unit_count());
   rbm.add_energy_gradient(
       seen(x, lanes), seen(e, lanes),
@@ -183,22 +182,22 @@ TEST_P(Ratings, GradientIsThatOfTheFreeEnergy) {
     double expected = 0;
     for (double side : {-1., 1.}) {
       Joint moved = joint;
-      moved.theta[static_cast<std::size_t>(p)] += side * step;
-      for (Index v = 0; v < n; v++) expected += side * static_cast<double>(weight(0, v)) * moved.free_energy(codes_of(s, v)) / (2 * step);
+      moved.theta[p] += side * step;
+      for (Index v = 0; v < n; v++) expected += side * double(weight(0, v)) * moved.free_energy(codes_of(s, v)) / (2 * step);
     }
-    ASSERT_NEAR(found[static_cast<std::size_t>(p)], expected, tolerance + 2e-8) << "parameter " << p;
+    ASSERT_NEAR(found[p], expected, tolerance + 2e-8) << "parameter " << p;
   }
   for (Index u = 0; u < rbm.unit_count(); u++) {
     double expected = 0;
     for (Index v = 0; v < n; v++) {
       auto const h = joint.hidden_given(codes_of(s, v), 1);
       double mean = 0;
-      if (u < s.items) mean = codes_of(s, v)[static_cast<std::size_t>(u)] > 0;
+      if (u < s.items) mean = codes_of(s, v)[u] > 0;
       else
-        for (std::size_t k = 0; k < h.size(); k++) mean += h[k] * unit(static_cast<Index>(k), u - s.items);
-      expected += static_cast<double>(weight(0, v)) * mean;
+        for (std::size_t k = 0; k < h.size(); k++) mean += h[k] * unit(Index(k), u - s.items);
+      expected += double(weight(0, v)) * mean;
     }
-    EXPECT_NEAR(found_means[static_cast<std::size_t>(u)], expected, tolerance) << "unit " << u;
+    EXPECT_NEAR(found_means[u], expected, tolerance) << "unit " << u;
   }
 }
 
@@ -208,13 +207,13 @@ TEST_P(Ratings, PredictionsAreExact) {
     Codes v = codes_of(s, state);
     auto const field = predictor.field({v.begin(), v.end()});
     for (Index i = 0; i < s.items; i++) {
-      if (v[static_cast<std::size_t>(i)] > 0) continue;
+      if (v[i] > 0) continue;
       std::vector<double> f;
       for (Index code = 1; code <= s.levels; code++) {
-        v[static_cast<std::size_t>(i)] = code;
+        v[i] = code;
         f.push_back(joint.free_energy(v));
       }
-      v[static_cast<std::size_t>(i)] = 0;
+      v[i] = 0;
       auto const p = predictor.probabilities(field, i), expected = probabilities(f);
       for (std::size_t k = 0; k < p.size(); k++) ASSERT_NEAR(p[k], expected[k], tolerance) << "state " << state << ", item " << i;
     }
@@ -239,15 +238,14 @@ TEST(SoftmaxRbm, WideHiddenLayers) {
   // With b = +-1000 every hidden unit is on, or off.
   Index const width = 4096, tiles = 4;
   for (Index h : {Index{0}, (Index{1} << s.hidden) - 1}) {
-    assign(rbm.hidden_bias(), std::vector<double>(static_cast<std::size_t>(s.hidden), h > 0 ? 1000 : -1000));
+    assign(rbm.hidden_bias(), std::vector<double>(s.hidden, h > 0 ? 1000 : -1000));
     auto const x = points(tiles, s.items, width, [&](Index, Index i) { return i; });  // item 0 is not rated
     sweeps(rbm, x, width, 3, 1);
     auto const after = host(x);
     std::vector<double> counts(3), energies;
-    for (Index c = 0; c < tiles * width; c++)
-      counts[static_cast<std::size_t>(after(c / width, 1, c % width)) - 1] += 1. / static_cast<double>(tiles * width);
+    for (Index c = 0; c < tiles * width; c++) counts[std::size_t(after(c / width, 1, c % width)) - 1] += 1. / double(tiles * width);
     for (Index code = 1; code <= 3; code++) energies.push_back(joint.energy({0, code}, h));
-    expect_frequencies(counts, probabilities(energies), static_cast<double>(tiles * width));
+    expect_frequencies(counts, probabilities(energies), double(tiles * width));
   }
 }
 
@@ -305,7 +303,7 @@ TEST(SoftmaxRbm, BlocksCoverTheParameters) {
     for (Index e : block.extents) count *= e;
     next += count;
   }
-  EXPECT_EQ(next, static_cast<Index>(rbm.parameters().extent(0)));
+  EXPECT_EQ(next, extent(rbm.parameters(), 0));
   EXPECT_EQ(rbm.hidden_biases().first + rbm.hidden_biases().count, next);
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 using namespace partita;
 
-std::size_t size(Index n) { return static_cast<std::size_t>(n); }
+std::size_t size(Index n) { return std::size_t(n); }
 
 // A number with its first two derivatives along a direction.
 using Taylor = std::array<double, 3>;
@@ -66,7 +66,7 @@ struct Case {
   Index tiles, lanes;
 };
 
-double wave(double speed, Index i) { return std::sin(speed * static_cast<double>(i) + 0.3); }
+double wave(double speed, Index i) { return std::sin(speed * double(i) + 0.3); }
 
 // Tiles of `rows` rows in storage of odd pitch, with numbers of order one.
 struct Block {
@@ -76,7 +76,7 @@ struct Block {
       : storage("block", size(count), size(rows), size(lanes + 48)),
         tiles(Kokkos::subview(storage, Kokkos::ALL, Kokkos::ALL, std::make_pair(Index{0}, lanes))) {
     auto const host = Kokkos::create_mirror_view(storage);
-    for (Index n = 0; n < static_cast<Index>(host.size()); n++) host.data()[n] = static_cast<Real>(1.4 * wave(speed, n));
+    for (Index n = 0; n < std::ssize(host); n++) host.data()[n] = Real(1.4 * wave(speed, n));
     Kokkos::deep_copy(storage, host);
   }
   auto host() const { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), storage); }
@@ -100,8 +100,7 @@ struct Trial {
     }
     auto const host = Kokkos::create_mirror_view(parameters);
     for (Index k = 0; k < m.layers(); k++)
-      for (Index i = m.weight_offset(k); i < m.weight_offset(k + 1); i++)
-        host(i) = static_cast<Real>(wave(12.9898, i) * m.initial_scale(k) * 1.4);
+      for (Index i = m.weight_offset(k); i < m.weight_offset(k + 1); i++) host(i) = Real(wave(12.9898, i) * m.initial_scale(k) * 1.4);
     Kokkos::deep_copy(parameters, host);
     theta.assign(host.data(), host.data() + host.extent(0));
   }
@@ -198,7 +197,7 @@ TEST_P(MlpJet, GradientInThetaIsTheDifference) {
     t.reverse(order, t.sum, {});
     auto const got = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), t.sum);
     double largest = 0;
-    for (std::size_t i = 0; i < got.extent(0); i++) largest = std::max(largest, std::fabs(static_cast<double>(got(i))));
+    for (std::size_t i = 0; i < got.extent(0); i++) largest = std::max(largest, std::fabs(double(got(i))));
     auto const loss = [&](std::vector<double> const& theta) {
       double total = 0;
       for (Index tile = 0; tile < t.c.tiles; tile++)

@@ -15,11 +15,11 @@ struct HeeTraining {
 
   HeeTraining(std::vector<float> points, Hee const& hee, HeeLangevinOptions const& dynamics, HeeLocalOptions const& local, Index batch,
               random::Key key, Index width = 128, InitialDistribution const& initial = {}, Summation summation = Summation::reproducible)
-      : set({{"test", static_cast<Index>(points.size()) / hee.dimension(), {hee.dimension()}, std::move(points)}, 0, {}}, {}, key),
+      : set({{"test", std::ssize(points) / hee.dimension(), {hee.dimension()}, std::move(points)}, 0, {}}, {}, key),
         batches(set, batch, key),
         model(hee),
         objective(model, dynamics, local, batches, Communicator::world(), summation, key, width, initial),
-        optimizer({}, static_cast<Index>(model.parameters().extent(0))) {}
+        optimizer({}, extent(model.parameters(), 0)) {}
 
   // The rule itself: learning rate 1.
   void apply(Vector gradient) {

@@ -15,19 +15,19 @@ constexpr bool in_double = sizeof(Real) == 8;
 inline random::Key const learning_key{51, 52};
 
 inline double normal(std::uint64_t which, Index i) {
-  auto const w = random::words(learning_key, static_cast<std::uint64_t>(i), random::Stream::test, which, 0);
+  auto const w = random::words(learning_key, std::uint64_t(i), random::Stream::test, which, 0);
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
 inline Values normals(std::uint64_t which, std::size_t count, double scale) {
   Values out;
-  for (std::size_t i = 0; i < count; i++) out.push_back(scale * normal(which, static_cast<Index>(i)));
+  for (std::size_t i = 0; i < count; i++) out.push_back(scale * normal(which, Index(i)));
   return out;
 }
 
 inline data::Dataset items_of(Index items, Index dimension, std::function<double(Index item, Index entry)> const& value) {
   std::vector<float> values;
   for (Index k = 0; k < items; k++)
-    for (Index i = 0; i < dimension; i++) values.push_back(static_cast<float>(value(k, i)));
+    for (Index i = 0; i < dimension; i++) values.push_back(float(value(k, i)));
   return {{{"test", items, {dimension}, values}, 0, {}}, {}, learning_key};
 }
 inline double random_bit(Index item, Index entry) { return normal(7, 1000 * item + entry) > 0.3 ? 1 : 0; }
@@ -72,7 +72,7 @@ struct ContrastiveLearning {
   Values gradient(Index update) { return to_host(objective.gradient(update, timers)); }
   Values data(Index update) const {  // (item, visible dimension)
     Index const d = set.dimension();
-    Values out(static_cast<std::size_t>(batches.batch() * d));
+    Values out(batches.batch() * d);
     for (Index j = 0; j < batches.batch(); j++) set.values(batches.item(update, j), out.data() + j * d);
     return out;
   }

@@ -27,7 +27,7 @@ random::Key const key{11, 12};
 Values normals(std::uint64_t which, Index n) {
   Values out;
   for (Index k = 0; k < n; k++) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(k), random::Stream::test, which, 0);
+    auto const w = random::words(key, std::uint64_t(k), random::Stream::test, which, 0);
     out.push_back(random::normal_pair(w.w[0], w.w[1], double()).a);
   }
   return out;
@@ -41,7 +41,7 @@ data::Dataset dataset() {  // 120 points
 MlpEnergy model() {
   MlpEnergy m({{dimension, hidden, 1}, "silu", quadratic});
   Values const n = normals(2, 1000);
-  m.initialise([&](Index i) { return n[static_cast<std::size_t>(i)]; });
+  m.initialise([&](Index i) { return n[i]; });
   return m;
 }
 
@@ -72,7 +72,7 @@ Energy energy(Values const& theta, double const* x) {
 double mean_over(Values const& points, std::function<double(double const*)> const& f) {
   double sum = 0;
   for (std::size_t p = 0; p < points.size(); p += dimension) sum += f(&points[p]);
-  return sum * dimension / static_cast<double>(points.size());
+  return sum * dimension / double(points.size());
 }
 double mean_energy(Values const& theta, Values const& points) {
   return mean_over(points, [&](double const* x) { return energy(theta, x).value; });
@@ -109,7 +109,7 @@ struct Training {
   Values gradient(Index update) { return host(objective.gradient(update, timers)); }
   Values theta() const { return host(energy_model.parameters()); }
   Values data(Index update) const {  // (item, dimension) of the global batch
-    Values out(static_cast<std::size_t>(batches.batch() * dimension));
+    Values out(batches.batch() * dimension);
     for (Index j = 0; j < batches.batch(); j++) set.values(batches.item(update, j), out.data() + j * dimension);
     return out;
   }
@@ -132,7 +132,7 @@ constexpr double rounding = std::is_same_v<Real, double> ? 1e-14 : 1e-5;
 void expect_central_difference(Deck const& deck) {
   Training<Ula> t(deck, UlaOptions{.step_size = 0.05});
   Values const g = t.gradient(4), theta = t.theta(), data = t.data(4), chains = t.chains();
-  ASSERT_EQ(static_cast<Index>(chains.size()), deck.batch * dimension);
+  ASSERT_EQ(std::ssize(chains), deck.batch * dimension);
   double const alpha = deck.contrastive.energy_penalty;
   auto const loss = [&](Values const& at, Values const& points, double sign) {
     return mean_over(points, [&](double const* x) {
@@ -207,7 +207,7 @@ void expect_bits_of_one_rank(ChainStart start) {
         serial.jet_forward(here, {}, 0, energies, {}, {});
         auto const he = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), e);
         auto const hw = Kokkos::create_mirror_view(w);
-        Real const linear = static_cast<Real>(sign / 100), slope = static_cast<Real>(2 * deck.contrastive.energy_penalty / 100);
+        Real const linear = Real(sign / 100), slope = Real(2 * deck.contrastive.energy_penalty / 100);
         for (Index l = 0; l < tiling.lanes(tile); l++) hw(0, l) = l < tiling.chains_in(tile) ? std::fma(slope, he(0, l), linear) : Real(0);
         Kokkos::deep_copy(w, hw);
         serial.jet_reverse(here, weights, {}, {}, sum);
@@ -218,7 +218,7 @@ void expect_bits_of_one_rank(ChainStart start) {
     for (std::size_t apart = 1; apart < per_tile.size(); apart *= 2)
       for (std::size_t left = 0; left + apart < per_tile.size(); left += 2 * apart)
         for (std::size_t k = 0; k < per_tile[left].size(); k++)
-          per_tile[left][k] = static_cast<Real>(static_cast<Real>(per_tile[left][k]) + static_cast<Real>(per_tile[left + apart][k]));
+          per_tile[left][k] = Real(Real(per_tile[left][k]) + Real(per_tile[left + apart][k]));
     EXPECT_EQ(t.gradient(update), per_tile.front()) << "update " << update;
   }
 }
@@ -245,7 +245,7 @@ TEST(ContrastiveDivergence, NoiseOnDataIsGaussianAndNew) {
     Values const x = t.chains(), data = t.data(update);
     for (std::size_t k = 0; k < x.size(); k++) noise.push_back((x[k] - data[k]) / deviation);
   }
-  double const n = static_cast<double>(noise.size());
+  double const n = double(noise.size());
   double sum = 0, squares = 0;
   for (double v : noise) sum += v, squares += v * v;
   EXPECT_NEAR(sum / n, 0, 4 / std::sqrt(n));
@@ -280,7 +280,7 @@ TEST(PersistentChains, RestartAtTheirShareAndStayOtherwise) {
     for (std::size_t g = 0; g < generations; g++) out.push_back(t.chains(g));
     return out;
   };
-  ASSERT_EQ(t.objective.chains().size(), static_cast<std::size_t>(generations));
+  ASSERT_EQ(t.objective.chains().size(), generations);
   std::vector<Values> before = all();
   Values first_entries;
   for (Values const& x : before)
@@ -386,7 +386,7 @@ struct MadeReports {
   // `count` rows of gap(i); noise makes the gap uncertain from row to row.
   Values rows(int count, std::function<double(int)> const& gap, double noise = 0.05) {
     Values gaps;
-    for (int i = 0; i < count; i++) gaps.push_back(gap(i) + noise * normals(77, count)[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < count; i++) gaps.push_back(gap(i) + noise * normals(77, count)[i]);
     return gaps;
   }
   std::vector<std::string> warnings(Values const& gaps, double deviation) {
@@ -436,7 +436,7 @@ TEST(ContrastiveDivergence, CountsItsChainStepsAndBytes) {
   Communicator const ranks = Communicator::world();
   ContrastiveDivergence::list(Arrays(list), t.energy_model, {t.objective.chains().front().tiling, ranks.rank(), ranks.ranks()},
                               Summation::fast, ChainStart::persistent, {}, {.chains = 60});
-  EXPECT_GE(list.bytes(), static_cast<double>(chains));
+  EXPECT_GE(list.bytes(), double(chains));
 }
 
 TEST(ObjectiveState, RestoredTrainingContinuesWithTheSameBits) {

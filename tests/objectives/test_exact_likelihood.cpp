@@ -73,7 +73,7 @@ TEST(ExactLikelihood, LearnsBarsAndStripes) {
   auto const data = bars();
   data::Batches const batches(data, 14, key);
   ExactLikelihood objective(model, batches, ranks, Summation::reproducible, {});
-  Adam adam({}, static_cast<Index>(model.parameters().extent(0)));
+  Adam adam({}, extent(model.parameters(), 0));
   Timers timers;
   double last = 0;
   for (Index update = 0; update < 6000; update++) {

@@ -43,9 +43,9 @@ struct Greedy {
     for (Index k = 0; k < items; k++) {
       set.values(set.item(data::Split::train, k), x.data());
       for (Index j = 0; j < middle; j++) {
-        double field = b[static_cast<std::size_t>(j)];
-        for (Index i = 0; i < visible; i++) field += w[static_cast<std::size_t>(i * middle + j)] * x[static_cast<std::size_t>(i)];
-        mean[static_cast<std::size_t>(j)] += 1 / (1 + std::exp(-field)) / items;
+        double field = b[j];
+        for (Index i = 0; i < visible; i++) field += w[i * middle + j] * x[i];
+        mean[j] += 1 / (1 + std::exp(-field)) / items;
       }
     }
     return mean;
@@ -55,7 +55,7 @@ struct Greedy {
 TEST(GreedyCd, MachinesLearnInTurnTheirOwnParameters) {
   Gibbs gibbs{GibbsOptions{}};
   Greedy g(5, gibbs);
-  auto const phases = g.objective.phases(updates, static_cast<Index>(g.network.parameters().extent(0)));
+  auto const phases = g.objective.phases(updates, extent(g.network.parameters(), 0));
   Index const first = visible * middle + visible + middle, second = middle * 5 + middle + 5;
   ASSERT_EQ(phases.size(), 2u);
   EXPECT_EQ(phases[0].first_update, 0);
@@ -66,9 +66,9 @@ TEST(GreedyCd, MachinesLearnInTurnTheirOwnParameters) {
   EXPECT_EQ(phases[1].updates, 10);
   EXPECT_EQ(phases[1].first_parameter, first);
   EXPECT_EQ(phases[1].parameters, second);
-  EXPECT_EQ(g.gradient(9).size(), static_cast<std::size_t>(first));
+  EXPECT_EQ(g.gradient(9).size(), first);
   EXPECT_EQ(g.objective.report(10).back(), 0);
-  EXPECT_EQ(g.gradient(10).size(), static_cast<std::size_t>(second));
+  EXPECT_EQ(g.gradient(10).size(), second);
   EXPECT_EQ(g.objective.report(11).back(), 1);
 }
 

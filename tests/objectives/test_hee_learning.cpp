@@ -21,11 +21,11 @@ std::vector<float> sample(random::Key key) {
   for (Index p = 0; p < points; p++) {
     double z[dimension], along = 0;
     for (Index i = 0; i < dimension; i++) {
-      auto const w = random::words(key, static_cast<std::uint64_t>(p), random::Stream::test, 0, static_cast<std::uint32_t>(i));
+      auto const w = random::words(key, std::uint64_t(p), random::Stream::test, 0, std::uint32_t(i));
       z[i] = std::sqrt(variances[i]) * random::normal_pair(w.w[0], w.w[1], double()).a;
       along += z[i];
     }
-    for (double v : z) out.push_back(static_cast<float>(v - 2 * along / dimension));
+    for (double v : z) out.push_back(float(v - 2 * along / dimension));
   }
   return out;
 }

@@ -25,7 +25,7 @@ Values host(ConstVector v) {
 
 std::vector<float> random_points(Index items, Index dimension) {
   std::vector<float> out;
-  for (Index k = 0; k < items * dimension; k++) out.push_back(static_cast<float>(standard_normal(static_cast<int>(k))));
+  for (Index k = 0; k < items * dimension; k++) out.push_back(float(standard_normal(int(k))));
   return out;
 }
 
@@ -85,13 +85,13 @@ class OneRank {
   }
   Vector scaled(std::vector<Real> const& sum) const {
     double const rate = case_.dynamics.step_size / case_.local.tau_w;
-    Real const scale = static_cast<Real>(-rate / static_cast<double>(batch));
-    Real const decay = static_cast<Real>(2 * case_.local.lateral_decay * rate * static_cast<double>(case_.local.steps_per_update));
+    Real const scale = Real(-rate / double(batch));
+    Real const decay = Real(2 * case_.local.lateral_decay * rate * double(case_.local.steps_per_update));
     Vector const out("gradient", sum.size());
     auto const h = Kokkos::create_mirror_view(out);
     auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), training_.model.parameters());
-    Index const lateral = training_.model.lateral() ? training_.model.lateral_offset(0) : static_cast<Index>(sum.size());
-    for (std::size_t i = 0; i < sum.size(); i++) h(i) = scale * sum[i] + (static_cast<Index>(i) >= lateral ? decay * theta(i) : Real(0));
+    Index const lateral = training_.model.lateral() ? training_.model.lateral_offset(0) : std::ssize(sum);
+    for (std::size_t i = 0; i < sum.size(); i++) h(i) = scale * sum[i] + (Index(i) >= lateral ? decay * theta(i) : Real(0));
     Kokkos::deep_copy(out, h);
     return out;
   }
@@ -141,13 +141,12 @@ TEST_P(Rule, AppliesTheDrivesOfTheDynamicsBitForBit) {
     t->apply(gradient);
     Values const after = host(t->model.parameters());
     for (std::size_t i = 0; i < after.size(); i++)
-      ASSERT_EQ(after[i], static_cast<double>(static_cast<Real>(static_cast<Real>(before[i]) - static_cast<Real>(expected[i]))))
-          << "parameter " << i;
+      ASSERT_EQ(after[i], double(Real(Real(before[i]) - Real(expected[i])))) << "parameter " << i;
   }
   Values const end = host(t->model.parameters());
   for (Index l = 0; l < t->model.layers(); l++)
     for (Index i = t->model.weight_offset(l); i < t->model.weight_offset(l) + t->model.width(l) * t->model.width(l + 1); i++) {
-      auto const k = static_cast<std::size_t>(i);
+      auto const k = std::size_t(i);
       if (GetParam().model.density < 1 && start[k] == 0) EXPECT_EQ(end[k], 0) << "missing connection " << i;
       else EXPECT_NE(end[k], start[k]) << "weight " << i;
     }
@@ -178,11 +177,11 @@ Drive long_run(HeeLangevinOptions const& dynamics, double time, Index updates) {
   HeeTraining t(points, reference_model(), dynamics, local, chains, key);
   std::size_t const n = t.model.parameters().extent(0);
   Drive d{Values(n), Values(n)};
-  double const m = static_cast<double>(updates);
+  double const m = double(updates);
   for (Index update = 0; update < updates; update++) {
     Values const gradient = host(t.objective.gradient(update, t.timers));
     for (std::size_t i = 0; i < n; i++) {
-      double const drive = -gradient[i] * local.tau_w / (static_cast<double>(k) * dynamics.step_size);
+      double const drive = -gradient[i] * local.tau_w / (double(k) * dynamics.step_size);
       d.mean[i] += drive / m, d.error[i] += drive * drive / m;
     }
   }
@@ -191,7 +190,7 @@ Drive long_run(HeeLangevinOptions const& dynamics, double time, Index updates) {
 }
 void expect_drive(Drive const& d, Index offset, Values const& golden) {
   for (std::size_t i = 0; i < golden.size(); i++) {
-    std::size_t const p = static_cast<std::size_t>(offset) + i;
+    std::size_t const p = std::size_t(offset) + i;
     EXPECT_NEAR(d.mean[p], golden[i], 4 * d.error[p] + 1e-6) << "parameter " << p;
     EXPECT_LT(d.error[p], .004) << "parameter " << p;
   }
@@ -261,9 +260,8 @@ TEST(HeeLocal, ReportsTheMeanLogDensityOfItsChains) {
       for (std::size_t l = 0; l < layers.size(); l++)
         for (std::size_t i = 0; i < layers[l].bias.size(); i++) {
           double eta = layers[l].bias[i];
-          for (Index j = 0; j < layers[l].weight.columns; j++)
-            eta += layers[l].weight(static_cast<Index>(i), j) * static_cast<double>(x[l + 1](tile, j, lane));
-          sum -= std::pow(static_cast<double>(x[l](tile, i, lane)) - eta / 2, 2);
+          for (Index j = 0; j < layers[l].weight.columns; j++) eta += layers[l].weight(Index(i), j) * double(x[l + 1](tile, j, lane));
+          sum -= std::pow(double(x[l](tile, i, lane)) - eta / 2, 2);
         }
     }
   double total = 0;
@@ -284,7 +282,7 @@ TEST(HeeLocal, CountsItsStepsEpochsAndBytes) {
   std::size_t numbers = 0;
   for (auto const* set : {&chains.x, &chains.v, &chains.u})
     for (TileStorage const& layer : *set) numbers += layer.size();
-  EXPECT_GE(list.bytes(), static_cast<double>(numbers * sizeof(Real)));
+  EXPECT_GE(list.bytes(), double(numbers * sizeof(Real)));
   EXPECT_EQ(t->objective.epoch(5), t->batches.epoch(2));
 }
 
@@ -293,7 +291,7 @@ TEST(HeeLocal, NamesAChainThatIsNotFinite) {
   t->objective.gradient(0, t->timers);
   t->objective.require_finite(0);
   HeeChains const& chains = t->objective.latent_chains();
-  Kokkos::deep_copy(Kokkos::subview(chains.x[2], Kokkos::ALL, 1, 3), static_cast<Real>(NAN));
+  Kokkos::deep_copy(Kokkos::subview(chains.x[2], Kokkos::ALL, 1, 3), Real(NAN));
   try {
     t->objective.require_finite(1);
     FAIL() << "a NaN was accepted";

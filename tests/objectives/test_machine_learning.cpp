@@ -9,6 +9,7 @@
 #include "models/mlp_energy.hpp"
 #include "models/softmax_rbm.hpp"
 #include "samplers/gibbs.hpp"
+#include "samplers/start_chains.hpp"
 #include "samplers/ula.hpp"
 
 namespace partita::test {
@@ -16,15 +17,15 @@ namespace {
 
 // Mean over the points (point, dimension) of f(E(point)).
 double mean_over(TrainableEnergy& model, Values const& points, std::function<double(double)> const& f) {
-  Index const d = model.dimension(), n = static_cast<Index>(points.size()) / d, lanes = round_up(n, lane_quantum);
-  auto const x = machine::points(1, d, lanes, [&](Index p, Index i) { return p < n ? points[static_cast<std::size_t>(p * d + i)] : 0.; });
+  Index const d = model.dimension(), n = std::ssize(points) / d, lanes = round_up(n, lane_quantum);
+  auto const x = machine::points(1, d, lanes, [&](Index p, Index i) { return p < n ? points[p * d + i] : 0.; });
   auto const e = machine::scalars(1, lanes);
   model.reserve(1, lanes);
   model.energy(machine::seen(x, lanes), machine::seen(e, lanes));
   auto const at = machine::host(e);
   double sum = 0;
   for (Index p = 0; p < n; p++) sum += f(at(0, p));
-  return sum / static_cast<double>(n);
+  return sum / double(n);
 }
 
 // Fourth-order central differences, see tests/models/test_mlp_energy.cpp for their error.
@@ -103,13 +104,11 @@ TEST(MachineGradient, OfRatingsIsDividedByTheirCounts) {
     Values share(items);
     double ratings = 0;
     for (std::size_t k = 0; k < data.size(); k++)
-      if (data[k] > 0)
-        share[k % items] += 1. * items / static_cast<double>(data.size()), ratings += 1. * items / static_cast<double>(data.size());
+      if (data[k] > 0) share[k % items] += 1. * items / double(data.size()), ratings += 1. * items / double(data.size());
     Index const w = items * levels * hidden, shared = levels * hidden, a = items * levels;
-    for (Index k = 0; k < w; k++) gradient[static_cast<std::size_t>(k)] /= share[static_cast<std::size_t>(k / (levels * hidden))] + offset;
-    for (Index k = w; k < w + shared; k++) gradient[static_cast<std::size_t>(k)] /= ratings;
-    for (Index k = 0; k < a; k++)
-      gradient[static_cast<std::size_t>(w + shared + k)] /= share[static_cast<std::size_t>(k / levels)] + offset;
+    for (Index k = 0; k < w; k++) gradient[k] /= share[k / (levels * hidden)] + offset;
+    for (Index k = w; k < w + shared; k++) gradient[k] /= ratings;
+    for (Index k = 0; k < a; k++) gradient[w + shared + k] /= share[k / levels] + offset;
   });
 }
 
@@ -136,19 +135,18 @@ Pairs pairs_of(BoltzmannMachine const& m) {
 // Means of products over edges, then of units, where x has all units or, of a restricted machine, the visible ones, and p(h = 1 | v) stands
 // for the others.
 Values statistics(Pairs const& p, Values const& theta, Values const& points, Index dimension) {
-  Values sum(p.edges.size() + static_cast<std::size_t>(p.units));
-  Index const n = static_cast<Index>(points.size()) / dimension;
+  Values sum(p.edges.size() + std::size_t(p.units));
+  Index const n = std::ssize(points) / dimension;
   for (Index c = 0; c < n; c++) {
     Values x(points.begin() + c * dimension, points.begin() + (c + 1) * dimension);
     for (Index j = dimension; j < p.units; j++) {
-      double field = theta[p.edges.size() + static_cast<std::size_t>(j)];
+      double field = theta[p.edges.size() + std::size_t(j)];
       for (std::size_t e = 0; e < p.edges.size(); e++)
-        if (p.edges[e].second == j) field += theta[e] * x[static_cast<std::size_t>(p.edges[e].first)];
+        if (p.edges[e].second == j) field += theta[e] * x[p.edges[e].first];
       x.push_back(1 / (1 + std::exp(-field)));
     }
-    for (std::size_t e = 0; e < p.edges.size(); e++)
-      sum[e] += x[static_cast<std::size_t>(p.edges[e].first)] * x[static_cast<std::size_t>(p.edges[e].second)] / static_cast<double>(n);
-    for (std::size_t i = 0; i < x.size(); i++) sum[p.edges.size() + i] += x[i] / static_cast<double>(n);
+    for (std::size_t e = 0; e < p.edges.size(); e++) sum[e] += x[p.edges[e].first] * x[p.edges[e].second] / double(n);
+    for (std::size_t i = 0; i < x.size(); i++) sum[p.edges.size() + i] += x[i] / double(n);
   }
   return sum;
 }
@@ -174,7 +172,7 @@ void expect_options(Machine& model, ContrastiveOptions const& options) {
   ContrastiveOptions const none{.sampler_steps = options.sampler_steps, .positive_steps = options.positive_steps};
   ContrastiveLearning plain(model, gibbs, set, {.contrastive = none}), with(model, gibbs, set, {.contrastive = options});
   std::size_t const edges = p.edges.size();
-  Values mu(static_cast<std::size_t>(p.units));
+  Values mu(p.units);
   for (Index update = 0; update < 3; update++) {
     Values const without = plain.gradient(update), found = with.gradient(update), points = with.chains();
     ASSERT_EQ(plain.chains(), points);
@@ -187,13 +185,13 @@ void expect_options(Machine& model, ContrastiveOptions const& options) {
     Values want(theta.size());
     for (std::size_t i = 0; i < mu.size(); i++) want[edges + i] = chains[edges + i] - data[edges + i];
     for (std::size_t e = 0; e < edges; e++) {
-      auto const i = static_cast<std::size_t>(p.edges[e].first), j = static_cast<std::size_t>(p.edges[e].second);
+      auto const i = std::size_t(p.edges[e].first), j = std::size_t(p.edges[e].second);
       auto const centred = [&](Values const& s) { return s[e] - mu[i] * s[edges + j] - mu[j] * s[edges + i] + mu[i] * mu[j]; };
       double const g = centred(chains) - centred(data);
       want[edges + i] -= g * mu[j], want[edges + j] -= g * mu[i];
       want[e] = g + options.weight_decay * theta[e];
     }
-    for (auto i = static_cast<std::size_t>(p.visible); i < mu.size(); i++)
+    for (auto i = std::size_t(p.visible); i < mu.size(); i++)
       want[edges + i] += options.sparsity_cost * (data[edges + i] - options.sparsity_target);
     for (std::size_t k = 0; k < want.size(); k++) EXPECT_NEAR(found[k], want[k], rounding) << "parameter " << k << ", update " << update;
   }
@@ -223,7 +221,7 @@ TEST(MachineOptions, OfRatingsAreAddedToTheDividedGradient) {
   Values const theta = normals(3, model.parameters().extent(0), 0.5);
   set_parameters(model, theta);
   Gibbs gibbs{GibbsOptions{}};
-  auto const set = items_of(40, items, [](Index k, Index i) { return static_cast<double>((k * k + 3 * i) % 4); });
+  auto const set = items_of(40, items, [](Index k, Index i) { return double((k * k + 3 * i) % 4); });
   ContrastiveLearning plain(model, gibbs, set),
       with(model, gibbs, set, {.contrastive = {.sampler_steps = 2, .weight_decay = 0.1, .sparsity_target = 0.2, .sparsity_cost = 0.7}});
   Values want = plain.gradient(1);
@@ -235,9 +233,9 @@ TEST(MachineOptions, OfRatingsAreAddedToTheDividedGradient) {
     for (std::size_t first = 0; first < data.size(); first += items) {
       double field = theta[b + j];
       for (std::size_t i = 0; i < items; i++)
-        if (auto const k = static_cast<std::size_t>(data[first + i]); k > 0)
+        if (auto const k = std::size_t(data[first + i]); k > 0)
           field += theta[(i * levels + k - 1) * hidden + j] + theta[w + (k - 1) * hidden + j];
-      mean += items / static_cast<double>(data.size()) / (1 + std::exp(-field));
+      mean += items / double(data.size()) / (1 + std::exp(-field));
     }
     want[b + j] += 0.7 * (mean - 0.2);
   }
@@ -267,8 +265,8 @@ TEST(PositivePhase, DrawsHiddenUnitsGivenTheData) {
   double z = 0;
   for (Index h = 0; h < 1 << hidden; h++) {
     Index state = h << visible;
-    for (Index i = 0; i < visible; i++) state |= static_cast<Index>(pattern(i)) << i;
-    double const weight = std::exp(-e[static_cast<std::size_t>(state)]);
+    for (Index i = 0; i < visible; i++) state |= Index(pattern(i)) << i;
+    double const weight = std::exp(-e[state]);
     Values x;
     for (Index i = 0; i < visible + hidden; i++) x.push_back(machine::unit(state, i));
     Values const s = statistics(p, theta, x, model.dimension());
@@ -278,7 +276,7 @@ TEST(PositivePhase, DrawsHiddenUnitsGivenTheData) {
   for (std::size_t k = 0; k < exact.size(); k++) {
     double mean = 0;
     for (Values const& s : seen) mean += s[k] / updates;
-    double const q = exact[k] / z, n = static_cast<double>(updates * items);
+    double const q = exact[k] / z, n = double(updates * items);
     EXPECT_NEAR(mean, q, 4 * std::sqrt(std::max(0., q * (1 - q)) / n) + 10 * rounding) << "statistic " << k;
   }
   EXPECT_NE(seen[0], seen[1]);

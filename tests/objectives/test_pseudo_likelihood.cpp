@@ -17,14 +17,14 @@ constexpr bool in_double = std::is_same_v<Real, double>;
 random::Key const key{41, 42};
 
 double normal(Index i, std::uint64_t which) {
-  auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::test, which, 0);
+  auto const w = random::words(key, std::uint64_t(i), random::Stream::test, which, 0);
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
-double unit(Index state, Index i) { return static_cast<double>(state >> i & 1); }
+double unit(Index state, Index i) { return double(state >> i & 1); }
 
 Values random_parameters(BoltzmannMachine const& machine, double scale) {
   Values theta;
-  for (std::size_t k = 0; k < machine.parameters().extent(0); k++) theta.push_back(scale * normal(static_cast<Index>(k), 1));
+  for (std::size_t k = 0; k < machine.parameters().extent(0); k++) theta.push_back(scale * normal(Index(k), 1));
   return theta;
 }
 
@@ -46,16 +46,15 @@ Values energies(BoltzmannMachine const& machine) {
 // sum_k log p(x_k | rest) of a state, by comparison with the states that differ from it in unit k.
 double pseudo_likelihood(Values const& e, Index state, Index d) {
   double sum = 0;
-  for (Index k = 0; k < d; k++)
-    sum -= std::log1p(std::exp(e[static_cast<std::size_t>(state)] - e[static_cast<std::size_t>(state ^ Index{1} << k)]));
+  for (Index k = 0; k < d; k++) sum -= std::log1p(std::exp(e[state] - e[state ^ Index{1} << k]));
   return sum;
 }
 
 data::Dataset states(Index d, std::vector<Index> const& items) {
   std::vector<float> values;
   for (Index s : items)
-    for (Index i = 0; i < d; i++) values.push_back(static_cast<float>(unit(s, i)));
-  return {{{"test", static_cast<Index>(items.size()), {d}, values}, 0, {}}, {}, key};
+    for (Index i = 0; i < d; i++) values.push_back(float(unit(s, i)));
+  return {{{"test", std::ssize(items), {d}, values}, 0, {}}, {}, key};
 }
 
 struct Learning {
@@ -65,7 +64,7 @@ struct Learning {
   Timers timers;
   Learning(BoltzmannMachine& machine, std::vector<Index> const& items)
       : set(states(machine.dimension(), items)),
-        batches(set, static_cast<Index>(items.size()), key),
+        batches(set, std::ssize(items), key),
         objective(machine, batches, Communicator::world(), Summation::reproducible, {.tile_width = 16}) {}
   Values gradient() { return to_host(objective.gradient(0, timers)); }
 };
@@ -82,7 +81,7 @@ TEST(PseudoLikelihood, ValueAndGradientAgainstEnumeration) {
     auto const e = energies(machine);
     double sum = 0;
     for (Index s : items) sum += pseudo_likelihood(e, s, d);
-    return sum / static_cast<double>(items.size());
+    return sum / double(items.size());
   };
   assign(machine.parameters(), theta);
   Learning learning(machine, items);
@@ -108,8 +107,7 @@ TEST(PseudoLikelihood, LearnsTheMachineBehindTheData) {
   double z = 0;
   for (double v : e) z += std::exp(-v);
   std::vector<Index> items;
-  for (Index s = 0; s < Index{1} << d; s++)
-    items.insert(items.end(), static_cast<std::size_t>(std::lround(wanted * std::exp(-e[static_cast<std::size_t>(s)]) / z)), s);
+  for (Index s = 0; s < Index{1} << d; s++) items.insert(items.end(), std::lround(wanted * std::exp(-e[s]) / z), s);
   Learning learning(machine, items);
   for (double g : learning.gradient()) EXPECT_NEAR(g, 0, 5e-4);  // counts are whole numbers: 16 / 2 of 20000 rounded away
 

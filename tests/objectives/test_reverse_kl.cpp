@@ -122,8 +122,8 @@ TEST(ReverseKl, CriterionHasTheClosedFormOfGaussians) {
   double const xx = 1.3 * 1.3 + 0.4 * 0.4, yy = 0.2 * 0.2 + 0.8 * 0.8, determinant = 1.3 * 0.8 + 0.4 * 0.2;
   double const kl = 0.5 * (xx + yy / 0.49 - 2 + std::log(0.49)) - std::log(determinant);
   // Of one sample log w is a quadratic form in z with variance below 2.
-  EXPECT_NEAR(o.report(1)[0], kl - 0.5 * std::log(2 * M_PI), 4 * std::sqrt(2. / static_cast<double>(batch)));
-  EXPECT_NEAR(o.report(1)[1], 0.5 * xx, 4 * xx / std::sqrt(2. * static_cast<double>(batch)));
+  EXPECT_NEAR(o.report(1)[0], kl - 0.5 * std::log(2 * M_PI), 4 * std::sqrt(2. / double(batch)));
+  EXPECT_NEAR(o.report(1)[1], 0.5 * xx, 4 * xx / std::sqrt(2. * double(batch)));
 }
 
 // Trained on a Gaussian target from a wrong start, it becomes that target.
@@ -133,7 +133,7 @@ TEST(ReverseKl, LearnsAGaussian) {
   set_block(flow, "scale", {2, 0.5, 0, 0.7});
   ReverseKl o(flow, make_gaussian({.dimension = 2, .diagonal = {4, 0.25}}), {.beta_start = 1}, {1024, 256}, 600, Communicator::world(),
               Summation::fast, key);
-  Adam adam({}, static_cast<Index>(flow.parameters().extent(0)));
+  Adam adam({}, extent(flow.parameters(), 0));
   OptimizerOptions const schedule{.learning_rate = 0.03, .schedule = "cosine"};
   for (Index update = 0; update < 600; update++) {
     adam.update(flow.parameters(), o.gradient(update, timers), scheduled_rate(schedule, update, 600));

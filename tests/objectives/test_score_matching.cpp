@@ -20,7 +20,7 @@ constexpr Index dimension = 2;
 random::Key const key{21, 22};
 
 double normal(std::uint64_t which, Index k) {
-  auto const w = random::words(key, static_cast<std::uint64_t>(k), random::Stream::test, which, 0);
+  auto const w = random::words(key, std::uint64_t(k), random::Stream::test, which, 0);
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
 Values host(ConstVector v) {
@@ -39,7 +39,7 @@ data::Dataset gaussian_data(Index points) {
   std::vector<float> values;
   for (Index k = 0; k < points; k++) {
     double const a = normal(1, 2 * k), b = normal(1, 2 * k + 1);
-    values.insert(values.end(), {static_cast<float>(l(0, 0) * a), static_cast<float>(l(1, 0) * a + l(1, 1) * b)});
+    values.insert(values.end(), {float(l(0, 0) * a), float(l(1, 0) * a + l(1, 1) * b)});
   }
   return {{{"test", points, {dimension}, values}, 0, {}}, {}, key};
 }
@@ -50,7 +50,7 @@ class QuadraticEnergy : public TrainableModel {
   explicit QuadraticEnergy(int order = 2) : order_(order) { set(identity(2)); }
   void set(Matrix const& h) {
     auto const to = Kokkos::create_mirror_view(h_);
-    for (std::size_t k = 0; k < 4; k++) to(k) = static_cast<Real>(h.values[k]);
+    for (std::size_t k = 0; k < 4; k++) to(k) = Real(h.values[k]);
     Kokkos::deep_copy(h_, to);
   }
   Index dimension() const override { return 2; }
@@ -73,7 +73,7 @@ class QuadraticEnergy : public TrainableModel {
       each_lane(x, [&, to = to, a = a, b = b, factor = factor](Index t, Index l) {
         to(t, l) = 0;
         for (Index i = 0; i < 2; i++)
-          for (Index j = 0; j < 2; j++) to(t, l) += static_cast<Real>(factor / 2) * (h(i, j) + h(j, i)) * a(t, i, l) * b(t, j, l);
+          for (Index j = 0; j < 2; j++) to(t, l) += Real(factor / 2) * (h(i, j) + h(j, i)) * a(t, i, l) * b(t, j, l);
       });
     }
   }
@@ -81,18 +81,18 @@ class QuadraticEnergy : public TrainableModel {
     for (Index i = 0; i < 2; i++)
       for (Index j = 0; j < 2; j++)
         each_lane(x, [&](Index t, Index l) {
-          auto const k = static_cast<std::size_t>(2 * i + j);
+          auto const k = std::size_t(2 * i + j);
           if (c1.data() != nullptr) sum(k) += c1(t, l) * Real(0.5) * (v_(t, i, l) * x(t, j, l) + v_(t, j, l) * x(t, i, l));
           if (c2.data() != nullptr) sum(k) += c2(t, l) * v_(t, i, l) * v_(t, j, l);
         });
   }
 
  private:
-  Real h(Index i, Index j) const { return h_(static_cast<std::size_t>(2 * i + j)); }
+  Real h(Index i, Index j) const { return h_(2 * i + j); }
   template <class Body>
   static void each_lane(ConstTiles const& x, Body const& body) {
     for (std::size_t t = 0; t < x.extent(0); t++)
-      for (std::size_t l = 0; l < x.extent(2); l++) body(static_cast<Index>(t), static_cast<Index>(l));
+      for (std::size_t l = 0; l < x.extent(2); l++) body(Index(t), Index(l));
   }
   Vector h_{"H", 4};
   ConstTiles v_;
@@ -174,12 +174,12 @@ void expect_difference_of_loss(L&& learning, Index update = 3) {
   learning.objective.report(0);
   for (std::size_t k = 0; k < gradient.size(); k += in_double ? 1 : 7) {
     auto const entry = Kokkos::subview(theta, k);
-    Real const kept = host(theta)[k];
+    auto const kept = host(theta)[k];
     double const want = difference([&](double s) {
-      Kokkos::deep_copy(entry, static_cast<Real>(kept + s));
+      Kokkos::deep_copy(entry, Real(kept + s));
       return learning.loss(update);
     });
-    Kokkos::deep_copy(entry, kept);
+    Kokkos::deep_copy(entry, Real(kept));
     ASSERT_NEAR(gradient[k], want, (in_double ? 1e-7 : 1e-2) * largest) << "parameter " << k;
   }
 }
@@ -298,7 +298,7 @@ Matrix second_moments(data::Dataset const& set) {
   for (Index k = 0; k < points; k++) {
     set.values(set.item(data::Split::train, k), x.data());
     for (Index i = 0; i < 2; i++)
-      for (Index j = 0; j < 2; j++) s(i, j) += x[static_cast<std::size_t>(i)] * x[static_cast<std::size_t>(j)] / points;
+      for (Index j = 0; j < 2; j++) s(i, j) += x[i] * x[j] / points;
   }
   return s;
 }
@@ -321,7 +321,7 @@ Matrix learnt(L&& learning, Index updates) {
     Values const g = learning.gradient(u);
     for (std::size_t k = 0; k < 4; k++) {
       h.values[k] -= 0.5 * g[k];  // stable below 2 / largest eigenvalue of S
-      if (2 * u >= updates) mean.values[k] += h.values[k] / static_cast<double>(updates - updates / 2);
+      if (2 * u >= updates) mean.values[k] += h.values[k] / double(updates - updates / 2);
     }
   }
   return mean;
@@ -410,7 +410,7 @@ TEST(ScoreMatchingOfGaussians, DenoisingHasTheMomentsOfClosedForm) {
       }
       DenoisingMoments const expected(h, sigma);
       for (std::size_t q = 0; q < 5; q++) {
-        OfAnItem const want = q == 0 ? expected.loss() : expected.gradient(static_cast<Index>(q - 1) / 2, static_cast<Index>(q - 1) % 2);
+        OfAnItem const want = q == 0 ? expected.loss() : expected.gradient(Index(q - 1) / 2, Index(q - 1) % 2);
         double mean = 0, variance = 0;
         for (Values const& v : seen) mean += v[q] / updates;
         for (Values const& v : seen) variance += (v[q] - mean) * (v[q] - mean) * each / updates;

@@ -20,7 +20,7 @@ void copy_state(Stateful& from, Stateful& to) {
     ASSERT_EQ(a.name, b.name);
     ASSERT_EQ(a.extents, b.extents);
     for (std::size_t other = 0; other < k; other++) ASSERT_NE(a.name, source.fields()[other].name);
-    std::vector<std::byte> bytes(static_cast<std::size_t>(a.size()) * bytes_of(a.element));
+    std::vector<std::byte> bytes(std::size_t(a.size()) * bytes_of(a.element));
     a.save(bytes.data());
     b.restore(bytes.data());
   }

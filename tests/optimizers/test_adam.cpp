@@ -32,11 +32,11 @@ void compare_with_formula(AdamOptions const& options, int updates) {
   for (int k = 0; k < updates; k++) {
     double const g[] = {0.3 + 0.1 * k, std::sin(k + 1.), 1e-3 * (k % 2 == 0 ? 1 : -1)}, rate = 0.01 * (1 + k % 3);
     adam.update(theta, vector_of({g[0], g[1], g[2]}), rate);
-    for (int i = 0; i < 3; i++) hand[i].update(static_cast<double>(static_cast<Real>(g[i])), rate);
+    for (int i = 0; i < 3; i++) hand[i].update(double(Real(g[i])), rate);
   }
   // A few roundings of theta, at most 2 in size, at each update. The decays are rounded to Real as well, by half an epsilon: of beta2 =
   // 0.999 that moves the weights by epsilon / (2 * 0.001), but the newer ones no more than the older ones.
-  for (int i = 0; i < 3; i++) EXPECT_NEAR(values_of(theta)[static_cast<std::size_t>(i)], hand[i].theta, 2 * epsilon * (updates + 1)) << i;
+  for (int i = 0; i < 3; i++) EXPECT_NEAR(values_of(theta)[i], hand[i].theta, 2 * epsilon * (updates + 1)) << i;
 }
 
 TEST(Adam, FirstUpdatesAreTheFormulas) {
@@ -52,7 +52,7 @@ TEST(Adam, DecoupledWeightDecay) { compare_with_formula({.weight_decay = 0.1}, 1
 TEST(Adam, FirstStepIsTheRateWhateverTheGradientsSize) {
   std::vector<double> const g = {1e-3, -1e-3, 1, -1, 1e3, -1e3, 3e7};
   for (AdamOptions const& options : {AdamOptions{.epsilon = 1e-25}, AdamOptions{.beta1 = 0, .beta2 = 0.5, .epsilon = 1e-25}}) {
-    Adam adam(options, static_cast<Index>(g.size()));
+    Adam adam(options, std::ssize(g));
     Vector const theta = vector_of(std::vector<double>(g.size()));
     adam.update(theta, vector_of(g), 0.01);
     for (std::size_t i = 0; i < g.size(); i++) EXPECT_NEAR(values_of(theta)[i], g[i] > 0 ? -0.01 : 0.01, 0.01 * 4 * epsilon) << g[i];

@@ -15,7 +15,7 @@ using test::epsilon, test::values_of, test::vector_of;
 TEST(Schedule, ConstantStaysAfterTheWarmUp) {
   OptimizerOptions const o{.learning_rate = 0.5, .warmup_updates = 4};
   std::vector<double> const expected = {0.125, 0.25, 0.375, 0.5, 0.5, 0.5};
-  for (Index u = 0; u < 6; u++) EXPECT_DOUBLE_EQ(scheduled_rate(o, u, 100), expected[static_cast<std::size_t>(u)]);
+  for (Index u = 0; u < 6; u++) EXPECT_DOUBLE_EQ(scheduled_rate(o, u, 100), expected[u]);
   EXPECT_DOUBLE_EQ(scheduled_rate(o, 99, 100), 0.5);
 }
 
@@ -48,7 +48,7 @@ TEST(Schedule, WarmUpMayFillTheRun) {
 TEST(Norm, IsEuclideanInDouble) {
   EXPECT_DOUBLE_EQ(norm(vector_of({3, -4, 12})), 13);
   // 1e6 equal entries: a sum of float squares would be off by 1e-3.
-  EXPECT_NEAR(norm(vector_of(std::vector<double>(1'000'000, 0.1))), static_cast<double>(Real(0.1)) * 1e3, 1e-9);
+  EXPECT_NEAR(norm(vector_of(std::vector<double>(1'000'000, 0.1))), double(Real(0.1)) * 1e3, 1e-9);
   EXPECT_DOUBLE_EQ(norm(vector_of({0x1p+100, 0})), 0x1p+100);  // beyond a float's range when squared
   EXPECT_EQ(norm(vector_of({})), 0);
   EXPECT_TRUE(std::isnan(norm(vector_of({1, std::numeric_limits<double>::quiet_NaN()}))));
@@ -68,7 +68,7 @@ TEST(Average, StartsFastAndThenDecays) {
   double expected = 0.9;
   for (Index u = 1; u < 30; u++) {
     average(mean, one, 0.5, u);
-    double const n = static_cast<double>(u), d = std::min(0.5, (1 + n) / (10 + n));
+    double const n = double(u), d = std::min(0.5, (1 + n) / (10 + n));
     expected = d * expected + (1 - d);
     EXPECT_NEAR(values_of(mean)[0], expected, 4 * epsilon) << u;
   }

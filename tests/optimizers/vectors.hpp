@@ -12,7 +12,7 @@ constexpr double epsilon = std::numeric_limits<Real>::epsilon();
 inline Vector vector_of(std::vector<double> const& values) {
   Vector const v("test vector", values.size());
   auto const host = Kokkos::create_mirror_view(v);
-  for (std::size_t i = 0; i < values.size(); i++) host(i) = static_cast<Real>(values[i]);
+  for (std::size_t i = 0; i < values.size(); i++) host(i) = Real(values[i]);
   Kokkos::deep_copy(v, host);
   return v;
 }

@@ -27,7 +27,7 @@ struct Problem {
   double condition;
   std::vector<double> precision;
   Problem(Index d, double c) : dimension(d), condition(c) {
-    for (Index i = 0; i < d; i++) precision.push_back(std::pow(c, static_cast<double>(i) / static_cast<double>(d - 1) - 0.5));
+    for (Index i = 0; i < d; i++) precision.push_back(std::pow(c, double(i) / double(d - 1) - 0.5));
   }
   std::unique_ptr<DifferentiableModel> model() const { return make_gaussian({.dimension = dimension, .diagonal = precision}); }
 };
@@ -48,32 +48,32 @@ Course run(Problem const& problem, Sampler& sampler, Index warmup, double budget
   double gradients = 0;
   Index step = 0;
   auto const advance = [&](Index steps) {
-    gradients += sampler.evaluations_per_step() * static_cast<double>(steps);
+    gradients += sampler.evaluations_per_step() * double(steps);
     sampler.advance(*model, chains, key, step, steps);
     step += steps;
   };
   while (step < warmup) {
     Kokkos::deep_copy(chains.accepted, 0);
     advance(window);
-    sampler.adapt(static_cast<double>(count_acceptance(chains)) / static_cast<double>(window));
+    sampler.adapt(double(count_acceptance(chains)) / double(window));
     sampler.adapt_to(*model, chains, world);
     gradients += 1;  // that an adaptation may evaluate
   }
   Course out;
-  auto const d = static_cast<std::size_t>(problem.dimension);
+  auto const d = std::size_t(problem.dimension);
   std::vector<double> squares(d);
   double next = gradients;
   for (Index n = 1; gradients < budget; n++) {
     advance(1);
-    for (std::size_t i = 0; i < d; i++) squares[i] += std::pow(static_cast<double>(chains.x(0, i, 0)), 2);
+    for (std::size_t i = 0; i < d; i++) squares[i] += std::pow(double(chains.x(0, i, 0)), 2);
     if (gradients < next) continue;
     next = gradients + budget / 400;
     out.gradients.push_back(gradients), out.mean.push_back(0), out.largest.push_back(0), out.each.emplace_back();
     for (std::size_t i = 0; i < d; i++) {
-      double const b = (squares[i] / static_cast<double>(n) * problem.precision[i] - 1) / std::sqrt(2);
-      out.mean.back() += b * b / static_cast<double>(d);
+      double const b = (squares[i] / double(n) * problem.precision[i] - 1) / std::sqrt(2);
+      out.mean.back() += b * b / double(d);
       out.largest.back() = std::max(out.largest.back(), b * b);
-      out.each.back().push_back(static_cast<float>(b * b));
+      out.each.back().push_back(float(b * b));
     }
   }
   return out;
@@ -97,13 +97,13 @@ void measure(Problem const& problem, std::string const& name, std::function<std:
   std::vector<double> gradients;
   for (int seed = 1; seed <= seeds; seed++) {
     auto const sampler = make();
-    Course const c = run(problem, *sampler, warmup, budget, static_cast<std::uint64_t>(seed));
+    Course const c = run(problem, *sampler, warmup, budget, std::uint64_t(seed));
     mean.push_back(reached(c.gradients, c.mean)), largest.push_back(reached(c.gradients, c.largest));
     std::size_t const points = sums.empty() ? c.each.size() : std::min(sums.size(), c.each.size());
     sums.resize(points, std::vector<double>(c.each.front().size()));
     gradients.assign(c.gradients.begin(), c.gradients.begin() + static_cast<std::ptrdiff_t>(points));
     for (std::size_t k = 0; k < points; k++)
-      for (std::size_t i = 0; i < sums[k].size(); i++) sums[k][i] += static_cast<double>(c.each[k][i]) / seeds;
+      for (std::size_t i = 0; i < sums[k].size(); i++) sums[k][i] += double(c.each[k][i]) / seeds;
   }
   std::vector<double> of_chains;
   for (auto const& s : sums) of_chains.push_back(*std::max_element(s.begin(), s.end()));
@@ -119,8 +119,8 @@ int main(int argc, char** argv) {
   partita::Environment const environment(argc, argv);
   std::string const asked = argc > 1 ? argv[1] : "all";
   auto const argument = [&](int n, double otherwise) { return argc > n ? std::atof(argv[n]) : otherwise; };
-  Problem const problem(static_cast<Index>(argument(2, 10000)), argument(3, 100));
-  int const seeds = static_cast<int>(argument(4, 5));
+  Problem const problem(Index(argument(2, 10000)), argument(3, 100));
+  int const seeds = int(argument(4, 5));
   double const budget = argument(5, 30000);
   struct Case {
     std::string name;

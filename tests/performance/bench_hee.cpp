@@ -20,7 +20,7 @@ Hee fashion_mnist() { return Hee({.widths = {784, 1000, 775, 550, 325, 100}}, ra
 
 // Floating-point operations a second of one product, the best of several tries.
 double rate(ProductShape s, Form a_form, Form b_form) {
-  auto const size = [](Index n) { return static_cast<std::size_t>(n); };
+  auto const size = [](Index n) { return std::size_t(n); };
   Vector const a("a", size(s.rows * s.inner)), b("b", size(s.inner * s.columns)), c("c", size(s.rows * s.columns));
   Kokkos::deep_copy(a, Real(0.5)), Kokkos::deep_copy(b, Real(0.25));
   double best = 0;
@@ -30,7 +30,7 @@ double rate(ProductShape s, Form a_form, Form b_form) {
                    {b.data(), b_form == Form::plain ? s.columns : s.inner, b_form}, {c.data(), s.columns});
     Kokkos::fence();
     double const seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    best = std::max(best, 2 * static_cast<double>(s.rows * s.columns * s.inner) / seconds);
+    best = std::max(best, 2 * double(s.rows * s.columns * s.inner) / seconds);
   }
   return best;
 }
@@ -65,11 +65,11 @@ void hee_fashion_mnist(benchmark::State& state) {
     step += steps;
     Kokkos::fence();
   }
-  double const done = static_cast<double>(batch * step), flops = sampler.flops_per_step(learning);
+  double const done = double(batch * step), flops = sampler.flops_per_step(learning);
   using benchmark::Counter;
   state.counters["chain_steps"] = Counter(done, Counter::kIsRate);
-  state.counters["steps"] = Counter(static_cast<double>(step), Counter::kIsRate);
-  state.counters["weights"] = static_cast<double>(model.weight_count());
+  state.counters["steps"] = Counter(double(step), Counter::kIsRate);
+  state.counters["weights"] = double(model.weight_count());
   state.counters["flops_per_chain_step"] = flops;
   state.counters["normals_per_chain_step"] = sampler.normals_per_step(Visible::clamped);
   state.counters["flops"] = Counter(done * flops, Counter::kIsRate);

@@ -12,10 +12,10 @@ namespace {
 using namespace partita;
 
 void report(benchmark::State& state, Index chains, Index steps, Index dimension) {
-  double const done = static_cast<double>(chains * steps) * static_cast<double>(state.iterations());
+  double const done = double(chains * steps) * double(state.iterations());
   state.counters["chain_steps"] = benchmark::Counter(done, benchmark::Counter::kIsRate);
   state.counters["ns_per_dimension"] =
-      benchmark::Counter(done * static_cast<double>(dimension) * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+      benchmark::Counter(done * double(dimension) * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 void normals(benchmark::State& state) {
@@ -25,10 +25,10 @@ void normals(benchmark::State& state) {
   Index step = 0;
   for (auto _ : state) {
     StripNoise noise(keys, random::Stream::test, 0);
-    noise.each(rows, step++, [&](Index i, Index l, Real xi) { out[static_cast<std::size_t>(i * strip_lanes + l)] = xi; });
+    noise.each(rows, step++, [&](Index i, Index l, Real xi) { out[i * strip_lanes + l] = xi; });
     benchmark::DoNotOptimize(out.data());
   }
-  double const made = static_cast<double>(rows * strip_lanes) * static_cast<double>(state.iterations());
+  double const made = double(rows * strip_lanes) * double(state.iterations());
   state.counters["ns_per_normal"] = benchmark::Counter(made * 1e-9, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 

@@ -15,7 +15,7 @@ using namespace partita;
 template <class Function>
 void fill(Vector v, Function const& f) {
   auto const host = Kokkos::create_mirror_view(v);
-  for (std::size_t i = 0; i < host.extent(0); i++) host(i) = static_cast<Real>(f(static_cast<double>(i)));
+  for (std::size_t i = 0; i < host.extent(0); i++) host(i) = Real(f(double(i)));
   Kokkos::deep_copy(v, host);
 }
 
@@ -23,27 +23,25 @@ void fill(Vector v, Function const& f) {
 struct Setup {
   MlpEnergy model;
   Index lanes, pitch = round_up(lanes, pitch_quantum), d = model.dimension();
-  Vector x{"x", static_cast<std::size_t>(d*pitch)}, gradient{"gradient", static_cast<std::size_t>(d*pitch)};
-  Vector energy{"energy", static_cast<std::size_t>(pitch)};
+  Vector x{"x", std::size_t(d*pitch)}, gradient{"gradient", std::size_t(d*pitch)};
+  Vector energy{"energy", std::size_t(pitch)};
 
   Setup(std::vector<Index> layers, Index width) : model({.layers = std::move(layers), .activation = "silu", .quadratic = 0}), lanes(width) {
-    model.initialise([](Index i) { return 1.4 * std::sin(12.9898 * static_cast<double>(i)); });
+    model.initialise([](Index i) { return 1.4 * std::sin(12.9898 * double(i)); });
     model.reserve(1, lanes);
     fill(x, [](double i) { return std::sin(7.1 * i); });
   }
   Tiles tiles(Vector const& v) const {
-    auto const n = [](Index i) { return static_cast<std::size_t>(i); };
+    auto const n = [](Index i) { return std::size_t(i); };
     return Tiles(v.data(), Kokkos::LayoutStride(1, n(d * pitch), n(d), n(pitch), n(lanes), 1));
   }
-  TileScalars scalars(Vector const& v) const {
-    return TileScalars(v.data(), Kokkos::LayoutStride(1, static_cast<std::size_t>(pitch), static_cast<std::size_t>(lanes), 1));
-  }
+  TileScalars scalars(Vector const& v) const { return TileScalars(v.data(), Kokkos::LayoutStride(1, pitch, lanes, 1)); }
 };
 
 std::vector<Index> layers_of(Index which) { return which == 0 ? std::vector<Index>{2, 128, 128, 1} : std::vector<Index>{784, 512, 512, 1}; }
 
 void report(benchmark::State& state, Index lanes, double flops_before) {
-  double const done = static_cast<double>(state.iterations() * lanes);
+  double const done = double(state.iterations() * lanes);
   state.counters["evaluations"] = benchmark::Counter(done, benchmark::Counter::kIsRate);
   state.counters["product_flops"] = benchmark::Counter(matrix_product_flops() - flops_before, benchmark::Counter::kIsRate);
 }
@@ -61,10 +59,10 @@ void energy_and_gradient(benchmark::State& state) {
 // Jets of order 0, 1 and 2 and the gradient of c0 E + c1 D_v E + c2 D_v^2 E.
 void forward_and_reverse(benchmark::State& state) {
   Setup s(layers_of(state.range(0)), state.range(1));
-  int const order = static_cast<int>(state.range(2));
+  int const order = int(state.range(2));
   Vector const sum("sum", s.model.parameters().extent(0)), weight("weight", s.energy.extent(0)), v("v", s.x.extent(0));
   Vector const e1("e1", s.energy.extent(0)), e2("e2", s.energy.extent(0));
-  Kokkos::deep_copy(weight, Real(1) / static_cast<Real>(s.lanes));
+  Kokkos::deep_copy(weight, Real(1) / Real(s.lanes));
   fill(v, [](double i) { return std::cos(3.3 * i); });
   auto const given = [&](int part, Vector const& of) { return order >= part ? s.scalars(of) : TileScalars(); };
   double const before = matrix_product_flops();

@@ -18,7 +18,7 @@ constexpr Index dimension = 64;
 Nice flow(random::Key key) {
   Nice model({.dimension = dimension, .couplings = 6, .hidden = {256, 256}, .activation = "silu"});
   model.initialise([key](Index i) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
+    auto const w = random::words(key, std::uint64_t(i), random::Stream::parameters, 0, 0);
     return random::normal_pair(w.w[0], w.w[1], double()).a;
   });
   return model;
@@ -29,7 +29,7 @@ void reverse_kl_update(benchmark::State& state) {
   auto const key = random::make_key(1);
   Nice model = flow(key);
   ReverseKl objective(model, target(), {}, {512, state.range(0)}, 100000, Communicator::world(), Summation::fast, key);
-  Adam adam({}, static_cast<Index>(model.parameters().extent(0)));
+  Adam adam({}, extent(model.parameters(), 0));
   Timers timers;
   Index update = 0;
   double const before = matrix_product_flops();
@@ -37,7 +37,7 @@ void reverse_kl_update(benchmark::State& state) {
     adam.update(model.parameters(), objective.gradient(update++, timers), 1e-3);
     model.parameters_changed();
   }
-  state.counters["updates"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["updates"] = benchmark::Counter(double(state.iterations()), benchmark::Counter::kIsRate);
   state.counters["product_flops"] = benchmark::Counter(matrix_product_flops() - before, benchmark::Counter::kIsRate);
 }
 
@@ -50,7 +50,7 @@ void weighted_samples(benchmark::State& state) {
   FlowDraws draws(model, tiling, {0, tiling.tiles()});
   Index step = 0;
   for (auto _ : state) draws.draw(model, *energy, other, step++);
-  state.counters["samples"] = benchmark::Counter(static_cast<double>(samples * state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["samples"] = benchmark::Counter(double(samples * state.iterations()), benchmark::Counter::kIsRate);
 }
 
 }  // namespace

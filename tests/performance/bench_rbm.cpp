@@ -18,14 +18,14 @@ constexpr Index visible = 784, hidden = 500, chains = 100;
 Rbm machine(random::Key key, double scale) {
   Rbm model({.visible = visible, .hidden = hidden, .initial_scale = scale});
   model.initialise([key](Index i) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
+    auto const w = random::words(key, std::uint64_t(i), random::Stream::parameters, 0, 0);
     return random::normal_pair(w.w[0], w.w[1], double()).a;
   });
   return model;
 }
 
 void rate(benchmark::State& state, char const* name, double each) {
-  state.counters[name] = benchmark::Counter(each * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters[name] = benchmark::Counter(each * double(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 // As in peers: 200 temperatures from 0 on, weights of deviation 0.05.
@@ -56,7 +56,7 @@ void pcd_update(benchmark::State& state) {
   Gibbs sampler;
   ContrastiveDivergence objective(model, sampler, batches, ranks, Summation::fast, key, state.range(0), ChainStart::persistent,
                                   {.sampler_steps = 1}, {.chains = chains, .restart_fraction = 0}, {});
-  Sgd optimizer({}, static_cast<Index>(model.parameters().extent(0)));
+  Sgd optimizer({}, extent(model.parameters(), 0));
   Timers timers;
   Index update = 0;
   for (auto _ : state) {

@@ -17,21 +17,21 @@ void updates(benchmark::State& state, Options... options) {
   auto const key = random::make_key(1);
   Network model({.layers = {2, 128, 128, std::is_same_v<Network, MlpEnergy> ? 1 : 2}, .activation = "silu"});
   model.initialise([key](Index i) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
+    auto const w = random::words(key, std::uint64_t(i), random::Stream::parameters, 0, 0);
     return random::normal_pair(w.w[0], w.w[1], double()).a;
   });
   data::Dataset const data({data::generate(data::TwoMoons{}, key, 0, 10000), 0, {}}, {}, key);
   data::Batches const batches(data, state.range(0), key);
   Class objective(model, batches, Communicator::world(), Summation::fast, key, ScoreMatchingOptions{.tile_width = state.range(1)},
                   options...);
-  Adam adam({}, static_cast<Index>(model.parameters().extent(0)));
+  Adam adam({}, extent(model.parameters(), 0));
   Timers timers;
   Index update = 0;
   for (auto _ : state) {
     adam.update(model.parameters(), objective.gradient(update++, timers), 1e-3);
     model.parameters_changed();
   }
-  state.counters["updates"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["updates"] = benchmark::Counter(double(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 template <class Network>

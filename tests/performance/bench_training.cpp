@@ -15,7 +15,7 @@ using namespace partita;
 MlpEnergy small_energy(random::Key key) {
   MlpEnergy model({.layers = {2, 128, 128, 1}, .activation = "silu"});
   model.initialise([key](Index i) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::parameters, 0, 0);
+    auto const w = random::words(key, std::uint64_t(i), random::Stream::parameters, 0, 0);
     return random::normal_pair(w.w[0], w.w[1], double()).a;
   });
   return model;
@@ -35,8 +35,7 @@ void langevin_mlp(benchmark::State& state) {
     sampler.advance(model, set, key, step, steps);
     step += steps;
   }
-  state.counters["chain_steps"] =
-      benchmark::Counter(static_cast<double>(chains * steps) * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["chain_steps"] = benchmark::Counter(double(chains * steps) * double(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 // As in peers: a buffer of 8192 chains, 256 of them and 256 data items an update, 20 steps, Adam.
@@ -49,14 +48,14 @@ void pcd_update(benchmark::State& state) {
   Ula sampler({.step_size = 0.01});
   ContrastiveDivergence objective(model, sampler, batches, ranks, Summation::fast, key, state.range(0), ChainStart::persistent, {},
                                   {.chains = 8192, .restart_fraction = 0.05}, {InitialState::uniform, 2});
-  Adam adam({}, static_cast<Index>(model.parameters().extent(0)));
+  Adam adam({}, extent(model.parameters(), 0));
   Timers timers;
   Index update = 0;
   for (auto _ : state) {
     adam.update(model.parameters(), objective.gradient(update++, timers), 1e-3);
     model.parameters_changed();
   }
-  state.counters["updates"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["updates"] = benchmark::Counter(double(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 }  // namespace

@@ -43,8 +43,8 @@ inline std::vector<Point> states(Chains const& c, TileStorage const& of) {
   std::vector<Point> out;
   for (Index t = 0; t < c.mine.count; t++)
     for (Index l = 0; l < c.tiling.chains_in(c.mine.first + t); l++) {
-      out.emplace_back(static_cast<std::size_t>(c.dimension));
-      for (Index i = 0; i < c.dimension; i++) out.back()[static_cast<std::size_t>(i)] = static_cast<double>(host(t, i, l));
+      out.emplace_back(c.dimension);
+      for (Index i = 0; i < c.dimension; i++) out.back()[i] = double(host(t, i, l));
     }
   return out;
 }
@@ -66,7 +66,7 @@ inline double acceptance(Chains const& c, Index steps) {
   double sum = 0;
   for (Index t = 0; t < c.mine.count; t++)
     for (Index l = 0; l < c.tiling.chains_in(c.mine.first + t); l++) sum += host(t, l);
-  return sum / static_cast<double>(c.tiling.chains * steps);
+  return sum / double(c.tiling.chains * steps);
 }
 
 // (average of f over independent chains - exact) in its standard errors, both from the chains; infinite where it is not a number.
@@ -76,7 +76,7 @@ inline double z_score(std::vector<Point> const& chains, std::function<double(Poi
     double const d = f(x) - exact;
     sum += d, squares += d * d;
   }
-  double const n = static_cast<double>(chains.size()), mean = sum / n;
+  double const n = double(chains.size()), mean = sum / n;
   double const z = mean / std::sqrt((squares / n - mean * mean) / n);
   return std::isfinite(z) ? z : INFINITY;
 }
@@ -84,8 +84,8 @@ inline double z_score(std::vector<Point> const& chains, std::function<double(Poi
 // Largest |z| over the means and the entries of the covariance (about the exact mean), of n (n + 3) / 2 numbers.
 inline double largest_z(std::vector<Point> const& chains, Point const& mean, Matrix const& covariance) {
   double worst = 0;
-  auto const d = static_cast<Index>(mean.size());
-  auto const centred = [&](Point const& x, Index i) { return x[static_cast<std::size_t>(i)] - mean[static_cast<std::size_t>(i)]; };
+  auto const d = std::ssize(mean);
+  auto const centred = [&](Point const& x, Index i) { return x[i] - mean[i]; };
   for (Index i = 0; i < d; i++) {
     worst = std::max(worst, std::abs(z_score(
                                 chains, [&](Point const& x) { return centred(x, i); }, 0)));

@@ -47,7 +47,7 @@ inline Saved save(State const& state) {
   Saved out;
   for (StateField const& f : state.fields()) {
     auto& bytes = out[f.name];
-    bytes.resize(static_cast<std::size_t>(f.size()) * bytes_of(f.element));
+    bytes.resize(std::size_t(f.size()) * bytes_of(f.element));
     f.save(bytes.data());
   }
   return out;
@@ -56,7 +56,7 @@ inline void restore(State const& state, Saved const& from) {
   EXPECT_EQ(state.fields().size(), from.size());
   for (StateField const& f : state.fields()) {
     auto const& bytes = from.at(f.name);
-    ASSERT_EQ(bytes.size(), static_cast<std::size_t>(f.size()) * bytes_of(f.element)) << f.name;
+    ASSERT_EQ(bytes.size(), std::size_t(f.size()) * bytes_of(f.element)) << f.name;
     f.restore(bytes.data());
   }
 }
@@ -71,25 +71,25 @@ inline State state_of(Chains const& chains, Sampler& sampler) {
 // visible ones; half of all units are on at its reference. At w = 3 plain sweeps do not leave a mode.
 inline Index const machine_visible = 8, machine_hidden = 4;
 inline void set_two_modes(Rbm& machine, double w, double tilt = 0.02) {
-  auto const set = [](Vector v, double value) { Kokkos::deep_copy(v, static_cast<Real>(value)); };
+  auto const set = [](Vector v, double value) { Kokkos::deep_copy(v, Real(value)); };
   set(machine.weight(), w);
-  set(machine.visible_bias(), -w * static_cast<double>(machine_hidden) / 2 + tilt);
-  set(machine.hidden_bias(), -w * static_cast<double>(machine_visible) / 2);
+  set(machine.visible_bias(), -w * double(machine_hidden) / 2 + tilt);
+  set(machine.hidden_bias(), -w * double(machine_visible) / 2);
 }
 inline std::unique_ptr<Rbm> two_modes(double w = 3) {
   auto machine = std::make_unique<Rbm>(RbmOptions{.visible = machine_visible, .hidden = machine_hidden});
   set_two_modes(*machine, w);
-  std::vector<double> const half(static_cast<std::size_t>(machine_visible), 0.5);
+  std::vector<double> const half(machine_visible, 0.5);
   machine->set_reference({half, half, 1000});
   return machine;
 }
 // p(v) by the number of visible units that are on, of which it is a function: binomial counts times exp(-F).
 inline std::vector<double> two_mode_law(double w = 3, double tilt = 0.02) {
-  double const d = static_cast<double>(machine_visible), f = static_cast<double>(machine_hidden);
+  double const d = double(machine_visible), f = double(machine_hidden);
   std::vector<double> p;
   double total = 0;
   for (Index on = 0; on <= machine_visible; on++) {
-    double const n = static_cast<double>(on);
+    double const n = double(on);
     double const states = std::exp(std::lgamma(d + 1) - std::lgamma(n + 1) - std::lgamma(d - n + 1));
     p.push_back(states * std::exp(n * (tilt - w * f / 2)) * std::pow(1 + std::exp(w * (n - d / 2)), f));
     total += p.back();
@@ -98,11 +98,11 @@ inline std::vector<double> two_mode_law(double w = 3, double tilt = 0.02) {
   return p;
 }
 inline std::vector<double> units_on(std::vector<Point> const& chains) {
-  std::vector<double> share(static_cast<std::size_t>(machine_visible) + 1);
+  std::vector<double> share(std::size_t(machine_visible) + 1);
   for (Point const& x : chains) {
     double on = 0;
     for (double v : x) on += v;
-    share[static_cast<std::size_t>(on)] += 1 / static_cast<double>(chains.size());
+    share[std::size_t(on)] += 1 / double(chains.size());
   }
   return share;
 }

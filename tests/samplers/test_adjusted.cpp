@@ -68,7 +68,7 @@ TEST(DoubleWell, HotterThanItsEnergy) {
 }
 
 Matrix matrix(std::vector<double> values) {
-  auto const n = static_cast<Index>(std::lround(std::sqrt(static_cast<double>(values.size()))));
+  auto const n = Index(std::lround(std::sqrt(double(values.size()))));
   Matrix m(n, n);
   m.values = std::move(values);
   return m;
@@ -152,9 +152,9 @@ TEST(Acceptance, IsTheExactOne) {
     sampler.prepare(*model, set, key);
     sampler.advance(*model, set, key, 0, steps);
     // successive steps of a chain are correlated: at most as if each chain gave one number
-    EXPECT_NEAR(acceptance(set, steps), expected, 4 * std::sqrt(expected * (1 - expected) / static_cast<double>(chains))) << eta;
+    EXPECT_NEAR(acceptance(set, steps), expected, 4 * std::sqrt(expected * (1 - expected) / double(chains))) << eta;
     auto const diverging = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), set.diverging);
-    for (Index n = 0; n < static_cast<Index>(diverging.size()); n++) ASSERT_EQ(diverging.data()[n], 0);
+    for (Index n = 0; n < std::ssize(diverging); n++) ASSERT_EQ(diverging.data()[n], 0);
   }
 }
 
@@ -182,7 +182,7 @@ TEST(Acceptance, OfBarkerIsTheExactOne) {
     std::vector<double> low{0}, high{0};
     for (auto const& [a, p] : parts) low.push_back(low.back() + p / weight * std::exp(a)), high.push_back(high.back() + p / weight);
     for (auto const& [a, p] : parts) {
-      auto const at = static_cast<std::size_t>(std::lower_bound(parts.begin(), parts.end(), std::pair(-a, 0.)) - parts.begin());
+      auto const at = std::size_t(std::lower_bound(parts.begin(), parts.end(), std::pair(-a, 0.)) - parts.begin());
       expected[1] += p / weight * (std::exp(a) * low[at] + high.back() - high[at]);
     }
     for (Index d : {1, 2}) {
@@ -192,7 +192,7 @@ TEST(Acceptance, OfBarkerIsTheExactOne) {
       Barker sampler({.step_size = step, .target_acceptance = 0});
       sampler.advance(*model, set, key, 0, steps);
       double const mean = expected[d - 1];
-      EXPECT_NEAR(acceptance(set, steps), mean, 4 * std::sqrt(mean * (1 - mean) / static_cast<double>(chains))) << step << " d " << d;
+      EXPECT_NEAR(acceptance(set, steps), mean, 4 * std::sqrt(mean * (1 - mean) / double(chains))) << step << " d " << d;
     }
   }
 }

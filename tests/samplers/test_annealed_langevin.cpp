@@ -28,7 +28,7 @@ class NoisyGaussian : public ScoreModel {
     evaluations++;
     for (std::size_t t = 0; t < x.extent(0); t++)
       for (std::size_t i = 0; i < x.extent(1); i++)
-        for (std::size_t l = 0; l < x.extent(2); l++) g(t, i, l) = x(t, i, l) / static_cast<Real>(1 + sigma_ * sigma_);
+        for (std::size_t l = 0; l < x.extent(2); l++) g(t, i, l) = x(t, i, l) / Real(1 + sigma_ * sigma_);
   }
   mutable std::vector<double> asked;
   mutable Index evaluations = 0;

@@ -2,8 +2,8 @@
 
 #include "energies/double_well.hpp"
 #include "models/rbm.hpp"
-#include "samplers/gibbs.hpp"
 #include "samplers/mala.hpp"
+#include "samplers/start_chains.hpp"
 #include "samplers/ula.hpp"
 #include "samplers/underdamped.hpp"
 #include "sampling.hpp"
@@ -52,8 +52,8 @@ TEST(RestartSome, TakesAKeyedShareOfTheChains) {
     ASSERT_TRUE(!now || after[c] != next[c]);
   }
   // binomial: n p and n p^2 if the choice at another step is independent
-  EXPECT_NEAR(taken, n * .25, 4 * std::sqrt(n * .25 * .75));
-  EXPECT_NEAR(taken_twice, n * .0625, 4 * std::sqrt(n * .0625 * .9375));
+  EXPECT_NEAR(double(taken), n * .25, 4 * std::sqrt(n * .25 * .75));
+  EXPECT_NEAR(double(taken_twice), n * .0625, 4 * std::sqrt(n * .0625 * .9375));
   EXPECT_EQ(restarted(48, {0, -1}, 5, 0.25), after);
   auto const part = restarted(256, {100, 3}, 5, 0.25);
   EXPECT_EQ(part, std::vector<Point>(after.begin() + 100 * 256, after.begin() + 103 * 256));
@@ -95,7 +95,7 @@ TEST(PaddingLanes, RepeatTheLastChain) {
     auto const moved = [&](Real padding) {
       Chains c = make_chains(37, 2, {InitialState::uniform, 1}, key, 32);
       sampler->prepare(*model, c, key);
-      Kokkos::deep_copy(Kokkos::subview(c.x, 1, Kokkos::ALL, std::pair(5, static_cast<int>(c.tiling.pitch()))), padding);
+      Kokkos::deep_copy(Kokkos::subview(c.x, 1, Kokkos::ALL, std::pair(5, int(c.tiling.pitch()))), padding);
       sampler->advance(*model, c, key, 0, 20);
       auto const x = host(c.x);
       for (Index i = 0; i < 2; i++)

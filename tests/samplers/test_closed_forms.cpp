@@ -46,8 +46,7 @@ TEST(Ula, MeanAndCovarianceAtFiniteTime) {
         covariance = sum(covariance, scaled(power * power, 2 * eta * temperature * noise_scale * noise_scale)), power = power * a;
       Point mean = exact.mean;
       for (Index i = 0; i < o.dimension; i++)
-        for (Index j = 0; j < o.dimension; j++)
-          mean[static_cast<std::size_t>(i)] += power(i, j) * (start - exact.mean[static_cast<std::size_t>(j)]);
+        for (Index j = 0; j < o.dimension; j++) mean[i] += power(i, j) * (start - exact.mean[j]);
       Ula ula({.step_size = eta, .temperature = temperature, .noise_scale = noise_scale});
       EXPECT_LT(largest_z(run(ula, *model, 1 << 16, {InitialState::zero, 0, start}, t), mean, covariance), 4) << o.precision << " t " << t;
     }

@@ -15,11 +15,11 @@ using Row = std::vector<double>;
 auto const key = random::make_key(5);
 constexpr bool in_double = sizeof(Real) == 8;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+std::size_t at(Index i) { return std::size_t(i); }
 
 void set_parameters(Hee& model, std::function<double(Index)> const& value) {
   auto const host = Kokkos::create_mirror_view(model.parameters());
-  for (Index i = 0; i < static_cast<Index>(host.extent(0)); i++) host(i) = static_cast<Real>(value(i));
+  for (Index i = 0; i < extent(host, 0); i++) host(i) = Real(value(i));
   Kokkos::deep_copy(model.parameters(), host);
   model.parameters_changed();
 }
@@ -30,7 +30,7 @@ std::unique_ptr<Hee> r2() {
   auto model = std::make_unique<Hee>(HeeOptions{.widths = {3, 2, 2}}, key);
   auto const host = Kokkos::create_mirror_view(model->parameters());
   auto const put = [&](Index offset, Row const& values) {
-    for (std::size_t i = 0; i < values.size(); i++) host(offset + static_cast<Index>(i)) = static_cast<Real>(values[i]);
+    for (std::size_t i = 0; i < values.size(); i++) host(offset + Index(i)) = Real(values[i]);
   };
   put(model->weight_offset(0), r2_w0), put(model->weight_offset(1), r2_w1);
   put(model->bias_offset(0), r2_b0), put(model->bias_offset(1), r2_b1), put(model->bias_offset(2), r2_b2);
@@ -116,7 +116,7 @@ struct Theory {
       if (model.g() == BaseMeasure::quadratic) s[i] = -2 * x[i];
       else if (model.g() == BaseMeasure::quartic) s[i] = -4 * x[i] * x[i] * x[i];
       else
-        for (std::size_t j = 0; j < x.size(); j++) s[i] -= 2 * q(static_cast<Index>(i), static_cast<Index>(j)) * x[j];
+        for (std::size_t j = 0; j < x.size(); j++) s[i] -= 2 * q(Index(i), Index(j)) * x[j];
     }
     return s;
   }
@@ -129,12 +129,11 @@ struct Theory {
     for (Index i = 0; i < n; i++) {
       double mean = 0;
       if (l < fast_layers())
-        for (Index r = 0; r < o.replicas; r++)
-          mean += statistic(model.phi(), c.u[at(l)][at(r * n + i)]).value / static_cast<double>(o.replicas);
+        for (Index r = 0; r < o.replicas; r++) mean += statistic(model.phi(), c.u[at(l)][at(r * n + i)]).value / double(o.replicas);
       else {
         mean = e[at(i)] / 2;
         if (o.statistic_mean == "fresh" && l < model.layers())
-          for (Index r = 0; r < o.replicas; r++) mean += std::sqrt(.5) * noise.u[at(l)][at(r * n + i)] / static_cast<double>(o.replicas);
+          for (Index r = 0; r < o.replicas; r++) mean += std::sqrt(.5) * noise.u[at(l)][at(r * n + i)] / double(o.replicas);
       }
       out[at(i)] = statistic(model.phi(), c.x[at(l)][at(i)]).value - mean;
     }
@@ -186,10 +185,9 @@ struct Theory {
     for (Index l = 0; l <= model.layers(); l++) groups += divide_up(model.width(l), 4);
     auto const normal = [&](Index c, random::Stream stream, Index draw, Index i) {
       auto const once = [&](Index s) {
-        auto const w = random::words(key, static_cast<std::uint64_t>(c), stream, static_cast<std::uint64_t>(s),
-                                     static_cast<std::uint32_t>(draw + i / 4));
+        auto const w = random::words(key, std::uint64_t(c), stream, std::uint64_t(s), std::uint32_t(draw + i / 4));
         auto const p = random::normal_pair(w.w[i % 4 / 2 * 2], w.w[i % 4 / 2 * 2 + 1], Real());
-        return static_cast<double>(i % 2 ? p.b : p.a);
+        return double(i % 2 ? p.b : p.a);
       };
       return o.integrator == "euler" ? once(step) : (once(step) + once(step + 1)) / 2;
     };
@@ -199,7 +197,7 @@ struct Theory {
       for (Index i = 0; i < width; i++) {
         n.x[at(l)][at(i)] = normal(l == 0 ? first_chain : chain, random::Stream::hee_units, draw, i);
         if (l > 0 && !n.v.empty()) n.v[at(l - 1)][at(i)] = normal(chain, random::Stream::hee_adaptation, draw, i);
-        for (Index r = 0; l < static_cast<Index>(n.u.size()) && r < o.replicas; r++)
+        for (Index r = 0; l < std::ssize(n.u) && r < o.replicas; r++)
           n.u[at(l)][at(r * width + i)] = normal(chain, random::Stream::hee_fast_neurons, r * groups + draw, i);
       }
       draw += divide_up(width, 4);
@@ -224,10 +222,10 @@ struct Theory {
           for (Index j = 0; j < n; j++)
             for (Index k = 0; k < n; k++)
               drive[at(model.lateral_offset(l) + i * n + j)] +=
-                  weight * static_cast<double>(s(model.lateral_offset(l) + i * n + k)) * y[at(k)] * y[at(j)];
+                  weight * double(s(model.lateral_offset(l) + i * n + k)) * y[at(k)] * y[at(j)];
       };
       add(c.x[at(l)], -2);
-      for (Index r = 0; r < o.replicas; r++) add(replica(c.u[at(l)], r, n), 2. / static_cast<double>(o.replicas));
+      for (Index r = 0; r < o.replicas; r++) add(replica(c.u[at(l)], r, n), 2. / double(o.replicas));
     }
   }
 };
@@ -244,19 +242,17 @@ Chain read(HeeChains const& chains, Theory const& theory, Index chain) {
   Chain c = theory.empty();
   Index const tile = chain / chains.tiling.width - chains.mine.first, lane = chain % chains.tiling.width;
   visit_layers(chains, c, [&](TileStorage const& s, Row& row) {
-    for (std::size_t i = 0; i < row.size(); i++) row[i] = static_cast<double>(s(tile, i, lane));
+    for (std::size_t i = 0; i < row.size(); i++) row[i] = double(s(tile, i, lane));
   });
   return c;
 }
 void write_all(HeeChains const& chains, Chain c) {
   visit_layers(chains, c, [&](TileStorage const& s, Row& row) {
-    for (std::size_t i = 0; i < row.size(); i++)
-      Kokkos::deep_copy(Kokkos::subview(s, Kokkos::ALL, i, Kokkos::ALL), static_cast<Real>(row[i]));
+    for (std::size_t i = 0; i < row.size(); i++) Kokkos::deep_copy(Kokkos::subview(s, Kokkos::ALL, i, Kokkos::ALL), Real(row[i]));
   });
 }
 void clamp(HeeChains const& chains, Row const& x0) {
-  for (std::size_t i = 0; i < x0.size(); i++)
-    Kokkos::deep_copy(Kokkos::subview(chains.x[0], Kokkos::ALL, i, Kokkos::ALL), static_cast<Real>(x0[i]));
+  for (std::size_t i = 0; i < x0.size(); i++) Kokkos::deep_copy(Kokkos::subview(chains.x[0], Kokkos::ALL, i, Kokkos::ALL), Real(x0[i]));
 }
 TileRange all(HeeChains const& c) { return {0, c.mine.count}; }
 HeeChains start(HeeLangevin const& sampler, Index count, Index width, Visible visible = Visible::clamped, Index group = 1) {
@@ -294,13 +290,10 @@ INSTANTIATE_TEST_SUITE_P(
 std::unique_ptr<Hee> model_of(Variant const& v) {
   auto model = std::make_unique<Hee>(v.model, key);
   auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), model->parameters());
-  set_parameters(*model, [&](Index i) {
-    return .8 * static_cast<double>(theta(i)) + (theta(i) != 0 ? .1 * std::sin(3. * static_cast<double>(i)) : 0);
-  });
+  set_parameters(*model, [&](Index i) { return .8 * double(theta(i)) + (theta(i) != 0 ? .1 * std::sin(3. * double(i)) : 0); });
   for (Index l = 0; l <= model->layers(); l++) {
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), model->parameters());
-    for (Index i = 0; i < model->width(l); i++)
-      host(model->bias_offset(l) + i) = static_cast<Real>(.3 * std::cos(static_cast<double>(i + l)));
+    for (Index i = 0; i < model->width(l); i++) host(model->bias_offset(l) + i) = Real(.3 * std::cos(double(i + l)));
     Kokkos::deep_copy(model->parameters(), host);
   }
   model->parameters_changed();
@@ -327,7 +320,7 @@ void expect_equations(Variant const& variant, Visible visible, Index group) {
       Row mean(at(model->width(0)));
       Index const first = c / group * group;
       for (std::size_t i = 0; i < mean.size(); i++)
-        for (Index k = 0; k < group; k++) mean[i] += visible_eta[at(first + k)][i] / static_cast<double>(group);
+        for (Index k = 0; k < group; k++) mean[i] += visible_eta[at(first + k)][i] / double(group);
       Chain const noise = theory.noise(c, first, step);
       theory.add_drive(expected[at(c)], noise, drive);
       theory.step(expected[at(c)], noise, mean);
@@ -338,7 +331,7 @@ void expect_equations(Variant const& variant, Visible visible, Index group) {
     for (Index t = 0; t < chains.mine.count; t++) sampler.advance_and_learn(chains, key, t, 3, some_steps, sum);
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
     for (std::size_t i = 0; i < drive.size(); i++)
-      EXPECT_NEAR(static_cast<double>(host(i)), drive[i], 20 * close_to * (1 + std::abs(drive[i]))) << "parameter " << i;
+      EXPECT_NEAR(double(host(i)), drive[i], 20 * close_to * (1 + std::abs(drive[i]))) << "parameter " << i;
   } else {
     sampler.advance(chains, key, all(chains), 3, some_steps, visible, group);
   }
@@ -432,8 +425,7 @@ TEST(HeeLangevin, OneStepOfTheReferenceModel) {
     auto const sum = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), drive);
     auto const learnt = [&](Index offset, Row const& from) {
       Row to = from;
-      for (std::size_t i = 0; i < to.size(); i++)
-        to[i] += o.step_size / tau_w * static_cast<double>(sum(offset + static_cast<Index>(i))) / 16;
+      for (std::size_t i = 0; i < to.size(); i++) to[i] += o.step_size / tau_w * double(sum(offset + Index(i))) / 16;
       return to;
     };
     expect_rows(learnt(model->weight_offset(0), r2_w0), {1.0001, -.50016, .299875, .8002, -.69985, .39976}, tolerance);
@@ -475,7 +467,7 @@ struct Law {
 
   Law(Theory const& t, Row const& start_mean, Row const& start_variance) : mean(start_mean), averaged(t.o.integrator != "euler") {
     Chain const zero = t.empty(), silent = t.noise_shape();
-    auto const n = static_cast<Index>(mean.size()), normals = static_cast<Index>(silent.flat().size());
+    auto const n = std::ssize(mean), normals = std::ssize(silent.flat());
     auto const step = [&](Row const& z, Row const& xi) {
       Chain c = zero, noise = silent;
       c.set(z), noise.set(xi);
@@ -500,7 +492,7 @@ struct Law {
     }
   }
   void step() {
-    auto const n = static_cast<Index>(mean.size());
+    auto const n = std::ssize(mean);
     Row next = shift;
     for (Index i = 0; i < n; i++)
       for (Index j = 0; j < n; j++) next[at(i)] += m(i, j) * mean[at(j)];
@@ -550,7 +542,7 @@ void expect_law(HeeLangevinOptions const& o, Visible visible, Golden const& gold
   std::vector<Row> sums(at(count), Row(n + n * n));
   Index step = 0;
   for (Index k = 0; k < snapshots; k++) {
-    auto const steps = static_cast<Index>(std::lround((k == 0 ? warmup : apart) / o.step_size));
+    auto const steps = Index(std::lround((k == 0 ? warmup : apart) / o.step_size));
     sampler.advance(chains, key, all(chains), step, steps, visible);
     step += steps;
     for (Index s = 0; s < steps; s++) law.step();
@@ -566,13 +558,13 @@ void expect_law(HeeLangevinOptions const& o, Visible visible, Golden const& gold
     EXPECT_NEAR(law.covariance.values[(golden.first + i) * (n + 1)], golden.variance[i], 1.01e-6) << "variance " << i;
   for (std::size_t i = 0; i < golden.mean.size(); i++) EXPECT_NEAR(law.mean[golden.first + i], golden.mean[i], 1.01e-6) << "mean " << i;
   for (std::size_t i = 0; i < n + n * n; i++) {
-    double total = 0, squares = 0, chain_total = static_cast<double>(count);
+    double total = 0, squares = 0, chain_total = double(count);
     for (auto const& s : sums) total += s[i], squares += s[i] * s[i];
     if (squares < 1e-9) continue;  // clamped, or above the diagonal
     double const average = total / chain_total, error = std::sqrt((squares / chain_total - average * average) / chain_total);
     EXPECT_LT(std::abs(average), 4 * error) << "moment " << i;
     if (i >= n && (i - n) % (n + 1) == 0) {
-      EXPECT_LT(error / static_cast<double>(snapshots), largest_error * law.covariance.values[i - n]) << "variance " << (i - n) / n;
+      EXPECT_LT(error / double(snapshots), largest_error * law.covariance.values[i - n]) << "variance " << (i - n) / n;
     }
   }
 }
@@ -629,11 +621,11 @@ Drive long_run_drive(Hee const& model, HeeLangevinOptions const& o, Row const& x
     sampler.advance_and_learn(chains, key, t, warmup_steps, steps, drive);
     auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), drive);
     for (std::size_t i = 0; i < n; i++) {
-      double const value = static_cast<double>(host(i)) / static_cast<double>(width * steps);
-      d.mean[i] += value / static_cast<double>(tiles), d.error[i] += value * value / static_cast<double>(tiles);
+      double const value = double(host(i)) / double(width * steps);
+      d.mean[i] += value / double(tiles), d.error[i] += value * value / double(tiles);
     }
   }
-  for (std::size_t i = 0; i < n; i++) d.error[i] = std::sqrt((d.error[i] - d.mean[i] * d.mean[i]) / static_cast<double>(tiles - 1));
+  for (std::size_t i = 0; i < n; i++) d.error[i] = std::sqrt((d.error[i] - d.mean[i] * d.mean[i]) / double(tiles - 1));
   return d;
 }
 constexpr Index drive_tiles = in_double ? 24 : 96;
@@ -742,7 +734,7 @@ TEST(HeeLangevin, StartsFromTheLawsItNames) {
   Chain const shape = theory.empty();
   for (std::size_t i = 0; i < z[0].size(); i++) {
     bool const latent = i < 10, adaptation = i >= 10 && i < 17;
-    mean.push_back(i < 3 ? static_cast<double>(4 + i) : latent ? -1 : 0);
+    mean.push_back(i < 3 ? double(4 + i) : latent ? -1 : 0);
     variance.push_back(latent ? 2.25 : adaptation ? .3 / .8 : .5);
   }
   for (std::size_t i = 3; i < z[0].size(); i++)

@@ -75,19 +75,18 @@ struct Conditional {
   Matrix precision, regression;  // H_ff, H_ff^-1 H_fh
 
   Conditional(GaussianMoments m, std::vector<int> const& flags) : joint(std::move(m)) {
-    for (std::size_t i = 0; i < flags.size(); i++) (flags[i] ? held : free).push_back(static_cast<Index>(i));
+    for (std::size_t i = 0; i < flags.size(); i++) (flags[i] ? held : free).push_back(Index(i));
     precision = block(free), regression = inverse(precision) * block(held);
   }
   Matrix block(std::vector<Index> const& columns) const {
-    Matrix m(static_cast<Index>(free.size()), static_cast<Index>(columns.size()));
+    Matrix m(std::ssize(free), std::ssize(columns));
     for (Index i = 0; i < m.rows; i++)
-      for (Index j = 0; j < m.columns; j++)
-        m(i, j) = joint.precision(free[static_cast<std::size_t>(i)], columns[static_cast<std::size_t>(j)]);
+      for (Index j = 0; j < m.columns; j++) m(i, j) = joint.precision(free[i], columns[j]);
     return m;
   }
   // x_f minus its mean given the chain's own x_h.
   Point residual(Point const& x) const {
-    auto const centred = [&](Index i) { return x[static_cast<std::size_t>(i)] - joint.mean[static_cast<std::size_t>(i)]; };
+    auto const centred = [&](Index i) { return x[i] - joint.mean[i]; };
     Point y, out;
     for (Index j : held) y.push_back(centred(j));
     Point const shift = regression * y;
@@ -100,7 +99,7 @@ struct Conditional {
 // noise in different ways. Bounds of four standard errors over 2^14 chains, each with held values of its own.
 TEST_P(HeldCoordinates, TheOthersFollowTheConditionalLaw) {
   std::vector<double> dense(16, 0.3);
-  for (std::size_t i = 0; i < 4; i++) dense[5 * i] = 1 + 0.3 * static_cast<double>(i);
+  for (std::size_t i = 0; i < 4; i++) dense[5 * i] = 1 + 0.3 * double(i);
   for (auto const& [options, held] :
        {std::pair(GaussianOptions{.dimension = 3, .mean = {0.5}, .diagonal = {1, 2}}, std::vector{1, 0, 1}),
         std::pair(GaussianOptions{.dimension = 6, .mean = {0.5}, .precision = "ar1", .correlation = 0.5}, std::vector{0, 1, 0, 0, 1, 0}),
@@ -140,13 +139,13 @@ TEST_P(HeldCoordinates, SlopesOfHeldCoordinatesAreNotUsed) {
   for (double value : {-0., 1e30}) {
     Chains chains = make_chains(64, 3, {InitialState::normal, 0.1}, key);
     chains.held = flags({0, 1, 0});
-    Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, 1, Kokkos::ALL), static_cast<Real>(value));
+    Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, 1, Kokkos::ALL), Real(value));
     auto const sampler = GetParam().make();
     Model const& target = GetParam().name == "annealed_langevin" ? static_cast<Model const&>(levels) : *model;
     sampler->prepare(target, chains, key);
     sampler->advance(target, chains, key, 0, 3);
     for (Point const& x : states(chains)) {
-      EXPECT_EQ(x[1], static_cast<double>(static_cast<Real>(value)));
+      EXPECT_EQ(x[1], double(Real(value)));
       EXPECT_EQ(std::signbit(x[1]), std::signbit(value));
       EXPECT_TRUE(std::isfinite(x[0]) && std::isfinite(x[2]));
     }

@@ -48,16 +48,14 @@ Modes modes_of(Matrix a) {
 }
 double along(Modes const& m, std::size_t mode, Point const& x) {
   double sum = 0;
-  for (std::size_t i = 0; i < x.size(); i++) sum += m.vectors(static_cast<Index>(i), static_cast<Index>(mode)) * x[i];
+  for (std::size_t i = 0; i < x.size(); i++) sum += m.vectors(Index(i), Index(mode)) * x[i];
   return sum;
 }
 
 // A leapfrog of length h turns a mode of precision p by the angle phi, cos phi = 1 - h^2 p / 2, each time.
 constexpr Index dimension = 10;
 constexpr double leapfrog = 0.1;
-Index half_period(double precision) {
-  return static_cast<Index>(std::lround(std::numbers::pi / std::acos(1 - leapfrog * leapfrog * precision / 2)));
-}
+Index half_period(double precision) { return Index(std::lround(std::numbers::pi / std::acos(1 - leapfrog * leapfrog * precision / 2))); }
 std::vector<Point> after_trajectories(DifferentiableModel& model, Index leapfrogs, bool random_length) {
   Hmc sampler({.step_size = leapfrog, .leapfrog_steps = leapfrogs, .target_acceptance = 0, .random_length = random_length});
   return run(sampler, model, 4096, {InitialState::zero}, 80);
@@ -88,7 +86,7 @@ TEST(Hmc, EveryModeForgetsItsStartAtTwentyLengths) {
 TEST(Hmc, AFixedLengthResonates) {
   auto const model = make_gaussian({.dimension = dimension, .precision = "ar1", .correlation = 0.9});
   Modes const modes = modes_of(model->gaussian().front().precision);
-  auto const slowest = static_cast<std::size_t>(std::min_element(modes.values.begin(), modes.values.end()) - modes.values.begin());
+  auto const slowest = std::size_t(std::min_element(modes.values.begin(), modes.values.end()) - modes.values.begin());
   double variance = 0;
   for (Point const& x : after_trajectories(*model, half_period(modes.values[slowest]), false))
     variance += std::pow(along(modes, slowest, x), 2) / 4096;
@@ -99,15 +97,15 @@ TEST(Hmc, AFixedLengthResonates) {
 TEST(Hmc, LengthsAreUniform) {
   Index const mean = 4, steps = 70000, most = 2 * mean - 1;
   HamiltonianScheme<> const scheme{Real(1), Real(1), mean, {}, true, key};
-  std::vector<double> counts(static_cast<std::size_t>(most) + 1);
+  std::vector<double> counts(std::size_t(most) + 1);
   for (Index n = 0; n < steps; n++) {
     Index const length = scheme.evaluations(n);
     ASSERT_TRUE(length >= 1 && length <= most);
     EXPECT_EQ(scheme.evaluations(n), length);
-    counts[static_cast<std::size_t>(length)]++;
+    counts[length]++;
   }
-  double const expected = static_cast<double>(steps) / static_cast<double>(most);
-  for (Index n = 1; n <= most; n++) EXPECT_NEAR(counts[static_cast<std::size_t>(n)], expected, 5 * std::sqrt(expected));
+  double const expected = double(steps) / double(most);
+  for (Index n = 1; n <= most; n++) EXPECT_NEAR(counts[n], expected, 5 * std::sqrt(expected));
   HamiltonianScheme<> const fixed{Real(1), Real(1), mean};
   for (Index n = 0; n < 10; n++) EXPECT_EQ(fixed.evaluations(n), mean);
 }
@@ -143,14 +141,14 @@ TEST(HmcMass, WarmupFindsTheScalesAndSamplesStayExact) {
     sampler.adapt_to(*model, chains, world);
   }
   auto const scales = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sampler.scales());
-  for (std::size_t i = 0; i < 5; i++) EXPECT_NEAR(static_cast<double>(scales(i)) * std::sqrt(precision[i]), 1, 0.05) << i;
+  for (std::size_t i = 0; i < 5; i++) EXPECT_NEAR(double(scales(i)) * std::sqrt(precision[i]), 1, 0.05) << i;
   Kokkos::deep_copy(chains.accepted, 0);
   sampler.advance(*model, chains, key, step, 400);
   // With equal scales the acceptance of a trajectory hangs on its length, the same for all chains: a deviation of some .2 from one to the
   // next, so that windows of 20 know its mean, and tune the step size, to some .05.
   EXPECT_NEAR(acceptance(chains, 400), 0.65, 0.1);
   Matrix covariance(5, 5);
-  for (Index i = 0; i < 5; i++) covariance(i, i) = 1 / precision[static_cast<std::size_t>(i)];
+  for (Index i = 0; i < 5; i++) covariance(i, i) = 1 / precision[i];
   EXPECT_LT(largest_z(states(chains), Point(5, 1000), covariance), 4);
 }
 
@@ -248,7 +246,7 @@ TEST(LargeEnergies, SumsOfManyTermsKeepSmallDifferences) {
   Kokkos::deep_copy(host, x);
   host(0, 5, 0) = Real(1.125);  // exact, as are its energy and all sums of eight
   Kokkos::deep_copy(x, host);
-  EXPECT_EQ(before, static_cast<double>(d) / 2);
+  EXPECT_EQ(before, double(d) / 2);
   EXPECT_NEAR(energy_of_lane_0() - before, (1.125 * 1.125 - 1) / 2, 1e-6);
 }
 

@@ -51,7 +51,7 @@ struct Mixture {
   }
   double average(std::function<double(int)> const& of) const {
     double sum = 0;
-    for (int h = 0; h < states_of_h; h++) sum += p[static_cast<std::size_t>(h)] * of(h);
+    for (int h = 0; h < states_of_h; h++) sum += p[h] * of(h);
     return sum;
   }
   double first(std::size_t i) const {
@@ -95,7 +95,7 @@ TEST(LangevinGibbs, WithoutTheTestTheBiasIsThatOfTheStep) {
     for (std::size_t i = 0; i < d; i++) {
       double sum = 0, squares = 0;
       for (Point const& x : chains) sum += x[i], squares += x[i] * x[i];
-      double const n = static_cast<double>(count), variance = squares / n - sum * sum / n / n;
+      double const n = double(count), variance = squares / n - sum * sum / n / n;
       double const exact = law.second(i, i) - law.first(i) * law.first(i), error = 4.5 * std::sqrt(3 / n) * exact;
       if (eta < 0.1) {
         EXPECT_NEAR(sum / n, law.first(i), 4.5 * std::sqrt(exact / n) + 0.01 * s[i]);
@@ -111,7 +111,7 @@ TEST(LangevinGibbs, HeldUnitsGiveTheConditionalLaw) {
   double const shown = 1.1;
   auto const model = machine();
   Chains chains = make_chains(count, d, {InitialState::normal, 1}, key);
-  Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, 0, Kokkos::ALL), static_cast<Real>(shown));
+  Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, 0, Kokkos::ALL), Real(shown));
   DeviceVector<std::uint8_t> const held("held", d);
   held(0) = 1;
   chains.held = held;
@@ -119,7 +119,7 @@ TEST(LangevinGibbs, HeldUnitsGiveTheConditionalLaw) {
   sampler.prepare(*model, chains, key);
   sampler.advance(*model, chains, key, 0, 100);
   auto const after = states(chains);
-  for (Point const& x : after) ASSERT_EQ(x[0], static_cast<double>(static_cast<Real>(shown)));
+  for (Point const& x : after) ASSERT_EQ(x[0], double(Real(shown)));
   EXPECT_LT(worst(after, Mixture(&shown), 1), 4.5);
 }
 

@@ -22,8 +22,8 @@ using namespace partita::sampling;
 auto const key = random::make_key(21);
 
 Matrix diagonal(std::vector<double> const& values) {
-  Matrix m(static_cast<Index>(values.size()), static_cast<Index>(values.size()));
-  for (Index i = 0; i < m.rows; i++) m(i, i) = values[static_cast<std::size_t>(i)];
+  Matrix m(std::ssize(values), std::ssize(values));
+  for (Index i = 0; i < m.rows; i++) m(i, i) = values[i];
   return m;
 }
 
@@ -82,16 +82,16 @@ TEST(DoubleWells, Mams) { expect_double_wells(Mams({.step_size = 0.3, .trajector
 TEST(Network, MomentsOfAllSamplers) {
   MlpEnergy model({.layers = {2, 8, 1}, .quadratic = 1});
   model.initialise([](Index i) {
-    auto const w = random::words(key, static_cast<std::uint64_t>(i), random::Stream::test, 0, 0);
+    auto const w = random::words(key, std::uint64_t(i), random::Stream::test, 0, 0);
     return 2 * random::normal_pair(w.w[0], w.w[1], double()).a;
   });
   Index const cells = 256;  // over [-6, 6]^2
   TileStorage const x("x", cells, 2, cells);
   TileScalarStorage const e("e", cells, cells);
-  auto const place = [&](Index i) { return 12 * (static_cast<double>(i) + 0.5) / static_cast<double>(cells) - 6; };
+  auto const place = [&](Index i) { return 12 * (double(i) + 0.5) / double(cells) - 6; };
   auto const host = Kokkos::create_mirror_view(x);
   for (Index t = 0; t < cells; t++)
-    for (Index l = 0; l < cells; l++) host(t, 0, l) = static_cast<Real>(place(t)), host(t, 1, l) = static_cast<Real>(place(l));
+    for (Index l = 0; l < cells; l++) host(t, 0, l) = Real(place(t)), host(t, 1, l) = Real(place(l));
   Kokkos::deep_copy(x, host);
   model.reserve(cells, cells);
   model.energy(x, e);
@@ -99,7 +99,7 @@ TEST(Network, MomentsOfAllSamplers) {
   double z = 0, moments[2] = {}, squares[3] = {};
   for (Index t = 0; t < cells; t++)
     for (Index l = 0; l < cells; l++) {
-      double const w = std::exp(-static_cast<double>(energy(t, l))), a = place(t), b = place(l);
+      double const w = std::exp(-double(energy(t, l))), a = place(t), b = place(l);
       z += w, moments[0] += w * a, moments[1] += w * b, squares[0] += w * a * a, squares[1] += w * a * b, squares[2] += w * b * b;
     }
   Point const mean = {moments[0] / z, moments[1] / z};
@@ -143,7 +143,7 @@ TEST(MclmcWarmup, FindsScalesLengthAndStep) {
     sampler.prepare(*model, w.chains, key);
     warm_up(sampler, *model, w, 128);
     auto const scales = to_host(sampler.length().scales());
-    for (std::size_t i = 0; i < 4; i++) EXPECT_NEAR(static_cast<double>(scales[i]) * std::sqrt(precision[i]), 1, 0.05) << i;
+    for (std::size_t i = 0; i < 4; i++) EXPECT_NEAR(double(scales[i]) * std::sqrt(precision[i]), 1, 0.05) << i;
     EXPECT_NEAR(sampler.length()(), 0.7 * 2, 0.05);
     reached[n++] = sampler.step_size();
     // An energy error of 5e-4 a coordinate biases variances by less than a hundredth.
@@ -151,8 +151,8 @@ TEST(MclmcWarmup, FindsScalesLengthAndStep) {
     auto const chains = states(w.chains);
     for (std::size_t i = 0; i < 4; i++) {
       double variance = 0;
-      for (Point const& x : chains) variance += std::pow(x[i] - 100, 2) * precision[i] / static_cast<double>(chains.size());
-      EXPECT_NEAR(variance, 1, 0.01 + 4 * std::sqrt(2. / static_cast<double>(chains.size()))) << i;
+      for (Point const& x : chains) variance += std::pow(x[i] - 100, 2) * precision[i] / double(chains.size());
+      EXPECT_NEAR(variance, 1, 0.01 + 4 * std::sqrt(2. / double(chains.size()))) << i;
     }
   }
   EXPECT_NEAR(reached[0] / reached[1], 1, 0.05);
@@ -166,7 +166,7 @@ TEST(MclmcWarmup, KeepsWhatTheDeckNames) {
   warm_up(sampler, *model, w, 10);
   EXPECT_EQ(sampler.step_size(), 0.3);
   EXPECT_EQ(sampler.length()(), 1.7);
-  for (Real s : to_host(sampler.length().scales())) EXPECT_EQ(s, 1);
+  for (double s : to_host(sampler.length().scales())) EXPECT_EQ(s, 1);
 }
 
 TEST(MamsWarmup, ReachesItsAcceptanceAndStaysExact) {
@@ -215,7 +215,7 @@ TEST(MclmcWarmup, CutsDoNotMatterToCheckpoints) {
     sampler.describe_state(state);
     chains.describe_state(state, "chains");
     std::vector<std::vector<std::byte>> out;
-    for (StateField const& f : state.fields()) f.save(out.emplace_back(static_cast<std::size_t>(f.size()) * bytes_of(f.element)).data());
+    for (StateField const& f : state.fields()) f.save(out.emplace_back(std::size_t(f.size()) * bytes_of(f.element)).data());
     return out;
   };
   EXPECT_EQ(bytes({20}), bytes({7, 1, 12}));

@@ -60,7 +60,7 @@ TEST(RejectionRuns, SmallAcceptanceIsNotBeingStuck) {
   for (int k = 0; k < 1000; k++) c.window(100, 1, 0, k % 20 == 0 ? 1 : 0);  // acceptance 1 %, of chain 0 a twentieth of it
   auto const found = c.runs.find(world());
   // (1 - a)^(length / 3) x 37 chains x 1e5 proposals < 1e-3, a little below a = .01
-  EXPECT_NEAR(static_cast<double>(found.length), 3 * std::log(1e-3 / 37e5) / std::log1p(-found.acceptance), 3);
+  EXPECT_NEAR(double(found.length), 3 * std::log(1e-3 / 37e5) / std::log1p(-found.acceptance), 3);
   EXPECT_GT(found.length, 6000);
   EXPECT_EQ(found.stuck, 0);
 }

@@ -33,7 +33,7 @@ void run_with_warmup(Sampler& sampler, Model const& model, Chains& chains, Index
     sampler.advance(model, chains, key, step, 20);
     if (!sampler.adapts()) continue;
     Index const accepted = world().all_reduce(count_acceptance(chains), Reduction::sum);
-    sampler.adapt(static_cast<double>(accepted) / static_cast<double>(20 * chains.tiling.chains));
+    sampler.adapt(double(accepted) / double(20 * chains.tiling.chains));
     Kokkos::deep_copy(chains.accepted, 0);
   }
   sampler.advance(model, chains, key, warmup, steps);
@@ -242,7 +242,7 @@ TEST(ReplicaExchange, StepsOfHotRungsFitTheirTemperature) {
       ASSERT_NE(step, fields.end());
       double value = 0;
       step->save(&value);
-      EXPECT_DOUBLE_EQ(value, moves == "hmc" ? 0.3 * std::ldexp(1., static_cast<int>(rung)) : 0.3) << moves << " " << rung;
+      EXPECT_DOUBLE_EQ(value, moves == "hmc" ? 0.3 * std::ldexp(1., int(rung)) : 0.3) << moves << " " << rung;
     }
   }
 }

@@ -15,7 +15,7 @@ constexpr std::uint64_t first_chain = (std::uint64_t{1} << 32) - strip_lanes;
 Real reference(random::Key key, std::uint64_t chain, Index dimension, Index step, Index i) {
   Index const shared = dimension > 2 ? 1 : dimension == 2 ? 2 : 4;
   Index const number = dimension > 2 ? i % 4 : dimension == 2 ? step % 2 * 2 + i : step % 4;
-  auto const w = random::words(key, chain, Stream::test, static_cast<std::uint64_t>(step / shared), static_cast<std::uint32_t>(i / 4));
+  auto const w = random::words(key, chain, Stream::test, std::uint64_t(step / shared), std::uint32_t(i / 4));
   auto const pair = number < 2 ? random::normal_pair(w.w[0], w.w[1], Real()) : random::normal_pair(w.w[2], w.w[3], Real());
   return number % 2 == 0 ? pair.a : pair.b;
 }
@@ -28,10 +28,10 @@ TEST(StripNoise, NormalsAreAFunctionOfChainStepAndCoordinate) {
     StripNoise noise(keys, Stream::test, first_chain);
     for (Index step : {Index{3}, Index{4}, Index{5}, Index{5}, Index{0}, Index{1}, Index{7}, Index{6}, (Index{1} << 34) + 1,
                        (Index{1} << 34) + 2, Index{2}}) {
-      std::vector<int> visits(static_cast<std::size_t>(d * strip_lanes));
+      std::vector<int> visits(d * strip_lanes);
       noise.each(d, step, [&](Index i, Index l, Real xi) {
-        visits[static_cast<std::size_t>(i * strip_lanes + l)]++;
-        EXPECT_EQ(xi, reference(key, first_chain + static_cast<std::uint64_t>(l), d, step, i))
+        visits[i * strip_lanes + l]++;
+        EXPECT_EQ(xi, reference(key, first_chain + std::uint64_t(l), d, step, i))
             << "d " << d << " step " << step << " i " << i << " lane " << l;
       });
       for (int v : visits) ASSERT_EQ(v, 1) << "d " << d;
@@ -47,9 +47,7 @@ TEST(StripNoise, LaneWordsAreAFunctionOfChainAndStep) {
     noise.from<Stream::test>().each(3, step, [](Index, Index, Real) {});  // normals in between do not disturb them
     auto const* words = noise.from<Stream::metropolis>().lane_words(step);
     for (int l = 0; l < strip_lanes; l++)
-      EXPECT_EQ(words[l],
-                random::words(key, first_chain + static_cast<unsigned>(l), Stream::metropolis, static_cast<std::uint64_t>(step / 4), 0)
-                    .w[step % 4]);
+      EXPECT_EQ(words[l], random::words(key, first_chain + unsigned(l), Stream::metropolis, std::uint64_t(step / 4), 0).w[step % 4]);
   }
 }
 

@@ -16,7 +16,7 @@ constexpr double strongest = 3;
 
 // A training that strengthens the weights evenly, three sampler steps an update.
 constexpr Index updates = 120, steps_per_update = 3;
-void learn(Rbm& machine, Index update) { set_two_modes(machine, strongest * std::min(1., static_cast<double>(update) / 60)); }
+void learn(Rbm& machine, Index update) { set_two_modes(machine, strongest * std::min(1., double(update) / 60)); }
 void train(TrajectoryTempering& sampler, Rbm& machine, Chains& chains, Index from = 0, Index to = updates) {
   for (Index u = from; u < to; u++) {
     learn(machine, u);
@@ -45,7 +45,7 @@ TEST(TrajectoryTempering, FollowsTheLawOfTheMachineAsItLearns) {
   t.sampler.advance(*t.machine, t.chains, key, updates * steps_per_update, 300);
   expect_shares(units_on(points(all_states(Ranks::shared, t.chains), machine_visible)), two_mode_law(strongest), 2000);
   auto const results = t.sampler.results();
-  EXPECT_EQ(result(results, "copies"), static_cast<double>(t.sampler.copies()));
+  EXPECT_EQ(result(results, "copies"), double(t.sampler.copies()));
   EXPECT_GT(result(results, "round_trips"), 5);
   // A copy is made at the first window with a rate below .5; parameters move by 5 % of their range in it.
   EXPECT_GT(result(results, "swap_rate_lowest"), 0.3);

@@ -1,5 +1,4 @@
-// A strip: the lanes that one kernel instance advances together. On a CPU 64 lanes, so that every loop over lanes is a few
-// vector instructions; on a GPU one lane a thread, where the same loops vanish and neighbouring threads touch neighbouring lanes.
+// Random words for the lanes of a strip, which are those of core/random.hpp: Philox over the lanes of a vector register on a CPU.
 #pragma once
 #include <cstring>
 
@@ -9,17 +8,7 @@
 #include <immintrin.h>
 #endif
 
-namespace partita {
-
-// Rows of a strip inside a tile: row i is `lanes` consecutive numbers.
-template <class T, int lanes = strip_lanes>
-struct Rows {
-  T* data;
-  Index pitch;
-  KOKKOS_FORCEINLINE_FUNCTION T* operator[](Index i) const { return data + i * pitch; }
-};
-
-namespace random {
+namespace partita::random {
 
 // The words of one Philox call for every lane of a strip.
 struct StripWords {
@@ -94,7 +83,7 @@ constexpr int filled = at_once * half;
 template <class First>
 inline __attribute__((always_inline)) void fill(StripWords& out, int at, First const& first, RoundKeys const& keys) {
   Wide even;
-  for (int i = 0; i < half; i++) even[i] = 2u * static_cast<unsigned>(i);
+  for (int i = 0; i < half; i++) even[i] = 2u * unsigned(i);
   Counters c;
 #pragma GCC unroll 4
   for (int i = 0; i < at_once; i++) {
@@ -122,14 +111,13 @@ KOKKOS_FORCEINLINE_FUNCTION void fill(StripWords& out, RoundKeys const& keys, st
   static_assert(strip_lanes % lanes::filled == 0 && lane_quantum % lanes::width == 0);
   for (int l = 0; l < strip_lanes; l += lanes::filled)
     lanes::fill(
-        out, l, [=](int lane) { return counter(first_chain + static_cast<unsigned>(lane), stream, step, draw); }, keys);
+        out, l, [=](int lane) { return counter(first_chain + unsigned(lane), stream, step, draw); }, keys);
 #else
   for (int l = 0; l < strip_lanes; l++) {
-    Words const w = words(keys.key, first_chain + static_cast<unsigned>(l), stream, step, draw);
+    Words const w = words(keys.key, first_chain + unsigned(l), stream, step, draw);
     for (int k = 0; k < 4; k++) out.w[k][l] = w.w[k];
   }
 #endif
 }
 
-}  // namespace random
-}  // namespace partita
+}  // namespace partita::random

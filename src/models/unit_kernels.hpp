@@ -1,6 +1,6 @@
 // Kernels over units: for each lane of a strip, four neighbouring units draw from one call of the random number generator.
 #pragma once
-#include "core/strip.hpp"
+#include "core/strip_words.hpp"
 #include "models/gibbs_model.hpp"
 
 namespace partita {
@@ -21,13 +21,13 @@ void draw_by_fours(char const* name, Index tiles, Index units, Index lanes, Swee
   auto const keys = random::round_keys(sweep.key);
   auto const chains = sweep.chains;
   auto const stream = sweep.stream;
-  auto const step = static_cast<std::uint64_t>(sweep.step);
-  auto const first_draw = static_cast<std::uint32_t>(first_unit / 4);
+  auto const step = std::uint64_t(sweep.step);
+  auto const first_draw = std::uint32_t(first_unit / 4);
   Kokkos::parallel_for(
       name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, tiles * groups * strips), KOKKOS_LAMBDA(Index n) {
         Index const lane = n % strips * strip_lanes, group = n / strips % groups, tile = n / strips / groups;
         random::StripWords words;
-        random::fill(words, keys, chains.of(tile, lane), stream, step, first_draw + static_cast<std::uint32_t>(group));
+        random::fill(words, keys, chains.of(tile, lane), stream, step, first_draw + std::uint32_t(group));
         draw(tile, 4 * group, units - 4 * group < 4 ? units - 4 * group : 4,
              LaneRange{lane, lane + strip_lanes < lanes ? lane + strip_lanes : lanes}, words);
       });
@@ -77,9 +77,9 @@ void draw_normal_units(char const* name, Index tiles, Index units, Index lanes, 
 // and their sums in double.
 template <class Row>
 void add_over_rows(char const* name, ConstTiles x, LogWeights energy, Row const& row) {
-  Index const rows = static_cast<Index>(x.extent(1)), lanes = static_cast<Index>(x.extent(2)), strips = divide_up(lanes, strip_lanes);
+  Index const rows = extent(x, 1), lanes = extent(x, 2), strips = divide_up(lanes, strip_lanes);
   Kokkos::parallel_for(
-      name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, static_cast<Index>(x.extent(0)) * strips), KOKKOS_LAMBDA(Index n) {
+      name, Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(x, 0) * strips), KOKKOS_LAMBDA(Index n) {
         Index const tile = n / strips, lane = n % strips * strip_lanes;
         Index const count = lanes - lane < strip_lanes ? lanes - lane : strip_lanes;
         double total[strip_lanes] = {};
@@ -91,7 +91,7 @@ void add_over_rows(char const* name, ConstTiles x, LogWeights energy, Row const&
 #pragma GCC ivdep
             for (Index l = 0; l < count; l++) some[l] += term(from[l]);
           }
-          for (Index l = 0; l < count; l++) total[l] += static_cast<double>(some[l]);
+          for (Index l = 0; l < count; l++) total[l] += double(some[l]);
         }
         for (Index l = 0; l < count; l++) energy(tile, lane + l) += total[l];
       });
