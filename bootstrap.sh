@@ -202,16 +202,23 @@ report() {
 # --- test -------------------------------------------------------------------------------------------------------------------------------
 
 run_tests() {
-  local failed=() labels=(-LE '^(slow|slurm)$')
+  local failed=() taken=() labels=(-LE '^(slow|slurm)$')
   [[ -z ${PARTITA_TEST_LABELS:-} ]] || labels=(-L "$PARTITA_TEST_LABELS")
   export OPENBLAS_NUM_THREADS=1
-  build release
-  build double unit_tests
-  make_environment test
-  suite python "$root/.venv/bin/pytest" -q -c "$root/postprocess/pyproject.toml" "$root/tests/postprocess"
-  suite double ctest --test-dir "$(build_folder double)" --output-on-failure -j "$(nproc)" -L unit
-  suite release ctest --test-dir "$(build_folder release)" --output-on-failure -j "$(nproc)" "${labels[@]}"
+  stage "build, single precision" build release
+  stage "build, double precision" build double unit_tests
+  stage "install partita-post" make_environment test
+  stage "tests of partita-post" suite python "$root/.venv/bin/pytest" -q -c "$root/postprocess/pyproject.toml" "$root/tests/postprocess"
+  stage "tests, double precision" suite double ctest --test-dir "$(build_folder double)" --output-on-failure -j "$(nproc)" -L unit
+  stage "tests, single precision" suite release ctest --test-dir "$(build_folder release)" --output-on-failure -j "$(nproc)" "${labels[@]}"
   summarize
+}
+
+# stage NAME COMMAND...: notes how long it took.
+stage() {
+  local begin=$SECONDS
+  "${@:2}"
+  taken+=("$(printf '%5d s  %s' $((SECONDS - begin)) "$1")")
 }
 
 # suite NAME COMMAND...: its output also goes to build/test-NAME.log; a failure lets the other suites run.
@@ -225,6 +232,7 @@ summarize() {
     printf '\n%s\n' "$name:"
     grep -E '^[0-9]+% tests passed|^Total Test time|^The following tests FAILED|^[[:space:]]+[0-9]+ - |[0-9]+ (passed|failed|skipped).* in ' "$root/build/test-$name.log" || true
   done
+  printf '\n%s\n' "${taken[@]}"
   ((${#failed[@]} == 0)) || fail 1 "failed: ${failed[*]}"
 }
 

@@ -38,7 +38,9 @@ std::optional<Factor> factorised(Matrix const& a) {
 
 Factor factor_of(Matrix const& a) {
   auto factor = factorised(a);
-  require(factor.has_value(), ExitCode::internal, "a matrix of {} rows that should be positive definite is not", a.rows);
+  require(factor.has_value(), ExitCode::numerical,
+          "a matrix of {} rows is not positive definite, as after an overflow: look for very large values in the data and the parameters",
+          a.rows);
   return std::move(*factor);
 }
 
@@ -87,6 +89,10 @@ Matrix solve_lower(Matrix const& lower, Matrix const& b) { return store(load(low
 Matrix solve(Matrix const& a, Matrix const& b) { return store(factor_of(a).solve(load(b))); }
 
 Matrix inverse(Matrix const& a) { return solve(a, identity(a.rows)); }
+Matrix scaled(Matrix a, double factor) {
+  for (double& v : a.values) v *= factor;
+  return a;
+}
 
 double log_determinant(Matrix const& a) { return 2 * factor_of(a).matrixLLT().diagonal().array().log().sum(); }
 

@@ -28,6 +28,7 @@ Matrix cholesky(Matrix const& positive_definite);          // lower L with L L' 
 Matrix solve_lower(Matrix const& lower, Matrix const& b);  // L^-1 b; nothing above L's diagonal is read
 Matrix solve(Matrix const& positive_definite, Matrix const& b);
 Matrix inverse(Matrix const& positive_definite);
+Matrix scaled(Matrix, double factor);
 double log_determinant(Matrix const& positive_definite);
 
 // Inverse of any square matrix, by LU with partial pivoting; its entries are infinite or NaN where the matrix is singular.

@@ -250,28 +250,29 @@ std::vector<Type> const& types() {
 
 std::vector<deck::Key> common_keys() {
   using O = DataOptions;
-  return deck::schema<O>("", "",
-                         {deck::key("scaling", &O::scaling,
-                                    "how the values read are scaled: none; unit, to [0, 1]; symmetric, to [-1, 1] (bytes from 0..255, "
-                                    "others from the range of the training items); standardize, each entry to mean 0 and standard "
-                                    "deviation 1 over the training items; affine, scale * value + offset")
-                              .one_of({"none", "unit", "symmetric", "standardize", "affine"}),
-                          deck::key("scale", &O::scale, "factor of the values with scaling = \"affine\""),
-                          deck::key("offset", &O::offset, "what is added to the values with scaling = \"affine\""),
-                          deck::key("binarize", &O::binarize,
-                                    "how scaled values become 0 or 1: none, they stay; threshold, 1 above the threshold, else 0; "
-                                    "stochastic, 1 with probability x, drawn anew in each epoch")
-                              .one_of({"none", "threshold", "stochastic"}),
-                          deck::key("threshold", &O::threshold, "value above which binarize = \"threshold\" gives 1"),
-                          deck::key("limit", &O::limit, "number of rows used, from the first on; 0: all").at_least(0),
-                          deck::key("validation_fraction", &O::validation_fraction,
-                                    "fraction of the rows set aside for validation, chosen at random by the run's seed")
-                              .at_least(0)
-                              .below(1),
-                          deck::key("test_fraction", &O::test_fraction,
-                                    "fraction of the rows set aside for the final test, chosen at random by the run's seed")
-                              .at_least(0)
-                              .below(1)})
+  return deck::schema<O>(
+             "", "",
+             {deck::key("scaling", &O::scaling,
+                        "how the values read are scaled: none; unit, to [0, 1]; symmetric, to [-1, 1] (bytes from 0..255, "
+                        "others from the range of the training items); standardize, each entry to mean 0 and standard "
+                        "deviation 1 over the training items; affine, scale * value + offset")
+                  .one_of({"none", "unit", "symmetric", "standardize", "affine"}),
+              deck::key("scale", &O::scale, "factor of the values").only_with("scaling", {"affine"}),
+              deck::key("offset", &O::offset, "what is added to the values, after scale").only_with("scaling", {"affine"}),
+              deck::key("binarize", &O::binarize,
+                        "how scaled values become 0 or 1: none, they stay; threshold, 1 above the threshold, else 0; "
+                        "stochastic, 1 with probability x, drawn anew in each epoch")
+                  .one_of({"none", "threshold", "stochastic"}),
+              deck::key("threshold", &O::threshold, "scaled value above which a 1 is made").only_with("binarize", {"threshold"}),
+              deck::key("limit", &O::limit, "number of rows used, from the first on; 0: all").at_least(0),
+              deck::key("validation_fraction", &O::validation_fraction,
+                        "fraction of the rows set aside for validation, chosen at random by the run's seed")
+                  .at_least(0)
+                  .below(1),
+              deck::key("test_fraction", &O::test_fraction,
+                        "fraction of the rows set aside for the final test, chosen at random by the run's seed")
+                  .at_least(0)
+                  .below(1)})
       .keys;
 }
 

@@ -42,8 +42,15 @@ std::vector<Block const*> Document::all(std::string const& section) const {
 
 namespace {
 
-// A default that could also have been written: allowed by the key itself and excluding no other key.
+bool is_used(Block const& block, Block::Entry const& entry) {
+  if (!entry.key->condition) return true;
+  Block::Entry const* const other = block.find(entry.key->condition->key);
+  return !other || entry.key->condition->met_by(other->value);
+}
+
+// A default that could also have been written: used, allowed by the key itself and excluding no other key.
 bool can_be_written(Block const& block, Block::Entry const& entry) {
+  if (!is_used(block, entry)) return false;
   if (entry.given_at) return true;
   auto const rivals = [&](Block::Entry const& other) { return exclusive(*entry.key, *other.key); };
   return std::none_of(block.entries.begin(), block.entries.end(), rivals) && entry.key->problem(entry.value).empty();
@@ -87,12 +94,26 @@ void compare(Block const& running, Block const& wanted, std::string const& name,
   for (Block::Entry const& entry : wanted.entries) {
     Block::Entry const* before = running.find(entry.key->name);
     if (!before || entry.key->on_restart == OnRestart::free || before->value == entry.value) continue;
+    if (!is_used(running, *before) && !is_used(wanted, entry)) continue;
     differences.push_back(fmt::format("{}.{}: {} in the run, {}", name, entry.key->name, toml_text(before->value),
                                       in_deck(toml_text(entry.value), entry.given_at)));
   }
 }
 
 }  // namespace
+
+std::vector<Problem> unused_keys(Document const& document) {
+  std::vector<Problem> problems;
+  for (Block const& block : document.blocks)
+    for (Block::Entry const& entry : block.entries) {
+      if (!entry.given_at || entry.value == entry.key->default_value || is_used(block, entry)) continue;
+      Condition const& condition = *entry.key->condition;
+      problems.push_back(
+          {*entry.given_at, fmt::format("{0}.{1} is {2}, but {0}.{3} = {4}; change {3}, or remove {1}", block.section, entry.key->name,
+                                        condition.text(), condition.key, toml_text(block.find(condition.key)->value))});
+    }
+  return problems;
+}
 
 std::vector<std::string> differences_that_change_results(Document const& running, Document const& wanted) {
   std::vector<std::string> differences, sections;

@@ -49,6 +49,9 @@ std::string resolved(Block const&, Keys);
 // (types, required keys) is commented out.
 std::string reference(Catalogue const&);
 
+// Keys that are given, with other values than their defaults, where their condition says that they are not used.
+std::vector<Problem> unused_keys(Document const&);
+
 // Keys, types and sections that are fixed on restart and differ: "sampler.step_size: 0.1 in the run, 0.2 in the deck (run.toml:7:13)".
 std::vector<std::string> differences_that_change_results(Document const& running, Document const& wanted);
 

@@ -154,8 +154,8 @@ void Reader::check_section(WrittenSection const& written, std::size_t same_name_
   Section const* section = find_named(catalogue_.sections, written.name);
   if (!section) {
     std::string const near = nearest(written.name, section_names());
-    std::string const hint =
-        near.empty() ? fmt::format("sections are {}", joined(section_names(), ", ")) : fmt::format("did you mean [{}]?", near);
+    std::string const hint = near.empty() ? fmt::format("sections are {}", joined(section_names(), ", "))
+                                          : fmt::format("did you mean {}?", header(near, find_named(catalogue_.sections, near)->repeated));
     problem(written.at, "[{}]: unknown section; {}", name_text(written.name), hint);
   } else if (written.repeated != section->repeated) {
     if (same_name_before == 0)

@@ -44,7 +44,13 @@ std::string rivals(Section const& section, Schema const* type, Key const& key) {
 std::string comment_of(Key const& key, std::string const& excluded) {
   bool const is_unset = !key.is_required && !key.problem(key.default_value).empty();
   std::string const parts[] = {
-      key.is_required ? "required" : is_unset ? "unset by default" : "",          key.limits(), tasks_text(key.tasks), excluded,
+      key.is_required ? "required"
+      : is_unset      ? "unset by default"
+                      : "",
+      key.limits(),
+      tasks_text(key.tasks),
+      key.condition ? key.condition->text() : "",
+      excluded,
       key.on_restart == OnRestart::free ? "free on restart" : "fixed on restart",
   };
   std::string text = key.doc + (key.unit.empty() ? "" : fmt::format(" [{}]", key.unit));

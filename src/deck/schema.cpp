@@ -104,6 +104,14 @@ std::string Key::kind() const {
   return names[default_value.index()];
 }
 
+bool Condition::met_by(Value const& v) const { return (std::find(values.begin(), values.end(), v) != values.end()) != negated; }
+
+std::string Condition::text() const {
+  std::vector<std::string> all;
+  for (Value const& v : values) all.push_back(toml_text(v));
+  return fmt::format("{} {} = {}", negated ? "not used with" : "used only with", key, joined(all, " or "));
+}
+
 bool exclusive(Key const& a, Key const& b) {
   auto const names = [](Key const& k, Key const& other) {
     return std::find(k.conflicts.begin(), k.conflicts.end(), other.name) != k.conflicts.end();

@@ -35,6 +35,15 @@ using Value =
 
 enum class OnRestart { fixed, free };  // fixed: changing it would change the result
 
+// On the value of another key of the same block.
+struct Condition {
+  std::string key;
+  std::vector<Value> values;
+  bool negated;
+  bool met_by(Value const&) const;
+  std::string text() const;  // "used only with precision = "dense"", "not used with sparsity_cost = 0.0"
+};
+
 class Key {
  public:
   std::string name;
@@ -53,6 +62,7 @@ class Key {
   std::function<std::string(Value const&)> reason_against;  // empty reason: the value is fine
   std::vector<std::string> tasks;                           // run.task values under which the key may stand, empty: all
   std::vector<std::string> conflicts;                       // keys of the same block that may not stand beside it (said at one of them)
+  std::optional<Condition> condition;                       // without which the key is not used
   std::vector<std::string> former_names;                    // accepted with a warning, left out of the reference
   OnRestart on_restart = OnRestart::fixed;
   std::type_index bound_to = typeid(void);  // the options struct
@@ -108,6 +118,15 @@ class Key {
   }
   Key& excludes(std::vector<std::string> names) {
     conflicts = std::move(names);
+    return *this;
+  }
+  // The key is used where another key of its block has one of these values, or, `not_with`, has not; given elsewhere it is a mistake.
+  Key& only_with(std::string other, std::vector<Value> values) {
+    condition = Condition{std::move(other), std::move(values), false};
+    return *this;
+  }
+  Key& not_with(std::string other, std::vector<Value> values) {
+    condition = Condition{std::move(other), std::move(values), true};
     return *this;
   }
   Key& formerly(std::string former) {

@@ -108,7 +108,7 @@ Problem explained(std::string const& text, std::string const& source, Position a
   std::string hint = is_value ? spelling_hint(word) : "";
   if (!hint.empty()) at.column = start;
   else if (says("cannot redefine")) {
-    hint = "it stands twice: remove one";
+    hint = "it stands twice: remove one, or add the section header that is missing between them";
     at.column = int(std::min(line.find_first_not_of(" \t"), line.size())) + 1;
   } else if (says("could not determine value type")) hint = "put text in quotes: " + toml_text(word);
   else if (says("could not be interpreted as a value")) hint = "a number must fit 64 bits";

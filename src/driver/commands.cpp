@@ -10,7 +10,9 @@
 #include "driver/registry.hpp"
 #include "driver/run.hpp"
 #include "driver/task.hpp"
+#include "io/run_directory.hpp"
 #include "io/together.hpp"
+#include "models/fit.hpp"
 
 namespace partita {
 namespace {
@@ -36,6 +38,12 @@ std::string check(Arguments const& a, Communicator const& alone) {
   Loaded const loaded = load_and_check(document, a.without_files ? LookAt::deck_alone : LookAt::files, key, alone, inputs);
   if (loaded.data)
     for (std::string const& w : loaded.data->warnings()) log::warning("{}", w);
+  deck::Block const& run = document.at("run");
+  try {
+    RunDirectory(run.as<RunOptions>().output).require_writable();
+  } catch (Failure const& f) {
+    fail(f.code(), fmt::format("{}: {}", deck::to_string(place_of(run, "output")), f.what()));
+  }
   Index const ranks = a.ranks > 0 ? a.ranks : ranks_announced();
   return fmt::format("{}\n# memory, over all {} rank{}\n{}", deck::resolved(document), ranks, ranks == 1 ? "" : "s",
                      memory_estimate(document, ranks));

@@ -83,15 +83,7 @@ Results judge(Evaluation const& e, Tiling const& tiling, Index draws) {
   bool const samples_chains = context.options.task == "sample";
   if (context.deck.all("estimator").empty() && !samples_chains) return {};
   bool const has_samples = context.ranks.all(std::filesystem::exists(context.directory.all_samples()));
-  if (!has_samples) {
-    Results out = compute(e, nullptr);
-    if (samples_chains)
-      out.warnings.insert(
-          out.warnings.begin(),
-          "0 draws were kept: sampler.thin steps must pass after sampler.warmup; use more sampler.steps, a smaller thin or a "
-          "shorter warmup");
-    return out;
-  }
+  if (!has_samples) return compute(e, nullptr);
   SampleSet samples{context.ranks, {}, {}, 0, 0, {}, {}};
   auto const read = [&](Tiling const& part) {
     together(context.ranks, [&] { samples = read_samples(context.ranks, SampleReader(context.directory.root()), part, draws); });
@@ -162,7 +154,12 @@ Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
   if (sampler && sampler->biased())
     out.not_examined.emplace_back(
         "the sampler has no acceptance test, so that the distribution of its chains differs from exp(-E) by an amount that decreases with "
-        "sampler.step_size; compare with half the step, or with mala");
+        "the square of its step size; compare with " +
+        std::string(sampler->adapts()
+                        ? "a sampler.energy_error_variance 64 times as small, for which the warm-up halves the step, or with mams"
+                        : "half the sampler.step_size, or with mala"));
+  if (context.options.task == "train")
+    out.not_examined.emplace_back("whether the training has converged: look at its curves (partita-post plot, history.h5)");
   if (context.options.task == "train" && looks_at_samples(context.deck))
     out.not_examined.emplace_back(
         "convergence: estimators of samples use the chains as training has left them, which need not be samples of exp(-E) yet; "

@@ -1,7 +1,9 @@
 #include "driver/fitting.hpp"
 
 #include "driver/registry.hpp"
+#include "driver/settings.hpp"
 #include "estimators/entry.hpp"
+#include "io/run_directory.hpp"
 #include "models/items.hpp"
 #include "objectives/train_options.hpp"
 #include "samplers/chain_options.hpp"
@@ -46,7 +48,10 @@ void check_estimators(deck::Document const& d, Loaded const* loaded, std::vector
     bool const fits = entry.needs.nothing() || (model && entry.needs.met_by(model->type, traits.can));
     std::string const takes = those_that(models(), [&](auto const& m) { return entry.needs.met_by(m.schema.type, m.can); });
     if (fits && entry.rule) entry.rule(fit);
-    else if (!fits && model) refuse(fmt::format("cannot be used with model.type = \"{}\"; {}", model->type, takes));
+    else if (!fits && model)
+      refuse(fmt::format(
+          "cannot be used with model.type = \"{}\"; {}; for this model {}", model->type, takes,
+          those_that(estimators(), [&](auto const& e) { return !e.needs.nothing() && e.needs.met_by(model->type, traits.can); })));
     else if (!fits) refuse("needs a [model]; " + takes);
   }
 }
@@ -208,6 +213,10 @@ class ModelCompatibility {
     if (!traits_.sizes || !sampler_) return;
     auto const o = sampler_->as<ChainOptions>();
     Index const d = traits_.sizes->dimension;
+    if (o.steps - o.warmup < o.thin)
+      fit_of(*sampler_).refuse("steps", fmt::format("sampler.steps = {} with warmup = {} and thin = {} keeps no draw; use more steps, a "
+                                                    "shorter warmup or a smaller thin",
+                                                    o.steps, o.warmup, o.thin));
     fit_of(*sampler_).attempt([&] { random::check_budget(round_up(o.chains, o.width(o.chains, d, 1)), o.steps, divide_up(d, 4)); });
   }
 
@@ -235,8 +244,9 @@ Loaded load_and_check(deck::Document const& d, LookAt look, random::Key key, Com
 }
 
 std::vector<deck::Problem> incompatibilities(deck::Document const& d, Loaded const* loaded) {
-  std::vector<deck::Problem> problems;
+  std::vector<deck::Problem> problems = deck::unused_keys(d);
   check_estimators(d, loaded, problems);
+  attempt(d, d.at("run"), "output", problems, [&] { RunDirectory(d.at("run").as<RunOptions>().output).require_possible(); });
   if (deck::Block const* model = given(d, "model")) ModelCompatibility(d, *model, loaded, problems).check();
   return problems;
 }

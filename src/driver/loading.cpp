@@ -21,15 +21,16 @@ class Loader {
  public:
   Loader(deck::Document const& deck, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs,
          std::vector<deck::Problem>& problems)
-      : deck_(deck), key_(key), ranks_(ranks), inputs_(inputs), problems_(problems) {
-    loaded_.files = look == LookAt::files;
+      : deck_(deck), for_run_(look == LookAt::files_for_run), key_(key), ranks_(ranks), inputs_(inputs), problems_(problems) {
+    loaded_.files = look != LookAt::deck_alone;
   }
 
   Loaded load() {
     if (loaded_.files) load_data();
     loaded_.model = load_model("model");
     loaded_.target = load_model("target");
-    if (loaded_.model && loaded_.data) attempt(deck_, deck_.at("data"), "path", problems_, [&] { show(*loaded_.data, *loaded_.model); });
+    if (loaded_.model && loaded_.data && loaded_.model_has_values)
+      attempt(deck_, deck_.at("data"), "path", problems_, [&] { show(*loaded_.data, *loaded_.model); });
     if (loaded_.files) look_at_points(), load_trajectory();
     return std::move(loaded_);
   }
@@ -48,12 +49,17 @@ class Loader {
   std::unique_ptr<Model> load_model(std::string const& section) {
     deck::Block const* const block = given(deck_, section);
     if (!block || !has_sizes(*block)) return nullptr;
+    // What rules ask a model is known from its keys.
     std::unique_ptr<Model> model;
-    ArrayList nothing_made;  // where files are not looked at: what rules ask a model is known from its keys
-    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_, loaded_.files ? Arrays() : Arrays(nothing_made)); });
-    if (model && loaded_.files) attempt(deck_, *block, "from", problems_, [&] { warm_start(*model, *block, ranks_, inputs_); });
+    ArrayList arrays;
+    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_, Arrays(arrays)); });
+    if (!model || !loaded_.files || (!for_run_ && arrays.bytes() > largest_checked)) return model;
+    if (section == "model") loaded_.model_has_values = true;
+    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_, {}); });
+    attempt(deck_, *block, "from", problems_, [&] { warm_start(*model, *block, ranks_, inputs_); });
     return model;
   }
+  static constexpr double largest_checked = 1e9;  // bytes
   static bool has_sizes(deck::Block const& block) try {
     return named(models(), block.type).sizes(block).dimension > 0;
   } catch (Failure const&) {
@@ -90,6 +96,7 @@ class Loader {
   }
 
   deck::Document const& deck_;
+  bool const for_run_;
   random::Key key_;
   Communicator const& ranks_;
   Inputs& inputs_;

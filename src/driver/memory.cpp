@@ -97,8 +97,10 @@ class MemoryTable {
       list_read_back(share, draws);
     });
     double const chain_steps = double(options.chains) * double(options.steps);
-    notes_ += fmt::format("# cost: {:.4g} chain-steps, {:.4g} energy evaluations; files: {} of samples in {} draws\n", chain_steps,
-                          chain_steps * sampler->evaluations_per_step(),
+    double const evaluations = chain_steps * sampler->evaluations_per_step();
+    notes_ += fmt::format("# cost: {:.4g} chain-steps, {}; files: {} of samples in {} draws\n", chain_steps,
+                          std::isfinite(evaluations) ? fmt::format("{:.4g} energy evaluations", evaluations)
+                                                     : "of which each has as many energy evaluations as the warm-up finds best",
                           readable_bytes(double(draws) * double(options.chains) * double(model_->dimension() * 4 + 13)), draws);
   }
 

@@ -274,7 +274,7 @@ std::string list(std::string const& kind) {
     if (section.types.empty()) continue;
     std::string const name = section.name == "data" ? "data" : section.name + "s";
     kinds += (kinds.empty() ? "" : ", ") + name;
-    if (!kind.empty() && kind != name) continue;
+    if (!kind.empty() && kind != name && kind != section.name) continue;
     out += fmt::format("{}\n", name);
     for (deck::Schema const& s : section.types) out += fmt::format("  {:<24} {}\n", s.type, s.doc);
   }

@@ -272,7 +272,7 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
 
 // Loads what the deck names, and reports warnings about it once. The task makes its models itself, except in an estimate.
 Loaded load_for(RunContext const& c) {
-  Loaded loaded = load_and_check(c.deck, LookAt::files, c.key, c.ranks, c.inputs);
+  Loaded loaded = load_and_check(c.deck, LookAt::files_for_run, c.key, c.ranks, c.inputs);
   if (loaded.data)
     for (std::string const& w : loaded.data->warnings()) log::warning("{}", w);
   for (std::string const& source : c.inputs.sources()) log::info("{}", source);
@@ -296,8 +296,6 @@ int run(Arguments const& a, Communicator const& ranks) {
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
   auto const options = deck.at("run").as<RunOptions>();
   Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));
-  require_all(printable(options.output) == options.output, ExitCode::usage,
-              "run.output = \"{}\" has control characters, which no message could show; choose another", printable(options.output));
   RunDirectory const directory(options.output);
   directory.create(ranks);
   RunLock const lock(directory, ranks);
@@ -329,20 +327,27 @@ int run(Arguments const& a, Communicator const& ranks) {
   EndRecorder last_words(
       [&status](std::optional<ExitCode> code, std::string const& reason) { status.write_end(code ? "failed" : "died", code, reason); });
   bool checked = false;
+  // Results of estimators that have finished are kept.
+  bool const begins_anew = !from && (options.task != "estimate" || a.overwrite);
+  bool replaces = begins_anew && directory.has_results(ranks);  // an earlier run's results stay until this one has been checked
   try {
-    // Results of estimators that have finished are kept.
-    bool const estimators_go_on = options.task == "estimate" && !a.overwrite;
-    if (!from && !estimators_go_on) directory.remove_run(ranks);
-    on_root(ranks, [&] { directory.write_deck(resolved); });
-    log::open_file(directory.log().string());
-    log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
-              fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
-    if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
+    auto const begin = [&] {
+      if (begins_anew) directory.remove_run(ranks);
+      replaces = false;
+      on_root(ranks, [&] { directory.write_deck(resolved); });
+      log::open_file(directory.log().string());
+      log::info("{}{}{}", printable(deck.title), deck.title.empty() ? "" : "\n",
+                fmt::format("Partita {}, {} rank{}, {}", code_version(), ranks.ranks(), ranks.ranks() > 1 ? "s" : "", machine_identity()));
+      if (ranks.compares_calls()) log::info("the ranks compare their collective calls (PARTITA_CHECK_COLLECTIVES)");
+    };
+    bool const begins_after_check = replaces;
+    if (!begins_after_check) begin();
     {
       auto const loading = nothing_to_save(context, status, from ? from->step : 0);
       with_memory_failures([&] { loaded = load_for(context); });
     }
-    checked = true;
+    if (begins_after_check) begin();
+    checked = !from;  // what a check cannot know is how far an earlier run has come
     if (options.task != "estimate") return with_memory_failures([&] { return run_steps(context, start, status, last_words); });
     Results const results = [&] {
       auto const computing = nothing_to_save(context, status, 0);
@@ -361,7 +366,8 @@ int run(Arguments const& a, Communicator const& ranks) {
     if (f.code() == ExitCode::numerical && f.where() == FailedOn::all_ranks && f.shutdown() == Shutdown::orderly) advise_fork(a, context);
     if (f.where() == FailedOn::all_ranks && !ranks.is_root()) throw f;
     try {
-      if (!stays_finished(directory, last, f, from.has_value() && !start.fork, gain.made)) status.write_end("failed", f.code(), f.what());
+      bool const continues = from.has_value() && !start.fork;
+      if (!stays_finished(directory, last, f, continues || replaces, gain.made)) status.write_end("failed", f.code(), f.what());
     } catch (Failure const& unwritten) {
       log::error("{}", unwritten.what());
     }

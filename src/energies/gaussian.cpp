@@ -164,13 +164,14 @@ deck::Schema gaussian_schema() {
                  "form of the precision matrix H: diagonal; ar1, unit variances and equal correlations of neighbours; dense, any matrix")
            .one_of({"diagonal", "ar1", "dense"}),
        deck::key("diagonal", &O::diagonal,
-                 "precision = \"diagonal\": diagonal of H: one value for all coordinates, d values, or the first and last of d evenly "
-                 "spaced values")
-           .above(0),
-       deck::key("correlation", &O::correlation, "precision = \"ar1\": correlation of neighbouring coordinates, whose variances are 1")
+                 "diagonal of H: one value for all coordinates, d values, or the first and last of d evenly spaced values")
+           .above(0)
+           .only_with("precision", {"diagonal"}),
+       deck::key("correlation", &O::correlation, "correlation of neighbouring coordinates, whose variances are 1")
            .above(-1)
-           .below(1),
-       deck::key("matrix", &O::matrix, "precision = \"dense\": the d x d entries of H, row by row")});
+           .below(1)
+           .only_with("precision", {"ar1"}),
+       deck::key("matrix", &O::matrix, "the d x d entries of H, row by row").only_with("precision", {"dense"})});
 }
 
 std::unique_ptr<DifferentiableModel> make_gaussian(GaussianOptions const& o, Arrays arrays) {

@@ -249,8 +249,9 @@ Metrics convergence_metrics(SampleSet const& s, Model const* model, Index coordi
   if (rhat.value > most_rhat)
     rhat.warning = fmt::format(
         "{:.4g} is above {}: the chains still depend on where they started, or are stuck in different places; run longer (sampler.steps, "
-        "sampler.warmup), take longer steps where nearly all are accepted, start nearer to the bulk, or use a sampler that passes between "
-        "modes",
+        "sampler.warmup), take longer steps where nearly all are accepted, start nearer to the bulk, use a sampler that adapts to the "
+        "widths "
+        "of coordinates (hmc with adapt_mass = true, mams), or one that passes between modes (replica_exchange)",
         rhat.value, most_rhat);
   if (bulk.value < least_ess || tail.value < least_ess)
     (bulk.value < least_ess ? bulk : tail).warning = fmt::format(

@@ -34,20 +34,22 @@ struct CovarianceOptions {
 Metrics covariance(Subject const& s, deck::Block const& block) {
   auto const* model = s.model;
   auto const known = model ? model->gaussian() : std::vector<GaussianMoments>{};
-  bool const of_sampler = block.as<CovarianceOptions>().reference == "sampler" && s.sampler;
-  Matrix const reference = of_sampler ? s.sampler->stationary_covariance(known[0].precision) : inverse(known[0].precision);
+  auto const of_sampler = block.as<CovarianceOptions>().reference == "sampler" && s.sampler
+                              ? s.sampler->stationary_covariance(known[0].precision)
+                              : std::nullopt;
+  Matrix const reference = of_sampler ? *of_sampler : scaled(inverse(known[0].precision), s.sampler ? s.sampler->temperature() : 1);
   auto const test = test_covariance(s.samples, known[0].mean, reference);
   Metric z{
       "covariance_z_max",
       test.largest_z,
       {},
       fmt::format("largest |z| of the {} covariance entries against {}, at ({}, {})", s.samples.dimension * (s.samples.dimension + 1) / 2,
-                  of_sampler ? "the sampler's stationary covariance" : "H^-1", test.row, test.column)};
+                  of_sampler ? "the sampler's stationary covariance" : "T H^-1", test.row, test.column)};
   constexpr double too_many = 7;  // standard errors; of a million entries the largest is below 6 in all but one of a hundred runs
   if (test.largest_z > too_many)
     z.warning = fmt::format(
-        "an entry of the covariance is {:.3g} standard errors from its reference: the chains have not converged, or are not "
-        "independent",
+        "an entry of the covariance is {:.3g} standard errors from its reference: the chains have not converged, or are not independent, "
+        "or the sampler is biased at this step size",
         test.largest_z);
   else if (std::isnan(test.largest_z))
     z.warning = "not known: an entry has no standard error, because nothing moves or there is a single draw";
@@ -68,8 +70,10 @@ EstimatorEntry covariance_estimator() {
   return {
       deck::schema<O>(
           "covariance", "sample covariance of a gaussian model against the exact one, entry by entry",
-          {deck::key("reference", &O::reference,
-                     "what the sample covariance is compared with: sampler, the covariance of this sampler at its step size; exact, H^-1")
+          {deck::key(
+               "reference", &O::reference,
+               "what the sample covariance is compared with: sampler, the covariance of this sampler at its step size, where that has a "
+               "closed form; exact, T H^-1 at the sampler's temperature T")
                .one_of({"sampler", "exact"})}),
       covariance,
       LooksAt::samples,

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 
 #include "comm/tile_sums.hpp"
 #include "core/log.hpp"
@@ -310,18 +311,23 @@ struct Compared {
   Groups of_x, of_y;
 };
 
-Compared compared_points(Subject const& s, Index count, std::string const& reference, std::string const& dataset, std::string const& type) {
+// None where there are fewer than two.
+std::optional<Compared> compared_points(Subject const& s, Index count, std::string const& reference, std::string const& dataset) {
   Index const d = s.samples.dimension, there = std::min(count, s.samples.tiling.chains * s.samples.draws);
   if (there < count) log::warning("only {} samples, but the estimator asks for {} points: these are used", there, count);
   std::vector<double> const x = gather_points(s.samples, count);
   Reference const y = reference_points(s, reference, dataset, count);
   Index const n = std::min(there, std::ssize(y.points) / d);
-  require_all(n >= 2, ExitCode::data, "estimator.type = \"{}\" compares two points or more, but there is only {}", type, n);
-  return {{x.begin(), x.begin() + n * d},
-          {y.points.begin(), y.points.begin() + n * d},
-          n,
-          Groups::of_draws(n, s.samples.tiling.chains),
-          Groups::of_draws(n, y.chains)};
+  if (n < 2) return {};
+  return Compared{{x.begin(), x.begin() + n * d},
+                  {y.points.begin(), y.points.begin() + n * d},
+                  n,
+                  Groups::of_draws(n, s.samples.tiling.chains),
+                  Groups::of_draws(n, y.chains)};
+}
+
+Metric of_too_few_points(std::string name) {
+  return {std::move(name), NAN, {}, "", "not known: there are fewer than two points to compare; take more draws, chains or items"};
 }
 
 char const* const points_alike = "the points are too similar, in all groups or on both sides, to show an error";
@@ -329,7 +335,9 @@ char const* const points_alike = "the points are too similar, in all groups or o
 Metrics energy_distance(Subject const& s, deck::Block const& block) {
   auto const o = block.as<DistanceOptions>();
   Index const d = s.samples.dimension;
-  auto const [x, y, points, of_x, of_y] = compared_points(s, o.points, o.reference, o.reference_dataset, block.type);
+  auto const compared = compared_points(s, o.points, o.reference, o.reference_dataset);
+  if (!compared) return {of_too_few_points("energy_distance")};
+  auto const& [x, y, points, of_x, of_y] = *compared;
   Estimate const distance = squared_energy_distance(s.samples.ranks, x, y, d, of_x, of_y);
   Metrics out{metric("energy_distance", distance,
                      fmt::format("squared energy distance (V-statistic) of {} samples and as many points {}", points,
@@ -353,7 +361,9 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
 
 Metrics wasserstein(Subject const& s, deck::Block const& block) {
   auto const o = block.as<WassersteinOptions>();
-  auto const c = compared_points(s, o.points, o.reference, o.reference_dataset, block.type);
+  auto const compared = compared_points(s, o.points, o.reference, o.reference_dataset);
+  if (!compared) return {of_too_few_points("sliced_wasserstein_1"), of_too_few_points("sliced_wasserstein_2")};
+  Compared const& c = *compared;
   auto const distance = [&](int p) {
     return sliced_wasserstein(s.samples.ranks, c.x, c.y, s.samples.dimension, p, o.projections, s.key, c.of_x, c.of_y);
   };

@@ -240,7 +240,7 @@ void fits_relaxation(Fit const& fit) {
   auto const o = fit.own.as<RelaxationOptions>();
   fit.attempt_on<Hee>([&](Hee const& model) {
     HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"}, model);
-    if (fit.loaded->files) require_long_enough(slowest_mode(model, start_of(model, data)), o);  // for the weights that it starts from
+    if (fit.loaded->model_has_values) require_long_enough(slowest_mode(model, start_of(model, data)), o);  // for the weights that it starts from
   });
 }
 

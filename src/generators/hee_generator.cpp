@@ -17,8 +17,9 @@ template <class O>
 std::vector<deck::Key> duration_keys() {
   return {
       deck::key("duration", &O::duration, "time that the chains run").above(0).in("tau"),
-      deck::key("average_over", &O::average_over, "output = \"average\": last part of the duration, over which x is averaged")
+      deck::key("average_over", &O::average_over, "last part of the duration, over which x is averaged")
           .above(0)
+          .only_with("output", {"average"})
           .in("tau"),
       deck::key(
           "output", &O::output,

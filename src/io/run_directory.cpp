@@ -1,11 +1,16 @@
 #include "io/run_directory.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <climits>
+#include <cstring>
 
 #include "core/log.hpp"
+#include "core/printable.hpp"
 #include "io/together.hpp"
 
 namespace partita {
@@ -46,7 +51,7 @@ struct Numbered {
 };
 constexpr Numbered checkpoint_files{"step-", 13}, part_files{"part-", 6};
 
-// If our longest file name did not fit, the first checkpoint would fail; this finds it before the run begins.
+// If our longest file name did not fit, the first checkpoint would fail.
 void require_short(Path const& root) {
   constexpr std::size_t longest_own_name = 64;  // "checkpoints/step-0000000000000.manifest.writing-00000000", with a margin
   std::error_code unknown;
@@ -70,6 +75,24 @@ void make_folder(Path const& folder) {
 }
 
 }  // namespace
+
+void RunDirectory::require_possible() const {
+  std::string const name = root_.string();
+  require(!name.empty(), ExitCode::usage, "run.output is empty; name a directory");
+  require(printable(name) == name, ExitCode::usage,
+          "run.output = \"{}\" has control characters, which no message could show; choose another", printable(name));
+  require_short(root_);
+}
+
+void RunDirectory::require_writable() const {
+  std::error_code absent;
+  Path there = fs::absolute(root_);
+  while (!fs::exists(fs::symlink_status(there, absent)) && there.has_relative_path()) there = there.parent_path();
+  require(fs::is_directory(there, absent), ExitCode::storage, "{} cannot be made: {} is not a directory; choose another run.output",
+          root_.string(), there.string());
+  require(::access(there.c_str(), W_OK | X_OK) == 0, ExitCode::storage, "{} cannot be written to: {} ({}); choose another run.output",
+          root_.string(), there.string(), std::strerror(errno));
+}
 
 Path RunDirectory::checkpoint(Index step) const { return checkpoints() / checkpoint_files.name(step, ".h5"); }
 Path RunDirectory::part(Index number) const { return samples() / part_files.name(number, ".h5"); }
@@ -121,7 +144,7 @@ bool RunDirectory::marked() const {
 
 void RunDirectory::create(Communicator const& ranks) const {
   on_root(ranks, [&] {
-    require_short(root_);
+    require_possible();
     make_folder(root_);
     std::vector<Path> others;
     for (Path const& folder : {root_, checkpoints(), samples(), estimates()})
@@ -137,7 +160,8 @@ void RunDirectory::create(Communicator const& ranks) const {
       try {
         write_atomically(mark(), mark_text);
       } catch (Failure const&) {
-        // A run that started here at the same time, and has the lock by now, takes an unfinished file for a dead run's: its mark serves both.
+        // A run that started here at the same time, and has the lock by now, takes an unfinished file for a dead run's: its mark serves
+        // both.
         if (!marked()) throw;
       }
     }

@@ -36,6 +36,10 @@ class RunDirectory {
   std::vector<Index> checkpoint_steps(std::string const& extension = ".h5") const;
   std::vector<Index> part_numbers(std::string const& extension = ".h5") const;
 
+  // Failure(usage) where no system could have a directory of this name. Looks at the name alone.
+  void require_possible() const;
+  // Failure(storage) where the directory cannot be made or used by this process. Makes nothing.
+  void require_writable() const;
   // Collective. Makes the directory with its parents, its mark and its folders, or uses one that has the mark. Failure(usage) on all ranks
   // if there is no mark but files that would be replaced, or the path is too long; Failure(storage) with the reason if it cannot be made.
   void create(Communicator const&) const;

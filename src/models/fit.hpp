@@ -28,9 +28,10 @@ struct PointsInFile {
 };
 
 // Everything that the deck names, loaded as by a run. Models are present wherever their keys make one, without their arrays where files are
-// not examined; files only where they are examined, and could be read.
+// not examined, or where a check would need a gigabyte for them; files only where they are examined, and could be read.
 struct Loaded {
   bool files = false;                                                // whether files are examined
+  bool model_has_values = false;                                     // whether the model has its arrays, not only its sizes
   std::unique_ptr<Model> model, target;                              // with the parameters of model.from and target.from
   std::unique_ptr<data::Dataset> data;                               // [data]
   std::optional<PointsInFile> input;                                 // [input]

@@ -31,7 +31,7 @@ GaussianRbm::GaussianRbm(RbmOptions const& o, Arrays arrays)
       per_deviation_(o.parametrisation == "A"),
       learn_variance_(o.learn_variance),
       standard_deviation_(o.standard_deviation),
-      least_deviation_(o.least_deviation),
+      smallest_deviation_(o.smallest_deviation),
       precision_(arrays.make<Vector>("precisions", o.visible)),
       scale_(arrays.make<Vector>("scales", o.visible)),
       shift_(arrays.make<Vector>("shifts", o.visible)) {
@@ -51,7 +51,7 @@ void GaussianRbm::parameters_changed() {
   Rbm::parameters_changed();
   Vector const z = log_variance(), precision = precision_, scale = scale_, shift = shift_;
   bool const per_deviation = per_deviation_;
-  Real const least = learn_variance_ ? Real(2 * std::log(least_deviation_)) : -std::numeric_limits<Real>::infinity();
+  Real const least = learn_variance_ ? Real(2 * std::log(smallest_deviation_)) : -std::numeric_limits<Real>::infinity();
   Kokkos::parallel_for(
       "partita::visible_scales", Range(0, visible_), KOKKOS_LAMBDA(Index i) {
         z(i) = z(i) < least ? least : z(i);
@@ -183,7 +183,7 @@ void GaussianRbm::start_from(UnitMoments const& moments) {
   assign(visible_bias(), moments.mean);
   if (!learn_variance_) return;
   std::vector<double> z;
-  for (double variance : moments.variance) z.push_back(2 * std::log(std::max(standard_deviation_ * std::sqrt(variance), least_deviation_)));
+  for (double variance : moments.variance) z.push_back(2 * std::log(std::max(standard_deviation_ * std::sqrt(variance), smallest_deviation_)));
   assign(log_variance(), z);
   parameters_changed();
 }

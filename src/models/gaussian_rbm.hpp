@@ -46,7 +46,7 @@ class GaussianRbm : public Rbm, public DifferentiableModel {
 
   bool per_deviation_;  // parametrisation A
   bool learn_variance_;
-  double standard_deviation_, least_deviation_;
+  double standard_deviation_, smallest_deviation_;
   Vector precision_, scale_, shift_;  // 1 / s^2, c and c s^2, by which W h moves the mean of v
 };
 

@@ -105,11 +105,13 @@ deck::Schema hee_schema() {
        deck::key("top_bias", &O::top_bias, "whether b_L, the natural parameter of the top layer, is learnt or stays zero")
            .one_of({"learnt", "zero"}),
        deck::key("density", &O::density, "fraction of the entries of W_l that exist, chosen at random once").above(0).at_most(1),
-       deck::key("lateral_density", &O::lateral_density,
-                 "base_measure = \"lateral\": fraction of the entries of S off its diagonal that exist, chosen at random once")
+       deck::key("lateral_density", &O::lateral_density, "fraction of the entries of S off its diagonal that exist, chosen at random once")
            .at_least(0)
-           .at_most(1),
-       deck::key("lateral_floor", &O::lateral_floor, "base_measure = \"lateral\": delta, below which no eigenvalue of Q lies").above(0),
+           .at_most(1)
+           .only_with("base_measure", {"lateral"}),
+       deck::key("lateral_floor", &O::lateral_floor, "delta, below which no eigenvalue of Q lies")
+           .above(0)
+           .only_with("base_measure", {"lateral"}),
        deck::key("initial_scale", &O::initial_scale, "s of the random weights W_l ~ N(0, s^2 / (n_l+1 density)) at the start")
            .at_least(0)});
 }

@@ -88,8 +88,9 @@ deck::Schema nice_schema() {
                  "coordinates A and B of the coupling layers: alternating, even and odd ones by turns; random, a random half and its "
                  "complement by turns")
            .one_of({"alternating", "random"}),
-       deck::key("mask_seed", &O::mask_seed, "masks = \"random\": their seed; learnt parameters need the seed that they were learnt with")
-           .at_least(0),
+       deck::key("mask_seed", &O::mask_seed, "seed of the random masks; learnt parameters need the seed that they were learnt with")
+           .at_least(0)
+           .only_with("masks", {"random"}),
        deck::key("scale", &O::scale,
                  "form of the matrix S: diagonal, with positive entries; lu, L U with positive diagonals; dense, any matrix")
            .one_of({"diagonal", "lu", "dense"}),

@@ -49,14 +49,16 @@ deck::Schema rbm_schema() {
                  "bernoulli: 0 or 1, E_v = -a'v, s(v) = v; gaussian: real numbers, E_v = sum (v_i - a_i)^2 / (2 s_i^2)")
            .one_of({"bernoulli", "gaussian"}),
        deck::key("parametrisation", &O::parametrisation,
-                 "gaussian units: \"A\", s(v)_i = v_i / s_i, or \"B\", s(v)_i = v_i / s_i^2; weights of A are those of B / s_i")
+                 "gaussian units: \"A\", s(v)_i = v_i / s_i, or \"B\", s(v)_i = v_i / s_i^2; the same machine has W_A = W_B / s_i")
            .one_of({"A", "B"}),
        deck::key("standard_deviation", &O::standard_deviation,
                  "gaussian units: standard deviation s_i; with learn_variance = true that at the start, in units of the data's standard "
                  "deviation")
            .above(0),
        deck::key("learn_variance", &O::learn_variance, "gaussian units: whether the log variances log s_i^2 are learnt, too"),
-       deck::key("least_deviation", &O::least_deviation, "gaussian units: lower bound of learnt s_i").above(0)});
+       deck::key("smallest_deviation", &O::smallest_deviation, "gaussian units: lower bound of learnt standard deviations s_i")
+           .above(0)
+           .formerly("least_deviation")});
 }
 
 Sizes Rbm::sizes(RbmOptions const& o) {

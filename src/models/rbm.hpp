@@ -23,7 +23,7 @@ struct RbmOptions {
   std::string parametrisation = "B";
   double standard_deviation = 1;
   bool learn_variance = false;
-  double least_deviation = 0.05;
+  double smallest_deviation = 0.05;
 };
 deck::Schema rbm_schema();
 

@@ -62,13 +62,14 @@ deck::Schema softmax_rbm_schema() {
        deck::key("shared_weights", &O::shared_weights,
                  "whether the weights U_ik = W_ik + S_k have a part S that all items share; false: S = 0"),
        deck::key("smoothing", &O::smoothing,
-                 "biases start at the logarithms of the frequencies of each item's ratings, to which so many ratings with the frequencies "
-                 "over all items are added")
+                 "number of ratings added to each item, with the frequencies over all items (additive smoothing), before the biases start "
+                 "at the logarithms of the frequencies of its ratings")
            .above(0),
-       deck::key("count_offset", &O::count_offset,
-                 "an item's gradient is divided by the fraction of users who rated it plus this number; 0: all items learn equally fast; "
-                 "the larger, the more slowly rarely rated items learn")
-           .at_least(0),
+       deck::key("rated_fraction_offset", &O::rated_fraction_offset,
+                 "eps: the gradient of item i is divided by f_i + eps, where f_i is the fraction of the batch's users who rated it; 0: all "
+                 "items learn equally fast; the larger, the more slowly rarely rated items learn")
+           .at_least(0)
+           .formerly("count_offset"),
        deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
 }
 
@@ -78,7 +79,7 @@ SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o, Arrays arrays)
       hidden_(o.hidden),
       shared_(o.shared_weights),
       smoothing_(o.smoothing),
-      count_offset_(o.count_offset),
+      rated_fraction_offset_(o.rated_fraction_offset),
       initial_scale_(o.initial_scale),
       parameters_(arrays.make<Vector>("softmax_rbm parameters", hidden_at() + o.hidden)) {}
 
@@ -302,7 +303,7 @@ void SoftmaxRbm::centre(Vector, ConstVector) const {
 
 void SoftmaxRbm::rescale(Vector gradient, ConstVector unit_means) const {
   Index const items = items_, levels = levels_, hidden = hidden_, shared = shared_at(), bias = bias_at();
-  Real const offset = Real(count_offset_);
+  Real const offset = Real(rated_fraction_offset_);
   Real ratings = 0;  // mean number per user
   Kokkos::parallel_reduce(
       "partita::ratings_a_user", Range(0, items), KOKKOS_LAMBDA(Index i, Real & sum) { sum += unit_means(i); }, ratings);

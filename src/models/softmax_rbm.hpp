@@ -18,7 +18,7 @@ struct SoftmaxRbmOptions {
   Index items = 0, levels = 5, hidden = 0;
   bool shared_weights = true;
   double smoothing = 3;
-  double count_offset = 0;
+  double rated_fraction_offset = 0;
   double initial_scale = 0.01;
 };
 deck::Schema softmax_rbm_schema();
@@ -56,7 +56,7 @@ class SoftmaxRbm : public TrainableGibbsModel {
   Index unit_count() const override { return items_ + hidden_; }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
   void centre(Vector gradient, ConstVector offsets) const override;  // Failure(usage): units are missing
-  // Divides the gradients of W and a, item by item, by the share of the minibatch's users who rated the item plus count_offset, and that of
+  // Divides the gradients of W and a, item by item, by the share of the minibatch's users who rated the item plus rated_fraction_offset, and that of
   // S by the mean number of ratings per user.
   void rescale(Vector gradient, ConstVector unit_means) const override;
   std::vector<ParameterRange> weights() const override { return {{0, items_ * levels_ * hidden_}}; }
@@ -78,7 +78,7 @@ class SoftmaxRbm : public TrainableGibbsModel {
 
   Index items_, levels_, hidden_;
   bool shared_;
-  double smoothing_, count_offset_, initial_scale_;
+  double smoothing_, rated_fraction_offset_, initial_scale_;
   Vector parameters_;
   // Stored lane by lane, so that the units of a lane are contiguous: (tile, lane, hidden), fields, then units or their means; (tile, lane,
   // level): number of items with this level, or S h; (tile, lane): sum of a_{i,k_i}.

@@ -64,13 +64,15 @@ std::vector<deck::Key> contrastive_keys() {
                 "Gibbs sweeps of the hidden units given the data in each update, for machines whose hidden units depend on one another")
           .at_least(1),
       deck::key("centred", &O::centred, "Boltzmann machines: whether the gradient is centred, with running means of the units as offsets"),
-      deck::key("offset_rate", &O::offset_rate, "centred = true: weight of each update's data in the running means of the units")
+      deck::key("offset_rate", &O::offset_rate, "weight of each update's data in the running means of the units")
           .above(0)
-          .at_most(1),
+          .at_most(1)
+          .only_with("centred", {true}),
       deck::key("weight_decay", &O::weight_decay, "Boltzmann machines: lambda of the penalty lambda/2 |W|^2, on weights only").at_least(0),
       deck::key("sparsity_target", &O::sparsity_target, "Boltzmann machines: mean value towards which sparsity_cost moves the hidden units")
           .at_least(0)
-          .at_most(1),
+          .at_most(1)
+          .not_with("sparsity_cost", {0.}),
       deck::key("sparsity_cost", &O::sparsity_cost,
                 "Boltzmann machines: factor of (mean value - sparsity_target), which is added to the gradient of the hidden units' biases; "
                 "0: none")

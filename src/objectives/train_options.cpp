@@ -30,20 +30,22 @@ deck::Section train_section() {
                            "with half the learning rate")
                      .one_of({"stop", "rollback"})
                      .free_on_restart(),
-                 deck::key("rollbacks", &O::rollbacks, "on_divergence = \"rollback\": number of rollbacks before training stops")
+                 deck::key("rollbacks", &O::rollbacks, "number of rollbacks before training stops")
                      .at_least(1)
                      .at_most(30)
+                     .only_with("on_divergence", {"rollback"})
                      .free_on_restart(),
                  deck::key("keep_best", &O::keep_best,
                            "which parameters samples and estimates use: never, those at the end; validation, those whose chains came "
                            "nearest to the validation items (energy distance)")
                      .one_of({"never", "validation"}),
-                 deck::key("validate_every", &O::validate_every, "keep_best = \"validation\": updates between two validations")
+                 deck::key("validate_every", &O::validate_every, "updates between two validations")
                      .at_least(1)
-                     .at_most(most_steps),
-                 deck::key("validation_points", &O::validation_points,
-                           "keep_best = \"validation\": numbers of chains and of validation items that are compared")
-                     .at_least(2)},
+                     .at_most(most_steps)
+                     .only_with("keep_best", {"validation"}),
+                 deck::key("validation_points", &O::validation_points, "numbers of chains and of validation items that are compared")
+                     .at_least(2)
+                     .only_with("keep_best", {"validation"})},
       .tasks = {"train"},
       .required_for = {"train"}};
 }

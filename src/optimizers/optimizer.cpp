@@ -19,10 +19,10 @@ std::vector<deck::Key> optimizer_keys() {
           deck::key("warmup_updates", &O::warmup_updates,
                     "learning-rate warm-up: number of updates over which the learning rate rises linearly from zero")
               .at_least(0),
-          deck::key("final_fraction", &O::final_fraction,
-                    "linear and cosine: learning rate after the last update, as a fraction of learning_rate")
+          deck::key("final_fraction", &O::final_fraction, "learning rate after the last update, as a fraction of learning_rate")
               .at_least(0)
-              .at_most(1),
+              .at_most(1)
+              .only_with("schedule", {"linear", "cosine"}),
           deck::key("clip_norm", &O::clip_norm, "norm to which longer gradients are shortened; 0: never").at_least(0)};
 }
 

@@ -15,8 +15,8 @@ void refuse(Communicator const& ranks, Index first_here, Index step, double last
   Index const first = ranks.all_reduce(first_here, Reduction::minimum);
   require_all(
       first == none, ExitCode::numerical,
-      "chain {} is not finite at step {} (last finite mean energy {:.6g}): the step size is too large for this energy, or the energy "
-      "is unbounded below; use a smaller sampler.step_size",
+      "chain {} is not finite at step {} (last finite mean energy {:.6g}): the steps are too large for this energy, or the energy is "
+      "unbounded below; use a smaller sampler.step_size, or, where the energy is learnt, a smaller optimizer.learning_rate",
       first, step, last_energy);
 }
 

@@ -13,8 +13,8 @@ deck::Schema hmc_schema() {
            .at_least(1)
            .formerly("leapfrogs"),
        deck::key("random_length", &O::random_length,
-                 "whether the number of leapfrog steps is random, uniform on 1 to 2 leapfrog_steps - 1; with a fixed number, modes of the "
-                 "target whose period fits the length of the trajectory hardly move"),
+                 "whether the number of leapfrog steps is random, uniform on 1 to 2 leapfrog_steps - 1; with a fixed number, "
+                 "oscillations whose period is near the length of a trajectory, or twice it, are hardly sampled"),
        deck::key("temperature", &O::temperature, "temperature T: samples exp(-E/T)").above(0),
        deck::key("target_acceptance", &O::target_acceptance,
                  "acceptance rate to which the warm-up adapts the step size; 0: it stays as given")

@@ -34,10 +34,10 @@ deck::Schema langevin_gibbs_schema() {
        deck::key("adjusted", &O::adjusted,
                  "whether all Langevin steps together are accepted or rejected, which is exact; without, the variance given h is too large "
                  "by the factor 2 / (2 - eta)"),
-       deck::key("target_acceptance", &O::target_acceptance,
-                 "adjusted = true: acceptance rate to which the warm-up adapts eta; 0: eta stays as given")
+       deck::key("target_acceptance", &O::target_acceptance, "acceptance rate to which the warm-up adapts eta; 0: eta stays as given")
            .at_least(0)
-           .below(1)});
+           .below(1)
+           .only_with("adjusted", {true})});
 }
 
 void LangevinGibbs::prepare(Model const& model, Chains&, random::Key) { machine_of(model); }

@@ -45,18 +45,16 @@ class Sampler {
   // Lists what it keeps for chains so dealt: work memory, velocities, further rungs.
   virtual void list(Arrays, Model const&, Share const&) const = 0;
   virtual bool keeps_velocity() const { return false; }
-  // The covariance of its long-run samples on a Gaussian with this precision: T H^-1 where the sampler is exact there.
-  virtual Matrix stationary_covariance(Matrix const& precision) const {
-    Matrix c = inverse(precision);
-    for (double& v : c.values) v *= temperature_;
-    return c;
-  }
+  // The covariance of its long-run samples on a Gaussian with this precision, at its step size: T H^-1 where the sampler is exact there;
+  // none where no closed form is known.
+  virtual std::optional<Matrix> stationary_covariance(Matrix const& precision) const { return scaled(inverse(precision), temperature_); }
   double step_size() const { return step_size_; }
   void set_step_size(double eta) { step_size_ = eta; }
   // The length of step_size |dE/dx| in this dimension above which an unadjusted sampler of exp(-E/T) is near its bound of stability;
   // infinite where none is known. In equilibrium E|dE/dx|^2 is T times the mean trace of the Hessian (integrate by parts), so the mean
   // length of the gradient measures the mean curvature H. The limit is at half the curvature at which the sampler would be unstable.
   virtual double longest_gradient_step(Index /*dimension*/) const { return std::numeric_limits<double>::infinity(); }
+  double temperature() const { return temperature_; }
   void set_temperature(double t) { temperature_ = t; }  // samples exp(-E/T) from now on, or the path of a model of units at beta = 1/T
   virtual Index rungs() const { return 1; }             // number of sets of chains that it moves, the caller's included
   // How its further sets of chains start, with their own key; to be called before prepare(). Default: as copies of the caller's chains.

@@ -15,20 +15,11 @@ class StripNoise {
   // row(i), called for every row i < dimension, returns a function lane(l, xi), called for every lane l: values of a row stay in registers.
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void each_row(Index dimension, Index step, Row const& row) {
-    if (dimension > 2) {
-      held_ = none;
-      for (Index i = 0; i < dimension; i += 4) {
-        fill(step, i / 4);
-        two_rows(0, i, dimension, row);
-        if (i + 2 < dimension) two_rows(2, i + 2, dimension, row);
-      }
-    } else if (dimension == 2) {
-      refill(step / 2);
-      two_rows(step % 2 * 2, 0, 2, row);
-    } else {
+    if (dimension == 1) {
       refill(step / 4);
-      one_row(step % 4, row(0));
+      return one_row(step % 4, row(0));
     }
+    for (Index i = 0; i < dimension; i += 2) two_rows(word_of(dimension, step, i), i, dimension, row);
   }
   // Calls update(i, l, xi) for every row i < dimension and lane l.
   template <class Update>
@@ -66,6 +57,18 @@ class StripNoise {
     if (shared_step == held_) return;
     fill(shared_step, 0);
     held_ = shared_step;
+  }
+  // The first of the two words of rows i and i + 1, i even.
+  KOKKOS_FORCEINLINE_FUNCTION Index word_of(Index dimension, Index step, Index i) {
+    if (dimension == 2) {
+      refill(step / 2);
+      return step % 2 * 2;
+    }
+    if (i % 4 == 0) {
+      fill(step, i / 4);
+      held_ = none;
+    }
+    return i % 4;
   }
   template <class Row>
   KOKKOS_FORCEINLINE_FUNCTION void two_rows(Index word, Index i, Index dimension, Row const& row) {

@@ -13,10 +13,11 @@ deck::Schema trajectory_tempering_schema() {
   auto schema = deck::schema<O>(
       "trajectory_tempering", "Gibbs sweeps of a machine that swaps states with earlier parameters of its training",
       {deck::key("rungs", &O::rungs, "largest number of earlier parameters (rungs) that are kept, those of the start included").at_least(1),
-       deck::key("freeze_below", &O::freeze_below,
-                 "the present parameters are kept when the rate of swaps with the newest kept ones falls below this")
+       deck::key("copy_below_swap_rate", &O::copy_below_swap_rate,
+                 "rate of swaps with the newest stored copy of the parameters below which the present ones are stored as a new rung")
            .above(0)
            .below(1)
+           .formerly("freeze_below")
            .for_tasks({"train"}),
        deck::key("measure_every", &O::measure_every, "number of sampler steps over which the rate of swaps is measured")
            .at_least(1)
@@ -31,7 +32,7 @@ deck::Schema trajectory_tempering_schema() {
 TrajectoryTempering::TrajectoryTempering(TrajectoryTemperingOptions const& o, LadderOptions const& ladder, Communicator communicator,
                                          Load load)
     : LadderSampler(0, o.rungs + 1, ladder, communicator),
-      freeze_below_(o.freeze_below),
+      copy_below_swap_rate_(o.copy_below_swap_rate),
       measure_every_(o.measure_every),
       load_(std::move(load)) {}
 
@@ -98,7 +99,7 @@ void TrajectoryTempering::before_advance(Model const& model, Index first_step) {
   if (load_ || first_step < next_measurement_) return;
   next_measurement_ = (first_step / measure_every_ + 1) * measure_every_;
   Swaps const newest = count_swaps().front();
-  if (newest.attempted > 0 && newest.rate() < freeze_below_) freeze(model);
+  if (newest.attempted > 0 && newest.rate() < copy_below_swap_rate_) freeze(model);
   forget_swaps();
 }
 
@@ -132,7 +133,8 @@ void TrajectoryTempering::remove_redundant_copy() {
 std::vector<Metric> TrajectoryTempering::results() const {
   auto out = LadderSampler::results();
   for (Metric& r : out)
-    if (!r.warning.empty() && !std::isnan(r.value)) r.warning += "; train with a larger sampler.freeze_below, which keeps copies sooner";
+    if (!r.warning.empty() && !std::isnan(r.value))
+      r.warning += "; train with a larger sampler.copy_below_swap_rate, which keeps copies sooner";
   out.push_back({.name = "copies", .value = double(copies_), .definition = "earlier parameters on the ladder, the start included"});
   return out;
 }

@@ -13,7 +13,7 @@ namespace partita {
 
 struct TrajectoryTemperingOptions {
   Index rungs = 10;
-  double freeze_below = 0.3;
+  double copy_below_swap_rate = 0.3;
   Index measure_every = 100;
   std::string trajectory;
 };
@@ -50,7 +50,7 @@ class TrajectoryTempering : public LadderSampler {
   void freeze(Model const&);
   void remove_redundant_copy();
 
-  double freeze_below_;
+  double copy_below_swap_rate_;
   Index measure_every_;
   Load load_;
   std::vector<std::unique_ptr<GibbsModel>> machines_;  // of rung 1, the start, to the newest

@@ -24,12 +24,10 @@ void Ula::advance(Model const& model, Chains& chains, random::Key key, TileRange
   partita::advance(scheme, model, chains, work_, key, local, first_step, steps);
 }
 
-Matrix Ula::stationary_covariance(Matrix const& h) const {
+std::optional<Matrix> Ula::stationary_covariance(Matrix const& h) const {
   Matrix m = h * h;
   for (std::size_t i = 0; i < m.values.size(); i++) m.values[i] = h.values[i] - 0.5 * step_size_ * m.values[i];
-  Matrix c = inverse(m);
-  for (double& v : c.values) v *= temperature_ * noise_scale_ * noise_scale_;
-  return c;
+  return scaled(inverse(m), temperature_ * noise_scale_ * noise_scale_);
 }
 
 }  // namespace partita

@@ -53,7 +53,7 @@ class Ula : public SchemeSampler<UlaScheme, Sampler> {
     return noise_scale_ == 1 ? gradient_step_at(2 / step_size_, d) : Sampler::longest_gradient_step(d);
   }
   // s^2 T (H - eta H^2 / 2)^-1 with s the noise scale: for H = I the variance is too large by the factor 2 / (2 - eta).
-  Matrix stationary_covariance(Matrix const& precision) const override;
+  std::optional<Matrix> stationary_covariance(Matrix const& precision) const override;
 
  private:
   double noise_scale_;

@@ -86,7 +86,7 @@ TEST(Load, BarsAndStripes) {
   EXPECT_EQ((std::vector<double>{points.begin() + 9, points.begin() + 18}), (std::vector<double>{1, 1, 1, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ((std::vector<double>{points.begin() + 72, points.begin() + 81}), (std::vector<double>{1, 0, 0, 1, 0, 0, 1, 0, 0}));
   for (auto at = drawn.begin(); at != drawn.end(); at += 9) found.at({at, at + 9})++;
-  for (auto const& [p, times] : found) EXPECT_NEAR(times, 500, 5 * std::sqrt(500.));  // binomial
+  for (auto const& [p, times] : found) EXPECT_NEAR(double(times), 500, 5 * std::sqrt(500.));  // binomial
   EXPECT_EQ(load_deck("type = \"bars_and_stripes\"\nsize = 5\n").size(Split::train), 62);
   EXPECT_EQ(load_deck("type = \"bars_and_stripes\"\ncopies = 3\n").size(Split::train), 42);
 }

@@ -59,7 +59,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadDeck{"unknown_section", sampler + "[plot]\nx = 1", "8:1", {"[plot]: unknown section; sections are run, model"}},
         BadDeck{"include", "include = 'other.toml'\n" + sampler, "1:1", {"include: unknown key; only title may stand before"}},
         BadDeck{"misspelt_key", start + "stepsize = 0.1\nstep_size = 0.1", "7:1", {"did you mean \"step_size\"?"}},
-        BadDeck{"misspelt_section", sampler + "[estimater]\n", "8:1", {"[estimater]: unknown section; did you mean [estimator]?"}},
+        BadDeck{"misspelt_section", sampler + "[estimater]\n", "8:1", {"[estimater]: unknown section; did you mean [[estimator]]?"}},
         BadDeck{"misspelt_type",
                 "[run]\ntask='sample'\n[sampler]\ntype='ula'\nstep_size=1\n[model]\ntype = 'gausian'",
                 "7:8",

@@ -396,6 +396,23 @@ TEST_F(Values, OfAcceptedDecks) {
   }
 }
 
+TEST(Conditions, NameKeysOfTheirBlock) {
+  for (deck::Section const& section : catalogue().sections) {
+    auto const check = [&](deck::Key const& key, std::vector<deck::Key> const& beside) {
+      if (!key.condition) return;
+      auto const other = std::find_if(beside.begin(), beside.end(), [&](deck::Key const& k) { return k.name == key.condition->key; });
+      ASSERT_NE(other, beside.end()) << section.name << "." << key.name;
+      for (deck::Value const& v : key.condition->values) {
+        EXPECT_EQ(v.index(), other->default_value.index()) << section.name << "." << key.name;
+        EXPECT_EQ(other->problem(v), "") << section.name << "." << key.name;
+      }
+    };
+    for (deck::Key const& key : section.common) check(key, section.common);
+    for (deck::Schema const& type : section.types)
+      for (deck::Key const& key : type.keys) check(key, type.keys);
+  }
+}
+
 // A former name that another key of the block has, now or then, would take that key's place.
 TEST(FormerNames, AreOfOneKeyOrTypeOnly) {
   auto const expect_distinct = [](std::vector<std::string> names, std::string const& where) {

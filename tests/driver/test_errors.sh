@@ -34,6 +34,31 @@ expect 2 "--overwrite" run "${small_gaussian[@]}" --set run.output=twice
 expect 0 "nothing to do" run "${small_gaussian[@]}" --set run.output=twice --restart auto
 expect 2 "sampler.step_size" run "${small_gaussian[@]}" --set run.output=twice --restart auto --set sampler.step_size=0.05
 expect 0 "results are in" run "${small_gaussian[@]}" --set run.output=twice --overwrite
+# A refusal takes nothing away: a deck, or files that it names, that --overwrite would replace a finished run by; a run that is shortened.
+expect 0 "results are in" run "${small_bars[@]}" --set run.output=bars --set train.updates=20
+expect 3 "nowhere" run "${small_bars[@]}" --set run.output=bars --overwrite --set train.updates=20 --set model.from=nowhere
+expect 0 "nothing to do" run "${small_bars[@]}" --set run.output=bars --set train.updates=20 --restart auto
+expect 2 "is at step 400 already" run "${small_gaussian[@]}" --set run.output=twice --restart auto --set sampler.steps=200
+[[ $(status_of twice) == 0 ]] || die "a refused run changed the status of a finished one"
+expect 0 "nothing to do" run "${small_gaussian[@]}" --set run.output=twice --restart auto
+# A key that another key leaves unused, and a run that keeps nothing.
+expect 2 "model.matrix is used only with precision = \"dense\"" check "${small_gaussian[@]}" --set 'model.matrix=[2.0]'
+expect 2 "keeps no draw" check "${small_gaussian[@]}" --set sampler.thin=500
+# A directory that cannot be made, found by check; a machine that no memory holds is only counted.
+expect 4 "is not a directory" check "${small_gaussian[@]}" --set run.output=file/run
+expect 2 "a name in the path of the run directory" check "${small_gaussian[@]}" --set "run.output=$(printf 'a%.0s' {1..300})"
+expect 0 "GiB" check "${small_bars[@]}" --set model.hidden=200000000
+# A tempered Gaussian is compared with T H^-1, and a sampler whose covariance is not known with that of the target.
+for sampler in mala mclmc; do
+  on 1 run "${small_gaussian[@]}" --overwrite --set run.output=tempered --set sampler.type=$sampler --set sampler.temperature=2 --set sampler.chains=500 \
+    --set sampler.steps=1500 --set sampler.warmup=1000 --set sampler.thin=500 --set sampler.step_size=0.1 || { cat output; die "no tempered run"; }
+  z=$(metric tempered covariance_z_max)
+  awk -v z="$z" 'BEGIN {exit !(z < 7)}' || die "covariance_z_max = $z at temperature 2 with $sampler"
+done
+grep -q 'against T H^-1' tempered/summary.json || die "mclmc is compared with a covariance of its own"
+# One point cannot be compared with another: the run ends well, and the distance is not known.
+expect 0 "fewer than two points" run "${small_moons[@]}" --set run.output=one --set train.batch=1 --set objective.chains=1 --set train.updates=5 --set estimator.0.points=2
+[[ $(metric one energy_distance) == null ]] || die "a distance of one point is known"
 network=(--set model.type=score_mlp --set 'model.layers=[2, 16, 2]')
 expect 2 "accepts and rejects by an energy, and there is none in model.type = \"score_mlp\"" check "$INPUTS/score_2d_langevin.toml" "${network[@]}" --set sampler.type=mala
 expect 2 "learns an energy, and there is none in" check "$INPUTS/two_moons.toml" "${network[@]}"

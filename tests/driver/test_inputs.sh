@@ -244,9 +244,11 @@ wide_well=(wide.toml "${small_well[@]:1}")
 out_of_memory run "${wide_well[@]}" --set run.output=chains --set sampler.chains=65536 --set model.dimension=67108863
 expect 2 "are a multiple of 2^32" run "${wide_well[@]}" --set run.output=wrapped --set sampler.chains=65536 --set model.dimension=67108864
 [[ $(status_of chains) == 4 ]] || die "run.status.json does not say 4"
-out_of_memory check "$INPUTS/two_moons.toml" --set "model.layers=[2,268435456,268435456,1]"
-# Where it does not look at files, `check` says what a run needs without taking any of it.
-expect 0 " TiB" check "$INPUTS/two_moons.toml" --without-files --set "model.layers=[2,268435456,268435456,1]"
+out_of_memory run "$INPUTS/two_moons.toml" --set run.output=layers --set "model.layers=[2,268435456,268435456,1]"
+# `check` says what a run needs without taking any of it.
+for how in "" --without-files; do
+  expect 0 " TiB" check "$INPUTS/two_moons.toml" $how --set "model.layers=[2,268435456,268435456,1]"
+done
 sed '/^\[\[estimator\]\]/,$d' "$INPUTS/rbm_bars.toml" >wide_bars.toml
 out_of_memory run wide_bars.toml "${small_bars[@]:1}" --set run.output=hidden --set model.hidden=33554432 --set model.visible=33554432
 # A limit, and data on the way.

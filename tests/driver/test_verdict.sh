@@ -59,7 +59,7 @@ is still rhat null
 is still ess_bulk null
 expect 0 "rhat: not known" run asked.toml --overwrite --set sampler.step_size=0.5 --set sampler.chains=1 --set sampler.steps=110
 is still variance_0 null
-expect 0 "0 draws were kept" run still.toml --overwrite --set sampler.step_size=0.5 --set sampler.steps=105
+expect 2 "keeps no draw" check still.toml --set sampler.step_size=0.5 --set sampler.steps=105
 
 # Chains that were not run for long enough: an R-hat, and a small effective sample size.
 cat >well.toml <<'END'

@@ -17,10 +17,10 @@ for ((r = 0; r < 3; r++)); do
   grep -q "rank $r on [^ ]* does not answer" stopped$r/run.status.json || { cat stopped$r/run.status.json; die "rank $r is not named"; }
   grep -q 'last collective calls of this rank' output || die "no collective calls are shown"
 done
-on 3 run "${small_well[@]}" --set sampler.steps=2000000 --set sampler.thin=100000 --set run.output=suspended || { cat output; die "the quiet run"; }
+on 3 run "${small_well[@]}" --set sampler.steps=400000 --set sampler.thin=20000 --set run.output=suspended || { cat output; die "the quiet run"; }
 
 # A job that is suspended as a whole and continued is not ended.
-start 3 run "${small_well[@]}" --set sampler.steps=2000000 --set sampler.thin=100000 --set run.watchdog=2s --set run.output=continued
+start 3 run "${small_well[@]}" --set sampler.steps=400000 --set sampler.thin=20000 --set run.watchdog=2s --set run.output=continued
 wait_for_chains
 mapfile -t ranks < <(rank_processes)
 kill -STOP "${ranks[@]}"

@@ -50,7 +50,9 @@ TEST(RunDirectory, TheMarkMayBeMadeByAnotherRun) {
     });
     EXPECT_NO_THROW(run.create(scratch.ranks));
   }
-  if (scratch.ranks.is_root()) EXPECT_GT(taken, 0) << "no trial met the unfinished file";
+  if (scratch.ranks.is_root()) {
+    EXPECT_GT(taken, 0) << "no trial met the unfinished file";
+  }
 }
 
 // Names of ours are exactly what our own formats give.

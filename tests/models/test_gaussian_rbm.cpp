@@ -450,7 +450,7 @@ TEST(GaussianRbm, StartsFromMoments) {
   fixed.start_from(moments);
   EXPECT_EQ(to_host(fixed.visible_bias()), moments.mean);
   for (double z : to_host(fixed.log_variance())) EXPECT_NEAR(z, 2 * std::log(0.5), 4 * eps);
-  options.learn_variance = true, options.least_deviation = 0.1;
+  options.learn_variance = true, options.smallest_deviation = 0.1;
   GaussianRbm learnt(options);  // half the data's deviations
   learnt.start_from(moments);
   double const least = 2 * std::log(0.1);

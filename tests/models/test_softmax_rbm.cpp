@@ -18,12 +18,12 @@ std::string name_of(testing::TestParamInfo<Shape> const& info) {
 }
 
 // Weights of order 0.7, biases likewise.
-SoftmaxRbm machine_of(Shape const& s, bool shared = true, double count_offset = 0) {
+SoftmaxRbm machine_of(Shape const& s, bool shared = true, double rated_fraction_offset = 0) {
   SoftmaxRbm rbm({.items = s.items,
                   .levels = s.levels,
                   .hidden = s.hidden,
                   .shared_weights = shared,
-                  .count_offset = count_offset,
+                  .rated_fraction_offset = rated_fraction_offset,
                   .initial_scale = 0.7});
   rbm.initialise([](Index i) { return normal(i, 1); });
   std::vector<double> a, b;

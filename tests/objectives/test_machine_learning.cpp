@@ -97,7 +97,7 @@ TEST(MachineGradient, OfRatingsIsDividedByTheirCounts) {
   constexpr Index items = 5, levels = 3, hidden = 2;
   constexpr double offset = 0.25;
   Gibbs gibbs{GibbsOptions{}};
-  SoftmaxRbm model({.items = items, .levels = levels, .hidden = hidden, .count_offset = offset});
+  SoftmaxRbm model({.items = items, .levels = levels, .hidden = hidden, .rated_fraction_offset = offset});
   auto const code = [](Index k, Index i) { return std::floor(std::abs(2 * normal(11, 10 * k + i))); };
   auto const set = items_of(120, items, [&](Index k, Index i) { return std::min(code(k, i), 3.); });
   expect_difference(model, gibbs, set, [](Values& gradient, Values const& data) {

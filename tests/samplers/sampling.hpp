@@ -96,9 +96,4 @@ inline double largest_z(std::vector<Point> const& chains, Point const& mean, Mat
   return worst;
 }
 
-inline Matrix scaled(Matrix m, double factor) {
-  for (double& v : m.values) v *= factor;
-  return m;
-}
-
 }  // namespace partita::sampling

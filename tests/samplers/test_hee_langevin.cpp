@@ -9,7 +9,6 @@
 namespace {
 
 using namespace partita;
-using sampling::scaled;
 using Row = std::vector<double>;
 
 auto const key = random::make_key(5);

@@ -124,7 +124,7 @@ TEST_P(HeldCoordinates, TheOthersFollowTheConditionalLaw) {
         EXPECT_EQ(std::bit_cast<std::uint64_t>(after[n][i]) == std::bit_cast<std::uint64_t>(before[n][i]), held[i] == 1);
       residuals.push_back(exact.residual(after[n]));
     }
-    Matrix const covariance = GetParam().biased ? Ula({.step_size = eta}).stationary_covariance(exact.precision) : inverse(exact.precision);
+    Matrix const covariance = GetParam().biased ? Ula({.step_size = eta}).stationary_covariance(exact.precision).value() : inverse(exact.precision);
     EXPECT_LT(largest_z(residuals, Point(exact.free.size(), 0), covariance), 4) << options.precision;
     if (!sampler->keeps_velocity()) continue;
     for (Point const& v : states(chains, chains.velocity))

@@ -23,7 +23,7 @@ void train(TrajectoryTempering& sampler, Rbm& machine, Chains& chains, Index fro
     sampler.advance(machine, chains, key, u * steps_per_update, steps_per_update);
   }
 }
-TrajectoryTemperingOptions const keep_often{.rungs = 10, .freeze_below = 0.5, .measure_every = 3};
+TrajectoryTemperingOptions const keep_often{.rungs = 10, .copy_below_swap_rate = 0.5, .measure_every = 3};
 
 struct Training {
   Training(Ranks how, std::string const& placement, TrajectoryTemperingOptions const& o = keep_often, Tiling tiling = {300, 64})
@@ -74,7 +74,7 @@ TEST(TrajectoryTempering, ANewRungStartsAtTheColdest) {
 
 // With fewer rungs than the training would keep, copies go where the ladder is densest, and the law stays right.
 TEST(TrajectoryTempering, ThinsOutAFullLadder) {
-  Training t(Ranks::shared, "together", {.rungs = 4, .freeze_below = 0.7, .measure_every = 3}, {2000, 256});
+  Training t(Ranks::shared, "together", {.rungs = 4, .copy_below_swap_rate = 0.7, .measure_every = 3}, {2000, 256});
   train(t.sampler, *t.machine, t.chains);
   EXPECT_EQ(t.sampler.copies(), 4);
   t.sampler.advance(*t.machine, t.chains, key, updates * steps_per_update, 600);
