@@ -46,7 +46,7 @@ numbers settled/history.h5 /step_size >step_sizes # of steps 0, 1, ..
 # Of the 100 proposals between two draws a whole number is accepted.
 numbers settled/samples/part-000000.h5 /sample_stats/acceptance_rate | awk '{ d = 100 * $1 - int(100 * $1 + 0.5); if (d > 1e-3 || -d > 1e-3) exit 1 }' ||
   die "the acceptance rate of a draw is not of the proposals since the last one"
-on 2 run "${small_well[@]}" "${longer[@]}" --set output.history_every=1 --set sampler.steps=203 --set run.output=settled_killed || { cat output; die "settled_killed"; }
+on 2 run "${small_well[@]}" "${longer[@]}" --set output.history_every=1 --set sampler.steps=303 --set run.output=settled_killed || { cat output; die "settled_killed"; }
 every="7 steps"
 kill_and_continue settled_killed "${small_well[@]}" "${longer[@]}" --set output.history_every=1
 every="20 steps"

@@ -4,6 +4,7 @@
     tests/planted/plant.py BUILD_FOLDER                 # an hour or two; --jobs 8 builds faster
     tests/planted/plant.py BUILD_FOLDER --only 3,107    # some of them
     tests/planted/plant.py BUILD_FOLDER --markdown      # the table of docs/testing.md from the results so far
+    tests/planted/plant.py BUILD_FOLDER --places        # only whether the source still has the places
 
 Planted places read `planted(N) ? wrong : right`, and the environment variable PARTITA_PLANTED chooses N, so one build serves all.
 Exit code 1 where fewer than 85 % of either group are seen.
@@ -179,14 +180,18 @@ def main():
     parser.add_argument("folder", type=Path, help="where to build, and where results.json is kept")
     parser.add_argument("--only", help="numbers of errors, 3,107 say")
     parser.add_argument("--build-only", action="store_true")
+    parser.add_argument("--places", action="store_true", help="look for the places in the source, and build nothing")
     parser.add_argument("--markdown", action="store_true", help="print the table of docs/testing.md and run nothing")
     parser.add_argument("--jobs", type=int, default=2, help="of the build")
     a = parser.parse_args()
+    root = Path(__file__).resolve().parents[2]
+    if a.places:
+        return print(f"{len(NUMBERED)} places in {len(planted_sources(root))} files")
     folder, kept = a.folder.resolve(), a.folder.resolve() / "results.json"
     results = {int(n): seen for n, seen in json.loads(kept.read_text()).items()} if kept.exists() else {}
     if a.markdown:
         return markdown(results)
-    build(Path(__file__).resolve().parents[2], folder, a.jobs)
+    build(root, folder, a.jobs)
     if a.build_only:
         return None
     wanted = [int(n) for n in a.only.split(",")] if a.only else list(NUMBERED)
