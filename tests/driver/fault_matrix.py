@@ -541,7 +541,7 @@ def main() -> int:
         Row("two runs in one directory", 30, two_writers),
         Row("suspended, and taken over", 4, suspended),
         *(Row(f"{call} fails {'from then on' if for_good else 'once'}, {ranks} rank{'s' if ranks > 1 else ''}", trials,
-              FailingCall(call, error, for_good, ranks))
+              FailingCall(call, error, for_good, ranks), 20)
           for call, trials in (("write", 400), ("pwrite", 400), ("fsync", 400), ("rename", 400), ("open", 400), ("truncate", 400))
           for error, for_good, ranks in ((5, False, 1), (28, True, 1), (5, True, 2))),
         Row("the disk fills up", 30, disk_full),
