@@ -40,7 +40,8 @@ include(CheckCompilerConstants)
 if(PARTITA_WERROR)
   # What GCC's optimiser suspects depends on the processor that is compiled for, and is often wrong.
   target_compile_options(partita_options INTERFACE -Werror
-    $<$<CXX_COMPILER_ID:GNU>:-Wno-error=array-bounds;-Wno-error=maybe-uninitialized;-Wno-error=stringop-overflow;-Wno-error=stringop-overread>)
+    "$<$<CXX_COMPILER_ID:GNU>:-Wno-error=array-bounds;-Wno-error=maybe-uninitialized;-Wno-error=uninitialized;-Wno-error=restrict>"
+    "$<$<CXX_COMPILER_ID:GNU>:-Wno-error=stringop-overflow;-Wno-error=stringop-overread;-Wno-error=nonnull;-Wno-error=dangling-pointer>")
 endif()
 if(PARTITA_SANITIZE)
   target_compile_options(partita_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)

@@ -41,8 +41,8 @@ void transpose(__m512i (&row)[side]) {
 #pragma GCC unroll 4
   for (int s = 1; s < side; s *= 2) {
     for (int l = 0; l < side; l++) {
-      low[l] = l & s ? side + l - s : l;
-      high[l] = l & s ? side + l : l + s;
+      low[l] = std::int32_t(l & s ? side + l - s : l);
+      high[l] = std::int32_t(l & s ? side + l : l + s);
     }
     __m512i const from_low = _mm512_load_si512(low), from_high = _mm512_load_si512(high);
     for (int i = 0; i < side; i++)

@@ -128,7 +128,9 @@ int main(int argc, char** argv) {
            Case{"mclmc_equal_masses", {160}, [] { return std::make_unique<Mclmc>(MclmcOptions{.adapt_mass = false}); }},
            Case{"mams", {40, 80}, [] { return std::make_unique<Mams>(MamsOptions{}); }},
            Case{"mams_equal_masses", {80}, [] { return std::make_unique<Mams>(MamsOptions{.adapt_mass = false}); }},
-           Case{"hmc", {40, 80}, [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.05, .adapt_mass = true}); }},
+           Case{"hmc",
+                {40, 80},
+                [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.05, .leapfrog_steps = 5, .adapt_mass = true}); }},
            Case{"hmc_equal_masses", {40}, [] { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.05, .leapfrog_steps = 20}); }},
            Case{"barker", {640}, [] { return std::make_unique<Barker>(BarkerOptions{}); }},
        })
