@@ -49,13 +49,17 @@ class Loader {
   std::unique_ptr<Model> load_model(std::string const& section) {
     deck::Block const* const block = given(deck_, section);
     if (!block || !has_sizes(*block)) return nullptr;
-    // What rules ask a model is known from its keys.
-    std::unique_ptr<Model> model;
+    auto const make = [&](Arrays const& arrays) {
+      std::unique_ptr<Model> made;
+      attempt(deck_, *block, "", problems_, [&] { made = make_model(*block, key_, arrays); });
+      return made;
+    };
     ArrayList arrays;
-    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_, Arrays(arrays)); });
+    auto model = make(Arrays(arrays));  // what rules ask a model is known from its keys
     if (!model || !loaded_.files || (!for_run_ && arrays.bytes() > largest_checked)) return model;
+    model = make({});
+    if (!model) return nullptr;
     if (section == "model") loaded_.model_has_values = true;
-    attempt(deck_, *block, "", problems_, [&] { model = make_model(*block, key_, {}); });
     attempt(deck_, *block, "from", problems_, [&] { warm_start(*model, *block, ranks_, inputs_); });
     return model;
   }
