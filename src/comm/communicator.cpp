@@ -37,7 +37,7 @@ struct Communicator::Handle {
     mpi::check(MPI_Comm_rank(comm, &rank), "MPI_Comm_rank");
     mpi::check(MPI_Comm_size(comm, &ranks), "MPI_Comm_size");
     char const* const asked = std::getenv("PARTITA_CHECK_COLLECTIVES");
-    int mine = asked && std::string_view(asked) != "" && std::string_view(asked) != "0", any = 0;
+    int mine = asked && *asked && std::string_view(asked) != "0", any = 0;
     mpi::check(MPI_Allreduce(&mine, &any, 1, MPI_INT, MPI_MAX, comm), "MPI_Allreduce");
     compares = any;
   }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 
 namespace partita {
@@ -146,7 +147,7 @@ struct SliceTree {
   void run(Communicator const& ranks, Communicator::Place at) const {
     ranks.exchange(node_sends, node_receives, at);
     for (auto const& [left, right] : additions) add(left, right);
-    if (sum.data() != place_of_sum.data()) Kokkos::deep_copy(Execution(), place_of_sum, sum);
+    if (sum.data() != place_of_sum.data()) copy_array(place_of_sum, sum);
     ranks.exchange(sum_sends, sum_receives, at);
   }
 };
@@ -183,7 +184,7 @@ void TileSums::start() {
   Work& w = *work_;
   w.next = w.mine.first;
   w.depth = 0;
-  if (!w.tree) Kokkos::deep_copy(Execution(), w.sum(0), Real(0));
+  if (!w.tree) fill_array(w.sum(0), Real(0));
 }
 
 Vector TileSums::partial(Index tile) {
@@ -197,7 +198,7 @@ Vector TileSums::partial(Index tile) {
   if (w.next > w.mine.first) w.close_tile();
   w.next++;
   Vector const sums = w.sum(w.depth++);
-  Kokkos::deep_copy(Execution(), sums, Real(0));
+  fill_array(sums, Real(0));
   return sums;
 }
 

@@ -349,8 +349,8 @@ struct Watchdog::Thread {
       else if (!s.last.waits && s.last.idle > stuck_limits * most)
         stuck += fmt::format("{} has neither computed nor waited for {} in phase {}, as when storage hangs; ", place(s.last),
                              duration(s.last.idle), s.last.phase);
-      else if (!s.last.waits) return;             // it computes, and the others wait for its work
-      else if (s.last.waited < most / 2) return;  // it computed until a moment ago
+      else if (!s.last.waits || s.last.waited < most / 2)
+        return;  // it computes, or did until a moment ago, and the others wait for its work
     }
     std::string reason = silent + stuck;
     if (reason.empty()) {

@@ -4,6 +4,15 @@
 
 namespace partita {
 
+template Allocated<float*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+template Allocated<float**> allocate(std::string const&, bool, std::array<std::size_t, 2> const&);
+template Allocated<float***> allocate(std::string const&, bool, std::array<std::size_t, 3> const&);
+template Allocated<double*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+template Allocated<double**> allocate(std::string const&, bool, std::array<std::size_t, 2> const&);
+template Allocated<double***> allocate(std::string const&, bool, std::array<std::size_t, 3> const&);
+template Allocated<Index*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+template Allocated<std::uint8_t*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+
 void ArrayList::add(std::string const& name, std::vector<Index> const& extents, std::size_t bytes_of_element, bool on_one_rank) {
   double bytes = double(bytes_of_element) * double(on_one_rank ? 1 : copies_);
   for (Index e : extents) bytes *= double(e);

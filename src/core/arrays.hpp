@@ -34,6 +34,26 @@ class ArrayList {
   Index copies_ = 1;
 };
 
+// A new View, of zeros or of whatever is there. The usual ones are compiled once, in arrays.cpp.
+template <class View>
+View allocate(std::string const& name, bool zeros, std::array<std::size_t, std::size_t(View::rank)> const& extents) {
+  return std::apply(
+      [&](auto... n) {
+        return zeros ? View(Kokkos::view_alloc(name), n...) : View(Kokkos::view_alloc(name, Kokkos::WithoutInitializing), n...);
+      },
+      extents);
+}
+template <class T>
+using Allocated = Kokkos::View<T, Kokkos::LayoutRight, DeviceMemory>;
+extern template Allocated<float*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+extern template Allocated<float**> allocate(std::string const&, bool, std::array<std::size_t, 2> const&);
+extern template Allocated<float***> allocate(std::string const&, bool, std::array<std::size_t, 3> const&);
+extern template Allocated<double*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+extern template Allocated<double**> allocate(std::string const&, bool, std::array<std::size_t, 2> const&);
+extern template Allocated<double***> allocate(std::string const&, bool, std::array<std::size_t, 3> const&);
+extern template Allocated<Index*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+extern template Allocated<std::uint8_t*> allocate(std::string const&, bool, std::array<std::size_t, 1> const&);
+
 class Arrays {
  public:
   Arrays() = default;                                 // makes them
@@ -47,11 +67,11 @@ class Arrays {
   // A View of zeros, and one with whatever is there.
   template <class View, class... Extents>
   View make(char const* name, Extents... extents) const {
-    return make<View>(Kokkos::view_alloc(std::string(name)), name, extents...);
+    return make_filled<View>(name, true, extents...);
   }
   template <class View, class... Extents>
   View make_unset(char const* name, Extents... extents) const {
-    return make<View>(Kokkos::view_alloc(std::string(name), Kokkos::WithoutInitializing), name, extents...);
+    return make_filled<View>(name, false, extents...);
   }
   template <class T, class... Extents>
   std::vector<T> vector(char const* name, Extents... extents) const {
@@ -62,11 +82,11 @@ class Arrays {
   // Work memory that is kept between calls: made anew, and what it held is gone, where an extent is too small. grow_unset: not set to zero.
   template <class View, class... Extents>
   void grow(View& view, char const* name, Extents... extents) const {
-    if (!holds(view, name, extents...)) enlarge<false>(view, name, extents...);
+    if (!holds(view, name, extents...)) enlarge(view, name, true, extents...);
   }
   template <class View, class... Extents>
   void grow_unset(View& view, char const* name, Extents... extents) const {
-    if (!holds(view, name, extents...)) enlarge<true>(view, name, extents...);
+    if (!holds(view, name, extents...)) enlarge(view, name, false, extents...);
   }
 
   // The same where it is to have these extents and no others.
@@ -85,10 +105,10 @@ class Arrays {
   }
 
  private:
-  template <class View, class Properties, class... Extents>
-  View make(Properties const& properties, char const* name, Extents... extents) const {
+  template <class View, class... Extents>
+  View make_filled(char const* name, bool zeros, Extents... extents) const {
     count<typename View::value_type>(name, extents...);
-    return makes() ? View(properties, std::size_t(extents)...) : View();
+    return makes() ? allocate<View>(name, zeros, {std::size_t(extents)...}) : View();
   }
   // True, too, where nothing is to be made.
   template <class View, class... Extents>
@@ -97,17 +117,12 @@ class Arrays {
     unsigned axis = 0;
     return !makes() || ((extent(view, axis++) >= Index(extents)) && ...);
   }
-  template <bool unset, class View, class... Extents>
-  static void enlarge(View& view, char const* name, Extents... extents) {
+  template <class View, class... Extents>
+  static void enlarge(View& view, char const* name, bool zeros, Extents... extents) {
     unsigned axis = 0;
     std::array<std::size_t, sizeof...(Extents)> const wanted{std::max(view.extent(axis++), std::size_t(extents))...};
     view = View();
-    std::apply(
-        [&](auto... n) {
-          if constexpr (unset) view = View(Kokkos::view_alloc(std::string(name), Kokkos::WithoutInitializing), n...);
-          else view = View(std::string(name), n...);
-        },
-        wanted);
+    view = allocate<View>(name, zeros, wanted);
   }
 
   ArrayList* list_ = nullptr;

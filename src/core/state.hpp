@@ -1,10 +1,12 @@
 // What a checkpoint holds: every part of a run names its own Views and scalars here, once, for writing and reading.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <vector>
 
+#include "core/copy.hpp"
 #include "core/tiling.hpp"
 #include "core/types.hpp"
 
@@ -113,29 +115,12 @@ class State {
  private:
   template <class View>
   static StateField field(std::string name, View const& view) {
-    using T = typename View::non_const_value_type;
-    std::vector<Index> extents;
-    for (unsigned r = 0; r < View::rank; r++) extents.push_back(extent(view, r));
     static_assert(std::is_same_v<typename View::array_layout, Kokkos::LayoutRight>, "state Views are contiguous and row-major");
-    Index const row = view.extent(0) > 0 ? Index(view.size() / view.extent(0)) : 0;
-    auto const here = [view, row](Index first, Index count) {
-      return Kokkos::View<T*, Kokkos::LayoutRight, typename View::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(
-          view.data() + first * row, count * row);
-    };
-    auto const host = [row](void* p, Index count) {
-      return Kokkos::View<T*, Kokkos::LayoutRight, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(static_cast<T*>(p),
-                                                                                                               count * row);
-    };
-    return {
-        std::move(name),
-        element_of<T>(),
-        std::move(extents),
-        false,
-        {},
-        0,
-        [=](void* to, Index first, Index count) { Kokkos::deep_copy(host(to, count), here(first, count)); },
-        [=](void const* from, Index first, Index count) { Kokkos::deep_copy(here(first, count), host(const_cast<void*>(from), count)); }};
+    return field(std::move(name), element_of<typename View::non_const_value_type>(), elements_of(view), std::make_shared<View>(view));
   }
+  // `owner` keeps the elements.
+  static StateField field(std::string name, Element, Elements const&, std::shared_ptr<void const> owner);
+
   std::vector<StateField> fields_;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "data/rounding.hpp"
 
@@ -242,7 +243,7 @@ void Dataset::fill(TileStorage to, Tiling const& tiling, TileRange mine, std::fu
         for (Index l = 0; l < lane_quantum; l++) host(tile - mine.first, d, lane + l) = rows[l * n + d];
     }
   }
-  Kokkos::deep_copy(to, host);
+  copy_array(to, host);
 }
 
 Dataset::Moments Dataset::moments() const {

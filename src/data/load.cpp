@@ -257,8 +257,8 @@ std::vector<deck::Key> common_keys() {
                         "others from the range of the training items); standardize, each entry to mean 0 and standard "
                         "deviation 1 over the training items; affine, scale * value + offset")
                   .one_of({"none", "unit", "symmetric", "standardize", "affine"}),
-              deck::key("scale", &O::scale, "factor of the values").only_with("scaling", {"affine"}),
-              deck::key("offset", &O::offset, "what is added to the values, after scale").only_with("scaling", {"affine"}),
+              deck::key("scale", &O::scale, "factor of the values").of_any_size().only_with("scaling", {"affine"}),
+              deck::key("offset", &O::offset, "what is added to the values, after scale").of_any_size().only_with("scaling", {"affine"}),
               deck::key("binarize", &O::binarize,
                         "how scaled values become 0 or 1: none, they stay; threshold, 1 above the threshold, else 0; "
                         "stochastic, 1 with probability x, drawn anew in each epoch")

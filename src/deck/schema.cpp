@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 
 #include "core/require.hpp"
 
@@ -50,6 +51,11 @@ std::string problem_of(Key const& k, double v) {
   if (!std::isfinite(v)) return "must be finite";
   if (v < k.lowest || v > k.highest || (k.lowest_open && v == k.lowest) || (k.highest_open && v == k.highest))
     return "must be " + range_text(k);
+  using Single = std::numeric_limits<float>;
+  if (k.is_in_single_precision && std::abs(v) > double(Single::max()))
+    return fmt::format("must be at most {:.2g} in size, the largest number of single precision", Single::max());
+  if (k.is_in_single_precision && v != 0 && std::abs(v) < double(Single::min()))
+    return fmt::format("must be 0 or at least {:.2g} in size, the smallest number of single precision", Single::min());
   if (v < k.smallest_held) return fmt::format("must be at least {}", k.smallest_held);
   if (v > k.largest_held) return fmt::format("must be at most {}", k.largest_held);
   return {};
@@ -82,6 +88,86 @@ std::string problem_of(Key const& k, std::vector<T> const& v) {
 }
 
 }  // namespace
+
+Key::Key() = default;
+Key::Key(Key const&) = default;
+Key::Key(Key&&) noexcept = default;
+Key& Key::operator=(Key const&) = default;
+Key& Key::operator=(Key&&) noexcept = default;
+Key::~Key() = default;
+
+Key& Key::required() {
+  is_required = true;
+  return *this;
+}
+Key& Key::above(double v) {
+  lowest = v;
+  lowest_open = true;
+  return *this;
+}
+Key& Key::at_least(double v) {
+  lowest = v;
+  lowest_open = false;
+  return *this;
+}
+Key& Key::below(double v) {
+  highest = v;
+  highest_open = true;
+  return *this;
+}
+Key& Key::at_most(double v) {
+  highest = v;
+  highest_open = false;
+  return *this;
+}
+Key& Key::multiple_of(std::int64_t n) {
+  multiple = n;
+  return *this;
+}
+Key& Key::one_of(std::vector<std::string> v) {
+  choices = std::move(v);
+  return *this;
+}
+Key& Key::of_length(std::size_t n) {
+  length = n;
+  return *this;
+}
+Key& Key::checked_by(std::function<std::string(Value const&)> reason) {
+  reason_against = std::move(reason);
+  return *this;
+}
+Key& Key::of_any_size() {
+  is_in_single_precision = false;
+  return *this;
+}
+Key& Key::in(std::string u) {
+  unit = std::move(u);
+  return *this;
+}
+Key& Key::for_tasks(std::vector<std::string> t) {
+  tasks = std::move(t);
+  return *this;
+}
+Key& Key::excludes(std::vector<std::string> names) {
+  conflicts = std::move(names);
+  return *this;
+}
+Key& Key::only_with(std::string other, std::vector<Value> values) {
+  condition = Condition{std::move(other), std::move(values), false};
+  return *this;
+}
+Key& Key::not_with(std::string other, std::vector<Value> values) {
+  condition = Condition{std::move(other), std::move(values), true};
+  return *this;
+}
+Key& Key::formerly(std::string former) {
+  former_names.push_back(std::move(former));
+  return *this;
+}
+Key& Key::free_on_restart() {
+  on_restart = OnRestart::free;
+  return *this;
+}
 
 std::string Key::problem(Value const& v) const {
   std::string const reason = std::visit([this](auto const& held) { return problem_of(*this, held); }, v);

@@ -55,8 +55,9 @@ class Key {
   double highest = std::numeric_limits<double>::infinity();
   bool lowest_open = false, highest_open = false;
   std::int64_t multiple = 1;                                     // of which a whole number is one
-  double smallest_held = std::numeric_limits<double>::lowest();  // what the member can hold (int, unsigned and float less than a Value)
+  double smallest_held = std::numeric_limits<double>::lowest();  // of a whole number: what the member can hold (int, unsigned)
   double largest_held = std::numeric_limits<double>::max();
+  bool is_in_single_precision = false;                      // of a number: so that it must be one of that precision
   std::vector<std::string> choices;                         // of a string: the only values allowed, empty: any
   std::optional<std::size_t> length;                        // of an array
   std::function<std::string(Value const&)> reason_against;  // empty reason: the value is fine
@@ -68,75 +69,32 @@ class Key {
   std::type_index bound_to = typeid(void);  // the options struct
   std::function<void(void* options, Value const&)> assign;
 
-  Key& required() {
-    is_required = true;
-    return *this;
-  }
-  Key& above(double v) {
-    lowest = v;
-    lowest_open = true;
-    return *this;
-  }
-  Key& at_least(double v) {
-    lowest = v;
-    lowest_open = false;
-    return *this;
-  }
-  Key& below(double v) {
-    highest = v;
-    highest_open = true;
-    return *this;
-  }
-  Key& at_most(double v) {
-    highest = v;
-    highest_open = false;
-    return *this;
-  }
-  Key& multiple_of(std::int64_t n) {
-    multiple = n;
-    return *this;
-  }
-  Key& one_of(std::vector<std::string> v) {
-    choices = std::move(v);
-    return *this;
-  }
-  Key& of_length(std::size_t n) {
-    length = n;
-    return *this;
-  }
-  Key& checked_by(std::function<std::string(Value const&)> reason) {
-    reason_against = std::move(reason);
-    return *this;
-  }
-  Key& in(std::string u) {
-    unit = std::move(u);
-    return *this;
-  }
-  Key& for_tasks(std::vector<std::string> t) {
-    tasks = std::move(t);
-    return *this;
-  }
-  Key& excludes(std::vector<std::string> names) {
-    conflicts = std::move(names);
-    return *this;
-  }
+  // Not inline, so that the many files with schemas compile faster.
+  Key();
+  Key(Key const&);
+  Key(Key&&) noexcept;
+  Key& operator=(Key const&);
+  Key& operator=(Key&&) noexcept;
+  ~Key();
+  Key& required();
+  Key& above(double v);
+  Key& at_least(double v);
+  Key& below(double v);
+  Key& at_most(double v);
+  Key& multiple_of(std::int64_t n);
+  Key& one_of(std::vector<std::string> v);
+  Key& of_length(std::size_t n);
+  Key& checked_by(std::function<std::string(Value const&)> reason);
+  // Used in double precision alone, as a factor of data of any size is.
+  Key& of_any_size();
+  Key& in(std::string u);
+  Key& for_tasks(std::vector<std::string> t);
+  Key& excludes(std::vector<std::string> names);
   // The key is used where another key of its block has one of these values, or, `not_with`, has not; given elsewhere it is a mistake.
-  Key& only_with(std::string other, std::vector<Value> values) {
-    condition = Condition{std::move(other), std::move(values), false};
-    return *this;
-  }
-  Key& not_with(std::string other, std::vector<Value> values) {
-    condition = Condition{std::move(other), std::move(values), true};
-    return *this;
-  }
-  Key& formerly(std::string former) {
-    former_names.push_back(std::move(former));
-    return *this;
-  }
-  Key& free_on_restart() {
-    on_restart = OnRestart::free;
-    return *this;
-  }
+  Key& only_with(std::string other, std::vector<Value> values);
+  Key& not_with(std::string other, std::vector<Value> values);
+  Key& formerly(std::string former);
+  Key& free_on_restart();
 
   // Why `v`, of the key's type, is not allowed ("must be above 0"); empty where it is.
   std::string problem(Value const& v) const;
@@ -188,7 +146,9 @@ Key key(std::string name, T Options::*member, std::string doc) {
   T const initial = Options{}.*member;
   if constexpr (std::is_same_v<T, float>) k.default_value = same_decimal(initial);
   else k.default_value = static_cast<Stored>(initial);
-  if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
+  if constexpr (std::is_same_v<Stored, double> || std::is_same_v<Stored, std::vector<double>>) {
+    k.is_in_single_precision = true;
+  } else if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) {
     k.smallest_held = double(std::numeric_limits<T>::lowest());
     k.largest_held = double(std::numeric_limits<T>::max());
   }

@@ -1,6 +1,7 @@
 // task = "generate": samples from a model's own generator.
 #include <algorithm>
 
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
@@ -77,8 +78,7 @@ class GenerateTask : public Task {
     auto const statistics = generator_->statistics();
     auto const at = std::find_if(statistics.begin(), statistics.end(), [](auto const& s) { return s.name == "log_weight"; });
     if (at == statistics.end()) return {};
-    auto const values =
-        Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), generator_->statistic_values()[std::size_t(at - statistics.begin())]);
+    auto const values = values_on_host(generator_->statistic_values()[std::size_t(at - statistics.begin())]);
     std::vector<double> mine;
     for (Index t = 0; t < generator_->mine().count; t++)
       for (Index l = 0; l < generator_->tiling().chains_in(generator_->mine().first + t); l++) mine.push_back(values(t, l));

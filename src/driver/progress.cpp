@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "core/log.hpp"
 
 namespace partita {
@@ -22,7 +24,7 @@ void Progress::show(Index step, std::string const& details) const {
 }
 
 std::string readable_time(double seconds) {
-  auto const s = Index(seconds + 0.5);
+  auto const s = Index(std::round(seconds));
   if (s < 60) return fmt::format("{}s", s);
   if (s < 3600) return fmt::format("{}min {:02}s", s / 60, s % 60);
   return fmt::format("{}h {:02}min", s / 3600, s % 3600 / 60);

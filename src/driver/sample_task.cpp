@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "driver/evaluation.hpp"
 #include "driver/layout.hpp"
@@ -216,8 +217,8 @@ class SampleTask : public Task {
 
   void reset_counts() {
     if (sampler_->adjusted()) rejections_.look(chains_, since_reset_);
-    Kokkos::deep_copy(chains_.accepted, 0);
-    Kokkos::deep_copy(chains_.diverging, 0);
+    fill_array(chains_.accepted, 0);
+    fill_array(chains_.diverging, 0);
     if (sampler_->adjusted()) rejections_.counts_cleared();
     since_reset_ = 0;
   }

@@ -1,6 +1,7 @@
 // task = "train": learns the parameters of a model, from data or from the target of its objective.
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "data/load.hpp"
 #include "driver/evaluation.hpp"
@@ -37,8 +38,8 @@ class TrainTask : public Task {
     phases_ = objective_->phases(options_.schedule_length(), n);
     for (Phase const& phase : phases_) optimizers_.push_back(make_optimizer(c.deck.at("optimizer"), phase.parameters));
     parameters_.emplace(Arrays(), n);
-    Kokkos::deep_copy(parameters_->average, model_->parameters());
-    Kokkos::deep_copy(parameters_->estimate, model_->parameters());
+    copy_array(parameters_->average, model_->parameters());
+    copy_array(parameters_->estimate, model_->parameters());
     history_ = std::make_unique<History>(c.directory, c.ranks, c.provenance);
     if (has_chains()) samples_ = std::make_unique<SampleWriter>(c.directory, c.ranks, format(), c.provenance);
     define_history();
@@ -79,7 +80,7 @@ class TrainTask : public Task {
       optimizers_[p]->update(learnt, gradient, rate_);
       model_->parameters_changed();
       if (options_.average_decay > 0) average(parameters_->average, model_->parameters(), options_.average_decay, update);
-      else Kokkos::deep_copy(parameters_->average, model_->parameters());
+      else copy_array(parameters_->average, model_->parameters());
     }
   }
 
@@ -121,7 +122,7 @@ class TrainTask : public Task {
   void flush(Index update) override {
     objective_->require_finite(update);
     require_sane(update);
-    if (!validates()) Kokkos::deep_copy(parameters_->estimate, parameters_->average);
+    if (!validates()) copy_array(parameters_->estimate, parameters_->average);
     history_->flush();
     if (samples_) samples_->show();
   }
@@ -144,8 +145,8 @@ class TrainTask : public Task {
   Results finish() override {
     // The validation at the end is not part of the state: a longer run does not make it, and continues from the checkpoint before it.
     if (validates() && options_.updates % options_.validate_every != 0) validate(options_.updates);
-    if (!validates()) Kokkos::deep_copy(parameters_->estimate, parameters_->average);
-    Kokkos::deep_copy(model_->parameters(), parameters_->estimate);
+    if (!validates()) copy_array(parameters_->estimate, parameters_->average);
+    copy_array(model_->parameters(), parameters_->estimate);
     model_->parameters_changed();
     Evaluation const evaluation{context_, model_.get(), sampler_.get(), data_};
     if (!has_chains()) {
@@ -253,7 +254,7 @@ class TrainTask : public Task {
     history_->record(update, {{"validation_distance", distance}});
     if (!(distance < best_distance_)) return;
     best_distance_ = distance;
-    Kokkos::deep_copy(parameters_->estimate, parameters_->average);
+    copy_array(parameters_->estimate, parameters_->average);
   }
 
   void keep_snapshot(Index update, Chains const& chains) {

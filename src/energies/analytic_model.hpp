@@ -10,6 +10,10 @@ namespace partita {
 // advance_fused() of one scheme, for a Model with functor().
 template <class Model, class Scheme>
 class FusedStep : public Fused<Scheme> {
+ protected:
+  ~FusedStep() = default;
+
+ private:
   void advance_fused(Scheme const& scheme, FusedCall const& call) const final {
     partita::advance_fused(scheme, static_cast<Model const&>(*this).functor(), call);
   }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "energies/analytic_model.hpp"
@@ -80,8 +81,8 @@ std::unique_ptr<DifferentiableModel> make_gaussian_mixture(GaussianMixtureOption
       host_weights(k) = Real(std::log(o.weights[weights == 1 ? 0 : k] / total));
       for (Index i = 0; i < o.dimension; i++) host_means(k, i) = Real(o.means[k * o.dimension + i]);
     }
-    Kokkos::deep_copy(means, host_means);
-    Kokkos::deep_copy(log_weights, host_weights);
+    copy_array(means, host_means);
+    copy_array(log_weights, host_weights);
   }
   return analytic_model(GaussianMixture{o.dimension, components, Real(1 / (o.sigma * o.sigma)), means, log_weights});
 }

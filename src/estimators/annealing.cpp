@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "models/gibbs_model.hpp"
@@ -30,7 +31,7 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
       model.anneal(x, path[k - 1], sweep, gained);
     }
   }
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), weights);
+  auto const host = values_on_host(weights);
   std::vector<double> mine;
   for (Index t = 0; t < chains.mine.count; t++)
     for (Index l = 0; l < tiling.chains_in(chains.mine.first + t); l++) mine.push_back(host(t, l));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 
@@ -44,7 +45,7 @@ class LayerTile {
     std::vector<Tiles> drawn;
     for (Index k = 1; k <= top; k++) drawn.push_back(seen(layers_, k, lanes));
     model_.draw_upwards(seen(layers_, 0, lanes), drawn, sweep);
-    Kokkos::deep_copy(value_, 0.);
+    fill_array(value_, 0.);
     for (Index k = 0; k < top; k++) {
       Rbm const& machine = model_.machine(k);
       Tiles const below = seen(layers_, k, lanes), above = seen(layers_, k + 1, lanes);
@@ -55,8 +56,8 @@ class LayerTile {
     }
     TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, std::pair(Index{0}, lanes));
     model_.top().energy(seen(layers_, top, lanes), energy);
-    auto const of_top = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), energy_);
-    auto const below_top = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), value_);
+    auto const of_top = values_on_host(energy_);
+    auto const below_top = values_on_host(value_);
     std::vector<double> out;
     for (Index l = 0; l < lanes; l++) out.push_back(below_top(0, l) - double(of_top(0, l)));
     return out;

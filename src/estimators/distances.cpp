@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "core/require.hpp"
 #include "estimators/entry.hpp"
@@ -432,7 +433,7 @@ double validation_distance(Communicator const& ranks, std::vector<Chains> const&
   std::vector<double> chains;
   for (Chains const& g : generations) {
     if (std::ssize(chains) >= points * d) break;
-    auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.x);
+    auto const x = values_on_host(g.x);
     std::vector<double> mine;
     for (Index t = 0; t < g.mine.count; t++)
       for (Index l = 0; l < g.tiling.chains_in(g.mine.first + t); l++)

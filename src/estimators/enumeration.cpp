@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "models/rbm.hpp"
 
@@ -80,7 +81,7 @@ std::vector<double> Enumeration::energies(Index tile) const {
   TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, row);
   if (restricted_) restricted_->hidden_energy(seen, energy);
   else model_.path_energy(seen, 1, energy);
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), energy_);
+  auto const host = values_on_host(energy_);
   return {host.data(), host.data() + tiling_.chains_in(tile)};
 }
 
@@ -99,7 +100,7 @@ void Enumeration::draw(Chains const& chains, random::Key key) const {
       drawn[Index(at)].push_back({tile, lane, left});
     }
   TileStorage const units = restricted_ ? TileStorage("drawn units", chains.mine.count, units_, chains.tiling.pitch()) : chains.x;
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), units);
+  auto const host = values_on_host(units);
   for (auto const& [tile, of_tile] : drawn) {
     auto const e = energies(tile);
     double const log_weight = log_weights_[tile];
@@ -108,7 +109,7 @@ void Enumeration::draw(Chains const& chains, random::Key key) const {
       for (Index i = 0; i < units_; i++) host(d.tile, i, d.lane) = Real(unit(tiling_.first_chain(tile) + Index(at), i));
     }
   }
-  Kokkos::deep_copy(units, host);
+  copy_array(units, host);
   if (!restricted_) return;
   for (Index tile = 0; tile < chains.mine.count; tile++)
     restricted_->draw_visible(Kokkos::subview(units, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, chains.tiling.width)),

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "estimators/entry.hpp"
 #include "estimators/point_values.hpp"
@@ -47,9 +48,8 @@ WeightedSamples draw_flow(Nice& flow, DifferentiableModel& target, Index samples
   target.reserve(1, tiling.width);
   FlowDraws draws(flow, tiling, mine);
   draws.draw(flow, target, key, 0);
-  auto const xy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), draws.xy);
-  auto const energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), draws.energy),
-             log_weight = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), draws.log_weight);
+  auto const xy = values_on_host(draws.xy);
+  auto const energy = values_on_host(draws.energy), log_weight = values_on_host(draws.log_weight);
   for (Index t = 0; t < mine.count; t++)
     for (Index l = 0; l < tiling.chains_in(mine.first + t); l++) {
       for (Index i = 0; i < d; i++) out.samples.x.push_back(float(xy(t, i, l)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "models/hee_joint.hpp"
 #include "models/hee_posterior.hpp"
@@ -46,7 +47,7 @@ class AnnealedTile {
       Index const point = (first + std::min(l, real_ - 1)) / chains_a_point;
       for (Index i = 0; i < d; i++) host(0, i, l) = Real(points[point * d + i]);
     }
-    Kokkos::deep_copy(x0_, host);
+    copy_array(x0_, host);
   }
 
   // Adds to the weights the factor between two neighbouring temperatures.

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "models/hee_joint.hpp"
 #include "samplers/finite_chains.hpp"
@@ -21,7 +22,7 @@ void show(std::vector<double> const& points, HeeChains const& chains) {
       for (Index i = 0; i < d; i++) host(t, i, l) = Real(points[point * d + i]);
     }
   }
-  Kokkos::deep_copy(chains.x[0], host);
+  copy_array(chains.x[0], host);
 }
 
 void add(TileStorage const& to, TileStorage const& from) {
@@ -33,7 +34,7 @@ void add(TileStorage const& to, TileStorage const& from) {
 
 // Means (chain, unit) over all ranks' chains, from sums over `count` states.
 std::vector<double> means(HeeChains const& chains, TileStorage const& sums, Index count, Communicator const& ranks) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums);
+  auto const host = values_on_host(sums);
   std::vector<double> mine;
   for (Index t = 0; t < chains.mine.count; t++)
     for (Index l = 0; l < chains.tiling.chains_in(chains.mine.first + t); l++)

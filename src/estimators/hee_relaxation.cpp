@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "estimators/entry.hpp"
 #include "estimators/hee_hessian.hpp"
@@ -22,7 +23,7 @@ void show(std::vector<double> const& x0, HeeChains const& chains) {
   for (std::size_t t = 0; t < host.extent(0); t++)
     for (std::size_t i = 0; i < host.extent(1); i++)
       for (std::size_t l = 0; l < host.extent(2); l++) host(t, i, l) = Real(x0[i]);
-  Kokkos::deep_copy(chains.x[0], host);
+  copy_array(chains.x[0], host);
 }
 
 // The mode's amplitude in every chain, minus its mean.
@@ -36,12 +37,12 @@ class Projection {
         sums_("amplitudes", chains.mine.count, chains.tiling.pitch()) {
     auto const host = Kokkos::create_mirror_view(direction_);
     std::copy(mode.direction.begin(), mode.direction.end(), host.data());
-    Kokkos::deep_copy(direction_, host);
+    copy_array(direction_, host);
   }
 
   // Appends one number to the series of each of this rank's chains.
   void record(std::vector<std::vector<double>>& series) const {
-    Kokkos::deep_copy(sums_, -mean_);
+    fill_array(sums_, -mean_);
     auto const sums = sums_;
     Index const pitch = chains_.tiling.pitch(), all = chains_.mine.count * pitch;
     double const* q = direction_.data();
@@ -59,7 +60,7 @@ class Projection {
           });
       q += n;
     }
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums_);
+    auto const host = values_on_host(sums_);
     auto to = series.begin();
     for (Index t = 0; t < chains_.mine.count; t++)
       for (Index lane = 0; lane < chains_.tiling.chains_in(chains_.mine.first + t); lane++) (to++)->push_back(host(t, lane));
@@ -240,7 +241,8 @@ void fits_relaxation(Fit const& fit) {
   auto const o = fit.own.as<RelaxationOptions>();
   fit.attempt_on<Hee>([&](Hee const& model) {
     HeeLangevin({.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"}, model);
-    if (fit.loaded->model_has_values) require_long_enough(slowest_mode(model, start_of(model, data)), o);  // for the weights that it starts from
+    if (fit.loaded->model_has_values)
+      require_long_enough(slowest_mode(model, start_of(model, data)), o);  // for the weights that it starts from
   });
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "estimators/entry.hpp"
 #include "models/hopfield.hpp"
 #include "samplers/chains.hpp"
@@ -57,7 +58,7 @@ std::vector<Estimate> recall_overlaps(RecallOptions const& o, random::Key key, I
       held = which;
     }
     show(patterns, o.units, tiling.first_chain(tile), start);
-    Kokkos::deep_copy(x, start);
+    copy_array(x, start);
     Tiles const states = Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, tiling.lanes(tile)));
     for (std::size_t sweep = 0; sweep < row; sweep++) {
       if (sweep > 0) network.recall(states, Order::together);
@@ -102,7 +103,7 @@ Retrieval retrieve(ModernHopfield& model, RetrievalOptions const& o, random::Key
           found(0, l) = product / std::sqrt(of_result * of_pattern);
           found(1, l) = std::sqrt(apart / of_pattern);
         });
-    auto const on_host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), found);
+    auto const on_host = values_on_host(found);
     for (Index l = 0; l < tiling.chains_in(tile); l++) overlap.push_back(on_host(0, l)), distance.push_back(on_host(1, l));
   }
   return {ranks.all_gather(overlap), ranks.all_gather(distance)};

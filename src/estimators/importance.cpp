@@ -33,7 +33,7 @@ Tail fit_tail(std::vector<double> const& excess) {
     for (double y : excess) sum += std::log1p(-b * y);
     return sum / m;
   };
-  double const quartile = excess[std::size_t(m / 4 + 0.5) - 1];
+  double const quartile = excess[std::size_t(std::lround(m / 4)) - 1];
   std::vector<double> b, log_likelihood;
   for (int i = 0; i < points; i++) {
     b.push_back((1 - std::sqrt(points / (i + 0.5))) / (prior_of_b * quartile) + 1 / excess.back());

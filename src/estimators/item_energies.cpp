@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "models/rbm.hpp"
@@ -35,7 +36,7 @@ Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator
     items.fill(x, tiling, {tile, 1});
     Index const lanes = tiling.lanes(tile);
     evaluate(Tile{Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes)), value, lanes});
-    Kokkos::deep_copy(host, value);
+    copy_array(host, value);
     double sum = 0, squares = 0;
     for (Index l = 0; l < tiling.chains_in(tile); l++) sum += host(0, l), squares += host(0, l) * host(0, l);
     sums.insert(sums.end(), {sum, squares});
@@ -161,7 +162,7 @@ Estimate mean_pseudo_likelihood(GibbsModel& model, ItemTiles const& items, Commu
   FreeEnergy free_energy(model);
   LogWeights const here("free energies", 1, width), flipped("free energies of flipped items", 1, width);
   return mean_over_items(model, items, ranks, [&](Tile const& t) {
-    Kokkos::deep_copy(t.value, 0.);
+    fill_array(t.value, 0.);
     free_energy(t.x, here);
     for (Index k = 0; k < model.visible_dimension(); k++) {
       flip(t.x, k);

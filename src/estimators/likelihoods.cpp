@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "estimators/dbn_likelihood.hpp"
 #include "estimators/entry.hpp"
@@ -247,7 +248,7 @@ UnitMoments unit_moments(ItemTiles const& items, Index units, Communicator const
   TileRange const mine = share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks());
   TileStorage const x("units of items", mine.count, units, tiling.pitch());
   items.fill(x, tiling, mine);
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);
+  auto const host = values_on_host(x);
   std::vector<double> sums(mine.count * units);
   for (Index t = 0; t < mine.count; t++)
     for (Index i = 0; i < units; i++)

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "estimators/enumeration.hpp"
 #include "samplers/gibbs.hpp"
@@ -51,11 +52,11 @@ std::string start_at(ItemTiles const& items, GibbsModel& model, LogZOptions cons
   start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
   TileStorage const visible("items", chains.x.extent(0), seen, chains.x.extent(2));
   items.fill(visible, chains.tiling, chains.mine);
-  Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, std::pair(Index{0}, seen), Kokkos::ALL), visible);
+  copy_array(Kokkos::subview(chains.x, Kokkos::ALL, std::pair(Index{0}, seen), Kokkos::ALL), visible);
   Gibbs sampler;
   if (hidden > 0) {
     DeviceVector<std::uint8_t> const held("units of the items", model.dimension());
-    Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, seen)), std::uint8_t{1});
+    fill_array(Kokkos::subview(held, std::pair(Index{0}, seen)), std::uint8_t{1});
     chains.held = held;
     sampler.advance(model, chains, key, 0, settling);
     chains.held = {};
@@ -75,7 +76,7 @@ std::string start_at_random(GibbsModel& model, LogZOptions const& o, Chains& cha
         auto const w = random::words(key, numbers.of(t, l), random::Stream::initial_state, 0, std::uint32_t(i));
         x(t, i, l) = Real(values[w.w[0] >> 31]);
       }
-  Kokkos::deep_copy(chains.x, x);
+  copy_array(chains.x, x);
   Gibbs().advance(model, chains, key, 0, o.warmup);
   return fmt::format("units of either value at random, {} sweeps on", o.warmup);
 }

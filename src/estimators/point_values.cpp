@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/copy.hpp"
 #include "estimators/entry.hpp"
 
 namespace partita {
@@ -57,10 +58,10 @@ std::vector<double> at_points(Model& model, std::vector<double> const& points, I
     Index const lanes = tiling.lanes(tile), real = tiling.chains_in(tile);
     for (Index l = 0; l < lanes; l++)
       for (Index i = 0; i < d; i++) host_x(0, i, l) = Real(points[(tile * tiling.width + std::min(l, real - 1)) * d + i]);
-    Kokkos::deep_copy(x, host_x);
+    copy_array(x, host_x);
     auto const row = std::pair(Index{0}, lanes);
     evaluate(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, row), Kokkos::subview(result, Kokkos::ALL, Kokkos::ALL, row));
-    Kokkos::deep_copy(host_result, result);
+    copy_array(host_result, result);
     for (Index l = 0; l < real; l++)
       for (Index i = 0; i < rows; i++) out.push_back(host_result(0, i, l));
   }

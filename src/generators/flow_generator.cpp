@@ -7,6 +7,7 @@
 #include <limits>
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "generators/entry.hpp"
 #include "samplers/finite_chains.hpp"
@@ -27,7 +28,7 @@ TileStorage make_samples(Arrays const& arrays, Index tiles, Index rows, Index pi
 // A copy of rows first, first + 1, ... of every tile.
 TileStorage copy_rows(TileStorage const& from, Index first, Index count) {
   TileStorage const to = make_samples({}, extent(from, 0), count, extent(from, 2));
-  Kokkos::deep_copy(to, Kokkos::subview(from, Kokkos::ALL, std::pair(first, first + count), Kokkos::ALL));
+  copy_array(to, Kokkos::subview(from, Kokkos::ALL, std::pair(first, first + count), Kokkos::ALL));
   return to;
 }
 
@@ -131,7 +132,7 @@ FlowMetropolis::FlowMetropolis(Nice& flow, std::unique_ptr<DifferentiableModel> 
       flow_key_(random::derived_key(key, random::Stream::flow_latents, 2)),
       memory_({}, flow, *target_, {tiling, communicator.rank(), communicator.ranks()}) {
   if (sampler_) sampler_->prepare(*target_, memory_.chains, key);
-  Kokkos::deep_copy(memory_.log_weight, -std::numeric_limits<Real>::infinity());  // the first proposal becomes the state
+  fill_array(memory_.log_weight, -std::numeric_limits<Real>::infinity());  // the first proposal becomes the state
 }
 
 FlowMetropolis::Memory::Memory(Arrays arrays, Nice const& flow, Model const& target, Share const& share)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/copy.hpp"
 #include "io/collective_file.hpp"
 #include "io/crc32c.hpp"
 #include "io/manifest.hpp"
@@ -67,11 +68,11 @@ void SampleWriter::append(Index step, std::vector<TileStorage> const& posterior,
   Index const draw = draws_ % format_.draws_per_part;
   std::size_t next = 0;
   for (TileStorage const& view : posterior) {
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view);
+    auto const host = values_on_host(view);
     keep(columns_[next++], draw, host.data(), extent(view, 2));
   }
   for (TileScalarStorage const& view : statistics) {
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, view);
+    auto const host = values_on_host(view);
     keep(columns_[next++], draw, host.data(), extent(view, 1));
   }
   pending_steps_[draw] = step;

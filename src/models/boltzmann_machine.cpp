@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "models/entry.hpp"
@@ -138,7 +139,7 @@ Tiles BoltzmannMachine::units_work(ConstTiles like) const {
 }
 
 ConstVector BoltzmannMachine::reference() const {
-  if (!has_reference_) Kokkos::deep_copy(Kokkos::subview(reference_, std::pair(Index{0}, visible_)), part(graph_.edges(), visible_));
+  if (!has_reference_) copy_array(Kokkos::subview(reference_, std::pair(Index{0}, visible_)), part(graph_.edges(), visible_));
   return reference_;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 
 namespace partita {
@@ -10,8 +11,7 @@ namespace {
 // Of `count` numbers; with those of `from` where it is made.
 DeviceVector<Index const> on_device(Arrays const& arrays, char const* name, Index count, std::vector<Index> const& from) {
   auto const to = arrays.make<DeviceVector<Index>>(name, count);
-  if (arrays.makes())
-    Kokkos::deep_copy(to, Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(from.data(), from.size()));
+  if (arrays.makes()) copy_array(to, from);
   return to;
 }
 

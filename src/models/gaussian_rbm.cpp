@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "models/host_values.hpp"
 #include "models/unit_kernels.hpp"
@@ -36,7 +37,7 @@ GaussianRbm::GaussianRbm(RbmOptions const& o, Arrays arrays)
       scale_(arrays.make<Vector>("scales", o.visible)),
       shift_(arrays.make<Vector>("shifts", o.visible)) {
   if (!arrays.makes()) return;
-  Kokkos::deep_copy(log_variance(), Real(2 * std::log(o.standard_deviation)));
+  fill_array(log_variance(), Real(2 * std::log(o.standard_deviation)));
   GaussianRbm::parameters_changed();
 }
 
@@ -183,7 +184,8 @@ void GaussianRbm::start_from(UnitMoments const& moments) {
   assign(visible_bias(), moments.mean);
   if (!learn_variance_) return;
   std::vector<double> z;
-  for (double variance : moments.variance) z.push_back(2 * std::log(std::max(standard_deviation_ * std::sqrt(variance), smallest_deviation_)));
+  for (double variance : moments.variance)
+    z.push_back(2 * std::log(std::max(standard_deviation_ * std::sqrt(variance), smallest_deviation_)));
   assign(log_variance(), z);
   parameters_changed();
 }
@@ -193,8 +195,8 @@ void GaussianRbm::centre(Vector gradient, ConstVector offsets) const {
   Index const first = visible_ * hidden_;
   Vector const slope = Kokkos::subview(gradient, std::pair(first, first + visible_));
   Vector const scaled_offsets("scaled offsets", unit_count()), plain("visible bias gradient", visible_);
-  Kokkos::deep_copy(scaled_offsets, offsets);
-  Kokkos::deep_copy(plain, slope);
+  copy_array(scaled_offsets, offsets);
+  copy_array(plain, slope);
   ConstVector const scale = scale_, shift = shift_;
   Kokkos::parallel_for(
       "partita::scale_offsets", Range(0, visible_), KOKKOS_LAMBDA(Index i) {

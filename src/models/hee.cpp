@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/copy.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
 #include "models/entry.hpp"
@@ -142,14 +143,14 @@ Hee::Hee(HeeOptions const& o, random::Key key, Arrays arrays)
   if (sparse || sparse_lateral || fixed_top) learnt_ = arrays.make_unset<Flags>("hee learnt parameters", size);
   if (lateral()) coupling_ = arrays.make<Vector>("hee couplings", coupling_offset(top + 1));
   if (!arrays.makes()) return;
-  if (learnt_.extent(0) > 0) Kokkos::deep_copy(learnt_, std::uint8_t{1});
+  if (learnt_.extent(0) > 0) fill_array(learnt_, std::uint8_t{1});
   for (Index l = 0; l < top; l++) {
     Index const count = width(l) * width(l + 1);
     draw_weights(parameters_, weight_offset(l), count, key, l, o.initial_scale / std::sqrt(double(width(l + 1)) * o.density));
     if (sparse) draw_connections(learnt_, weight_offset(l), count, key, 2 * l, o.density);
     weight_count_ += sparse ? count_set(learnt_, weight_offset(l), count) : count;
   }
-  if (fixed_top) Kokkos::deep_copy(Kokkos::subview(learnt_, std::pair(bias_offset(top), bias_offset(top) + width(top))), std::uint8_t{0});
+  if (fixed_top) fill_array(Kokkos::subview(learnt_, std::pair(bias_offset(top), bias_offset(top) + width(top))), std::uint8_t{0});
   keep_learnable(parameters_);
   if (!lateral()) return;
   for (Index l = 0; l <= top; l++) {
@@ -191,7 +192,7 @@ std::vector<ParameterBlock> Hee::parameter_blocks() const {
 
 void Hee::parameters_changed() {
   if (!lateral()) return;
-  Kokkos::deep_copy(coupling_, Real(0));
+  fill_array(coupling_, Real(0));
   for (Index l = 0; l <= layers(); l++) {
     Index const n = width(l);
     Real* const q = coupling_.data() + coupling_offset(l);
@@ -210,13 +211,12 @@ void Hee::keep_learnable(Vector gradient) const {
 }
 
 Matrix Hee::host_coupling(Index l) const {
-  auto const q = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(),
-                                                     Kokkos::subview(coupling_, std::pair(coupling_offset(l), coupling_offset(l + 1))));
+  auto const q = values_on_host(Kokkos::subview(coupling_, std::pair(coupling_offset(l), coupling_offset(l + 1))));
   return host_matrix(q.data(), width(l), width(l));
 }
 
 std::vector<Hee::Layer> Hee::host_layers() const {
-  auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), parameters_);
+  auto const theta = values_on_host(parameters_);
   std::vector<Layer> out;
   for (Index l = 0; l <= layers(); l++) {
     Index const n = width(l);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/matrix_product.hpp"
 
 namespace partita {
@@ -49,7 +50,7 @@ TileStorage transferred(Transfer f, TileStorage const& x) {
 // eta = W_l f(x_l+1) + b_l
 void natural_parameters(Hee const& model, Index l, std::vector<TileStorage> const& x, TileStorage const& eta, Index lanes) {
   if (l < model.layers()) multiply(model.weight(l), Form::plain, transferred(model.f(), x[l + 1]), eta, lanes);
-  else Kokkos::deep_copy(eta, Real(0));
+  else fill_array(eta, Real(0));
   auto const* const bias = model.bias(l);
   each_row(
       "partita::hee_bias", tiles_of(eta), units_of(eta), lanes, KOKKOS_LAMBDA(Index tile, Index i, Index first, Index count) {
@@ -97,7 +98,7 @@ void draw_coupled(Hee const& model, Index l, InverseCoupling const& inverse, Lay
         }
       });
   multiply(model.lateral(l), Form::transposed, work, x, lanes, Real(std::sqrt(.5)), 1);
-  Kokkos::deep_copy(work, x);
+  copy_array(work, x);
   multiply(inverse.matrix.data(), Form::plain, work, x, lanes);
 }
 
@@ -122,7 +123,7 @@ void add_log_density_of_units(Hee const& model, TileStorage const& x, TileStorag
 void add_log_density_of_coupled(Hee const& model, Index l, InverseCoupling const& inverse, TileStorage const& x, TileStorage const& eta,
                                 Sums const& sum, Index lanes) {
   TileStorage const residual = like(x);
-  Kokkos::deep_copy(residual, x);
+  copy_array(residual, x);
   multiply(inverse.matrix.data(), Form::plain, eta, residual, lanes, Real(-0.5), 1);
   multiply(model.coupling(l), Form::plain, residual, eta, lanes);
   Index const n = units_of(x);
@@ -170,7 +171,7 @@ std::vector<InverseCoupling> inverse_couplings(Hee const& model) {
     Vector const matrix = make_inverse({}, model, l);
     auto const host = Kokkos::create_mirror_view(matrix);
     for (std::size_t i = 0; i < exact.values.size(); i++) host(i) = Real(exact.values[i]);
-    Kokkos::deep_copy(matrix, host);
+    copy_array(matrix, host);
     out.push_back({matrix, log_determinant(coupling)});
   }
   return out;
@@ -221,7 +222,7 @@ std::vector<double> log_joint(Hee const& model, Tiling const& tiling, TileRange 
     if (model.lateral()) add_log_density_of_coupled(model, l, inverse[l], layer, eta, sum, tiling.width);
     else add_log_density_of_units(model, layer, eta, sum, tiling.width);
   }
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+  auto const host = values_on_host(sum);
   std::vector<double> out;
   for (Index t = 0; t < mine.count; t++)
     for (Index k = 0; k < tiling.chains_in(mine.first + t); k++) out.push_back(host(t, k));

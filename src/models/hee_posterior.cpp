@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/matrix_product.hpp"
 #include "core/tiling.hpp"
 
@@ -103,7 +104,7 @@ struct Pass {
   Pass(Hee const& m, std::vector<InverseCoupling> const& inv, TileStorage const& work, DeviceVector<double> const& s, TileStorage const& x0,
        ConstTiles const& z)
       : model(m), inverse(inv), sums(s), lanes(extent(z, 2)), pitch(extent(work, 2)) {
-    Kokkos::deep_copy(sums, 0.);
+    fill_array(sums, 0.);
     Index const n = widest(model), latent_pitch = Index(z.stride(1));
     Real* next = work.data();
     auto const take = [&](Index rows) { return MutableRows{std::exchange(next, next + rows * pitch), pitch}; };
@@ -233,7 +234,7 @@ void HeePosterior::energy_and_gradient(ConstTiles z, TileScalars energy, Tiles g
 std::vector<double> HeePosterior::log_conditional(ConstTiles z) const {
   Pass const pass(model_, inverse_, work_, sums_, x0_, z);
   pass.add_layer(0, 1, {nullptr, 0});
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums_);
+  auto const host = values_on_host(sums_);
   std::vector<double> out;
   for (Index l = 0; l < pass.lanes; l++) out.push_back(-host(l));
   return out;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
@@ -140,7 +141,7 @@ void Hopfield::remember(std::vector<double> const& points) {
   auto const host = Kokkos::create_mirror_view(patterns);
   for (Index p = 0; p < count; p++)
     for (Index i = 0; i < units_; i++) host(i * count + p) = points[p * units_ + i] > 0.5 ? Real(1) : Real(-1);
-  Kokkos::deep_copy(patterns, host);
+  copy_array(patterns, host);
   remember(patterns);
 }
 

@@ -4,13 +4,14 @@
 #include <vector>
 
 #include "core/arrays.hpp"
+#include "core/copy.hpp"
 
 namespace partita {
 
 inline void assign(Vector to, std::vector<double> const& from) {
   auto const host = Kokkos::create_mirror_view(Kokkos::HostSpace(), to);
   for (std::size_t i = 0; i < from.size(); i++) host(i) = Real(from[i]);
-  Kokkos::deep_copy(to, host);
+  copy_array(to, host);
 }
 
 inline Vector to_device(std::vector<double> const& from, char const* name, Arrays const& arrays = {}) {
@@ -20,7 +21,7 @@ inline Vector to_device(std::vector<double> const& from, char const* name, Array
 }
 
 inline std::vector<double> to_host(ConstVector v) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const host = values_on_host(v);
   return {host.data(), host.data() + host.extent(0)};
 }
 

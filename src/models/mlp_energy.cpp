@@ -1,5 +1,6 @@
 #include "models/mlp_energy.hpp"
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
 
@@ -86,7 +87,7 @@ ConstTileScalars MlpEnergy::weights_over_noise(ConstTileScalars const& c, std::s
   if (!conditioned() || c.data() == nullptr) return c;
   work_beside_passes({}, extent(c, 0), extent(c, 1), false);
   TileScalars const scaled = leading(weights_[part], extent(c, 0), extent(c, 1));
-  Kokkos::deep_copy(scaled, c);
+  copy_array(scaled, c);
   over_noise(scaled);
   return scaled;
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
@@ -86,10 +87,10 @@ MlpModel::MlpModel(MlpOptions const& o, Index outputs, Arrays arrays)
 
 void MlpModel::initialise(std::function<double(Index)> const& normal) {
   auto const host = Kokkos::create_mirror_view(parameters_);
-  Kokkos::deep_copy(host, Real(0));
+  fill_array(host, Real(0));
   for (Index k = 0; k < network_.layers(); k++)
     for (Index i = network_.weight_offset(k); i < network_.bias_offset(k); i++) host(i) = Real(network_.initial_scale(k) * normal(i));
-  Kokkos::deep_copy(parameters_, host);
+  copy_array(parameters_, host);
 }
 
 std::vector<ParameterBlock> MlpModel::parameter_blocks() const {

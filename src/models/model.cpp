@@ -1,5 +1,6 @@
 #include "models/model.hpp"
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
 
@@ -79,7 +80,7 @@ void DifferentiableModel::gradient(ConstTiles x, Tiles gradient) const { energy_
 
 void TrainableModel::gradient_reverse(ConstTiles x, ConstTiles v, Vector sum) {
   Arrays().grow(ones_, "weights of one", extent(x, 0), extent(x, 2));
-  Kokkos::deep_copy(ones_, Real(1));
+  fill_array(ones_, Real(1));
   jet_forward(x, v, 1, {}, {}, {});
   jet_reverse(x, {}, leading(ones_, extent(x, 0), extent(x, 2)), {}, sum);
 }

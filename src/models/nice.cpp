@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
@@ -121,7 +122,7 @@ Nice::Nice(NiceOptions const& o, Arrays arrays)
 
 void Nice::initialise(std::function<double(Index)> const& normal) {
   auto const host = Kokkos::create_mirror_view(parameters_);
-  Kokkos::deep_copy(host, Real(0));
+  fill_array(host, Real(0));
   auto const fill = [&](Mlp const& network, Index offset) {
     for (Index k = 0; k + 1 < network.layers(); k++)
       for (Index i = offset + network.weight_offset(k); i < offset + network.weight_offset(k + 1); i++)
@@ -131,7 +132,7 @@ void Nice::initialise(std::function<double(Index)> const& normal) {
   if (conditional_) fill(*conditional_, conditional_offset());
   if (scale_ == Scale::dense)
     for (Index i = 0; i < latent_dimension(); i++) host(scale_offset() + i * (latent_dimension() + 1)) = 1;
-  Kokkos::deep_copy(parameters_, host);
+  copy_array(parameters_, host);
   parameters_changed();
 }
 
@@ -239,7 +240,7 @@ void Nice::apply(Vector s, Form form, ConstTiles from, Tiles to) const {
 
 void Nice::forward(ConstTiles z, Tiles xy) {
   Work const work(*this, z);
-  Kokkos::deep_copy(work.latent, z);
+  copy_array(work.latent, z);
   couplings_.forward(parameters_, work.latent, work.couplings_tape);
   apply(factor_, Form::plain, work.latent, xy);
 }
@@ -255,7 +256,7 @@ ConstVector Nice::conditional_parameters() const {
 }
 
 void Nice::conditional(ConstTiles xy, TileScalars minus_log_density) {
-  Kokkos::deep_copy(minus_log_density, Real(0));
+  fill_array(minus_log_density, Real(0));
   if (!conditional_) return;
   Work const work(*this, xy);
   conditional_->forward(conditional_parameters(), some_rows(xy, 0, dimension_), {}, {work.outputs}, work.conditional_tape);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
@@ -115,7 +116,7 @@ Tiles Rbm::visible_work(ConstTiles like) const {
 }
 LogWeights Rbm::energy_work(ConstTiles like) const {
   reserve_for(like);
-  Kokkos::deep_copy(energy_work_, 0.);
+  fill_array(energy_work_, 0.);
   return energy_work_;
 }
 
@@ -238,7 +239,7 @@ void Rbm::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_we
 std::unique_ptr<GibbsModel> Rbm::copy(Arrays arrays) const {
   auto other = make_rbm(options_, arrays);
   if (!arrays.makes()) return other;
-  Kokkos::deep_copy(other->parameters(), parameters_);
+  copy_array(other->parameters(), parameters_);
   other->parameters_changed();
   return other;
 }
@@ -338,7 +339,7 @@ void Rbm::centre(Vector gradient, ConstVector offsets) const {
         }
         visible(i) = slope - lost;
       });
-  Kokkos::deep_copy(a, visible);
+  copy_array(a, visible);
   Vector const lost("centred hidden bias", f);
   matrix_product({1, f, d}, {mu.data(), d}, {w.data(), f}, {lost.data(), f});
   Kokkos::parallel_for(

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 #include "models/host_values.hpp"
@@ -319,7 +320,7 @@ void SoftmaxRbm::rescale(Vector gradient, ConstVector unit_means) const {
 
 LevelPredictor::LevelPredictor(SoftmaxRbm const& model) : levels_(model.levels()), hidden_(model.hidden()) {
   auto const read = [](ConstVector v) {
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+    auto const host = values_on_host(v);
     return std::vector<Real>(host.data(), host.data() + host.extent(0));
   };
   weight_ = read(model.weight()), visible_bias_ = read(model.visible_bias()), hidden_bias_ = read(model.hidden_bias());

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "core/regular_file.hpp"
 #include "data/table.hpp"
@@ -95,8 +96,7 @@ void warm_start(Model& model, deck::Block const& block, Communicator const& rank
   Values values;
   together(ranks, [&] {
     values = arrays ? of_arrays(file.path, model, block) : of_checkpoint(file, model, block);
-    Kokkos::deep_copy(parameters,
-                      Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(values.data(), values.size()));
+    copy_array(parameters, values);
   });
   model.parameters_changed();
   inputs.add(block.section + ".from", file.path.string(), data::content_hash(values.data(), values.size() * sizeof(Real)));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/copy.hpp"
 #include "core/random.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
@@ -39,9 +40,7 @@ std::vector<Index> complement(std::vector<Index> const& of, Index dimension) {
 
 DeviceVector<Index> on_device(Arrays const& arrays, std::vector<Index> const& values) {
   auto const out = arrays.make<DeviceVector<Index>>("coordinates of a coupling", values.size());
-  if (arrays.makes())
-    Kokkos::deep_copy(out,
-                      Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>(values.data(), values.size()));
+  if (arrays.makes()) copy_array(out, values);
   return out;
 }
 
@@ -130,7 +129,7 @@ Couplings::Couplings(Index dimension, Index count, std::vector<Index> const& hid
 }
 
 std::vector<Index> Couplings::kept(Index k) const {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layers_[k].kept);
+  auto const host = values_on_host(layers_[k].kept);
   return {host.data(), host.data() + host.extent(0)};
 }
 

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "core/require.hpp"
 #include "objectives/entry.hpp"
@@ -167,7 +168,7 @@ ContrastiveDivergence::ContrastiveDivergence(TrainableEnergy& model, Sampler& sa
   memory_.data.first_number = generations * tiling_.tiles() * tiling_.width;
   if (draws_hidden_) {
     DeviceVector<std::uint8_t> const held("data", model.dimension());
-    Kokkos::deep_copy(Kokkos::subview(held, std::pair(Index{0}, model.visible_dimension())), std::uint8_t{1});
+    fill_array(Kokkos::subview(held, std::pair(Index{0}, model.visible_dimension())), std::uint8_t{1});
     memory_.data.held = held;
   }
   for (Index g = 0; g < generations; g++) memory_.buffer[g].first_number = g * tiling_.tiles() * tiling_.width;
@@ -228,7 +229,7 @@ std::vector<Chains*> ContrastiveDivergence::chains_for(Index update) {
       start_chains(model_, chains,
                    {.key = key_, .stream = random::Stream::restart_state, .step = update, .fraction = persistent_.restart_fraction},
                    initial_);
-    else Kokkos::deep_copy(chains.x, memory_.data.x);
+    else copy_array(chains.x, memory_.data.x);
     out.push_back(&chains);
   }
   return out;
@@ -373,7 +374,7 @@ TrainingHealth ContrastiveDivergence::energies_since_report() const {
 
 TrainingHealth ContrastiveDivergence::health() {
   TrainingHealth h = energies_since_report();
-  Kokkos::deep_copy(memory_.energy_sums, 0.);
+  fill_array(memory_.energy_sums, 0.);
   updates_since_report_ = 0;
   if (differentiable_) h.gradient_step = mean_gradient_step();
   return h;

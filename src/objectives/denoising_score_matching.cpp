@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 
 namespace partita {
@@ -85,7 +86,7 @@ DenoisingScoreMatching::DenoisingScoreMatching(TrainableScore& model, data::Batc
   require_fit(model, denoising);
   auto const host = Kokkos::create_mirror_view(noise_memory_.levels);
   for (std::size_t i = 0; i < levels_.size(); i++) host(i) = Real(levels_[i]);
-  Kokkos::deep_copy(noise_memory_.levels, host);
+  copy_array(noise_memory_.levels, host);
 }
 
 DenoisingScoreMatching::NoiseMemory::NoiseMemory(Arrays arrays, TrainableScore const& model, Tiling const& tiling)
@@ -107,7 +108,7 @@ Index DenoisingScoreMatching::group(Index update, Index item) const { return lev
 void DenoisingScoreMatching::set_sigma(Points const& p) {
   if (!levels_.empty()) return draw_sigma(key_, noise_memory_.levels, p.update, p.first, lanes_of(noise_memory_.of_lane, p));
   auto const epoch = std::size_t(batches_.epoch(p.update));
-  Kokkos::deep_copy(noise_memory_.of_lane, Real(sigma_[std::min(epoch, sigma_.size() - 1)]));
+  fill_array(noise_memory_.of_lane, Real(sigma_[std::min(epoch, sigma_.size() - 1)]));
 }
 
 void DenoisingScoreMatching::add(Points const& p, Vector sum) {

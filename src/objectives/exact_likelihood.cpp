@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "objectives/entry.hpp"
 
@@ -92,7 +93,7 @@ double ExactLikelihood::find_energies(Points& points, bool mean) {
     Index const real = points.tiling.chains_in(points.mine.first + tile);
     TileScalars const energy = points.row(points.energy, tile);
     model_.energy(points.of_tile(tile), energy);
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), Kokkos::subview(points.energy, tile, Kokkos::ALL));
+    auto const host = values_on_host(Kokkos::subview(points.energy, tile, Kokkos::ALL));
     double lowest = 0, sum = 0;
     for (Index l = 0; l < real; l++) lowest = std::min(lowest, double(host(l)));
     for (Index l = 0; l < real; l++) sum += mean ? double(host(l)) : std::exp(lowest - double(host(l)));

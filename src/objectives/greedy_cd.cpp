@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "objectives/entry.hpp"
 #include "objectives/train_options.hpp"
@@ -104,7 +105,7 @@ std::vector<double> GreedyCd::mean_of_layer(Index machine, Index update) {
   TileStorage const& layer = layers_[machine];
   for (Index b = 0; b < batches_of_means; b++) {
     fill(machine, layer, tiling_, mine_, update + b);
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layer);
+    auto const host = values_on_host(layer);
     std::vector<double> sums(std::size_t(mine_.count) * units);
     for (Index t = 0; t < mine_.count; t++)
       for (std::size_t i = 0; i < units; i++)
@@ -121,8 +122,8 @@ void GreedyCd::start_machine(Index k, Index update) {
   UnitMoments const moments{mean_of_layer(k, update), {}, batches_of_means * tiling_.chains};
   if (machine.hidden() == below.dimension()) {
     transpose(below.weight(), machine.weight(), machine.dimension(), machine.hidden());
-    Kokkos::deep_copy(machine.visible_bias(), below.hidden_bias());
-    Kokkos::deep_copy(machine.hidden_bias(), below.visible_bias());
+    copy_array(machine.visible_bias(), below.hidden_bias());
+    copy_array(machine.hidden_bias(), below.visible_bias());
   } else {
     machine.start_from(moments);
   }

@@ -1,5 +1,6 @@
 #include "objectives/pseudo_likelihood.hpp"
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "objectives/entry.hpp"
 
@@ -110,7 +111,7 @@ std::vector<double> PseudoLikelihood::report(Index) {
   std::vector<double> const mine(values_.data(), values_.data() + values_.size());
   double const sum = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 1)[0];
   double const items = double(batches_.batch() * std::max<Index>(updates_since_report_, 1));
-  Kokkos::deep_copy(values_, 0.);
+  fill_array(values_, 0.);
   updates_since_report_ = 0;
   return {sum / items};
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "generators/flow_generator.hpp"
 #include "objectives/entry.hpp"
@@ -82,10 +83,9 @@ void ReverseKl::accumulate(Index tile, double beta, Vector sum) {
               gradient = Kokkos::subview(memory_.gradient, Kokkos::ALL, Kokkos::ALL, row);
   TileScalars const energy = Kokkos::subview(memory_.energy, Kokkos::ALL, row), rest = Kokkos::subview(memory_.rest, Kokkos::ALL, row),
                     weight = Kokkos::subview(memory_.weight, Kokkos::ALL, row);
-  Kokkos::deep_copy(memory_.weight, Real(0));
-  Kokkos::deep_copy(Kokkos::subview(memory_.weight, Kokkos::ALL, std::pair(Index{0}, real)),
-                    Real(1 / double(memory_.latents.tiling.chains)));
-  Kokkos::deep_copy(memory_.gradient, Real(0));
+  fill_array(memory_.weight, Real(0));
+  fill_array(Kokkos::subview(memory_.weight, Kokkos::ALL, std::pair(Index{0}, real)), Real(1 / double(memory_.latents.tiling.chains)));
+  fill_array(memory_.gradient, Real(0));
   flow_.forward(z, xy);
   target_->energy_and_gradient(x_of(memory_.xy), energy, x_of(memory_.gradient));
   scale_lanes(x_of(memory_.gradient), Real(beta), weight);

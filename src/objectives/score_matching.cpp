@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "samplers/strip_noise.hpp"
 
@@ -183,7 +184,7 @@ void ScoreMatching::add_data_noise(Points const& p) {
 }
 
 void ScoreMatching::count_losses(Points const& p, Index tile) {
-  auto const loss = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), memory_.loss);
+  auto const loss = values_on_host(memory_.loss);
   auto const row = std::size_t(tile);
   for (Index l = 0; l < p.real; l++) {
     double const j = double(loss(0, l));
@@ -208,7 +209,7 @@ Vector ScoreMatching::gradient(Index update, Timers& timers) {
       Tiles const x = Kokkos::subview(memory_.data, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling_.lanes(global)));
       Points const points{x, update, tiling_.first_chain(global), tiling_.chains_in(global)};
       add_data_noise(points);
-      Kokkos::deep_copy(memory_.loss, Real(0));
+      fill_array(memory_.loss, Real(0));
       add(points, sums_.partial(global));
       count_losses(points, tile);
     }
@@ -229,7 +230,7 @@ std::vector<double> ScoreMatching::report(Index) {
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 1 + 2 * groups_);
   std::vector<double> out{sums[0] * scale() / double(std::max<Index>(updates_since_report_, 1))};
   for (std::size_t k = 1; k < sums.size(); k += 2) out.push_back(sums[k] / sums[k + 1]);
-  Kokkos::deep_copy(losses_, 0.);
+  fill_array(losses_, 0.);
   updates_since_report_ = 0;
   return out;
 }
@@ -252,8 +253,8 @@ void ExactScoreMatching::list(Arrays arrays, TrainableScore const& model, Share 
 void ExactScoreMatching::add(Points const& p, Vector sum) {
   Tiles const v = lanes_of(memory_.direction, p);
   for (Index i = 0; i < model_.dimension(); i++) {
-    Kokkos::deep_copy(memory_.direction, Real(0));
-    Kokkos::deep_copy(Kokkos::subview(memory_.direction, 0, i, Kokkos::ALL), Real(1));
+    fill_array(memory_.direction, Real(0));
+    fill_array(Kokkos::subview(memory_.direction, 0, i, Kokkos::ALL), Real(1));
     add_sliced(p, v, 1, sum);
   }
 }

@@ -1,27 +1,11 @@
 // Runs a scheme over all chains of a rank: in one fused kernel for analytic energies, alternating model and scheme for large models.
 #pragma once
-#include "core/require.hpp"
 #include "models/model.hpp"
 #include "samplers/fused.hpp"
 
 namespace partita {
 
 namespace detail {
-
-// The coordinates of these chains that are not held, listed in the work memory.
-inline Moving moving_coordinates(Chains const& chains, SamplerWork& work) {
-  auto const flags = extent(chains.held, 0);
-  if (flags == 0) return {chains.dimension, nullptr};
-  require(flags == chains.dimension, ExitCode::internal, "there are {} flags of held coordinates, but chains have {} coordinates", flags,
-          chains.dimension);
-  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
-  std::vector<Index> list;
-  for (Index i = 0; i < flags; i++)
-    if (!held(i)) list.push_back(i);
-  work.moving = DeviceVector<Index>("moving coordinates", list.size());
-  Kokkos::deep_copy(work.moving, Kokkos::View<Index const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(list.data(), list.size()));
-  return {std::ssize(list), work.moving.data()};
-}
 
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION Rows<T> rows_at(Kokkos::View<T***, Kokkos::LayoutRight, DeviceMemory> const& storage, Index tile, Index lane,
@@ -118,7 +102,7 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
 template <class Scheme>
 void advance(Scheme const& scheme, Model const& model, Chains const& chains, SamplerWork& work, random::Key key, TileRange local,
              Index first_step, Index steps) {
-  Moving const moving = detail::moving_coordinates(chains, work);
+  Moving const moving = work.moving_coordinates(chains);
   if (local.count == 0 || steps == 0 || moving.count == 0) return;
   if (auto const* fused = dynamic_cast<Fused<Scheme> const*>(&model)) {
     fused->advance_fused(scheme, {chains, work, moving, key, local, first_step, steps});

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
 
@@ -110,9 +111,9 @@ void start_velocities(Chains& chains, random::Key key, double scale) {
   start.x = make_velocities({}, chains.tiling, chains.mine, chains.dimension);
   initialise(start, key, random::Stream::momentum, 0, {InitialState::normal, scale});
   chains.velocity = start.x;
-  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
+  auto const held = values_on_host(chains.held);
   for (std::size_t i = 0; i < held.extent(0); i++)
-    if (held(i)) Kokkos::deep_copy(Kokkos::subview(start.x, Kokkos::ALL, i, Kokkos::ALL), Real(0));
+    if (held(i)) fill_array(Kokkos::subview(start.x, Kokkos::ALL, i, Kokkos::ALL), Real(0));
 }
 
 void restart_some(Chains const& chains, random::Key key, Index step, InitialDistribution const& initial, double fraction) {

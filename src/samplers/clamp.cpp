@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "models/items.hpp"
 
@@ -82,7 +83,7 @@ void fill(TileStorage to, Chains const& chains, std::vector<std::uint8_t> const&
   if (!o.values.empty()) {
     std::size_t next = 0;
     for (std::size_t i = 0; i < held.size(); i++)
-      if (held[i]) Kokkos::deep_copy(Kokkos::subview(to, Kokkos::ALL, i, Kokkos::ALL), Real(o.values[o.values.size() == 1 ? 0 : next++]));
+      if (held[i]) fill_array(Kokkos::subview(to, Kokkos::ALL, i, Kokkos::ALL), Real(o.values[o.values.size() == 1 ? 0 : next++]));
     return;
   }
   data::Split const split = split_of(o);
@@ -131,7 +132,7 @@ void clamp(Chains& chains, Model const& model, data::Dataset const* data, ClampO
   fill(shown, chains, flags, data, o);
 
   DeviceVector<std::uint8_t> const held("held units", flags.size());
-  Kokkos::deep_copy(held, Kokkos::View<std::uint8_t const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(flags.data(), flags.size()));
+  copy_array(held, flags);
   auto const x = chains.x;
   Index const rows = extent(shown, 1), pitch = chains.tiling.pitch();
   Kokkos::parallel_for(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/matrix_product.hpp"
 #include "core/require.hpp"
 #include "core/strip_words.hpp"
@@ -450,7 +451,7 @@ class TileGroup {
     for (Index l = 0; l <= model.layers(); l++) layers_.push_back(layer(o, tau, key, l, visible, group));
     if (learning()) {
       auto const sums = std::size_t(work_.eps_sum[0] - memory.data());
-      Kokkos::deep_copy(Kokkos::subview(memory, std::pair(Index(sums), work_.elements)), Real(0));
+      fill_array(Kokkos::subview(memory, std::pair(Index(sums), work_.elements)), Real(0));
     }
     for (Index l = 1; l <= model.layers(); l++)
       if (auto const& to = work_.transferred[at(l)]) transfer(model.f(), layers_[at(l)].x, to, model.width(l), strips(), tiles_);

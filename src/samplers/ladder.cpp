@@ -1,5 +1,6 @@
 #include "samplers/ladder.hpp"
 
+#include "core/copy.hpp"
 #include "core/math.hpp"
 #include "core/require.hpp"
 
@@ -332,7 +333,7 @@ std::vector<LadderSampler::Swaps> LadderSampler::count_swaps() const {
 void LadderSampler::forget_swaps() {
   for (auto& [number, set] : sets_)
     for (Rung& rung : set.rungs)
-      for (int which : {attempted, accepted}) Kokkos::deep_copy(Kokkos::subview(rung.counts, Kokkos::ALL, which, Kokkos::ALL), 0);
+      for (int which : {attempted, accepted}) fill_array(Kokkos::subview(rung.counts, Kokkos::ALL, which, Kokkos::ALL), 0);
 }
 
 double LadderSampler::take_acceptance(Index r, Index steps) {
@@ -341,7 +342,7 @@ double LadderSampler::take_acceptance(Index r, Index steps) {
     Chains& c = set.rungs[r].chains;
     sum += count_acceptance(c);
     chains += c.tiling.chains;
-    Kokkos::deep_copy(c.accepted, 0);
+    fill_array(c.accepted, 0);
   }
   return double(ranks_.all_reduce(sum, Reduction::sum)) / double(std::max<Index>(chains * steps, 1));
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "samplers/advance.hpp"
 #include "samplers/clamp.hpp"
@@ -15,7 +16,7 @@ namespace partita {
 namespace {
 
 Index count_moving(Chains const& chains) {
-  auto const held = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.held);
+  auto const held = values_on_host(chains.held);
   Index moving = chains.dimension;
   for (std::size_t i = 0; i < held.extent(0); i++) moving -= held(i) ? 1 : 0;
   return moving;
@@ -110,8 +111,7 @@ void MicrocanonicalLength::adapt_to(Model const& model, Chains const& chains, Co
   }
   double const n = double(places->count);
   if (tuned_) length_ = share_ * std::sqrt(sum * n / (n - 1));
-  if (adapt_mass_)
-    Kokkos::deep_copy(scales_, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));
+  if (adapt_mass_) copy_array(scales_, scales);
 }
 
 void MicrocanonicalLength::describe_state(State& state) {
@@ -170,12 +170,12 @@ void Mclmc::adapt_to(Model const& model, Chains const& chains, Communicator cons
 void Mclmc::adapt_step(Chains const& chains, Communicator const& ranks) {
   Index const steps = reached_ - std::exchange(adapted_at_, reached_), pitch = chains.tiling.pitch();
   std::vector<double> sums;
-  auto const errors = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), squared_errors_);
+  auto const errors = values_on_host(squared_errors_);
   for (Index tile = 0; tile < mine_.count; tile++) {
     double const* const first = errors.data() + tile * pitch;
     sums.push_back(std::accumulate(first, first + chains.tiling.chains_in(mine_.first + tile), 0.));
   }
-  Kokkos::deep_copy(squared_errors_, 0.);
+  fill_array(squared_errors_, 0.);
   double const all = sum_over_tiles(ranks, mine_, tiles_, sums, 1)[0];
   if (options_.energy_error_variance == 0 || steps == 0) return;
   double const variance = all / double(chains.tiling.chains * steps * length_.moving());

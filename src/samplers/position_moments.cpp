@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 
 namespace partita {
 namespace {
@@ -30,7 +31,7 @@ Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n,
         });
   }
   Vector const out("sums of places", n * d);
-  Kokkos::deep_copy(out, sums.finish());
+  copy_array(out, sums.finish());
   return out;
 }
 
@@ -38,7 +39,7 @@ Vector sum_over_chains(Chains const& chains, Communicator const& ranks, Index n,
 
 Vector equal_scales(Index dimension, Arrays arrays) {
   auto const scales = arrays.make<Vector>("scales", dimension);
-  if (arrays.makes()) Kokkos::deep_copy(scales, Real(1));
+  if (arrays.makes()) fill_array(scales, Real(1));
   return scales;
 }
 
@@ -57,7 +58,7 @@ void PositionMoments::add(Chains const& chains, Communicator const& ranks) {
     Real const count = Real(chains.tiling.chains);
     Kokkos::parallel_for(
         "partita::centre_of_places", Range(0, d), KOKKOS_LAMBDA(Index i) { centre(i) = sum(i) / count; });
-    Kokkos::deep_copy(sums_, Real(0)), Kokkos::deep_copy(squares_, Real(0));
+    fill_array(sums_, Real(0)), fill_array(squares_, Real(0));
   }
   Vector const added = sum_over_chains(
       chains, ranks, 2, KOKKOS_LAMBDA(double x, Index i, double* to) {
@@ -72,7 +73,7 @@ void PositionMoments::add(Chains const& chains, Communicator const& ranks) {
 std::optional<PositionSums> PositionMoments::gather(Chains const& chains, Communicator const& ranks) {
   add(chains, ranks);
   if (!std::has_single_bit(std::uint64_t(++calls_))) return {};
-  auto const on_host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
+  auto const on_host = [](auto const& v) { return values_on_host(v); };
   auto const sums = on_host(sums_), squares = on_host(squares_);
   auto const held = on_host(chains.held);
   PositionSums out{gathered_, {}, {}};
@@ -96,7 +97,7 @@ void PositionMoments::describe_state(State& state, std::string const& group) {
 bool set_scales(PositionSums const& places, Vector to) {
   auto const scales = scales_of(places.variances, places.held, places.count);
   if (scales.empty()) return false;
-  Kokkos::deep_copy(to, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(scales.data(), scales.size()));
+  copy_array(to, scales);
   return true;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/copy.hpp"
+
 namespace partita {
 
 RejectionRuns::RejectionRuns(Tiling const& tiling, TileRange mine, Arrays arrays)
@@ -44,12 +46,12 @@ void RejectionRuns::end_window() {
 }
 
 void RejectionRuns::forget() {
-  Kokkos::deep_copy(counts_, 0);
+  fill_array(counts_, 0);
   proposals_ = in_window_ = seen_ = 0;
 }
 
 Index RejectionRuns::sum(Communicator const& ranks, std::function<Index(ChainCounts const&)> const& of_chain) const {
-  auto const counts = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), counts_);
+  auto const counts = values_on_host(counts_);
   Index total = 0;
   for (Index t = 0; t < mine_.count; t++)
     for (Index l = 0; l < tiling_.chains_in(mine_.first + t); l++) {

@@ -47,7 +47,7 @@ class Sampler {
   virtual bool keeps_velocity() const { return false; }
   // The covariance of its long-run samples on a Gaussian with this precision, at its step size: T H^-1 where the sampler is exact there;
   // none where no closed form is known.
-  virtual std::optional<Matrix> stationary_covariance(Matrix const& precision) const { return scaled(inverse(precision), temperature_); }
+  virtual std::optional<Matrix> stationary_covariance(Matrix const& precision) const;
   double step_size() const { return step_size_; }
   void set_step_size(double eta) { step_size_ = eta; }
   // The length of step_size |dE/dx| in this dimension above which an unadjusted sampler of exp(-E/T) is near its bound of stability;
@@ -62,7 +62,7 @@ class Sampler {
   virtual void start_rungs_by(Start const&) {}
   // Numbers about the sampler's run so far. Collective.
   virtual std::vector<Metric> results() const { return {}; }
-  virtual void describe_state(State& state) { state.add_scalar("sampler/step_size", step_size_); }
+  virtual void describe_state(State&);
 
  protected:
   Sampler(double step_size, double temperature) : step_size_(step_size), temperature_(temperature) {}
@@ -81,15 +81,8 @@ class AdjustedSampler : public Sampler {
   bool adjusted() const override { return true; }
   bool compares_energies() const override { return true; }
   bool adapts() const override { return target_ > 0; }
-  void adapt(double acceptance) override {
-    if (target_ <= 0) return;
-    adaptations_++;
-    step_size_ *= std::exp(2 * std::pow(double(adaptations_), -0.6) * (acceptance - target_));
-  }
-  void describe_state(State& state) override {
-    Sampler::describe_state(state);
-    state.add_scalar("sampler/adaptations", adaptations_);
-  }
+  void adapt(double acceptance) override;
+  void describe_state(State&) override;
 
  protected:
   AdjustedSampler(double step_size, double temperature, double target) : Sampler(step_size, temperature), target_(target) {}

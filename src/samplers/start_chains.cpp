@@ -1,5 +1,6 @@
 #include "samplers/start_chains.hpp"
 
+#include "core/copy.hpp"
 #include "models/gibbs_model.hpp"
 
 namespace partita {
@@ -30,7 +31,7 @@ void start_chains(Model const& of, Chains const& chains, StartKey const& start, 
   if (model == nullptr) return place(chains.x, chains.numbers(), start, initial);
   bool const all = start.fraction >= 1;
   TileStorage const to = all ? chains.x : TileStorage("restarted units", chains.mine.count, chains.dimension, chains.tiling.pitch());
-  if (!all) Kokkos::deep_copy(to, chains.x);
+  if (!all) copy_array(to, chains.x);
   for (Index tile = 0; tile < chains.mine.count; tile++) {
     auto const one = std::pair(tile, tile + 1);
     Tiles const x = Kokkos::subview(to, one, Kokkos::ALL, std::pair(Index{0}, chains.tiling.pitch()));

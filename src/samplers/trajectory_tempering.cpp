@@ -1,5 +1,6 @@
 #include "samplers/trajectory_tempering.hpp"
 
+#include "core/copy.hpp"
 #include "core/log.hpp"
 #include "core/require.hpp"
 #include "models/warm_start.hpp"
@@ -52,7 +53,7 @@ std::vector<Index> TrajectoryTempering::order() const {
 }
 
 void TrajectoryTempering::set_parameters(Index rung, ConstVector parameters) {
-  Kokkos::deep_copy(copy(rung).parameters(), parameters);
+  copy_array(copy(rung).parameters(), parameters);
   copy(rung).parameters_changed();
 }
 
@@ -63,7 +64,7 @@ void TrajectoryTempering::prepare(Model const& model, Chains& chains, random::Ke
     require_fit(kept, rungs() - 1, model.parameters().extent(0));
     for (std::size_t n = 0; n < kept.size(); n++) {
       Vector const parameters("parameters of a rung", kept[n].size());
-      Kokkos::deep_copy(parameters, Kokkos::View<Real const*, Kokkos::HostSpace, Kokkos::MemoryUnmanaged>(kept[n].data(), kept[n].size()));
+      copy_array(parameters, kept[n]);
       set_parameters(Index(n) + 1, parameters);
     }
     copies_ = std::max<Index>(1, std::ssize(kept));

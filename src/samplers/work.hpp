@@ -1,8 +1,11 @@
 // Work memory of the tiles that a sampler advances at once.
 #pragma once
 #include "core/arrays.hpp"
+#include "samplers/scheme.hpp"
 
 namespace partita {
+
+struct Chains;
 
 // Work rows of these tiles; kept by the sampler between calls.
 struct SamplerWork {
@@ -10,10 +13,9 @@ struct SamplerWork {
   using Energies = Kokkos::View<double***, Kokkos::LayoutRight, DeviceMemory>;
   Energies energies;           // likewise
   DeviceVector<Index> moving;  // coordinates that are not held, where some are
-  void fit(Arrays arrays, Index slots, Index row_count, Index energy_rows, Index lanes) {
-    arrays.fit(rows, "work rows of a step", slots, row_count, lanes);
-    arrays.fit(energies, "energies of a step", slots, energy_rows, lanes);
-  }
+  void fit(Arrays, Index slots, Index row_count, Index energy_rows, Index lanes);
+  // The coordinates of these chains that are not held, listed in `moving` where some are.
+  Moving moving_coordinates(Chains const&);
 };
 
 }  // namespace partita

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "comm/communicator.hpp"
+#include "core/copy.hpp"
 
 namespace partita {
 namespace {
@@ -80,11 +81,11 @@ TEST(Communicator, gathers_different_numbers_in_rank_order) {
 
 Vector filled(Index size, Real value) {
   Vector v("filled", size);
-  Kokkos::deep_copy(v, value);
+  fill_array(v, value);
   return v;
 }
 Real first_of(Vector const& v) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const host = values_on_host(v);
   EXPECT_TRUE(std::all_of(host.data(), host.data() + host.extent(0), [&](Real x) { return x == host(0); }));
   return host(0);
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "comm/tile_sums.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 
 namespace partita {
@@ -45,9 +46,9 @@ void contribute(TileSums& sums, TileRange mine) {
   sums.start();
   for (Index tile = mine.first; tile < mine.end(); tile++) {
     Vector const partial = sums.partial(tile);
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), partial);
+    auto const host = values_on_host(partial);
     for (std::size_t i = 0; i < host.extent(0); i++) host(i) += contribution<Real>(tile, Index(i));
-    Kokkos::deep_copy(partial, host);
+    copy_array(partial, host);
   }
 }
 
@@ -62,7 +63,7 @@ TEST(TileSums, reproducible_has_the_bits_of_the_canonical_tree) {
         TileSums sums(ranks, Summation::reproducible, tiles, mine, length);
         for (int repetition = 0; repetition < 2; repetition++) {
           contribute(sums, mine);
-          auto const result = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums.finish());
+          auto const result = values_on_host(sums.finish());
           ASSERT_EQ(extent(result, 0), length);
           for (Index i = 0; i < length; i++)
             ASSERT_TRUE(same_bits(result(i), tree_sum<Real>(0, tiles, i)))
@@ -94,7 +95,7 @@ TEST(TileSums, fast_is_right_within_rounding) {
   TileSums sums(ranks, Summation::fast, tiles, mine, length);
   for (int repetition = 0; repetition < 2; repetition++) {
     contribute(sums, mine);
-    auto const result = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sums.finish());
+    auto const result = values_on_host(sums.finish());
     for (Index i = 0; i < length; i++) {
       double exact = 0, magnitude = 0;
       for (Index tile = 0; tile < tiles; tile++) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/copy.hpp"
 #include "core/matrix_product.hpp"
 
 namespace {
@@ -15,11 +16,11 @@ Vector device(std::vector<Real> const& values) {
   Vector v("values", values.size());
   auto const host = Kokkos::create_mirror_view(v);
   std::copy(values.begin(), values.end(), host.data());
-  Kokkos::deep_copy(v, host);
+  copy_array(v, host);
   return v;
 }
 std::vector<Real> host(Vector v) {
-  auto const mirror = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const mirror = values_on_host(v);
   return {mirror.data(), mirror.data() + mirror.extent(0)};
 }
 std::vector<Real> wave(Index n, double frequency) {

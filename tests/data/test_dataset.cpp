@@ -2,6 +2,7 @@
 #include <numeric>
 #include <set>
 
+#include "core/copy.hpp"
 #include "data/batches.hpp"
 #include "data/generated.hpp"
 #include "support.hpp"
@@ -330,7 +331,7 @@ TEST(Batches, TilesDoNotDependOnRanks) {
       TileRange const mine = share_of_tiles(tiling.tiles(), rank, ranks);
       TileStorage const storage("storage", mine.count, 2, tiling.pitch());
       batches.fill(storage, tiling, mine, 3);
-      auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), storage);
+      auto const host = values_on_host(storage);
       for (Index tile = mine.first; tile < mine.end(); tile++)
         for (Index lane = 0; lane < tiling.lanes(tile); lane++) {
           Index const j = tiling.first_chain(tile) + (lane < tiling.chains_in(tile) ? lane : 0);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/copy.hpp"
 #include "data/batches.hpp"
 #include "data/ratings.hpp"
 #include "support.hpp"
@@ -180,8 +181,7 @@ TEST(Ratings, HeldOutRatingsNeverReachTraining) {
   for (Index update : {0, 1, 5}) {
     Batches(before, 20, key).fill(x, tiling, {0, 1}, update);
     Batches(after, 20, key).fill(y, tiling, {0, 1}, update);
-    auto const a = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x),
-               b = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), y);
+    auto const a = values_on_host(x), b = values_on_host(y);
     EXPECT_TRUE(std::equal(a.data(), a.data() + a.size(), b.data()));
   }
 }

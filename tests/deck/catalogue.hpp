@@ -59,20 +59,21 @@ inline Section run_section() {
 inline Section model_section() {
   using G = GaussianOptions;
   using N = NetworkOptions;
-  return {.name = "model",
-          .doc = "The energy E(x)",
-          .common = {},
-          .types = {schema<G>("gaussian", "E = (x - mu)' H (x - mu) / 2",
-                              {key("dimension", &G::dimension, "number of coordinates d").at_least(1), key("mean", &G::mean, "mu"),
-                               key("box", &G::box, "starting interval").of_length(2).in("length"),
-                               key("precision", &G::precision, "form of H").one_of({"diagonal", "ar1", "dense"})}),
-                    schema<N>(
-                        "mlp", "A multilayer perceptron",
-                        {key("layers", &N::layers, "widths of the layers").required().at_least(1), key("names", &N::names, "of the layers"),
-                         key("weight_scale", &N::weight_scale, "of the initial weights").above(0).at_most(1)})},
-          .default_type = {},
-          .tasks = {},
-          .required_for = {"sample", "train"}};
+  return {
+      .name = "model",
+      .doc = "The energy E(x)",
+      .common = {},
+      .types = {schema<G>("gaussian", "E = (x - mu)' H (x - mu) / 2",
+                          {key("dimension", &G::dimension, "number of coordinates d").at_least(1),
+                           key("mean", &G::mean, "mu").of_any_size(), key("box", &G::box, "starting interval").of_length(2).in("length"),
+                           key("precision", &G::precision, "form of H").one_of({"diagonal", "ar1", "dense"})}),
+                schema<N>(
+                    "mlp", "A multilayer perceptron",
+                    {key("layers", &N::layers, "widths of the layers").required().at_least(1), key("names", &N::names, "of the layers"),
+                     key("weight_scale", &N::weight_scale, "of the initial weights").above(0).at_most(1)})},
+      .default_type = {},
+      .tasks = {},
+      .required_for = {"sample", "train"}};
 }
 
 inline Section sampler_section() {

@@ -75,8 +75,8 @@ TEST(Resolved, HasPresentNames) {
 TEST(Resolved, KeepsTheBitsOfFloats) {
   for (double const v :
        {0.1, 1. / 3, 1e300, 5e-324, 2.2250738585072014e-308, 123456789012345680., 1e23, std::numeric_limits<double>::max()}) {
-    Document const d = with({"sampler.step_size=" + toml_text(v)});
-    EXPECT_EQ(read(resolved(d), "r", test_catalogue()).at("sampler").as<UlaOptions>().step_size, v) << toml_text(v);
+    Document const d = with({"model.mean=[" + toml_text(v) + "]"});
+    EXPECT_EQ(read(resolved(d), "r", test_catalogue()).at("model").as<GaussianOptions>().mean[0], v) << toml_text(v);
   }
   Document const d = with({"model.mean=[-0.0]"});
   EXPECT_TRUE(std::signbit(read(resolved(d), "r", test_catalogue()).at("model").as<GaussianOptions>().mean[0]));

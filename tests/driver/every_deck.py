@@ -46,7 +46,7 @@ shortened = {
     "rbm_mnist": [*mnist, *few_updates, *few_chains, *ais, "model.hidden=60"],
     "rbm_inpainting": [*mnist, "model.hidden=60", "sampler.chains=64", "sampler.steps=40", "sampler.warmup=20", "sampler.thin=5"],
     "estimate_published_rbm": [*mnist, *ais, "model.hidden=60", "model.from=runs/rbm_mnist"],
-    "dbn_mnist": [*mnist, *few_updates, *few_chains, *narrow],
+    "dbn_mnist": [*mnist, *few_updates, *few_chains, *narrow, *ais, "estimator.0.items=20"],
     "dbn_mnist_generate": [*mnist, *narrow, "generator.samples=100", "generator.steps=20"],
     "ratings_movielens": ["data.path=ratings.csv", "model.items=40", "model.levels=5", "model.hidden=10", "train.updates=20", "run.reproducible=true"],
     "two_moons": ["data.points=2000", "train.updates=5", "objective.chains=512", "run.reproducible=true", "estimator.0.points=200", "estimator.0.splits=2",

@@ -536,17 +536,17 @@ def main() -> int:
     decks = {name: [*small({"rbm": "bars", "network": "moons", "flow": "flow"}[name]), "--set", f"model.from={name}", "--set", "train.updates=2"]
              for name in inputs}
     rows = [
-        Row("killed at any moment, one rank or all", 200, killed),
-        Row("TERM, USR1, INT to one rank", 100, signalled),
-        Row("two runs in one directory", 30, two_writers),
+        Row("killed at any moment, one rank or all", 200, killed, 6),
+        Row("TERM, USR1, INT to one rank", 100, signalled, 4),
+        Row("two runs in one directory", 30, two_writers, 2),
         Row("suspended, and taken over", 4, suspended),
         *(Row(f"{call} fails {'from then on' if for_good else 'once'}, {ranks} rank{'s' if ranks > 1 else ''}", trials,
-              FailingCall(call, error, for_good, ranks), 20)
+              FailingCall(call, error, for_good, ranks), 10)
           for call, trials in (("write", 400), ("pwrite", 400), ("fsync", 400), ("rename", 400), ("open", 400), ("truncate", 400))
           for error, for_good, ranks in ((5, False, 1), (28, True, 1), (5, True, 2))),
         Row("the disk fills up", 30, disk_full),
-        Row("one bit of any file", 100, Damaged(base / "halfway", damage(flip)), 15),
-        Row("bytes of any file", 100, Damaged(base / "halfway", damage(mutate)), 15),
+        Row("one bit of any file", 100, Damaged(base / "halfway", damage(flip)), 10),
+        Row("bytes of any file", 100, Damaged(base / "halfway", damage(mutate)), 10),
         Row("a file replaced", 60, Damaged(base / "halfway", replace), 10),
         Row("files that a deck reads", 100, DamagedInput(inputs, decks), 10),
         Row("hostile files", 200, hostile, 15),

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "../refusal.hpp"
+#include "core/copy.hpp"
 #include "core/random.hpp"
 #include "core/require.hpp"
 #include "energies/banana.hpp"
@@ -42,13 +43,13 @@ Evaluation evaluate_at(DifferentiableModel& model, Points const& points, Index w
   auto const host_e = Kokkos::create_mirror_view(e);
   for (Index p = 0; p < tiles * width; p++)
     for (Index i = 0; i < d; i++) host_x(p / width, i, p % width) = Real(points[std::min(p, n - 1)][i]);
-  Kokkos::deep_copy(x, host_x);
+  copy_array(x, host_x);
   auto const lanes = std::pair(Index{0}, width);
   model.reserve(tiles, width);
   model.energy_and_gradient(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, lanes), Kokkos::subview(e, Kokkos::ALL, lanes),
                             Kokkos::subview(g, Kokkos::ALL, Kokkos::ALL, lanes));
-  Kokkos::deep_copy(host_g, g);
-  Kokkos::deep_copy(host_e, e);
+  copy_array(host_g, g);
+  copy_array(host_e, e);
   Evaluation out;
   for (Index p = 0; p < n; p++) {
     out.energy.push_back(double(host_e(p / width, p % width)));

@@ -1,5 +1,6 @@
 // The reference model R2 of docs/theory/hee.md, widths (3, 2, 2), and random variants of it.
 #pragma once
+#include "core/copy.hpp"
 #include "estimators/hee_likelihood.hpp"
 
 namespace partita {
@@ -38,7 +39,7 @@ inline std::vector<double> const reference_x0 = {.7, -.3, .5};
 inline void set_parameters(Hee& model, std::vector<double> const& values) {
   auto const host = Kokkos::create_mirror_view(model.parameters());
   for (std::size_t i = 0; i < values.size(); i++) host(i) = Real(values[i]);
-  Kokkos::deep_copy(model.parameters(), host);
+  copy_array(model.parameters(), host);
   model.parameters_changed();
 }
 

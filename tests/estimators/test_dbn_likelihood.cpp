@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "estimators/dbn_likelihood.hpp"
 #include "small_machines.hpp"
 
@@ -13,7 +14,7 @@ ItemTiles all_states(Index units) {
             for (Index t = 0; t < mine.count; t++)
               for (Index l = 0; l < tiling.lanes(mine.first + t); l++)
                 for (Index i = 0; i < units; i++) host(t, i, l) = Real(small::unit(tiling.first_chain(mine.first + t) + l, i));
-            Kokkos::deep_copy(to, host);
+            copy_array(to, host);
           }};
 }
 
@@ -78,14 +79,14 @@ TEST(DbnLikelihood, ATopMachineUpsideDownLeavesTheLikelihoodOfTheMachineBelow) {
   DeepBeliefNetwork model({.layers = {5, 3, 5}});
   Rbm const low = small::rbm(5, 3, 0.8);
   Rbm& top = model.top();
-  Kokkos::deep_copy(model.machine(0).parameters(), low.parameters());
+  copy_array(model.machine(0).parameters(), low.parameters());
   auto const w = to_host(low.weight());
   std::vector<double> turned(w.size());
   for (std::size_t i = 0; i < 5; i++)
     for (std::size_t j = 0; j < 3; j++) turned[j * 5 + i] = w[i * 3 + j];
   assign(top.weight(), turned);
-  Kokkos::deep_copy(top.visible_bias(), low.hidden_bias());
-  Kokkos::deep_copy(top.hidden_bias(), low.visible_bias());
+  copy_array(top.visible_bias(), low.hidden_bias());
+  copy_array(top.hidden_bias(), low.visible_bias());
   auto const exact = by_enumeration(model);
   double of_machine = 0;
   for (double weight : small::visible_weights(low)) of_machine += std::log(weight) / 32;

@@ -3,6 +3,7 @@
 
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "estimators/enumeration.hpp"
 #include "models/gaussian_rbm.hpp"
@@ -58,10 +59,10 @@ TEST(Enumeration, GaussianVisibleUnits) {
     auto const host = Kokkos::create_mirror_view(x);
     double const spacing = 40. / double(n);
     for (Index i = 0; i < n; i++) host(0, 0, i) = Real(-20 + spacing * double(i));
-    Kokkos::deep_copy(x, host);
+    copy_array(x, host);
     model.reserve(1, n);
     model.path_energy(x, 1, energy);
-    auto const e = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), energy);
+    auto const e = values_on_host(energy);
     double z = 0;
     for (Index i = 0; i < n; i++) z += spacing * std::exp(-double(e(0, i)));
     EXPECT_NEAR(Enumeration(model, ranks()).log_z(), std::log(z), small::rounding) << parametrisation;
@@ -83,7 +84,7 @@ void expect_exact_draws(M model) {
   Tiling const tiling{2048, 256};
   Chains const chains("draws", tiling, share_of_tiles(tiling.tiles(), ranks().rank(), ranks().ranks()), model.dimension());
   Enumeration(model, ranks()).draw(chains, small::key);
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.x);
+  auto const x = values_on_host(chains.x);
   auto weights = small::visible_weights(model);
   std::vector<double> counts(weights.size());
   for (Index t = 0; t < chains.mine.count; t++)

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "estimators/hopfield.hpp"
 #include "models/hopfield.hpp"
 #include "models/host_values.hpp"
@@ -74,11 +75,11 @@ TEST(HopfieldCapacity, SameBitsOnAnyNumberOfRanks) {
     TileStorage const x("states", 1, 300, 320);
     auto const all = Kokkos::subview(x, 0, Kokkos::ALL, std::pair(0, 300));
     Kokkos::View<Real**, Kokkos::LayoutRight, DeviceMemory, Kokkos::MemoryUnmanaged> const stored(patterns.data(), 300, 300);
-    Kokkos::deep_copy(all, stored);
+    copy_array(all, stored);
     for (int sweep = 0; sweep < 4; sweep++)
       network.recall(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(0, 304)), Order::together);
-    auto const a = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);
-    auto const b = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), stored);
+    auto const a = values_on_host(x);
+    auto const b = values_on_host(stored);
     Index sum = 0;
     for (Index i = 0; i < 300; i++)
       for (Index p = 0; p < 300; p++) sum += Index(a(0, i, p) * b(i, p));
@@ -148,7 +149,7 @@ TEST(ModernHopfieldSampling, LangevinSamplesTheMixture) {
   sampler.prepare(model, chains, key);
   sampler.advance(model, chains, key, 0, 200);
   SampleSet samples{world, tiling, mine, 1, d, {}, {}};
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.x);
+  auto const x = values_on_host(chains.x);
   for (Index c = 0; c < samples.chains_here(); c++)
     for (Index i = 0; i < d; i++) samples.x.push_back(float(x(c / 256, i, c % 256)));
   auto const found = expectations(samples, 6, [](float const* p, double, double* out) {

@@ -1,6 +1,7 @@
 // Free energies and pseudo-likelihoods of items against brute force.
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "estimators/item_energies.hpp"
 #include "models/gaussian_rbm.hpp"
@@ -21,7 +22,7 @@ ItemTiles items(Index units) {
               for (Index l = 0; l < tiling.width; l++)
                 for (Index i = 0; i < units; i++)
                   host(t, i, l) = Real(small::unit(state_of(tiling.first_chain(tiles.first + t) + l, units), i));
-            Kokkos::deep_copy(to, host);
+            copy_array(to, host);
           }};
 }
 

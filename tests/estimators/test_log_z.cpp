@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "estimators/log_z.hpp"
 #include "small_machines.hpp"
 
@@ -40,7 +41,7 @@ struct TwoGroups {
 };
 
 ItemTiles all_on(Index items) {
-  return {items, [](TileStorage to, Tiling const&, TileRange) { Kokkos::deep_copy(to, Real(1)); }};
+  return {items, [](TileStorage to, Tiling const&, TileRange) { fill_array(to, Real(1)); }};
 }
 LogZ estimate(Rbm& model, std::optional<ItemTiles> const& items, std::uint64_t seed) {
   return estimate_log_z(model, {.betas = uniform_schedule(100), .chains = 64, .rungs = 6, .warmup = 50}, items, ranks(),
@@ -79,7 +80,7 @@ TEST(LogZ, StartsAtDataShowThatTheWayForthMissesTheirMode) {
 TEST(LogZ, RandomUnitsShowTheModeThatDataAndPathMiss) {
   auto const model = make_ising_lattice({.rows = 6, .columns = 6, .coupling = 1, .field = 0.1});
   model->set_reference({std::vector<double>(36, 0), {}, 40});
-  ItemTiles const down{64, [](TileStorage to, Tiling const&, TileRange) { Kokkos::deep_copy(to, Real(0)); }};
+  ItemTiles const down{64, [](TileStorage to, Tiling const&, TileRange) { fill_array(to, Real(0)); }};
   LogZ const z =
       estimate_log_z(*model, {.betas = uniform_schedule(100), .chains = 64, .rungs = 6, .warmup = 50}, down, ranks(), small::key);
   EXPECT_NEAR(z.forward_log_z().value, z.reverse_log_z(z.reverse.front()).value, 0.5);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "../models/flow.hpp"
+#include "core/copy.hpp"
 #include "energies/double_well.hpp"
 #include "energies/gaussian.hpp"
 #include "generators/flow_generator.hpp"
@@ -25,7 +26,7 @@ Nice wide() {
 std::unique_ptr<DifferentiableModel> well() { return make_double_well({1}); }
 
 double share_above(TileStorage const& x, double threshold) {
-  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x);
+  auto const h = values_on_host(x);
   double count = 0;
   for (Index c = 0; c < chains; c++) count += double(h(c / tiling.width, 0, c % tiling.width)) > threshold ? 1 : 0;
   return count / double(chains);
@@ -37,9 +38,8 @@ TEST(FlowGenerator, GivesLatentsValuesAndWeights) {
   auto const values = g.samples();
   ASSERT_EQ(g.variables().size(), 2u);
   EXPECT_EQ(g.variables()[1].name, "y");
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), values[0]);
-  auto const energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.statistic_values()[0]),
-             weight = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.statistic_values()[1]);
+  auto const x = values_on_host(values[0]);
+  auto const energy = values_on_host(g.statistic_values()[0]), weight = values_on_host(g.statistic_values()[1]);
   for (Index l = 0; l < 100; l++) {  // y ~ N(0, 1) under both laws: log w = -U + log 1.4 + z^2 / 2 + log(2 pi) / 2
     double const v = x(3, 0, l), u = v * v * v * v - 4 * v * v + v, z = v / 1.4;
     EXPECT_NEAR(energy(3, l), u, 1e-5 * (1 + std::abs(u)));
@@ -97,7 +97,7 @@ TEST(FlowMetropolis, DoesNotDependOnHowItsStepsAreCut) {
                      Communicator::world(), key);
     Index at = 0;
     for (Index n : cuts) g.advance(at, n), at += n;
-    auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), g.samples()[0]);
+    auto const h = values_on_host(g.samples()[0]);
     return std::vector<Real>(h.data(), h.data() + h.size());
   };
   EXPECT_EQ(run({6, 8}), run({1, 2, 3, 5, 3}));

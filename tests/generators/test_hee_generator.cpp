@@ -4,6 +4,7 @@
 #include "../estimators/hee_reference.hpp"
 #include "../optimizers/copy_state.hpp"
 #include "../samplers/sampling.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "generators/hee_generator.hpp"
 
@@ -27,7 +28,7 @@ std::vector<Point> points(Generator& generator) {
   Tiling const& tiling = generator.tiling();
   std::vector<Point> out(tiling.chains);
   for (auto const& values : generator.samples()) {
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), values);
+    auto const host = values_on_host(values);
     for (Index s = 0; s < tiling.chains; s++)
       for (std::size_t i = 0; i < values.extent(1); i++) out[s].push_back(double(host(s / tiling.width, i, s % tiling.width)));
   }
@@ -137,8 +138,8 @@ TEST(HeeMarginal, ImagesAreTheSameWithinAGroup) {
     Generation run({}, marginal_run({.duration = .3, .output = "last", .latent_chains = group}), 40, 16);
     auto const samples = run.finish();
     HeeChains const& chains = run.generator.chains();
-    auto const x0 = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.x[0]);
-    auto const x1 = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.x[1]);
+    auto const x0 = values_on_host(chains.x[0]);
+    auto const x1 = values_on_host(chains.x[1]);
     ASSERT_EQ(chains.tiling.chains, 40 * group);
     for (Index c = 0; c < chains.tiling.chains; c++) {
       Index const tile = c / chains.tiling.width, lane = c % chains.tiling.width;
@@ -164,7 +165,7 @@ void expect_average(HeeRun const& settings, Index group) {
     HeeChains const& chains = run.generator.chains();
     std::size_t entry = 0;
     for (auto const& layer : chains.x) {
-      auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layer);
+      auto const host = values_on_host(layer);
       for (std::size_t i = 0; i < layer.extent(1); i++, entry++)
         for (Index s = 0; s < 40; s++) sums[s][entry] += double(host(s * group / chains.tiling.width, i, s * group % chains.tiling.width));
     }
@@ -182,7 +183,7 @@ TEST(HeeGenerator, AveragesOverTheLastPart) {
 TEST(HeePosterior, MeansOfTheReferenceModel) {
   Generation run({}, posterior_run({.duration = 12, .average_over = 9}), 1024);
   for (std::size_t i = 0; i < 3; i++)
-    Kokkos::deep_copy(Kokkos::subview(run.generator.chains().x[0], Kokkos::ALL, i, Kokkos::ALL), Real(reference_x0[i]));
+    fill_array(Kokkos::subview(run.generator.chains().x[0], Kokkos::ALL, i, Kokkos::ALL), Real(reference_x0[i]));
   auto const samples = run.finish();
   Point const golden{.220112, -.153561, -.003584, .218990};
   for (std::size_t i = 0; i < 4; i++)

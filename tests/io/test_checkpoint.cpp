@@ -1,5 +1,6 @@
 #include <fstream>
 
+#include "core/copy.hpp"
 #include "io/checkpoint.hpp"
 #include "io/crc32c.hpp"
 #include "io/manifest.hpp"
@@ -35,20 +36,20 @@ struct Fields {
     for (Index t = 0; t < mine.count; t++)
       for (Index i = 0; i < dimension; i++)
         for (Index l = 0; l < pitch; l++) host(t, i, l) = Real(value(mine.first + t, i, l));
-    Kokkos::deep_copy(x, host);
-    Kokkos::deep_copy(moments, 0.25);
+    copy_array(x, host);
+    fill_array(moments, 0.25);
     step = Index{5} << 33;
     seed = ~std::uint64_t{0};
     rate = 1e-3;
   }
   void expect_filled() const {
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, x);
+    auto const host = values_on_host(x);
     Index wrong = 0;
     for (Index t = 0; t < mine.count; t++)
       for (Index i = 0; i < dimension; i++)
         for (Index l = 0; l < pitch; l++) wrong += host(t, i, l) != Real(value(mine.first + t, i, l));
     EXPECT_EQ(wrong, 0);
-    auto const m = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace{}, moments);
+    auto const m = values_on_host(moments);
     EXPECT_EQ(m(3), 0.25);
     EXPECT_EQ(step, Index{5} << 33);
     EXPECT_EQ(seed, ~std::uint64_t{0});
@@ -206,10 +207,10 @@ TEST_F(Checkpoint, NonFiniteStateNeverReplacesAGoodOne) {
   r.fill();
   if (r.mine.end() == tiles && r.mine.count > 0) {
     auto const host = Kokkos::create_mirror_view(r.x);
-    Kokkos::deep_copy(host, r.x);
+    copy_array(host, r.x);
     host(r.mine.count - 1, 2, 17) = std::numeric_limits<Real>::infinity();
     host(r.mine.count - 1, 2, 18) = std::numeric_limits<Real>::quiet_NaN();
-    Kokkos::deep_copy(r.x, host);
+    copy_array(r.x, host);
   }
   expect_failure(ExitCode::numerical, {"step 2", "sampler/x [4, 2, 17] is inf"},
                  [&] { write_checkpoint(run, ranks, r.state, info(2), 2); });
@@ -254,7 +255,7 @@ TEST_F(Checkpoint, FullDiskKeepsTheLastGoodOne) {
     write(1);
     TileRange const mine = share_of_tiles(40, ranks.rank(), ranks.ranks());
     TileStorage large("large", mine.count, 16, pitch);  // 40 tiles of 4 KiB or more
-    Kokkos::deep_copy(large, Real(1));
+    fill_array(large, Real(1));
     State by_tile;
     by_tile.add_by_tile("x", large, mine, 40);
     expect_failure(ExitCode::storage, {"cannot write the checkpoint of step 2", "No space left on device"},

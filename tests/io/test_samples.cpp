@@ -3,6 +3,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "core/copy.hpp"
 #include "io/checkpoint.hpp"
 #include "io/sample_reader.hpp"
 #include "io/samples.hpp"
@@ -42,8 +43,8 @@ class Samples : public testing::TestWithParam<Index> {
     Kokkos::View<Real**, Kokkos::LayoutRight, Kokkos::HostSpace> energy("energy", count, pitch), acceptance("acceptance", count, pitch),
         diverging("diverging", count, pitch);
     Real const nan = std::numeric_limits<Real>::quiet_NaN();
-    Kokkos::deep_copy(x, nan);  // lanes that are no chains must not be seen
-    Kokkos::deep_copy(energy, nan);
+    fill_array(x, nan);  // lanes that are no chains must not be seen
+    fill_array(energy, nan);
     for (Index t = 0; t < mine.count; t++)
       for (Index lane = 0; lane < tiling.chains_in(mine.first + t); lane++) {
         Index const chain = tiling.first_chain(mine.first + t) + lane;

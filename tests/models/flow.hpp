@@ -2,6 +2,7 @@
 #pragma once
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "core/tiling.hpp"
 #include "models/nice.hpp"
 
@@ -11,13 +12,13 @@ inline Tiles view(TileStorage const& v, Index lanes) { return Kokkos::subview(v,
 inline TileScalars view(TileScalarStorage const& v, Index lanes) { return Kokkos::subview(v, Kokkos::ALL, std::pair(Index{0}, lanes)); }
 
 inline std::vector<double> host(ConstVector v) {
-  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const h = values_on_host(v);
   return {h.data(), h.data() + h.size()};
 }
 inline void set(Vector v, std::vector<double> const& values) {
   auto const h = Kokkos::create_mirror_view(v);
   for (std::size_t i = 0; i < values.size(); i++) h(i) = Real(values[i]);
-  Kokkos::deep_copy(v, h);
+  copy_array(v, h);
 }
 
 inline ParameterBlock block(Nice const& m, std::string const& name) {
@@ -49,7 +50,7 @@ inline TileStorage points(Index tiles, Index dimension, Index lanes) {
   for (Index t = 0; t < tiles; t++)
     for (Index i = 0; i < dimension; i++)
       for (Index l = 0; l < lanes; l++) h(t, i, l) = Real(1.3 * std::sin(0.7 * double((t * lanes + l) * dimension + i) + 0.2));
-  Kokkos::deep_copy(z, h);
+  copy_array(z, h);
   return z;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "core/copy.hpp"
 #include "models/boltzmann_machine.hpp"
 #include "models/host_values.hpp"
 
@@ -25,7 +26,7 @@ inline TileStorage points(Index tiles, Index dimension, Index lanes, std::functi
   for (Index t = 0; t < tiles; t++)
     for (Index i = 0; i < dimension; i++)
       for (Index l = 0; l < lanes; l++) host(t, i, l) = Real(value(t * lanes + l, i));
-  Kokkos::deep_copy(x, host);
+  copy_array(x, host);
   return x;
 }
 // State number `state` of binary units: unit i is bit i.
@@ -34,8 +35,8 @@ inline TileStorage states(Index units) { return points(1, units, round_up(Index{
 inline Tiles seen(TileStorage const& x, Index lanes) { return Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes)); }
 inline TileScalars seen(TileScalarStorage const& x, Index lanes) { return Kokkos::subview(x, Kokkos::ALL, std::pair(Index{0}, lanes)); }
 inline TileScalarStorage scalars(Index tiles, Index lanes) { return TileScalarStorage("scalars", tiles, round_up(lanes, pitch_quantum)); }
-inline auto host(TileStorage const& x) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x); }
-inline auto host(TileScalarStorage const& x) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), x); }
+inline auto host(TileStorage const& x) { return values_on_host(x); }
+inline auto host(TileScalarStorage const& x) { return values_on_host(x); }
 
 // -log p*_beta of all 2^units states.
 inline std::vector<double> path_energies(GibbsModel const& model, double beta) {
@@ -87,7 +88,7 @@ inline Held holding(Index units, std::function<bool(Index)> const& is_held) {
   DeviceVector<std::uint8_t> const flags("held", units);
   auto const on_host = Kokkos::create_mirror_view(flags);
   for (Index i = 0; i < units; i++) on_host(i) = is_held(i);
-  Kokkos::deep_copy(flags, on_host);
+  copy_array(flags, on_host);
   return flags;
 }
 

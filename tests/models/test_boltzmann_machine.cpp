@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "machine.hpp"
 
@@ -115,7 +116,7 @@ TEST_P(Machine, SweepsSampleTheLaw) {
     expect_frequencies(frequencies(x, lanes), probabilities(path_energies(machine, beta)), double(tiles * lanes));
   }
   // At beta = 0 one sweep is a draw of the reference from anywhere.
-  Kokkos::deep_copy(x, Real(1));
+  fill_array(x, Real(1));
   sweeps(machine, x, lanes, 400, 1, 0);
   expect_frequencies(frequencies(x, lanes), probabilities(path_energies(machine, 0)), double(tiles * lanes));
 }
@@ -135,9 +136,9 @@ TEST_P(Machine, HeldUnitsGiveTheConditionalLaw) {
 TEST_P(Machine, ClassesHoldNoCoupledUnits) {
   BoltzmannMachine const machine = machine_of(GetParam().options);
   CouplingGraph const& graph = machine.graph();
-  auto const order = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), graph.order);
-  auto const first = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), graph.first);
-  auto const second = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), graph.second);
+  auto const order = values_on_host(graph.order);
+  auto const first = values_on_host(graph.first);
+  auto const second = values_on_host(graph.second);
   std::set<Index> all;
   for (auto const& c : graph.classes) {
     std::set<Index> const members(order.data() + c.first, order.data() + c.first + c.count);
@@ -230,7 +231,7 @@ TEST_P(Machine, AnnealingFindsLogZ) {
     sweep.step = k, sweep.beta = double(k) / double(temperatures);
     machine.anneal(seen(x, lanes), before, sweep, log_weight);
   }
-  auto const w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), log_weight);
+  auto const w = values_on_host(log_weight);
   double sum = 0, squares = 0;
   for (Index l = 0; l < lanes; l++) sum += std::exp(w(0, l)), squares += std::exp(2 * w(0, l));
   double const n = double(lanes), mean = sum / n;
@@ -317,10 +318,10 @@ TEST(BoltzmannMachine, CoupledUnitsUpdatedAtOnceHaveTheWrongLaw) {
   auto const x = points(tiles, 2, lanes, start), at_once = points(tiles, 2, lanes, start), other = points(tiles, 2, lanes, start);
   sweeps(*pair, x, lanes, 0, 60);
   for (Index s = 0; s < 60; s++) {
-    Kokkos::deep_copy(other, at_once);
+    copy_array(other, at_once);
     sweeps(*pair, at_once, lanes, 100 + s, 1, 1, holding(2, [](Index i) { return i == 1; }));
     sweeps(*pair, other, lanes, 100 + s, 1, 1, holding(2, [](Index i) { return i == 0; }));
-    Kokkos::deep_copy(Kokkos::subview(at_once, Kokkos::ALL, 1, Kokkos::ALL), Kokkos::subview(other, Kokkos::ALL, 1, Kokkos::ALL));
+    copy_array(Kokkos::subview(at_once, Kokkos::ALL, 1, Kokkos::ALL), Kokkos::subview(other, Kokkos::ALL, 1, Kokkos::ALL));
   }
   EXPECT_NEAR(equal(x), right, bound);
   EXPECT_NEAR(equal(at_once), 0.5, bound);

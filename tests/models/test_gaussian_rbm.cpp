@@ -3,6 +3,7 @@
 
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/dense.hpp"
 #include "core/require.hpp"
 #include "machine.hpp"
@@ -224,7 +225,7 @@ TEST_P(GaussianRestricted, SweepsSampleTheLaw) {
     next += 300;
     expect_moments(chains, width, joint, beta, m);
   }
-  Kokkos::deep_copy(chains, Real(100));  // at beta = 0 one sweep is a draw of the reference from anywhere
+  fill_array(chains, Real(100));  // at beta = 0 one sweep is a draw of the reference from anywhere
   sweeps(rbm, chains, width, next, 1, 0);
   expect_moments(chains, width, joint, 0, m);
 }
@@ -388,7 +389,7 @@ TEST_P(GaussianRestricted, CentredGradientIsThatOfTheCentredMachine) {
   Vector const sum("gradient", rbm.parameters().extent(0)), plain("gradient", rbm.parameters().extent(0));
   rbm.add_energy_gradient(
       seen(x, lanes), seen(e, lanes), [&] { return seen(weights.device, lanes); }, sum);
-  Kokkos::deep_copy(plain, sum);
+  copy_array(plain, sum);
   Point offsets;
   for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * double(i % 7));
   rbm.centre(sum, to_device(offsets, "offsets"));
@@ -433,7 +434,7 @@ TEST_P(GaussianRestricted, ParametrisationsAreOneMachine) {
   other.energy(seen(x, lanes), seen(e_other, lanes));
   for (Index c = 0; c < tiles * lanes; c++) EXPECT_NEAR(e(c / lanes, c % lanes), e_other(c / lanes, c % lanes), tolerance);
   TileStorage const y("copy", tiles, d, pitch_quantum);
-  Kokkos::deep_copy(y, x);
+  copy_array(y, x);
   sweeps(rbm, x, lanes, 0, 1);
   sweeps(other, y, lanes, 0, 1);
   for (Index c = 0; c < tiles * lanes; c++)
@@ -456,7 +457,7 @@ TEST(GaussianRbm, StartsFromMoments) {
   double const least = 2 * std::log(0.1);
   Point const expected{0, least, least};
   for (std::size_t i = 0; i < 3; i++) EXPECT_NEAR(to_host(learnt.log_variance())[i], expected[i], 8 * eps);
-  Kokkos::deep_copy(learnt.log_variance(), Real(-9));  // an update that went too far
+  fill_array(learnt.log_variance(), Real(-9));  // an update that went too far
   learnt.parameters_changed();
   for (double z : to_host(learnt.log_variance())) EXPECT_NEAR(z, least, 8 * eps);
 }

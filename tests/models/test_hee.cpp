@@ -7,6 +7,7 @@
 #include <map>
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "models/hee_joint.hpp"
 
@@ -20,14 +21,14 @@ auto const key = random::make_key(11);
 std::size_t at(Index i) { return std::size_t(i); }
 
 std::vector<double> on_host(Vector const& v) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const host = values_on_host(v);
   return {host.data(), host.data() + host.extent(0)};
 }
 
 // Writes parameter blocks by name.
 void set(Hee& model, std::map<std::string, std::vector<double>> const& values) {
   Vector const theta = model.parameters();
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), theta);
+  auto const host = values_on_host(theta);
   std::size_t found = 0;
   for (auto const& block : model.parameter_blocks())
     if (auto const given = values.find(block.name); given != values.end()) {
@@ -35,7 +36,7 @@ void set(Hee& model, std::map<std::string, std::vector<double>> const& values) {
       for (std::size_t i = 0; i < given->second.size(); i++) host(at(block.offset) + i) = Real(given->second[i]);
     }
   ASSERT_EQ(found, values.size());
-  Kokkos::deep_copy(theta, host);
+  copy_array(theta, host);
   model.parameters_changed();
 }
 
@@ -68,7 +69,7 @@ std::vector<TileStorage> make_layers(Hee const& model, Tiling const& tiling, Ind
 std::vector<std::vector<double>> states(Tiling const& tiling, TileRange mine, std::vector<TileStorage> const& x) {
   std::vector<std::vector<double>> out;
   std::vector<TileStorage::HostMirror> host;
-  for (auto const& layer : x) host.push_back(Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layer));
+  for (auto const& layer : x) host.push_back(values_on_host(layer));
   for (Index t = 0; t < mine.count; t++)
     for (Index k = 0; k < tiling.chains_in(mine.first + t); k++) {
       out.emplace_back();
@@ -278,7 +279,7 @@ TEST(Hee, LogJointOfTheReferenceState) {
   auto const x = make_layers(model, tiling, 1);
   std::vector<std::vector<double>> const state{{.7, -.3, .5}, {.25, -.4}, {.6, .1}};
   for (std::size_t l = 0; l < 3; l++)
-    for (std::size_t i = 0; i < state[l].size(); i++) Kokkos::deep_copy(Kokkos::subview(x[l], 0, i, 0), Real(state[l][i]));
+    for (std::size_t i = 0; i < state[l].size(); i++) fill_array(Kokkos::subview(x[l], 0, i, 0), Real(state[l][i]));
   // in float the state itself is rounded: 7 squares of numbers below 1, each wrong by at most 1e-7
   EXPECT_NEAR(-log_joint(model, tiling, {0, 1}, x).at(0), 4.903492100473, in_double ? 1e-12 : 7e-7);
 }
@@ -383,7 +384,7 @@ TEST(Hee, MissingConnectionsAreZeroAndStayZero) {
   Hee const model({.widths = {70, 50, 30}, .g = "lateral", .top_bias = "zero", .density = density, .lateral_density = lateral_density},
                   key);
   Vector const gradient("gradient", model.parameters().extent(0));
-  Kokkos::deep_copy(gradient, Real(1));
+  fill_array(gradient, Real(1));
   model.keep_learnable(gradient);
   auto const kept = on_host(gradient), theta = on_host(model.parameters());
   double weights = 0;
@@ -419,7 +420,7 @@ TEST(Hee, WhereAllIsLearntNothingIsMasked) {
   EXPECT_EQ(model.weight_count(), 50);
   EXPECT_EQ(model.units(), 8);
   Vector const gradient("gradient", model.parameters().extent(0));
-  Kokkos::deep_copy(gradient, Real(1));
+  fill_array(gradient, Real(1));
   model.keep_learnable(gradient);
   EXPECT_THAT(on_host(gradient), testing::Each(1));
 }

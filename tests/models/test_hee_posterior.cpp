@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "models/hee_posterior.hpp"
 
 namespace {
@@ -15,12 +16,12 @@ Tiling const tiling{20, 32};  // one tile, some of whose lanes are no chains
 
 // Every parameter away from its start.
 void perturb(Hee& model) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), model.parameters());
+  auto const host = values_on_host(model.parameters());
   for (std::size_t i = 0; i < host.extent(0); i++) {
     auto const w = random::words(key, i, random::Stream::test, 0, 0);
     host(i) += Real(0.3) * random::normal_pair(w.w[0], w.w[1], Real()).a;
   }
-  Kokkos::deep_copy(model.parameters(), host);
+  copy_array(model.parameters(), host);
   model.parameters_changed();
 }
 
@@ -49,7 +50,7 @@ struct Case {
   Tiles view(TileStorage const& s) const { return Kokkos::subview(s, Kokkos::ALL, Kokkos::ALL, lanes()); }
   std::vector<double> energies() {
     posterior.energy_and_gradient(view(z), Kokkos::subview(energy, Kokkos::ALL, lanes()), view(gradient));
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), energy);
+    auto const host = values_on_host(energy);
     std::vector<double> out;
     for (Index l = 0; l < tiling.chains; l++) out.push_back(host(0, l));
     return out;
@@ -94,16 +95,16 @@ TEST(HeePosterior, GradientIsTheDerivative) {
     c.posterior.set_beta(0.6);
     c.energies();
     auto const gradient = Kokkos::create_mirror(c.gradient);
-    Kokkos::deep_copy(gradient, c.gradient);
+    copy_array(gradient, c.gradient);
     for (Index i = 0; i < c.model.units(); i++) {
       auto const moved = [&](double by) {
         auto const row = Kokkos::subview(c.z, 0, i, Kokkos::ALL);
         auto const host = Kokkos::create_mirror(row), before = Kokkos::create_mirror(row);
-        Kokkos::deep_copy(before, row);
+        copy_array(before, row);
         for (std::size_t l = 0; l < host.extent(0); l++) host(l) = before(l) + Real(by);
-        Kokkos::deep_copy(row, host);
+        copy_array(row, host);
         auto const e = c.energies();
-        Kokkos::deep_copy(row, before);
+        copy_array(row, before);
         return e;
       };
       auto const a = moved(-2 * h), b = moved(-h), d = moved(h), e = moved(2 * h);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
 #include "models/mlp_energy.hpp"
@@ -40,9 +41,9 @@ struct Points {
     for (Index tile = 0; tile < t; tile++)
       for (Index i = 0; i < d; i++)
         for (Index lane = 0; lane < l; lane++) host(tile, i, lane) = Real(1.2 * std::sin(0.7 * double((tile * l + lane) * d + i)));
-    Kokkos::deep_copy(x, host);
+    copy_array(x, host);
   }
-  void set(Index tile, Index i, Index lane, Real value) { Kokkos::deep_copy(Kokkos::subview(x, tile, i, lane), value); }
+  void set(Index tile, Index i, Index lane, Real value) { fill_array(Kokkos::subview(x, tile, i, lane), value); }
   Real at(Index tile, Index i, Index lane) const { return read(Kokkos::subview(x, tile, i, lane)); }
   Real energy_at(Index tile, Index lane) const { return read(Kokkos::subview(energy, tile, lane)); }
   Real gradient_at(Index tile, Index i, Index lane) const { return read(Kokkos::subview(gradient, tile, i, lane)); }
@@ -51,7 +52,7 @@ struct Points {
 
   template <class View>
   static Real read(View const& v) {
-    return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v)();
+    return values_on_host(v)();
   }
 };
 
@@ -67,7 +68,7 @@ TileScalarStorage weights(Points const& p) {
   auto const host = Kokkos::create_mirror_view(c);
   for (Index t = 0; t < p.tiles; t++)
     for (Index l = 0; l < p.lanes; l++) host(t, l) = Real(std::cos(1.1 * double(t * p.lanes + l)) / double(p.tiles * p.lanes));
-  Kokkos::deep_copy(c, host);
+  copy_array(c, host);
   return c;
 }
 
@@ -75,7 +76,7 @@ std::vector<Real> parameter_gradient(MlpEnergy& m, Points& p, TileScalarStorage 
   Vector const sum("sum", m.parameters().extent(0));
   p.forward(m);
   m.jet_reverse(view(p.x, p.lanes), view(c, p.lanes), {}, {}, sum);
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+  auto const host = values_on_host(sum);
   return {host.data(), host.data() + host.extent(0)};
 }
 
@@ -115,11 +116,11 @@ TEST_P(MlpEnergyGradient, InThetaIsTheCentralDifference) {
   Points p(tiles, lanes, m.dimension());
   auto const c = weights(p);
   auto const gradient = parameter_gradient(m, p, c);
-  auto const host_c = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c);
+  auto const host_c = values_on_host(c);
   auto const loss = [&] {
     m.parameters_changed();
     p.forward(m);
-    auto const energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), p.energy);
+    auto const energy = values_on_host(p.energy);
     double sum = 0;
     for (Index t = 0; t < tiles; t++)
       for (Index l = 0; l < lanes; l++) sum += double(host_c(t, l)) * energy(t, l);
@@ -137,12 +138,12 @@ TEST_P(MlpEnergyGradient, InThetaIsTheCentralDifference) {
     auto const entry = Kokkos::subview(m.parameters(), i);
     Real const theta = Points::read(entry);
     auto const at = [&](double value) {
-      Kokkos::deep_copy(entry, Real(value));
+      fill_array(entry, Real(value));
       return loss();
     };
     double const up = theta + step, down = theta - step;
     double const difference = (at(up) - at(down)) / (double(Real(up)) - Real(down));
-    Kokkos::deep_copy(entry, theta);
+    fill_array(entry, theta);
     ASSERT_NEAR(gradient[i], difference, gradient_tolerance) << "parameter " << i;
   }
 }
@@ -218,7 +219,7 @@ TEST(MlpEnergy, ParameterGradientSurvivesOtherEvaluationsInBetween) {
   other.evaluate(m);
   m.jet_reverse(view(p.x, 32), view(c, 32), {}, {}, sum);
   m.jet_reverse(view(p.x, 32), view(c, 32), {}, {}, sum);  // adds
-  auto const got = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+  auto const got = values_on_host(sum);
   for (std::size_t i = 0; i < wanted.size(); i++) ASSERT_NEAR(got(i), 2 * wanted[i], 1e-5 + 1e-5 * std::fabs(wanted[i]));
 }
 
@@ -230,7 +231,7 @@ struct JetPoints {
   JetPoints(Index tiles, Index lanes, Index dimension) : x(tiles, lanes, dimension), v(tiles, lanes, dimension) {
     auto const host = Kokkos::create_mirror_view(v.x);
     for (Index i = 0; i < std::ssize(host); i++) host.data()[i] = Real(std::cos(1.9 * double(i)));
-    Kokkos::deep_copy(v.x, host);
+    copy_array(v.x, host);
     for (auto& p : part) p = TileScalarStorage("part", x.energy.extent(0), x.energy.extent(1));
   }
   void forward(MlpEnergy& m, int order) {
@@ -243,7 +244,7 @@ struct JetPoints {
     TileScalarStorage c("c", x.energy.extent(0), x.energy.extent(1));
     auto const host = Kokkos::create_mirror_view(c);
     for (Index i = 0; i < std::ssize(host); i++) host.data()[i] = Real(std::cos((1.1 + p) * double(i) + p) / double(x.tiles * x.lanes));
-    Kokkos::deep_copy(c, host);
+    copy_array(c, host);
     return c;
   }
   std::vector<Real> gradient(MlpEnergy& m, int order, std::array<TileScalarStorage, 3> const& c) {
@@ -251,7 +252,7 @@ struct JetPoints {
     auto const weight = [&](int p) { return c[p].data() != nullptr ? view(c[p], x.lanes) : TileScalars(); };
     forward(m, order);
     m.jet_reverse(view(x.x, x.lanes), weight(0), weight(1), weight(2), sum);
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+    auto const host = values_on_host(sum);
     return {host.data(), host.data() + host.extent(0)};
   }
 };
@@ -285,11 +286,10 @@ class MlpEnergyJet : public testing::TestWithParam<JetCase> {
 
 // x + s v of every lane.
 void move(JetPoints& to, JetPoints const& from, double s) {
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), from.x.x),
-             v = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), from.v.x);
+  auto const x = values_on_host(from.x.x), v = values_on_host(from.v.x);
   auto const host = Kokkos::create_mirror_view(to.x.x);
   for (std::size_t i = 0; i < host.size(); i++) host.data()[i] = Real(x.data()[i] + s * v.data()[i]);
-  Kokkos::deep_copy(to.x.x, host);
+  copy_array(to.x.x, host);
 }
 
 TEST_P(MlpEnergyJet, FirstPartIsTheGradientAlongTheDirection) {
@@ -328,7 +328,7 @@ TEST_P(MlpEnergyJet, SecondPartsOverTheBasisSumToTheLaplacian) {
   JetPoints p(1, lanes, m.dimension()), moved(1, lanes, m.dimension());
   double laplacian = 0, sum = 0;
   for (Index i = 0; i < m.dimension(); i++) {
-    Kokkos::deep_copy(p.v.x, Real(0));
+    fill_array(p.v.x, Real(0));
     for (Index l = 0; l < lanes; l++) p.v.set(0, i, l, 1);
     p.forward(m, 2);
     sum += p.at(2, 0, 5);
@@ -354,8 +354,8 @@ TEST_P(MlpEnergyJet, GradientInThetaIsTheDifference) {
       p.forward(m, order);
       double sum = 0;
       for (int part = 0; part <= order; part++) {
-        auto const e = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), p.part[part]);
-        auto const w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c[part]);
+        auto const e = values_on_host(p.part[part]);
+        auto const w = values_on_host(c[part]);
         for (Index t = 0; t < tiles; t++)
           for (Index l = 0; l < lanes; l++) sum += double(w(t, l)) * e(t, l);
       }
@@ -365,10 +365,10 @@ TEST_P(MlpEnergyJet, GradientInThetaIsTheDifference) {
       auto const entry = Kokkos::subview(m.parameters(), i);
       Real const theta = Points::read(entry);
       double const want = difference([&](double s) {
-        Kokkos::deep_copy(entry, Real(theta + s));
+        fill_array(entry, Real(theta + s));
         return loss();
       });
-      Kokkos::deep_copy(entry, theta);
+      fill_array(entry, theta);
       ASSERT_NEAR(gradient[i], want, jet_tolerance * largest) << "order " << order << " parameter " << i;
     }
   }
@@ -423,12 +423,12 @@ TEST(MlpEnergy, JetGradientOfSeveralTilesIsTheSumOverThem) {
   for (Index t : {2, 1, 0}) {
     auto const row = std::make_pair(t, t + 1);
     JetPoints one(1, 32, 2);
-    Kokkos::deep_copy(one.x.x, Kokkos::subview(all.x.x, row, Kokkos::ALL, Kokkos::ALL));
-    Kokkos::deep_copy(one.v.x, Kokkos::subview(all.v.x, row, Kokkos::ALL, Kokkos::ALL));
+    copy_array(one.x.x, Kokkos::subview(all.x.x, row, Kokkos::ALL, Kokkos::ALL));
+    copy_array(one.v.x, Kokkos::subview(all.v.x, row, Kokkos::ALL, Kokkos::ALL));
     std::array<TileScalarStorage, 3> of_tile;
     for (std::size_t p = 0; p < 3; p++) {
       of_tile[p] = TileScalarStorage("c", 1, c[p].extent(1));
-      Kokkos::deep_copy(of_tile[p], Kokkos::subview(c[p], row, Kokkos::ALL));
+      copy_array(of_tile[p], Kokkos::subview(c[p], row, Kokkos::ALL));
     }
     auto const part = one.gradient(m, 2, of_tile);
     for (std::size_t i = 0; i < sum.size(); i++) sum[i] += part[i];
@@ -447,7 +447,7 @@ TEST(MlpEnergy, JetGradientSurvivesOtherEvaluationsInBetween) {
   other.evaluate(m);
   m.energy(view(other.x, 64), view(other.energy, 64));
   m.jet_reverse(view(p.x.x, 32), view(c[0], 32), view(c[1], 32), view(c[2], 32), sum);
-  auto const got = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+  auto const got = values_on_host(sum);
   for (std::size_t i = 0; i < wanted.size(); i++) ASSERT_TRUE(same_bits(got(i), wanted[i]));
 }
 
@@ -499,7 +499,7 @@ TEST(MlpEnergy, DescribesItsParametersAndItsCost) {
   EXPECT_EQ(blocks[5].offset, 48);
   EXPECT_EQ(m.parameters().extent(0), 49u);
   EXPECT_EQ(m.flops_per_evaluation(), 4. * (15 + 20 + 4));
-  auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), m.parameters());
+  auto const theta = values_on_host(m.parameters());
   EXPECT_EQ(theta(21), Real(std::sqrt(2. / 5) * normal(21)));
   EXPECT_EQ(theta(40), Real(0));
 }

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "../refusal.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "models/mlp_energy.hpp"
 #include "models/mlp_score.hpp"
@@ -30,7 +31,7 @@ void fill(TileStorage const& to, F const& f) {
   for (Index t = 0; t < tiles; t++)
     for (std::size_t i = 0; i < to.extent(1); i++)
       for (Index l = 0; l < lanes; l++) host(t, i, l) = Real(f(t, Index(i), l));
-  Kokkos::deep_copy(to, host);
+  copy_array(to, host);
 }
 double point(Index t, Index i, Index l) { return 1.2 * std::sin(0.7 * double((t * lanes + l) * d + i)); }
 double direction(Index t, Index i, Index l) { return std::cos(1.3 * double((t * lanes + l) * d + i) + 0.2); }
@@ -57,15 +58,15 @@ double difference(std::function<double(double)> const& f) {
 }
 constexpr double tolerance = in_double ? 1e-7 : 3e-3;
 
-auto host(TileStorage const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); }
-auto host(TileScalarStorage const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); }
+auto host(TileStorage const& v) { return values_on_host(v); }
+auto host(TileScalarStorage const& v) { return values_on_host(v); }
 
 TileScalarStorage noise_of_lanes() {
   auto const sigma = scalars();
   auto const to = Kokkos::create_mirror_view(sigma);
   for (Index t = 0; t < tiles; t++)
     for (Index l = 0; l < lanes; l++) to(t, l) = Real(sigma_of(t, l));
-  Kokkos::deep_copy(sigma, to);
+  copy_array(sigma, to);
   return sigma;
 }
 
@@ -113,7 +114,7 @@ TYPED_TEST(Score, ReverseOfSeveralTilesIsTheDifferenceInTheParameters) {
       Vector const sum("sum", m.parameters().extent(0));
       m.directional_forward(view(x), view(v), order, view(first), order > 1 ? view(second) : TileScalars());
       m.directional_reverse(view(x), view(c1), order > 1 ? ConstTileScalars(view(c2)) : ConstTileScalars(), sum);
-      auto const gradient = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+      auto const gradient = values_on_host(sum);
       auto const value = [&] {
         m.directional_forward(view(x), view(v), order, view(first), order > 1 ? view(second) : TileScalars());
         auto const a = host(first), b = host(second), c = host(c1);
@@ -126,12 +127,12 @@ TYPED_TEST(Score, ReverseOfSeveralTilesIsTheDifferenceInTheParameters) {
       for (std::size_t k = 0; k < gradient.extent(0); k++) largest = std::max(largest, std::abs(double(gradient(k))));
       for (std::size_t k = 0; k < gradient.extent(0); k += in_double ? 3 : 11) {
         auto const entry = Kokkos::subview(m.parameters(), k);
-        Real const kept = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), entry)();
+        Real const kept = values_on_host(entry)();
         double const want = difference([&](double s) {
-          Kokkos::deep_copy(entry, Real(kept + s));
+          fill_array(entry, Real(kept + s));
           return value();
         });
-        Kokkos::deep_copy(entry, kept);
+        fill_array(entry, kept);
         ASSERT_NEAR(gradient(k), want, tolerance * largest) << "order " << order << " levels " << levels << " parameter " << k;
       }
     }
@@ -154,7 +155,7 @@ void expect_reverse_of_gradient(Index dimension, std::vector<Index> hidden, std:
   auto const x = storage(dimension), v = storage(dimension), g = storage(dimension), alone = storage(dimension);
   fill(x, point), fill(v, direction);
   auto const ones = scalars();
-  Kokkos::deep_copy(ones, Real(1));
+  fill_array(ones, Real(1));
   Vector const want("want", m.parameters().extent(0)), got("got", m.parameters().extent(0));
   m.directional_forward(view(x), view(v), 1, {}, {});
   m.directional_reverse(view(x), view(ones), {}, want);
@@ -166,8 +167,7 @@ void expect_reverse_of_gradient(Index dimension, std::vector<Index> hidden, std:
     for (Index i = 0; i < dimension; i++)
       for (Index l = 0; l < lanes; l++)
         ASSERT_NEAR(a(t, i, l), b(t, i, l), 50 * std::numeric_limits<Real>::epsilon() * (1 + std::abs(b(t, i, l))));
-  auto const first = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), want),
-             second = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), got);
+  auto const first = values_on_host(want), second = values_on_host(got);
   double largest = 1;
   for (std::size_t k = 0; k < first.extent(0); k++) largest = std::max(largest, std::abs(double(first(k))));
   for (std::size_t k = 0; k < first.extent(0); k++)
@@ -222,7 +222,7 @@ TYPED_TEST(Score, WithoutLevelsOfNoiseNoiseChangesNothing) {
   auto const values = [&] {
     auto const g = storage(), taped = storage();
     auto const first = scalars(), second = scalars(), ones = scalars();
-    Kokkos::deep_copy(ones, Real(1));
+    fill_array(ones, Real(1));
     Vector const along("along", m.parameters().extent(0)), of_gradient("of gradient", m.parameters().extent(0));
     m.gradient(view(x), view(g));
     m.directional_forward(view(x), view(v), 2, view(first), view(second));
@@ -231,7 +231,7 @@ TYPED_TEST(Score, WithoutLevelsOfNoiseNoiseChangesNothing) {
     m.gradient_reverse(view(x), view(v), of_gradient);
     std::vector<Real> all;
     auto const add = [&](auto const& part) {
-      auto const at = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), part);
+      auto const at = values_on_host(part);
       all.insert(all.end(), at.data(), at.data() + at.size());
     };
     add(g), add(taped), add(first), add(second), add(along), add(of_gradient);
@@ -250,7 +250,7 @@ TEST(ScoreNetwork, IsItsOutputMinusTheQuadraticTerm) {
   MlpScore m({.layers = {d, hidden, d}, .activation = "silu", .quadratic = quadratic});
   auto const theta = Kokkos::create_mirror_view(m.parameters());
   for (std::size_t k = 0; k < theta.extent(0); k++) theta(k) = Real(number(Index(k)));
-  Kokkos::deep_copy(m.parameters(), theta);
+  copy_array(m.parameters(), theta);
   auto const at = [&](Index k) { return double(theta(k)); };
   auto const x = storage(), g = storage();
   fill(x, point);

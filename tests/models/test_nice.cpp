@@ -4,6 +4,7 @@
 
 #include <numbers>
 
+#include "core/copy.hpp"
 #include "core/dense.hpp"
 #include "core/require.hpp"
 #include "energies/double_well.hpp"
@@ -47,8 +48,7 @@ TEST_P(NiceFlow, InverseUndoesForward) {
   auto const z = points(tiles, latent, lanes), xy = points(tiles, latent, lanes), back = points(tiles, latent, lanes);
   flow.forward(view(z, lanes), view(xy, lanes));
   flow.inverse(view(xy, lanes), view(back, lanes));
-  auto const a = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), z),
-             b = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), back);
+  auto const a = values_on_host(z), b = values_on_host(back);
   // A few roundings of numbers of order ten through the shifts and S^-1, whose entries are of order one.
   for (Index t = 0; t < tiles; t++)
     for (Index i = 0; i < latent; i++)
@@ -64,9 +64,9 @@ TEST_P(NiceFlow, DeterminantIsThatOfS) {
   auto const hz = Kokkos::create_mirror_view(z);
   for (Index i = 0; i < d; i++)
     for (Index l = 0; l < lanes; l++) hz(0, i, l) = Real(0.3 * std::cos(double(i)) + (l / 2 == i ? (l % 2 == 0 ? h : -h) : 0));
-  Kokkos::deep_copy(z, hz);
+  copy_array(z, hz);
   flow.forward(view(z, lanes), view(xy, lanes));
-  auto const hx = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), xy);
+  auto const hx = values_on_host(xy);
   Matrix jacobian(d, d);
   for (Index i = 0; i < d; i++)
     for (Index j = 0; j < d; j++)
@@ -89,15 +89,13 @@ class Loss {
     auto const w = Kokkos::create_mirror_view(weight_);
     for (Index t = 0; t < tiles; t++)
       for (Index l = 0; l < lanes; l++) w(t, l) = Real((1 + 0.5 * std::sin(double(t + l))) / double(tiles * lanes));
-    Kokkos::deep_copy(weight_, w);
+    copy_array(weight_, w);
   }
   Nice& flow() { return flow_; }
 
   double value() {
     evaluate();
-    auto const u = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), energy_),
-               r = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), rest_),
-               w = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), weight_);
+    auto const u = values_on_host(energy_), r = values_on_host(rest_), w = values_on_host(weight_);
     double sum = -flow_.log_determinant();
     for (Index t = 0; t < tiles; t++)
       for (Index l = 0; l < lanes; l++) sum += double(w(t, l)) * (double(u(t, l)) + r(t, l));
@@ -127,7 +125,7 @@ class Loss {
     auto const x = [&](TileStorage const& s) -> Tiles {
       return Kokkos::subview(view(s, lanes), Kokkos::ALL, std::pair(Index{0}, flow_.dimension()), Kokkos::ALL);
     };
-    Kokkos::deep_copy(gradient_, Real(0));
+    fill_array(gradient_, Real(0));
     flow_.forward(view(z_, lanes), view(xy_, lanes));
     target_->energy_and_gradient(x(xy_), view(energy_, lanes), x(gradient_));
     flow_.conditional(view(xy_, lanes), view(rest_, lanes));
@@ -172,14 +170,14 @@ TEST_P(NiceFlow, ConditionalIsTheNormalDensity) {
   TileScalarStorage const value("value", 1, pitch_quantum);
   flow.forward(view(z, lanes), view(xy, lanes));
   flow.conditional(view(xy, lanes), view(value, lanes));
-  auto const found = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), value);
+  auto const found = values_on_host(value);
   if (n == 0) {
     for (Index l = 0; l < lanes; l++) EXPECT_EQ(found(0, l), 0);
     return;
   }
   // The network once more, on its own, then N(M, Sigma) with Sigma^-1 = A'A by a Cholesky factorisation.
   auto const theta = host(flow.parameters());
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), xy);
+  auto const x = values_on_host(xy);
   for (Index l = 0; l < lanes; l++) {
     std::vector<double> h;
     for (Index i = 0; i < d; i++) h.push_back(x(0, i, l));
@@ -232,8 +230,7 @@ TEST(Nice, StartsAsTheIdentity) {
     Index const lanes = 16;
     auto const z = points(1, 3, lanes), xy = points(1, 3, 2 * lanes);
     flow.forward(view(z, lanes), view(xy, lanes));
-    auto const a = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), z),
-               b = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), xy);
+    auto const a = values_on_host(z), b = values_on_host(xy);
     for (Index i = 0; i < 3; i++)
       for (Index l = 0; l < lanes; l++) EXPECT_EQ(a(0, i, l), b(0, i, l));
     EXPECT_EQ(flow.log_determinant(), 0);

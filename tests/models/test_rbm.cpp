@@ -1,6 +1,7 @@
 // Restricted machines of binary units against sums over all their states.
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "machine.hpp"
 #include "models/rbm.hpp"
 
@@ -140,7 +141,7 @@ TEST_P(Restricted, SweepsSampleTheLaw) {
     expect_frequencies(frequencies(x, lanes), probabilities(path_energies(mild, beta)), chains);
   }
   // At beta = 0 one sweep is a draw of the reference from anywhere.
-  Kokkos::deep_copy(x, Real(1));
+  fill_array(x, Real(1));
   sweeps(mild, x, lanes, next, 1, 0);
   expect_frequencies(frequencies(x, lanes), probabilities(path_energies(mild, 0)), chains);
 }
@@ -189,7 +190,7 @@ TEST_P(Restricted, AnnealingIsWeightsThenASweep) {
   auto const start = [&](Index c, Index i) { return unit(c * 37 + 5, i); };
   auto const x = points(tiles, d, lanes, start), y = points(tiles, d, lanes, start);
   LogWeights const fast("log weights", tiles, lanes), plain("log weights", tiles, lanes);
-  Kokkos::deep_copy(fast, 1.5), Kokkos::deep_copy(plain, 1.5);  // they are added to
+  fill_array(fast, 1.5), fill_array(plain, 1.5);  // they are added to
   Index step = 7;
   for (auto const& [before, after] : {std::pair(0., 0.2), std::pair(0.2, 0.7), std::pair(0.7, 1.), std::pair(1., 0.4)}) {
     Sweep const to{.key = key, .chains = {{tiles * lanes, lanes}, {0, tiles}}, .step = step++, .beta = after};
@@ -253,7 +254,7 @@ double weighted(Batch const& batch, Joint const& joint, std::function<double(Ind
 TEST_P(Restricted, ParameterGradientIsTheMeanOverHiddenUnits) {
   Batch batch(joint);
   Vector const sum("gradient", rbm.parameters().extent(0)), means("means", d + f);
-  Kokkos::deep_copy(sum, Real(0.25)), Kokkos::deep_copy(means, Real(0.5));  // they are added to
+  fill_array(sum, Real(0.25)), fill_array(means, Real(0.5));  // they are added to
   rbm.add_energy_gradient(
       seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes),
       [&] {

@@ -1,6 +1,7 @@
 // Machines of ratings against sums over all their states, for every choice of rated items.
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "machine.hpp"
 #include "models/softmax_rbm.hpp"
@@ -166,7 +167,7 @@ TEST_P(Ratings, GradientIsThatOfTheFreeEnergy) {
   auto const e = scalars(1, lanes), c = scalars(1, lanes);
   auto const weight = Kokkos::create_mirror_view(c);
   for (Index l = 0; l < n; l++) weight(0, l) = Real(normal(l, 4) / double(n));
-  Kokkos::deep_copy(c, weight);
+  copy_array(c, weight);
   auto const parameters = extent(rbm.parameters(), 0);
   Vector const sum("sum", parameters), means("means", rbm.unit_count());
   rbm.add_energy_gradient(
@@ -276,7 +277,7 @@ TEST(SoftmaxRbm, WithoutSharedWeightsTheyStayZero) {
   Index const lanes = round_up(states_of(s), lane_quantum);
   auto const x = all_states(s);
   auto const e = scalars(1, lanes), c = scalars(1, lanes);
-  Kokkos::deep_copy(c, Real(1));
+  fill_array(c, Real(1));
   Vector const sum("sum", rbm.parameters().extent(0));
   rbm.add_energy_gradient(
       seen(x, lanes), seen(e, lanes), [&] { return seen(c, lanes); }, sum);

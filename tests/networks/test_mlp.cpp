@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "core/tiling.hpp"
 #include "networks/mlp.hpp"
@@ -77,9 +78,9 @@ struct Block {
         tiles(Kokkos::subview(storage, Kokkos::ALL, Kokkos::ALL, std::make_pair(Index{0}, lanes))) {
     auto const host = Kokkos::create_mirror_view(storage);
     for (Index n = 0; n < std::ssize(host); n++) host.data()[n] = Real(1.4 * wave(speed, n));
-    Kokkos::deep_copy(storage, host);
+    copy_array(storage, host);
   }
-  auto host() const { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), storage); }
+  auto host() const { return values_on_host(storage); }
 };
 
 // A network with parameters, points x, directions v, cotangents c and a place for outputs.
@@ -101,7 +102,7 @@ struct Trial {
     auto const host = Kokkos::create_mirror_view(parameters);
     for (Index k = 0; k < m.layers(); k++)
       for (Index i = m.weight_offset(k); i < m.weight_offset(k + 1); i++) host(i) = Real(wave(12.9898, i) * m.initial_scale(k) * 1.4);
-    Kokkos::deep_copy(parameters, host);
+    copy_array(parameters, host);
     theta.assign(host.data(), host.data() + host.extent(0));
   }
   MlpTape tape(int order) const { return {work.data(), order}; }
@@ -193,9 +194,9 @@ TEST_P(MlpJet, GradientInXIsTheDifference) {
 TEST_P(MlpJet, GradientInThetaIsTheDifference) {
   Trial t(GetParam());
   for (int order : {0, 1, 2}) {
-    Kokkos::deep_copy(t.sum, Real(0));
+    fill_array(t.sum, Real(0));
     t.reverse(order, t.sum, {});
-    auto const got = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), t.sum);
+    auto const got = values_on_host(t.sum);
     double largest = 0;
     for (std::size_t i = 0; i < got.extent(0); i++) largest = std::max(largest, std::fabs(double(got(i))));
     auto const loss = [&](std::vector<double> const& theta) {
@@ -228,8 +229,8 @@ TEST_P(MlpJet, OneSweepGivesBothGradients) {
   for (Index tile = 0; tile < t.c.tiles; tile++)
     for (Index i = 0; i < t.inputs; i++)
       for (Index lane = 0; lane < t.c.lanes; lane++) ASSERT_EQ(got_x(tile, i, lane), in_x(tile, i, lane));
-  auto const one = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), t.sum);
-  auto const two = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), again);
+  auto const one = values_on_host(t.sum);
+  auto const two = values_on_host(again);
   EXPECT_EQ(std::memcmp(one.data(), two.data(), one.extent(0) * sizeof(Real)), 0);
 }
 
@@ -250,21 +251,20 @@ TEST(Mlp, PartsThatAreNotAskedForAreLeftOut) {
   auto const want = t.output[1].host(), got = u.output[1].host();
   EXPECT_EQ(std::memcmp(want.data(), got.data(), want.size() * sizeof(Real)), 0);
 
-  for (Block const* zero : {&t.cotangent[0]}) Kokkos::deep_copy(zero->storage, Real(0));
+  for (Block const* zero : {&t.cotangent[0]}) fill_array(zero->storage, Real(0));
   t.reverse(1, t.sum, {});
   u.m.reverse(u.parameters, u.x.tiles, u.v.tiles, {ConstTiles(), u.cotangent[1].tiles}, u.tape(1), u.sum, {});
-  auto const given = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), t.sum);
-  auto const absent = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), u.sum);
+  auto const given = values_on_host(t.sum);
+  auto const absent = values_on_host(u.sum);
   EXPECT_EQ(std::memcmp(given.data(), absent.data(), given.extent(0) * sizeof(Real)), 0);
 }
 
 TEST(Mlp, ALaneDoesNotDependOnItsNeighboursNorOnTheNumberOfTiles) {
   Trial many({{2, 40, 36, 2}, silu, 3, 48}), one({{2, 40, 36, 2}, silu, 1, 48});
   for (auto [to, from] : {std::pair(&one.x, &many.x), std::pair(&one.v, &many.v)}) {
-    Kokkos::deep_copy(to->storage, Real(7));
+    fill_array(to->storage, Real(7));
     for (Index i = 0; i < 2; i++)
-      Kokkos::deep_copy(Kokkos::subview(to->storage, 0, i, 37),
-                        Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), Kokkos::subview(from->storage, 2, i, 37))());
+      fill_array(Kokkos::subview(to->storage, 0, i, 37), values_on_host(Kokkos::subview(from->storage, 2, i, 37))());
   }
   many.forward(2);
   one.forward(2);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 
+#include "core/copy.hpp"
 #include "models/host_values.hpp"
 #include "objectives/contrastive_divergence.hpp"
 
@@ -39,7 +40,7 @@ inline void set_parameters(Model& m, Values const& theta) {
 
 // Chains of all ranks, (chain, dimension).
 inline Values points_of(Chains const& c) {
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c.x);
+  auto const x = values_on_host(c.x);
   Values mine;
   for (Index t = 0; t < c.mine.count; t++)
     for (Index l = 0; l < c.tiling.chains_in(c.mine.first + t); l++)

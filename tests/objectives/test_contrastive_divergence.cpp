@@ -7,6 +7,7 @@
 
 #include "../estimators/tree.hpp"
 #include "../optimizers/copy_state.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "learning.hpp"
 #include "models/mlp_energy.hpp"
@@ -46,7 +47,7 @@ MlpEnergy model() {
 }
 
 Values host(ConstVector v) {
-  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const h = values_on_host(v);
   return {h.data(), h.data() + h.size()};
 }
 
@@ -116,7 +117,7 @@ struct Training {
   // (chain, dimension) of a generation's chains of all ranks.
   Values chains(std::size_t generation = 0) const {
     Chains const& c = objective.chains()[generation];
-    auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c.x);
+    auto const x = values_on_host(c.x);
     Values mine;
     for (Index t = 0; t < c.mine.count; t++)
       for (Index l = 0; l < c.tiling.chains_in(c.mine.first + t); l++)
@@ -193,7 +194,7 @@ void expect_bits_of_one_rank(ChainStart start) {
   initialise(chains, key, random::Stream::initial_state, 0, deck.initial);
   for (Index update = 0; update < 3; update++) {
     t.batches.fill(data, tiling, all, update);
-    if (start == ChainStart::at_data) Kokkos::deep_copy(chains.x, data);
+    if (start == ChainStart::at_data) copy_array(chains.x, data);
     else restart_some(chains, key, update, deck.initial, deck.persistent.restart_fraction);
     sampler.advance(serial, chains, key, update * deck.contrastive.sampler_steps, deck.contrastive.sampler_steps);
 
@@ -205,11 +206,11 @@ void expect_bits_of_one_rank(ChainStart start) {
         Tiles const here = Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, lanes);
         TileScalars const energies = Kokkos::subview(e, Kokkos::ALL, lanes), weights = Kokkos::subview(w, Kokkos::ALL, lanes);
         serial.jet_forward(here, {}, 0, energies, {}, {});
-        auto const he = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), e);
+        auto const he = values_on_host(e);
         auto const hw = Kokkos::create_mirror_view(w);
         Real const linear = Real(sign / 100), slope = Real(2 * deck.contrastive.energy_penalty / 100);
         for (Index l = 0; l < tiling.lanes(tile); l++) hw(0, l) = l < tiling.chains_in(tile) ? std::fma(slope, he(0, l), linear) : Real(0);
-        Kokkos::deep_copy(w, hw);
+        copy_array(w, hw);
         serial.jet_reverse(here, weights, {}, {}, sum);
       }
       per_tile.push_back(host(sum));

@@ -6,6 +6,7 @@
 
 #include "../estimators/hee_reference.hpp"
 #include "../optimizers/copy_state.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "hee_training.hpp"
 
@@ -19,7 +20,7 @@ constexpr bool in_double = sizeof(Real) == 8;
 random::Key const key{21, 22};
 
 Values host(ConstVector v) {
-  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const h = values_on_host(v);
   return {h.data(), h.data() + h.size()};
 }
 
@@ -75,7 +76,7 @@ class OneRank {
   static std::vector<Real> tree_sum(std::vector<Vector> const& drives) {
     std::vector<std::vector<Real>> sums;
     for (Vector const& d : drives) {
-      auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), d);
+      auto const h = values_on_host(d);
       sums.emplace_back(h.data(), h.data() + h.size());
     }
     for (std::size_t apart = 1; apart < sums.size(); apart *= 2)
@@ -89,10 +90,10 @@ class OneRank {
     Real const decay = Real(2 * case_.local.lateral_decay * rate * double(case_.local.steps_per_update));
     Vector const out("gradient", sum.size());
     auto const h = Kokkos::create_mirror_view(out);
-    auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), training_.model.parameters());
+    auto const theta = values_on_host(training_.model.parameters());
     Index const lateral = training_.model.lateral() ? training_.model.lateral_offset(0) : std::ssize(sum);
     for (std::size_t i = 0; i < sum.size(); i++) h(i) = scale * sum[i] + (Index(i) >= lateral ? decay * theta(i) : Real(0));
-    Kokkos::deep_copy(out, h);
+    copy_array(out, h);
     return out;
   }
   Values learnable(Vector gradient) const {
@@ -226,7 +227,7 @@ TEST(HeeLocal, StateInACheckpointContinuesWithTheSameBits) {
     second->run(0, 1);
     first->run(0, 3);  // amid the second batch
     test::copy_state(first->objective, second->objective);
-    Kokkos::deep_copy(second->model.parameters(), first->model.parameters());
+    copy_array(second->model.parameters(), first->model.parameters());
     second->model.parameters_changed();
     first->run(3, 4), second->run(3, 4);
     EXPECT_EQ(host(first->model.parameters()), host(second->model.parameters()));
@@ -251,8 +252,8 @@ TEST(HeeLocal, ReportsTheMeanLogDensityOfItsChains) {
   t.objective.gradient(0, t.timers);
   auto const layers = reference_layers();
   HeeChains const& chains = t.objective.latent_chains();
-  std::vector<decltype(Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.x[0]))> x;
-  for (auto const& layer : chains.x) x.push_back(Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), layer));
+  std::vector<decltype(values_on_host(chains.x[0]))> x;
+  for (auto const& layer : chains.x) x.push_back(values_on_host(layer));
   double sum = 0;
   for (Index tile = 0; tile < chains.mine.count; tile++)
     for (Index lane = 0; lane < chains.tiling.chains_in(chains.mine.first + tile); lane++) {
@@ -291,7 +292,7 @@ TEST(HeeLocal, NamesAChainThatIsNotFinite) {
   t->objective.gradient(0, t->timers);
   t->objective.require_finite(0);
   HeeChains const& chains = t->objective.latent_chains();
-  Kokkos::deep_copy(Kokkos::subview(chains.x[2], Kokkos::ALL, 1, 3), Real(NAN));
+  fill_array(Kokkos::subview(chains.x[2], Kokkos::ALL, 1, 3), Real(NAN));
   try {
     t->objective.require_finite(1);
     FAIL() << "a NaN was accepted";

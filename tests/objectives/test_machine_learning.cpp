@@ -4,6 +4,7 @@
 
 #include "../models/machine.hpp"
 #include "../optimizers/copy_state.hpp"
+#include "core/copy.hpp"
 #include "learning.hpp"
 #include "models/gaussian_rbm.hpp"
 #include "models/mlp_energy.hpp"
@@ -125,8 +126,7 @@ Pairs pairs_of(Rbm const& m) {
   return p;
 }
 Pairs pairs_of(BoltzmannMachine const& m) {
-  auto const first = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), m.graph().first),
-             second = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), m.graph().second);
+  auto const first = values_on_host(m.graph().first), second = values_on_host(m.graph().second);
   Pairs p{m.unit_count(), m.visible_dimension(), {}};
   for (std::size_t e = 0; e < first.extent(0); e++) p.edges.push_back({first(e), second(e)});
   return p;
@@ -303,9 +303,9 @@ TEST(StartChains, MovesTheShareOfAMachinesChains) {
   Rbm const model({.visible = units, .hidden = 4});
   Tiling const tiling{count, 64};
   Chains const chains("chains", tiling, {0, tiling.tiles()}, units);
-  Kokkos::deep_copy(chains.x, Real(2));
+  fill_array(chains.x, Real(2));
   start_chains(model, chains, {.key = learning_key, .stream = random::Stream::restart_state, .step = 3, .fraction = share}, {});
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), chains.x);
+  auto const x = values_on_host(chains.x);
   double moved = 0;
   for (Index t = 0; t < tiling.tiles(); t++)
     for (Index l = 0; l < tiling.chains_in(t); l++) {

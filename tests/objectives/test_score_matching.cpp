@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "../refusal.hpp"
+#include "core/copy.hpp"
 #include "core/dense.hpp"
 #include "core/require.hpp"
 #include "models/mlp_energy.hpp"
@@ -24,7 +25,7 @@ double normal(std::uint64_t which, Index k) {
   return random::normal_pair(w.w[0], w.w[1], double()).a;
 }
 Values host(ConstVector v) {
-  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const h = values_on_host(v);
   return {h.data(), h.data() + h.size()};
 }
 
@@ -51,7 +52,7 @@ class QuadraticEnergy : public TrainableModel {
   void set(Matrix const& h) {
     auto const to = Kokkos::create_mirror_view(h_);
     for (std::size_t k = 0; k < 4; k++) to(k) = Real(h.values[k]);
-    Kokkos::deep_copy(h_, to);
+    copy_array(h_, to);
   }
   Index dimension() const override { return 2; }
   Vector parameters() const override { return h_; }
@@ -137,7 +138,7 @@ class AlongBasis : public ScoreMatching {
   void add(Points const& p, Vector sum) override {
     for (Index i = 0; i < dimension; i++) {
       TileStorage const v("basis", 1, dimension, tiling_.pitch());
-      Kokkos::deep_copy(Kokkos::subview(v, 0, i, Kokkos::ALL), Real(1));
+      fill_array(Kokkos::subview(v, 0, i, Kokkos::ALL), Real(1));
       add_sliced(p, lanes_of(v, p), 1, sum);
     }
   }
@@ -176,10 +177,10 @@ void expect_difference_of_loss(L&& learning, Index update = 3) {
     auto const entry = Kokkos::subview(theta, k);
     auto const kept = host(theta)[k];
     double const want = difference([&](double s) {
-      Kokkos::deep_copy(entry, Real(kept + s));
+      fill_array(entry, Real(kept + s));
       return learning.loss(update);
     });
-    Kokkos::deep_copy(entry, Real(kept));
+    fill_array(entry, Real(kept));
     ASSERT_NEAR(gradient[k], want, (in_double ? 1e-7 : 1e-2) * largest) << "parameter " << k;
   }
 }
@@ -222,17 +223,17 @@ struct Watched : Network {
   void set_noise(ConstTileScalars s) const override {
     Network::set_noise(s);
     sigma = TileScalarStorage("sigma", s.extent(0), s.extent(1));
-    Kokkos::deep_copy(sigma, s);
+    copy_array(sigma, s);
   }
   void gradient_forward(ConstTiles at, Tiles gradient) override {
     Network::gradient_forward(at, gradient);
     x = TileStorage("x", at.extent(0), at.extent(1), at.extent(2)), g = TileStorage("g", at.extent(0), at.extent(1), at.extent(2));
-    Kokkos::deep_copy(x, at), Kokkos::deep_copy(g, gradient);
+    copy_array(x, at), copy_array(g, gradient);
   }
 };
 
 Values all_of(TileStorage const& v) {
-  auto const h = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const h = values_on_host(v);
   return {h.data(), h.data() + h.size()};
 }
 

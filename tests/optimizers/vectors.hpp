@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/copy.hpp"
 #include "core/types.hpp"
 
 namespace partita::test {
@@ -13,12 +14,12 @@ inline Vector vector_of(std::vector<double> const& values) {
   Vector const v("test vector", values.size());
   auto const host = Kokkos::create_mirror_view(v);
   for (std::size_t i = 0; i < values.size(); i++) host(i) = Real(values[i]);
-  Kokkos::deep_copy(v, host);
+  copy_array(v, host);
   return v;
 }
 
 inline std::vector<double> values_of(ConstVector v) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v);
+  auto const host = values_on_host(v);
   return {host.data(), host.data() + host.size()};
 }
 

@@ -10,6 +10,7 @@
 
 #include "comm/communicator.hpp"
 #include "comm/environment.hpp"
+#include "core/copy.hpp"
 #include "energies/gaussian.hpp"
 #include "samplers/barker.hpp"
 #include "samplers/hmc.hpp"
@@ -64,7 +65,7 @@ void run(Problem const& problem, Sampler& sampler, Index warmup, double budget, 
     step += steps;
   };
   while (step < warmup) {
-    Kokkos::deep_copy(chains.accepted, 0);
+    fill_array(chains.accepted, 0);
     advance(window);
     sampler.adapt(double(count_acceptance(chains)) / double(window * count));
     sampler.adapt_to(*model, chains, world);

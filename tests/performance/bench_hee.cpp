@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "comm/environment.hpp"
+#include "core/copy.hpp"
 #include "core/matrix_product.hpp"
 #include "samplers/hee_langevin.hpp"
 
@@ -22,7 +23,7 @@ Hee fashion_mnist() { return Hee({.widths = {784, 1000, 775, 550, 325, 100}}, ra
 double rate(ProductShape s, Form a_form, Form b_form) {
   auto const size = [](Index n) { return std::size_t(n); };
   Vector const a("a", size(s.rows * s.inner)), b("b", size(s.inner * s.columns)), c("c", size(s.rows * s.columns));
-  Kokkos::deep_copy(a, Real(0.5)), Kokkos::deep_copy(b, Real(0.25));
+  fill_array(a, Real(0.5)), fill_array(b, Real(0.25));
   double best = 0;
   for (int attempt = 0; attempt < 20; attempt++) {
     auto const start = std::chrono::steady_clock::now();

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "comm/environment.hpp"
+#include "core/copy.hpp"
 #include "core/matrix_product.hpp"
 #include "core/tiling.hpp"
 #include "models/mlp_energy.hpp"
@@ -16,7 +17,7 @@ template <class Function>
 void fill(Vector v, Function const& f) {
   auto const host = Kokkos::create_mirror_view(v);
   for (std::size_t i = 0; i < host.extent(0); i++) host(i) = Real(f(double(i)));
-  Kokkos::deep_copy(v, host);
+  copy_array(v, host);
 }
 
 // One tile of a model, with storage in whole strips.
@@ -62,7 +63,7 @@ void forward_and_reverse(benchmark::State& state) {
   int const order = int(state.range(2));
   Vector const sum("sum", s.model.parameters().extent(0)), weight("weight", s.energy.extent(0)), v("v", s.x.extent(0));
   Vector const e1("e1", s.energy.extent(0)), e2("e2", s.energy.extent(0));
-  Kokkos::deep_copy(weight, Real(1) / Real(s.lanes));
+  fill_array(weight, Real(1) / Real(s.lanes));
   fill(v, [](double i) { return std::cos(3.3 * i); });
   auto const given = [&](int part, Vector const& of) { return order >= part ? s.scalars(of) : TileScalars(); };
   double const before = matrix_product_flops();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/copy.hpp"
 #include "models/model.hpp"
 #include "samplers/sampler.hpp"
 
@@ -39,7 +40,7 @@ inline Chains make_chains(Index count, Index d, InitialDistribution const& start
 
 // States of this rank's chains (or velocities), in order of their numbers.
 inline std::vector<Point> states(Chains const& c, TileStorage const& of) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), of);
+  auto const host = values_on_host(of);
   std::vector<Point> out;
   for (Index t = 0; t < c.mine.count; t++)
     for (Index l = 0; l < c.tiling.chains_in(c.mine.first + t); l++) {
@@ -62,7 +63,7 @@ inline std::vector<Point> run(Sampler& sampler, DifferentiableModel& model, Inde
 }
 
 inline double acceptance(Chains const& c, Index steps) {
-  auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c.accepted);
+  auto const host = values_on_host(c.accepted);
   double sum = 0;
   for (Index t = 0; t < c.mine.count; t++)
     for (Index l = 0; l < c.tiling.chains_in(c.mine.first + t); l++) sum += host(t, l);

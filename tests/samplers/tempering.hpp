@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "comm/communicator.hpp"
+#include "core/copy.hpp"
 #include "models/rbm.hpp"
 #include "samplers/gibbs.hpp"
 #include "samplers/ladder.hpp"
@@ -71,7 +72,7 @@ inline State state_of(Chains const& chains, Sampler& sampler) {
 // visible ones; half of all units are on at its reference. At w = 3 plain sweeps do not leave a mode.
 inline Index const machine_visible = 8, machine_hidden = 4;
 inline void set_two_modes(Rbm& machine, double w, double tilt = 0.02) {
-  auto const set = [](Vector v, double value) { Kokkos::deep_copy(v, Real(value)); };
+  auto const set = [](Vector v, double value) { fill_array(v, Real(value)); };
   set(machine.weight(), w);
   set(machine.visible_bias(), -w * double(machine_hidden) / 2 + tilt);
   set(machine.hidden_bias(), -w * double(machine_visible) / 2);

@@ -1,6 +1,7 @@
 // Metropolis-adjusted samplers on targets that are not Gaussian, against exact moments: four standard errors over independent chains.
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "energies/banana.hpp"
 #include "energies/double_well.hpp"
 #include "energies/funnel.hpp"
@@ -153,7 +154,7 @@ TEST(Acceptance, IsTheExactOne) {
     sampler.advance(*model, set, key, 0, steps);
     // successive steps of a chain are correlated: at most as if each chain gave one number
     EXPECT_NEAR(acceptance(set, steps), expected, 4 * std::sqrt(expected * (1 - expected) / double(chains))) << eta;
-    auto const diverging = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), set.diverging);
+    auto const diverging = values_on_host(set.diverging);
     for (Index n = 0; n < std::ssize(diverging); n++) ASSERT_EQ(diverging.data()[n], 0);
   }
 }
@@ -204,11 +205,11 @@ TEST(Acceptance, OfBarkerBalancesInDetail) {
   constexpr Index d = 3;
   auto const model = make_gaussian({.dimension = d, .precision = "ar1", .correlation = 0.6});
   Chains set = make_chains(1 << 18, d, {}, key);
-  auto const x = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), set.x);
+  auto const x = values_on_host(set.x);
   for (std::size_t t = 0; t < x.extent(0); t++)
     for (std::size_t i = 1; i < d; i++)
       for (std::size_t l = 0; l < x.extent(2); l++) x(t, i, l) = Real(0.6) * x(t, i - 1, l) + Real(0.8) * x(t, i, l);
-  Kokkos::deep_copy(set.x, x);
+  copy_array(set.x, x);
   auto const before = states(set);
   Barker sampler({.step_size = 1.2, .target_acceptance = 0});
   sampler.advance(*model, set, key, 0, 1);
@@ -236,7 +237,7 @@ TEST(Acceptance, CountsStepsAndDivergences) {
   Mala reckless({.step_size = 1});
   reckless.advance(*model, far, key, 0, 25);
   EXPECT_EQ(acceptance(far, 25), 0);
-  auto const diverging = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), far.diverging);
+  auto const diverging = values_on_host(far.diverging);
   for (Index l = 0; l < 64; l++) EXPECT_EQ(diverging(0, l), 25);
   for (auto const& x : states(far)) EXPECT_EQ(x[0], 40);
 }
@@ -255,7 +256,7 @@ void expect_adaptation(Options options, double target, double wide) {
     ASSERT_TRUE(sampler.adapts());
     Index step = 0;
     auto const measure = [&](Index steps) {
-      Kokkos::deep_copy(set.accepted, 0);
+      fill_array(set.accepted, 0);
       sampler.advance(*model, set, key, step, steps);
       step += steps;
       return acceptance(set, steps);

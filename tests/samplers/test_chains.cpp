@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "energies/double_well.hpp"
 #include "models/rbm.hpp"
 #include "samplers/mala.hpp"
@@ -65,9 +66,9 @@ TEST(FirstNonfiniteChain, NamesTheFirstOfTheRealChains) {
   Index const width = 48;
   Chains const all = make_chains(200, 3, {}, key, width), second = make_chains(200, 3, {}, key, width, {2, 3});
   auto const set = [&](Chains const& c, Index chain, Index i, Real value) {
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c.x);
+    auto const host = values_on_host(c.x);
     host(chain / width - c.mine.first, i, chain % width) = value;
-    Kokkos::deep_copy(c.x, host);
+    copy_array(c.x, host);
   };
   EXPECT_EQ(first_nonfinite_chain(all), -1);
   set(all, 200, 0, NAN);  // a lane past the last chain
@@ -90,12 +91,12 @@ TEST(PaddingLanes, RepeatTheLastChain) {
   Ula ula({.step_size = 0.02});
   Mala mala({.step_size = 0.02});
   Underdamped underdamped({.step_size = 0.1});
-  auto const host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
+  auto const host = [](auto const& v) { return values_on_host(v); };
   for (Sampler* sampler : {static_cast<Sampler*>(&ula), static_cast<Sampler*>(&mala), static_cast<Sampler*>(&underdamped)}) {
     auto const moved = [&](Real padding) {
       Chains c = make_chains(37, 2, {InitialState::uniform, 1}, key, 32);
       sampler->prepare(*model, c, key);
-      Kokkos::deep_copy(Kokkos::subview(c.x, 1, Kokkos::ALL, std::pair(5, int(c.tiling.pitch()))), padding);
+      fill_array(Kokkos::subview(c.x, 1, Kokkos::ALL, std::pair(5, int(c.tiling.pitch()))), padding);
       sampler->advance(*model, c, key, 0, 20);
       auto const x = host(c.x);
       for (Index i = 0; i < 2; i++)

@@ -2,6 +2,7 @@
 // how wide tiles are, nor on which path advances them.
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "energies/banana.hpp"
 #include "energies/double_well.hpp"
 #include "energies/funnel.hpp"
@@ -73,7 +74,7 @@ struct Result {
 };
 Result result(Chains const& c, Sampler const& sampler) {
   Result r{states(c), sampler.keeps_velocity() ? states(c, c.velocity) : std::vector<Point>{}, {}};
-  auto const accepted = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), c.accepted);
+  auto const accepted = values_on_host(c.accepted);
   for (Index t = 0; t < c.mine.count; t++)
     for (Index l = 0; l < c.tiling.chains_in(c.mine.first + t); l++) r.accepted.push_back(accepted(t, l));
   return r;

@@ -2,6 +2,7 @@
 // golden numbers of the reference model R2, and against the exact law of its linear recursion.
 #include <gmock/gmock.h>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "samplers/hee_langevin.hpp"
 #include "sampling.hpp"
@@ -19,7 +20,7 @@ std::size_t at(Index i) { return std::size_t(i); }
 void set_parameters(Hee& model, std::function<double(Index)> const& value) {
   auto const host = Kokkos::create_mirror_view(model.parameters());
   for (Index i = 0; i < extent(host, 0); i++) host(i) = Real(value(i));
-  Kokkos::deep_copy(model.parameters(), host);
+  copy_array(model.parameters(), host);
   model.parameters_changed();
 }
 
@@ -33,7 +34,7 @@ std::unique_ptr<Hee> r2() {
   };
   put(model->weight_offset(0), r2_w0), put(model->weight_offset(1), r2_w1);
   put(model->bias_offset(0), r2_b0), put(model->bias_offset(1), r2_b1), put(model->bias_offset(2), r2_b2);
-  Kokkos::deep_copy(model->parameters(), host);
+  copy_array(model->parameters(), host);
   model->parameters_changed();
   return model;
 }
@@ -215,7 +216,7 @@ struct Theory {
           drive[at(model.weight_offset(l) + i * model.width(l + 1) + j)] += e[at(i)] * transfer(model.f(), c.x[at(l + 1)][at(j)]).value;
       }
       if (!model.lateral()) continue;
-      auto const s = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), model.parameters());
+      auto const s = values_on_host(model.parameters());
       auto const add = [&](Row const& y, double weight) {
         for (Index i = 0; i < n; i++)
           for (Index j = 0; j < n; j++)
@@ -247,11 +248,11 @@ Chain read(HeeChains const& chains, Theory const& theory, Index chain) {
 }
 void write_all(HeeChains const& chains, Chain c) {
   visit_layers(chains, c, [&](TileStorage const& s, Row& row) {
-    for (std::size_t i = 0; i < row.size(); i++) Kokkos::deep_copy(Kokkos::subview(s, Kokkos::ALL, i, Kokkos::ALL), Real(row[i]));
+    for (std::size_t i = 0; i < row.size(); i++) fill_array(Kokkos::subview(s, Kokkos::ALL, i, Kokkos::ALL), Real(row[i]));
   });
 }
 void clamp(HeeChains const& chains, Row const& x0) {
-  for (std::size_t i = 0; i < x0.size(); i++) Kokkos::deep_copy(Kokkos::subview(chains.x[0], Kokkos::ALL, i, Kokkos::ALL), Real(x0[i]));
+  for (std::size_t i = 0; i < x0.size(); i++) fill_array(Kokkos::subview(chains.x[0], Kokkos::ALL, i, Kokkos::ALL), Real(x0[i]));
 }
 TileRange all(HeeChains const& c) { return {0, c.mine.count}; }
 HeeChains start(HeeLangevin const& sampler, Index count, Index width, Visible visible = Visible::clamped, Index group = 1) {
@@ -288,12 +289,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 std::unique_ptr<Hee> model_of(Variant const& v) {
   auto model = std::make_unique<Hee>(v.model, key);
-  auto const theta = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), model->parameters());
+  auto const theta = values_on_host(model->parameters());
   set_parameters(*model, [&](Index i) { return .8 * double(theta(i)) + (theta(i) != 0 ? .1 * std::sin(3. * double(i)) : 0); });
   for (Index l = 0; l <= model->layers(); l++) {
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), model->parameters());
+    auto const host = values_on_host(model->parameters());
     for (Index i = 0; i < model->width(l); i++) host(model->bias_offset(l) + i) = Real(.3 * std::cos(double(i + l)));
-    Kokkos::deep_copy(model->parameters(), host);
+    copy_array(model->parameters(), host);
   }
   model->parameters_changed();
   return model;
@@ -328,7 +329,7 @@ void expect_equations(Variant const& variant, Visible visible, Index group) {
   if (visible == Visible::clamped) {
     Vector const sum("drive", drive.size());
     for (Index t = 0; t < chains.mine.count; t++) sampler.advance_and_learn(chains, key, t, 3, some_steps, sum);
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sum);
+    auto const host = values_on_host(sum);
     for (std::size_t i = 0; i < drive.size(); i++)
       EXPECT_NEAR(double(host(i)), drive[i], 20 * close_to * (1 + std::abs(drive[i]))) << "parameter " << i;
   } else {
@@ -421,7 +422,7 @@ TEST(HeeLangevin, OneStepOfTheReferenceModel) {
     write_all(chains, golden_start(theory));
     Vector const drive("drive", model->parameters().extent(0));
     sampler.advance_and_learn(chains, key, 0, 4, 1, drive);
-    auto const sum = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), drive);
+    auto const sum = values_on_host(drive);
     auto const learnt = [&](Index offset, Row const& from) {
       Row to = from;
       for (std::size_t i = 0; i < to.size(); i++) to[i] += o.step_size / tau_w * double(sum(offset + Index(i))) / 16;
@@ -618,7 +619,7 @@ Drive long_run_drive(Hee const& model, HeeLangevinOptions const& o, Row const& x
   for (Index t = 0; t < tiles; t++) {
     Vector const drive("drive", n);
     sampler.advance_and_learn(chains, key, t, warmup_steps, steps, drive);
-    auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), drive);
+    auto const host = values_on_host(drive);
     for (std::size_t i = 0; i < n; i++) {
       double const value = double(host(i)) / double(width * steps);
       d.mean[i] += value / double(tiles), d.error[i] += value * value / double(tiles);

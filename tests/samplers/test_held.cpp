@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "energies/double_well.hpp"
 #include "energies/gaussian.hpp"
@@ -64,7 +65,7 @@ Held flags(std::vector<int> const& held) {
   DeviceVector<std::uint8_t> const device("held", held.size());
   auto const host = Kokkos::create_mirror_view(device);
   for (std::size_t i = 0; i < held.size(); i++) host(i) = static_cast<std::uint8_t>(held[i]);
-  Kokkos::deep_copy(device, host);
+  copy_array(device, host);
   return device;
 }
 
@@ -124,7 +125,8 @@ TEST_P(HeldCoordinates, TheOthersFollowTheConditionalLaw) {
         EXPECT_EQ(std::bit_cast<std::uint64_t>(after[n][i]) == std::bit_cast<std::uint64_t>(before[n][i]), held[i] == 1);
       residuals.push_back(exact.residual(after[n]));
     }
-    Matrix const covariance = GetParam().biased ? Ula({.step_size = eta}).stationary_covariance(exact.precision).value() : inverse(exact.precision);
+    Matrix const covariance =
+        GetParam().biased ? Ula({.step_size = eta}).stationary_covariance(exact.precision).value() : inverse(exact.precision);
     EXPECT_LT(largest_z(residuals, Point(exact.free.size(), 0), covariance), 4) << options.precision;
     if (!sampler->keeps_velocity()) continue;
     for (Point const& v : states(chains, chains.velocity))
@@ -139,7 +141,7 @@ TEST_P(HeldCoordinates, SlopesOfHeldCoordinatesAreNotUsed) {
   for (double value : {-0., 1e30}) {
     Chains chains = make_chains(64, 3, {InitialState::normal, 0.1}, key);
     chains.held = flags({0, 1, 0});
-    Kokkos::deep_copy(Kokkos::subview(chains.x, Kokkos::ALL, 1, Kokkos::ALL), Real(value));
+    fill_array(Kokkos::subview(chains.x, Kokkos::ALL, 1, Kokkos::ALL), Real(value));
     auto const sampler = GetParam().make();
     Model const& target = GetParam().name == "annealed_langevin" ? static_cast<Model const&>(levels) : *model;
     sampler->prepare(target, chains, key);

@@ -5,6 +5,7 @@
 
 #include "../optimizers/copy_state.hpp"
 #include "comm/communicator.hpp"
+#include "core/copy.hpp"
 #include "energies/gaussian.hpp"
 #include "models/gaussian_mrf.hpp"
 #include "models/host_values.hpp"
@@ -135,14 +136,14 @@ TEST(HmcMass, WarmupFindsTheScalesAndSamplesStayExact) {
   sampler.prepare(*model, chains, key);
   Index step = 0;
   for (int k = 0; k < 64; k++, step += 20) {
-    Kokkos::deep_copy(chains.accepted, 0);
+    fill_array(chains.accepted, 0);
     sampler.advance(*model, chains, key, step, 20);
     sampler.adapt(acceptance(chains, 20));
     sampler.adapt_to(*model, chains, world);
   }
-  auto const scales = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sampler.scales());
+  auto const scales = values_on_host(sampler.scales());
   for (std::size_t i = 0; i < 5; i++) EXPECT_NEAR(double(scales(i)) * std::sqrt(precision[i]), 1, 0.05) << i;
-  Kokkos::deep_copy(chains.accepted, 0);
+  fill_array(chains.accepted, 0);
   sampler.advance(*model, chains, key, step, 400);
   // With equal scales the acceptance of a trajectory hangs on its length, the same for all chains: a deviation of some .2 from one to the
   // next, so that windows of 20 know its mean, and tune the step size, to some .05.
@@ -169,7 +170,7 @@ TEST(HmcMass, StateInACheckpointContinuesWithTheSameBits) {
   };
   warm_up(first, a, 0, 100);
   test::copy_state(first, second);
-  Kokkos::deep_copy(b.x, a.x);
+  copy_array(b.x, a.x);
   warm_up(first, a, 100, 320), warm_up(second, b, 100, 320);
   EXPECT_EQ(states(a), states(b));
   auto const scales = [](Hmc const& s) { return to_host(s.scales()); };
@@ -182,10 +183,10 @@ TEST(HmcMass, HeldCoordinatesAreLeftOut) {
   Hmc sampler({.step_size = 0.5, .leapfrog_steps = 4, .adapt_mass = true});
   Chains chains = make_chains(1024, 3, {InitialState::zero}, key);
   DeviceVector<std::uint8_t> const held("held", 3);
-  Kokkos::deep_copy(Kokkos::subview(held, std::pair(0, 1)), std::uint8_t{1});
+  fill_array(Kokkos::subview(held, std::pair(0, 1)), std::uint8_t{1});
   chains.held = held;
   sampler.prepare(*model, chains, key);
-  auto const scale = [&](std::size_t i) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), sampler.scales())(i); };
+  auto const scale = [&](std::size_t i) { return values_on_host(sampler.scales())(i); };
   sampler.adapt_to(*model, chains, Communicator::world());
   for (std::size_t i = 0; i < 3; i++) EXPECT_EQ(scale(i), 1);
   for (Index step = 0; step < 640; step += 20) {
@@ -235,17 +236,17 @@ TEST(LargeEnergies, SumsOfManyTermsKeepSmallDifferences) {
   Index const d = 1 << 18;
   auto const model = make_gaussian({.dimension = d, .mean = {0}, .diagonal = {1}});
   TileStorage const x("x", 1, d, pitch_quantum);
-  Kokkos::deep_copy(x, Real(1));
+  fill_array(x, Real(1));
   auto const host = Kokkos::create_mirror_view(x);
   Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> const e("energies", 1, pitch_quantum);
   auto const energy_of_lane_0 = [&] {
     model->precise_energy(x, e);
-    return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), e)(0, 0);
+    return values_on_host(e)(0, 0);
   };
   double const before = energy_of_lane_0();
-  Kokkos::deep_copy(host, x);
+  copy_array(host, x);
   host(0, 5, 0) = Real(1.125);  // exact, as are its energy and all sums of eight
-  Kokkos::deep_copy(x, host);
+  copy_array(x, host);
   EXPECT_EQ(before, double(d) / 2);
   EXPECT_NEAR(energy_of_lane_0() - before, (1.125 * 1.125 - 1) / 2, 1e-6);
 }
@@ -255,8 +256,8 @@ class NotANumber : public DifferentiableModel {
  public:
   Index dimension() const override { return 1; }
   void energy_and_gradient(ConstTiles, TileScalars energy, Tiles gradient) const override {
-    Kokkos::deep_copy(energy, NAN);
-    Kokkos::deep_copy(gradient, Real(0));
+    fill_array(energy, NAN);
+    fill_array(gradient, Real(0));
   }
 };
 TEST(Acceptance, AnEnergyThatIsNotANumberDiverges) {
@@ -266,7 +267,7 @@ TEST(Acceptance, AnEnergyThatIsNotANumberDiverges) {
   auto const before = states(chains);
   sampler.advance(model, chains, key, 0, 25);
   EXPECT_EQ(states(chains), before);
-  auto const host = [](auto const& v) { return Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), v); };
+  auto const host = [](auto const& v) { return values_on_host(v); };
   auto const accepted = host(chains.accepted), diverging = host(chains.diverging);
   for (Index l = 0; l < 64; l++) {
     EXPECT_EQ(accepted(0, l), 0);

@@ -3,6 +3,7 @@
 
 #include "../optimizers/copy_state.hpp"
 #include "comm/communicator.hpp"
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "energies/double_well.hpp"
 #include "energies/gaussian.hpp"
@@ -92,10 +93,10 @@ TEST(Network, MomentsOfAllSamplers) {
   auto const host = Kokkos::create_mirror_view(x);
   for (Index t = 0; t < cells; t++)
     for (Index l = 0; l < cells; l++) host(t, 0, l) = Real(place(t)), host(t, 1, l) = Real(place(l));
-  Kokkos::deep_copy(x, host);
+  copy_array(x, host);
   model.reserve(cells, cells);
   model.energy(x, e);
-  auto const energy = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), e);
+  auto const energy = values_on_host(e);
   double z = 0, moments[2] = {}, squares[3] = {};
   for (Index t = 0; t < cells; t++)
     for (Index l = 0; l < cells; l++) {
@@ -123,7 +124,7 @@ struct WarmedUp {
 template <class S>
 void warm_up(S& sampler, DifferentiableModel& model, WarmedUp& w, Index calls) {
   for (Index k = 0; k < calls; k++, w.step += 20) {
-    Kokkos::deep_copy(w.chains.accepted, 0);
+    fill_array(w.chains.accepted, 0);
     sampler.advance(model, w.chains, key, w.step, 20);
     sampler.adapt(acceptance(w.chains, 20));
     sampler.adapt_to(model, w.chains, Communicator::world());
@@ -176,7 +177,7 @@ TEST(MamsWarmup, ReachesItsAcceptanceAndStaysExact) {
   WarmedUp w{make_chains(4096, 4, {InitialState::normal, 1, 100}, key)};
   sampler.prepare(*model, w.chains, key);
   warm_up(sampler, *model, w, 64);
-  Kokkos::deep_copy(w.chains.accepted, 0);
+  fill_array(w.chains.accepted, 0);
   sampler.advance(*model, w.chains, key, w.step, 400);
   EXPECT_NEAR(acceptance(w.chains, 400), 0.9, 0.05);
   EXPECT_LT(largest_z(states(w.chains), Point(4, 100), diagonal({1, 10, 1e2, 1e4})), 4);
@@ -191,8 +192,8 @@ void expect_same_bits_after_restart(S first, S second) {
   warm_up(first, *model, a, 5);
   first.advance(*model, a.chains, key, a.step, 7);
   test::copy_state(first, second);
-  Kokkos::deep_copy(b.chains.x, a.chains.x);
-  if (first.keeps_velocity()) Kokkos::deep_copy(b.chains.velocity, a.chains.velocity);
+  copy_array(b.chains.x, a.chains.x);
+  if (first.keeps_velocity()) copy_array(b.chains.velocity, a.chains.velocity);
   a.step += 7, b.step = a.step;
   warm_up(first, *model, a, 12), warm_up(second, *model, b, 12);
   EXPECT_EQ(states(a.chains), states(b.chains));
@@ -230,7 +231,7 @@ TEST(Mclmc, UndoesStepsThatDiverge) {
   sampler.prepare(*model, w.chains, key);
   sampler.advance(*model, w.chains, key, 0, 5);
   EXPECT_EQ(states(w.chains), before);
-  auto const diverging = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), w.chains.diverging);
+  auto const diverging = values_on_host(w.chains.diverging);
   for (Index l = 0; l < 256; l++) EXPECT_EQ(diverging(0, l), 5);
   w.step = 5;
   warm_up(sampler, *model, w, 40);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/copy.hpp"
 #include "samplers/rejection_runs.hpp"
 
 namespace partita {
@@ -18,7 +19,7 @@ struct Counted {
 
   // Every lane accepts `all` of so many proposals, padding included, but chain `chain`, which accepts `its`.
   void take(std::int32_t all, Index chain, std::int32_t its) {
-    Kokkos::deep_copy(chains.accepted, all);
+    fill_array(chains.accepted, all);
     for (Index t = 0; t < mine.count; t++)
       for (Index l = 0; l < tiling.width; l++)
         if ((mine.first + t) * tiling.width + l == chain) chains.accepted(t, l) = its;

@@ -2,6 +2,7 @@
 // and rungs are dealt.
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "energies/gaussian.hpp"
 #include "energies/gaussian_mixture.hpp"
@@ -34,7 +35,7 @@ void run_with_warmup(Sampler& sampler, Model const& model, Chains& chains, Index
     if (!sampler.adapts()) continue;
     Index const accepted = world().all_reduce(count_acceptance(chains), Reduction::sum);
     sampler.adapt(double(accepted) / double(20 * chains.tiling.chains));
-    Kokkos::deep_copy(chains.accepted, 0);
+    fill_array(chains.accepted, 0);
   }
   sampler.advance(model, chains, key, warmup, steps);
 }
@@ -219,7 +220,7 @@ TEST(ReplicaExchange, ContinuesFromACheckpoint) {
   for (std::string placement : {"together", "across"}) {
     ReplicaExchange first(options, {placement, 2}, world()), second(options, {placement, 2}, world());
     Chains a = start(first), b = start(second);
-    for (Index step : {0, 20}) first.advance(*model, a, key, step, 20), first.adapt(0.6), Kokkos::deep_copy(a.accepted, 0);
+    for (Index step : {0, 20}) first.advance(*model, a, key, step, 20), first.adapt(0.6), fill_array(a.accepted, 0);
     auto const saved = save(state_of(a, first));
     restore(state_of(b, second), saved);
     EXPECT_EQ(go_on(first, a), go_on(second, b));
@@ -251,7 +252,7 @@ TEST(ReplicaExchange, StepsOfHotRungsFitTheirTemperature) {
 TEST(ReplicaExchange, HeldCoordinatesStayAsTheyAre) {
   auto const model = make_gaussian({.dimension = 2, .precision = "dense", .matrix = {1, 0.8, 0.8, 1}});
   DeviceVector<std::uint8_t> const flags("held", 2);
-  Kokkos::deep_copy(Kokkos::subview(flags, std::pair(0, 1)), std::uint8_t{1});
+  fill_array(Kokkos::subview(flags, std::pair(0, 1)), std::uint8_t{1});
   for (std::string placement : {"together", "across"}) {
     ReplicaExchange sampler(mala(3, 0.3), {placement, 1}, world());
     Chains chains = chains_at(Ranks::shared, {1000, 128}, 2, key, {});

@@ -1,6 +1,7 @@
 // Tempering along the trajectory of learning, on a machine whose two modes grow apart.
 #include <gtest/gtest.h>
 
+#include "core/copy.hpp"
 #include "core/require.hpp"
 #include "samplers/trajectory_tempering.hpp"
 #include "tempering.hpp"
@@ -114,7 +115,7 @@ TEST(TrajectoryTempering, SamplesOnAKeptLadder) {
   auto const load = [] {
     std::vector<std::vector<Real>> kept;
     for (double w : {0., 0.5, 0.8, 1., 1.3, 1.7, 2.3}) {
-      auto const host = Kokkos::create_mirror_view_and_copy(Kokkos::HostSpace(), two_modes(w)->parameters());
+      auto const host = values_on_host(two_modes(w)->parameters());
       kept.emplace_back(host.data(), host.data() + host.extent(0));
     }
     return kept;
