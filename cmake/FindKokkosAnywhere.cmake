@@ -19,3 +19,26 @@ if(PARTITA_KOKKOS_LINKS MATCHES "trilinos")
 else()
   target_link_libraries(partita_kokkos INTERFACE Kokkos::kokkos)
 endif()
+
+# Refuses a Kokkos whose Views this compiler breaks: kokkos_views.cpp says how. A build for GPUs, or for another machine, cannot be tried here.
+string(SHA256 key "${CMAKE_CXX_COMPILER_VERSION} ${Kokkos_VERSION} ${Kokkos_DIR} ${PARTITA_KOKKOS_LIBRARY}")
+if(NOT PARTITA_CUDA AND NOT PARTITA_FETCH_KOKKOS AND NOT PARTITA_VIEWS_CHECKED STREQUAL key)
+  if(PARTITA_KOKKOS_LIBRARY)
+    set(kokkos ${PARTITA_KOKKOS_LIBRARY} ${CMAKE_DL_LIBS})
+  else()
+    set(kokkos Kokkos::kokkos)
+  endif()
+  try_run(ran built ${CMAKE_BINARY_DIR}/kokkos_views ${CMAKE_CURRENT_LIST_DIR}/kokkos_views.cpp
+    CMAKE_FLAGS "-DCMAKE_CXX_FLAGS=-O2 -w ${CMAKE_CXX_FLAGS}" "-DINCLUDE_DIRECTORIES=${PARTITA_KOKKOS_INCLUDE}" "-DCMAKE_BUILD_TYPE="
+      "-DCMAKE_CXX_STANDARD=20"
+    LINK_LIBRARIES ${kokkos}
+    COMPILE_OUTPUT_VARIABLE compiler_says RUN_OUTPUT_VARIABLE program_says)
+  if(NOT built)
+    message(FATAL_ERROR "A small program cannot be built with this Kokkos (${Kokkos_VERSION}, ${Kokkos_DIR}):\n${compiler_says}")
+  elseif(NOT ran EQUAL 0)
+    message(FATAL_ERROR "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} breaks the Views of this Kokkos (${Kokkos_VERSION}, "
+      "${Kokkos_DIR}), which crash or lose their memory when they are assigned (Kokkos issue 7464). Use another version of Kokkos, such as "
+      "4.4.01, or another compiler. A small program ended with ${ran}:\n${program_says}")
+  endif()
+  set(PARTITA_VIEWS_CHECKED ${key} CACHE INTERNAL "Compiler and Kokkos whose Views can be assigned")
+endif()

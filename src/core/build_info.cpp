@@ -2,19 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <tuple>
-#ifdef PARTITA_CUDA
-#include <cuda_runtime_api.h>
-#endif
-#ifndef PARTITA_DOUBLE
-#include <dnnl.h>
-#include <dnnl_debug.h>
-#endif
-
 #include "build_constants.hpp"
-#include "core/require.hpp"
+#include "core/product_library.hpp"
 #include "core/types.hpp"
 #include "git_revision.hpp"
+#ifdef PARTITA_CUDA
+#include "core/gpu.hpp"
+#endif
 
 namespace partita {
 namespace {
@@ -34,27 +28,9 @@ constexpr char const* instruction_set =
 #endif
     ;
 
-std::string products() {
-#ifdef PARTITA_DOUBLE
-  return "CBLAS";
-#else
-  dnnl_version_t const* v = dnnl_version();
-  bool const affected = std::tuple(v->major, v->minor, v->patch) < std::tuple(3, 11, 2);
-  return fmt::format(
-      "oneDNN {}.{}.{}{}", v->major, v->minor, v->patch,
-      affected ? " (signals would corrupt its products, oneDNN issue 4845, mended in 3.11.2; Partita keeps signals away from them)" : "");
-#endif
-}
-
 std::string gpu_model() {
 #ifdef PARTITA_CUDA
-  int device = 0;
-  cudaDeviceProp properties;
-  cudaError_t error = cudaGetDevice(&device);
-  if (error == cudaSuccess) error = cudaGetDeviceProperties(&properties, device);
-  require(error == cudaSuccess, ExitCode::communication, "the GPU does not answer ({}): check nvidia-smi on this node",
-          cudaGetErrorString(error));
-  return properties.name;
+  return gpu::identity().name;
 #else
   return "none";
 #endif
@@ -85,7 +61,7 @@ std::string build_configuration() {
   line("instruction set", instruction_set);
   line("real", sizeof(Real) == sizeof(double) ? "double" : "float");
   line("Kokkos", fmt::format("{}.{}.{}, {}", KOKKOS_VERSION / 10000, KOKKOS_VERSION / 100 % 100, KOKKOS_VERSION % 100, Execution::name()));
-  line("matrix products", products());
+  line("matrix products", product_library::name());
   line("MPI", build::mpi);
   line("HDF5", build::hdf5);
   line("GPUs", gpus);
@@ -93,11 +69,8 @@ std::string build_configuration() {
 }
 
 std::string machine_identity() {
-#ifdef PARTITA_DOUBLE
-  return fmt::format("cpu {}, gpu {}", instruction_set, gpu_model());
-#else
-  return fmt::format("cpu {}, oneDNN {}, gpu {}", instruction_set, dnnl_cpu_isa2str(dnnl_get_effective_cpu_isa()), gpu_model());
-#endif
+  std::string const products = product_library::machine();
+  return fmt::format("cpu {}{}{}, gpu {}", instruction_set, products.empty() ? "" : ", ", products, gpu_model());
 }
 
 }  // namespace partita

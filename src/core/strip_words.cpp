@@ -42,7 +42,7 @@ constexpr int at_once = bytes / 16;
 struct Counters {
   Wide w[4][at_once];
 };
-inline __attribute__((always_inline)) void philox(Counters& c, RoundKeys const& keys) {
+inline __attribute__((always_inline)) void philox(Counters& c, HostRoundKeys const& keys) {
 #pragma GCC unroll 10
   for (int r = 0; r < 10; r++)
 #pragma GCC unroll 4
@@ -55,7 +55,7 @@ inline __attribute__((always_inline)) void philox(Counters& c, RoundKeys const& 
 // `filled` lanes; first(l) is the counter of lane l, of which the next `width` lanes differ in word 0 alone.
 constexpr int filled = at_once * half;
 template <class First>
-inline __attribute__((always_inline)) void fill(StripWords& out, int at, First const& first, RoundKeys const& keys) {
+inline __attribute__((always_inline)) void fill(StripWords& out, int at, First const& first, HostRoundKeys const& keys) {
   Wide even;
   for (int i = 0; i < half; i++) even[i] = 2u * unsigned(i);
   Counters c;
@@ -75,13 +75,19 @@ inline __attribute__((always_inline)) void fill(StripWords& out, int at, First c
     }
 }
 }  // namespace lanes
+
+// A template, of which nothing is compiled for strips of one lane.
+template <int n, class First>
+void fill_strip(StripWords& out, HostRoundKeys const& keys, First const& first) {
+  if constexpr (n > 1) {
+    static_assert(n % lanes::filled == 0 && lane_quantum % lanes::width == 0);
+    for (int l = 0; l < n; l += lanes::filled) lanes::fill(out, l, first, keys);
+  }
+}
 }  // namespace
 
-void fill(StripWords& out, RoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step, std::uint32_t draw) {
-  static_assert(strip_lanes % lanes::filled == 0 && lane_quantum % lanes::width == 0);
-  for (int l = 0; l < strip_lanes; l += lanes::filled)
-    lanes::fill(
-        out, l, [=](int lane) { return counter(first_chain + unsigned(lane), stream, step, draw); }, keys);
+void fill(StripWords& out, HostRoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step, std::uint32_t draw) {
+  fill_strip<strip_lanes>(out, keys, [=](int lane) { return counter(first_chain + unsigned(lane), stream, step, draw); });
 }
 
 }  // namespace partita::random

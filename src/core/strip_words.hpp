@@ -1,5 +1,7 @@
 // Random words for the lanes of a strip, which are those of core/random.hpp: Philox over the lanes of a vector register on a CPU.
 #pragma once
+#include <type_traits>
+
 #include "core/random.hpp"
 #include "core/tiling.hpp"
 
@@ -10,39 +12,38 @@ struct StripWords {
   alignas(64) std::uint32_t w[4][strip_lanes];
 };
 
-// The same ten round keys serve every call of a kernel.
-struct RoundKeys {
+// What the calls of a kernel share: on a CPU the keys of the ten rounds.
+struct HostRoundKeys {
   Key key;
-#if !defined(__CUDA_ARCH__)
   std::uint64_t round[10][2];
-#endif
 };
-KOKKOS_INLINE_FUNCTION RoundKeys round_keys(Key key) {
+struct DeviceRoundKeys {
+  Key key;
+};
+using RoundKeys = std::conditional_t<(strip_lanes > 1), HostRoundKeys, DeviceRoundKeys>;
+inline RoundKeys round_keys(Key key) {
   RoundKeys r{};
   r.key = key;
-#if !defined(__CUDA_ARCH__)
-  std::uint32_t k0 = key.k0, k1 = key.k1;
-  for (auto& k : r.round) {
-    k[0] = k0, k[1] = k1;
-    k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+  if constexpr (std::is_same_v<RoundKeys, HostRoundKeys>) {
+    std::uint32_t k0 = key.k0, k1 = key.k1;
+    for (auto& k : r.round) {
+      k[0] = k0, k[1] = k1;
+      k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
+    }
   }
-#endif
   return r;
 }
 
 // Words of chains first_chain .. first_chain + strip_lanes - 1; first_chain is a multiple of lane_quantum, so that the low counter
-// word does not carry inside a vector.
-#if defined(__CUDACC__)
-KOKKOS_FORCEINLINE_FUNCTION void fill(StripWords& out, RoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step,
-                                      std::uint32_t draw) {
+// word does not carry inside a vector. Not inline: the call costs nothing beside its 64 lanes, and the many kernels that use it are
+// compiled much faster.
+void fill(StripWords& out, HostRoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step, std::uint32_t draw);
+KOKKOS_FORCEINLINE_FUNCTION void fill(StripWords& out, DeviceRoundKeys const& keys, std::uint64_t first_chain, Stream stream,
+                                      std::uint64_t step, std::uint32_t draw) {
   for (int l = 0; l < strip_lanes; l++) {
     Words const w = words(keys.key, first_chain + unsigned(l), stream, step, draw);
     for (int k = 0; k < 4; k++) out.w[k][l] = w.w[k];
   }
 }
-#else
-// Not inline: the call costs nothing beside its 64 lanes, and the many kernels that use it are compiled much faster.
-void fill(StripWords& out, RoundKeys const& keys, std::uint64_t first_chain, Stream stream, std::uint64_t step, std::uint32_t draw);
-#endif
 
 }  // namespace partita::random

@@ -40,6 +40,13 @@ Index extent(View const& view, unsigned axis) {
   return Index(view.extent(axis));
 }
 
+// Where an element of a View is, also on the host for a View in the device's memory, whose operator() only kernels may call.
+template <class View>
+KOKKOS_FORCEINLINE_FUNCTION typename View::pointer_type place_of(View const& view, Index i, Index j = 0, Index k = 0) {
+  auto const stride = [&](unsigned axis) { return axis < unsigned(View::rank) ? Index(view.stride(axis)) : Index{0}; };
+  return view.data() + i * stride(0) + j * stride(1) + k * stride(2);
+}
+
 // True where the default execution space runs on the host, one tile at a time through the caches.
 constexpr bool runs_on_host = Kokkos::SpaceAccessibility<Kokkos::HostSpace, DeviceMemory>::accessible;
 

@@ -205,7 +205,7 @@ Results Evaluation::of_input() const {
   auto const mine = Index(crc32c(samples.x.data(), samples.x.size() * sizeof(float)));
   context.inputs.add("input", o.path, std::uint64_t(context.ranks.all_reduce(mine, Reduction::sum)));
   Results out = compute(*this, &samples);
-  if (weighted && looks_at_samples(context.deck)) out.warnings.push_back(weights_left_out);
+  if (weighted && looks_at_samples(context.deck)) out.warnings.emplace_back(weights_left_out);
   add_warnings_of_data(out);
   std::string lost = rounding_warning(where, exact, samples);
   if (lost.empty()) lost = rounding_warning(samples);

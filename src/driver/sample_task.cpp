@@ -24,6 +24,27 @@ constexpr Index adaptation_interval = 20;  // steps between two adaptations of t
 constexpr Index still_proposals = 100;     // a chain that rejects so many in a row in the warm-up has too long a step where it is
 constexpr Index rejection_window = 100;    // steps per window in which rejections are counted after the warm-up, for any `thin`
 
+double sum_of_energies(TileScalars energy, Index chains) {
+  double sum = 0;
+  Kokkos::parallel_reduce(
+      "partita::sum_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, chains),
+      KOKKOS_LAMBDA(Index l, double& s) { s += double(energy(0, l)); }, sum);
+  return sum;
+}
+
+// Of `proposals` since the last reset, the share that was accepted, 1 where there were none; and 1 where some diverged, otherwise 0.
+void count_proposals(Chains const& chains, Index proposals, TileScalarStorage rate, TileScalarStorage flags) {
+  auto const accepted = chains.accepted, diverging = chains.diverging;
+  Real const each = proposals > 0 ? Real(1) / Real(proposals) : Real(0);
+  Kokkos::parallel_for(
+      "partita::acceptance_rate",
+      Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>({0, 0}, {std::int64_t(rate.extent(0)), std::int64_t(rate.extent(1))}),
+      KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
+        rate(t, l) = each > 0 ? each * Real(accepted(t, l)) : Real(1);
+        flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
+      });
+}
+
 class SampleTask : public Task {
  public:
   explicit SampleTask(RunContext const& c)
@@ -199,9 +220,7 @@ class SampleTask : public Task {
       auto const row = std::pair(Index{0}, lanes);
       TileScalars const energy = Kokkos::subview(scalars_.energy, std::pair(tile, tile + 1), row);
       energy_model_->energy(chains_.tiles(tile, 1, lanes), energy);
-      Kokkos::parallel_reduce(
-          "partita::sum_energies", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, real),
-          KOKKOS_LAMBDA(Index l, double& s) { s += double(energy(0, l)); }, sums[tile]);
+      sums[tile] = sum_of_energies(energy, real);
     }
     last_energy_ = sum_over_tiles(context_.ranks, mine_, tiling_.tiles(), sums, 1)[0] / double(tiling_.chains);
     if (std::isfinite(last_energy_)) last_finite_energy_ = last_energy_;
@@ -231,18 +250,8 @@ class SampleTask : public Task {
 
   void keep_draw(Index step) {
     Timers::Scope const scope(context_.timers, "samples");
-    auto const rate = scalars_.acceptance, flags = scalars_.diverging;
-    auto const accepted = chains_.accepted, diverging = chains_.diverging;
-    Real const per_step = sampler_->adjusted() ? Real(1) / Real(std::max<Index>(since_reset_, 1)) : Real(0);
-    bool const adjusted = sampler_->adjusted();
-    Kokkos::parallel_for(
-        "partita::acceptance_rate",
-        Kokkos::MDRangePolicy<Execution, Kokkos::Rank<2>>({0, 0}, {std::int64_t(rate.extent(0)), std::int64_t(rate.extent(1))}),
-        KOKKOS_LAMBDA(std::int64_t t, std::int64_t l) {
-          rate(t, l) = adjusted ? per_step * Real(accepted(t, l)) : Real(1);
-          flags(t, l) = diverging(t, l) > 0 ? Real(1) : Real(0);
-        });
-    std::vector<TileScalarStorage> statistics{rate, flags};
+    count_proposals(chains_, sampler_->adjusted() ? since_reset_ : 0, scalars_.acceptance, scalars_.diverging);
+    std::vector<TileScalarStorage> statistics{scalars_.acceptance, scalars_.diverging};
     if (energy_model_) statistics.insert(statistics.begin(), scalars_.energy);
     samples_.append(step, {chains_.x}, statistics);
     reset_counts();

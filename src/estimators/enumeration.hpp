@@ -24,10 +24,11 @@ class Enumeration {
   // Sets x of these chains to independent draws from the model, keyed by chain number.
   void draw(Chains const&, random::Key) const;
 
- private:
+ public:  // what holds kernels: nvcc refuses it otherwise
   // Energies of the states of one tile, by lane.
   std::vector<double> energies(Index tile) const;
 
+ private:
   GibbsModel& model_;
   Rbm const* restricted_;  // the rbm whose hidden units are enumerated; null: x is enumerated
   Index units_;

@@ -49,6 +49,14 @@ Estimate mean_over_items(GibbsModel& model, ItemTiles const& items, Communicator
   return {mean, std::sqrt(std::max(total[1] / n - mean * mean, 0.) / (n - 1)), n - 1};
 }
 
+// Hidden units of all lanes, behind the visible ones: the bits of `state`.
+void set_hidden(Tiles x, Index visible, Index hidden, Index state) {
+  Index const lanes = extent(x, 2);
+  Kokkos::parallel_for(
+      "partita::set_hidden", Range(0, hidden * lanes),
+      KOKKOS_LAMBDA(Index n) { x(0, visible + n / lanes, n % lanes) = Real(state >> n / lanes & 1); });
+}
+
 // Free energies of tiles.
 class FreeEnergy {
  public:
@@ -62,7 +70,7 @@ class FreeEnergy {
     if (energy_.extent(1) < x.extent(2)) energy_ = TileScalarStorage("energies of items", 1, x.extent(2));
     TileScalars const energy = Kokkos::subview(energy_, Kokkos::ALL, std::pair(Index{0}, lanes));
     for (Index state = 0; state < Index{1} << hidden_; state++) {
-      if (hidden_ > 0) set_hidden(x, state);
+      if (hidden_ > 0) set_hidden(x, visible_, hidden_, state);
       model_.path_energy(x, 1, energy);
       bool const first = state == 0;
       Kokkos::parallel_for(
@@ -74,13 +82,6 @@ class FreeEnergy {
   }
 
  private:
-  void set_hidden(Tiles x, Index state) const {
-    Index const visible = visible_, lanes = extent(x, 2);
-    Kokkos::parallel_for(
-        "partita::set_hidden", Range(0, hidden_ * lanes),
-        KOKKOS_LAMBDA(Index n) { x(0, visible + n / lanes, n % lanes) = Real(state >> n / lanes & 1); });
-  }
-
   GibbsModel& model_;
   Index visible_, hidden_;
   TileScalarStorage energy_;

@@ -78,6 +78,9 @@ class FlowMetropolis : public Generator {
   // As above; without a sampler: null.
   static void list(Arrays held, Arrays at_end, Nice const&, Model const& target, Sampler const*, Share const&);
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  void propose(Index step);
+
  private:
   struct Memory {
     FlowDraws proposals;
@@ -85,7 +88,6 @@ class FlowMetropolis : public Generator {
     TileScalarStorage log_weight, accepted;  // of the chains' states; number of the flow's proposals
     Memory(Arrays, Nice const&, Model const& target, Share const&);
   };
-  void propose(Index step);
 
   Nice& flow_;
   std::unique_ptr<DifferentiableModel> target_;

@@ -70,18 +70,20 @@ class BoltzmannMachine : public TrainableGibbsModel {
   // sum += d/dtheta sum_b weight_b sum_k log p(x_k | rest) for the last forward.
   void pseudo_likelihood_reverse(ConstTiles x, ConstTileScalars weight, Vector sum);
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  // Calls store(tile, lane, c0 E_0(x) + c1 E(x)).
+  template <class Store>
+  void path_energies(ConstTiles x, double c0, double c1, Store const&) const;
+  // Work memory = scale weight_b x_i(b) with x = `from`, which may be the work memory itself.
+  Tiles weigh(ConstTiles from, ConstTileScalars weight, Real scale) const;
+
  private:
   void energy_forward(ConstTiles x, TileScalars energy) override { path_energy(x, 1, energy); }
   void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
-  // Calls store(tile, lane, c0 E_0(x) + c1 E(x)).
-  template <class Store>
-  void path_energies(ConstTiles x, double c0, double c1, Store const&) const;
   // (dimension): a0 and zeros.
   ConstVector reference() const;
   Tiles units_work(ConstTiles like) const;
-  // Work memory = scale weight_b x_i(b) with x = `from`, which may be the work memory itself.
-  Tiles weigh(ConstTiles from, ConstTileScalars weight, Real scale) const;
 
   Index visible_;
   CouplingGraph graph_;

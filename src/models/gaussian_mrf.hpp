@@ -52,10 +52,11 @@ class GaussianMrf : public GibbsModel, public DifferentiableModel {
   void set_reference(UnitMoments const&) override;
   double log_z_reference() const override;
 
- private:
+ public:  // what holds kernels: nvcc refuses it otherwise
   template <class Energies>
   void evaluate(ConstTiles x, Energies, Tiles gradient) const;
 
+ private:
   SparsePrecision precision_;
   std::vector<double> potential_host_;
   CouplingGraph graph_;

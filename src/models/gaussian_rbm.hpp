@@ -33,17 +33,16 @@ class GaussianRbm : public Rbm, public DifferentiableModel {
   void centre(Vector gradient, ConstVector offsets) const override;
   void start_from(UnitMoments const&) override;  // s from the data where it is learnt
 
- protected:
+ public:  // what holds kernels: nvcc refuses it otherwise
   ConstTiles scaled(ConstTiles v) const override;
   void draw_visible_units(Tiles v, ConstTiles field, Sweep const&) const override;
   void subtract_visible_log_z(ConstTiles field, LogWeights energy) const override;
   void add_visible_energy(ConstTiles v, double c0, double c1, LogWeights energy) const override;
   void visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles hidden, Vector sum) const override;
-
- private:
   // dE/dv from `means` = p(h_j = 1 | v).
   void gradient_from(ConstTiles v, ConstTiles means, Tiles gradient) const;
 
+ private:
   bool per_deviation_;  // parametrisation A
   bool learn_variance_;
   double standard_deviation_, smallest_deviation_;

@@ -115,7 +115,7 @@ struct Pass {
     transferred.push_back({nullptr, 0});
     Index first = 0;
     for (Index l = 1; l <= model.layers(); l++) {
-      x.push_back({&z(0, first, 0), latent_pitch});
+      x.push_back({place_of(z, 0, first), latent_pitch});
       transferred.push_back(model.f() == Transfer::identity ? x.back() : transfer(x.back(), take(model.width(l)), model.width(l)));
       first += model.width(l);
     }
@@ -221,7 +221,7 @@ void HeePosterior::energy_and_gradient(ConstTiles z, TileScalars energy, Tiles g
   Index first = 0;
   for (Index l = 0; l <= model_.layers(); l++) {
     pass.add_layer(l, l == 0 ? beta_ : Real(1),
-                   l == 0 ? MutableRows{nullptr, 0} : MutableRows{&gradient(0, first, 0), Index(gradient.stride(1))});
+                   l == 0 ? MutableRows{nullptr, 0} : MutableRows{place_of(gradient, 0, first), Index(gradient.stride(1))});
     if (l > 0) first += model_.width(l);
     if (l < model_.layers())
       pass.multiply(model_.weight(l), Form::transposed, {pass.eta.data, pass.pitch}, model_.width(l), pass.back, model_.width(l + 1), 1, 0);
@@ -244,7 +244,7 @@ std::vector<TileStorage> HeePosterior::layers(TileStorage const& z) const {
   std::vector<TileStorage> out{x0_};
   Index first = 0;
   for (Index l = 1; l <= model_.layers(); l++) {
-    out.emplace_back(&z(0, first, 0), 1, model_.width(l), extent(z, 2));
+    out.emplace_back(place_of(z, 0, first), 1, model_.width(l), extent(z, 2));
     first += model_.width(l);
   }
   return out;

@@ -45,9 +45,11 @@ class Hopfield : public GibbsModel, public AssociativeMemory {
   void set_reference(UnitMoments const&) override {}
   double log_z_reference() const override;
 
- private:
+ public:  // what holds kernels: nvcc refuses it otherwise
   template <class Rule>
   void update(Tiles x, Order, Rule const&, Sweep const&) const;
+
+ private:
   Tiles overlaps(ConstTiles x) const;  // m, (tile, pattern, lane)
   void make_couplings(Arrays);
 

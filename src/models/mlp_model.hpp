@@ -42,10 +42,7 @@ class MlpModel : public virtual ScoreModel {
   void set_noise(double sigma) const override { set_noise_if_conditioned({Real(sigma), {}}); }
   void set_noise(ConstTileScalars sigma) const override { set_noise_if_conditioned({0, sigma}); }
 
- protected:
-  MlpModel(MlpOptions const&, Index outputs, Arrays);
-  static Sizes sizes(MlpOptions const&, Index outputs);
-
+ public:  // what holds kernels, and what they hold: nvcc refuses it otherwise
   struct Noise {
     Real all = 1;             // 1 for a network that is not conditioned on noise: its output is not scaled
     ConstTileScalars each{};  // (tile, lane); empty: `all`
@@ -66,6 +63,14 @@ class MlpModel : public virtual ScoreModel {
       return lambda / (1 + lambda * s * s);
     }
   };
+  // Tiles first, first + 1, ... of x as network input, and of a direction v, along which sigma is constant; an empty View stays empty.
+  ConstTiles input(ConstTiles const& x, Index first, Index count) const;
+  ConstTiles direction(ConstTiles const& v, Index first, Index count) const;
+
+ protected:
+  MlpModel(MlpOptions const&, Index outputs, Arrays);
+  static Sizes sizes(MlpOptions const&, Index outputs);
+
   Quadratic quadratic() const { return {quadratic_, conditioned(), noise_}; }
   // Number of tiles that are evaluated together: one on a CPU, for its caches, all of them on a GPU.
   static Index tiles_at_once(Index tiles) { return runs_on_host ? 1 : std::max<Index>(1, tiles); }
@@ -75,9 +80,6 @@ class MlpModel : public virtual ScoreModel {
   void pass_work(Arrays, Index tiles, Index lanes, int order) const;
   // It; its former contents are lost.
   MlpTape tape(Index tiles, Index lanes, int order) const;
-  // Tiles first, first + 1, ... of x as network input, and of a direction v, along which sigma is constant; an empty View stays empty.
-  ConstTiles input(ConstTiles const& x, Index first, Index count) const;
-  ConstTiles direction(ConstTiles const& v, Index first, Index count) const;
 
   Index dimension_;
   std::vector<double> noise_levels_;  // sigma_1 > ... > sigma_L, empty: not conditioned

@@ -338,8 +338,8 @@ void Nice::add_scale_gradient(ConstTiles gradient, ConstTiles latent, Real* sum)
   Index const d = latent_dimension(), tiles = extent(gradient, 0), lanes = extent(gradient, 2);
   if (scale_ != Scale::diagonal) {
     for (Index t = 0; t < tiles; t++) {
-      Factor const u{&latent(t, 0, 0), Index(latent.stride(1)), Form::transposed};
-      matrix_product({d, d, lanes}, {&gradient(t, 0, 0), Index(gradient.stride(1))}, u, {sum, d, 1, 1});
+      Factor const u{place_of(latent, t), Index(latent.stride(1)), Form::transposed};
+      matrix_product({d, d, lanes}, {place_of(gradient, t), Index(gradient.stride(1))}, u, {sum, d, 1, 1});
     }
     return;
   }

@@ -60,6 +60,10 @@ class Nice : public Model {
   // From such a sum over all tiles to the gradient of (the function summed) - log|det S|.
   void complete(Vector sum) const;
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  void apply(Vector s, Form, ConstTiles from, Tiles to) const;
+  void add_scale_gradient(ConstTiles gradient, ConstTiles latent, Real* sum) const;
+
  private:
   enum class Scale { diagonal, lu, dense };
   struct Work;                                                     // layout of a call's work memory
@@ -69,8 +73,6 @@ class Nice : public Model {
   Index scale_size() const { return scale_ == Scale::diagonal ? latent_dimension() : latent_dimension() * latent_dimension(); }
   Index work_elements(Index lanes) const;
   ConstVector conditional_parameters() const;
-  void apply(Vector s, Form, ConstTiles from, Tiles to) const;
-  void add_scale_gradient(ConstTiles gradient, ConstTiles latent, Real* sum) const;
 
   Index dimension_;
   Couplings couplings_;

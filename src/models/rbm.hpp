@@ -75,9 +75,7 @@ class Rbm : public TrainableGibbsModel {
   void hidden_field(ConstTiles visible, Tiles field) const;
   void visible_field(ConstTiles hidden, Tiles field) const;
 
- protected:
-  // s(v); v itself where s is the identity.
-  virtual ConstTiles scaled(ConstTiles v) const { return v; }
+ public:  // what holds kernels: nvcc refuses it otherwise
   // v given W h under p_beta.
   virtual void draw_visible_units(Tiles v, ConstTiles field, Sweep const&) const;
   // energy -= log sum_v exp(-E_v(v) + s(v)'field).
@@ -86,9 +84,16 @@ class Rbm : public TrainableGibbsModel {
   virtual void add_visible_energy(ConstTiles v, double c0, double c1, LogWeights energy) const;
   // sum += d/dtheta sum_b weight_b E(v_b) for the visible units' own parameters; `hidden` is p(h_j = 1 | v_b) times -weight_b.
   virtual void visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles hidden, Vector sum) const;
-
   // Replaces the fields of the hidden units by p(h_j = 1 | v).
   void hidden_means(Tiles hidden) const;
+  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
+  // Replaces the fields of the hidden units by draws.
+  void draw_hidden_units(Tiles hidden, Sweep const&) const;
+
+ protected:
+  // s(v); v itself where s is the identity.
+  virtual ConstTiles scaled(ConstTiles v) const { return v; }
+
   Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
   ConstVector reference() const { return has_reference_ ? reference_ : visible_bias(); }
   // Work memory for tiles like these.
@@ -103,9 +108,6 @@ class Rbm : public TrainableGibbsModel {
 
  private:
   void energy_forward(ConstTiles x, TileScalars energy) override;
-  void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
-  // Replaces the fields of the hidden units by draws.
-  void draw_hidden_units(Tiles hidden, Sweep const&) const;
   // field = op(weights) x of each tile; where x is units, by the processor's matrix unit, if it has one.
   struct Split {
     SplitMatrix matrix;

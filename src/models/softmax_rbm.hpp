@@ -56,25 +56,27 @@ class SoftmaxRbm : public TrainableGibbsModel {
   Index unit_count() const override { return items_ + hidden_; }
   void add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) const override;
   void centre(Vector gradient, ConstVector offsets) const override;  // Failure(usage): units are missing
-  // Divides the gradients of W and a, item by item, by the share of the minibatch's users who rated the item plus rated_fraction_offset, and that of
-  // S by the mean number of ratings per user.
+  // Divides the gradients of W and a, item by item, by the share of the minibatch's users who rated the item plus rated_fraction_offset,
+  // and that of S by the mean number of ratings per user.
   void rescale(Vector gradient, ConstVector unit_means) const override;
   std::vector<ParameterRange> weights() const override { return {{0, items_ * levels_ * hidden_}}; }
   ParameterRange hidden_biases() const override { return {hidden_at(), hidden_}; }
   void start_from(UnitMoments const&) override {}  // moments of codes do not tell the frequencies of levels: see start_from_counts
 
- private:
+ public:  // what holds kernels: nvcc refuses it otherwise
   void energy_forward(ConstTiles x, TileScalars energy) override;
   void energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) override;
-  Index shared_at() const { return items_ * levels_ * hidden_; }
-  Index bias_at() const { return shared_at() + levels_ * hidden_; }
-  Index hidden_at() const { return bias_at() + items_ * levels_; }
-  Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
   // Computes field_ = b_j + sum_rated U of x and, for Collect::all, bias_ and counts_.
   enum class Collect { field, all };
   void gather(ConstTiles x, Collect) const;
   void draw_hidden(Index tiles, Index lanes, Sweep const&) const;
   void draw_visible(Tiles x, Sweep const&) const;
+
+ private:
+  Index shared_at() const { return items_ * levels_ * hidden_; }
+  Index bias_at() const { return shared_at() + levels_ * hidden_; }
+  Index hidden_at() const { return bias_at() + items_ * levels_; }
+  Vector part(Index first, Index count) const { return Kokkos::subview(parameters_, std::pair(first, first + count)); }
 
   Index items_, levels_, hidden_;
   bool shared_;

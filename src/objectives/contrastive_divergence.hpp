@@ -79,6 +79,15 @@ class ContrastiveDivergence : public Objective {
   static void list(Arrays, TrainableEnergy const&, Share const&, Summation, ChainStart, ContrastiveOptions const&,
                    PersistentOptions const&);
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  void add_data_noise(Index update);
+  double mean_gradient_step();
+  // Adds to `sum` the contribution of a tile's chains, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale, and their energies times scale to
+  // energy_sums_(tile, column). For data, the means of a machine's units are summed behind the parameters.
+  void accumulate(TileStorage const& x, Index tile, double sign, double scale, Vector sum, int column);
+  // Turns the sums into the gradient of a machine, with the means of its units.
+  void regularise(Vector gradient, ConstVector unit_means);
+
  private:
   struct Memory {
     Chains data;                       // this rank's tiles of the minibatch; hidden units that are not summed out behind the visible ones
@@ -92,18 +101,11 @@ class ContrastiveDivergence : public Objective {
     Memory(Arrays, TrainableEnergy const&, Share const&, Index generations, bool centred);
   };
 
-  void add_data_noise(Index update);
   TrainingHealth energies_since_report() const;
   void require_bounded(TrainingHealth const&, Index update) const;
-  double mean_gradient_step();
   void keep_step_stable(Index update);
   void draw_hidden_given_data(Index update);
   std::vector<Chains*> chains_for(Index update);  // at the starting points of this update
-  // Adds to `sum` the contribution of a tile's chains, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale, and their energies times scale to
-  // energy_sums_(tile, column). For data, the means of a machine's units are summed behind the parameters.
-  void accumulate(TileStorage const& x, Index tile, double sign, double scale, Vector sum, int column);
-  // Turns the sums into the gradient of a machine, with the means of its units.
-  void regularise(Vector gradient, ConstVector unit_means);
 
   TrainableEnergy& model_;
   TrainableGibbsModel* machine_;               // the same; null where it is none

@@ -31,7 +31,7 @@ class ExactLikelihood : public Objective {
   // Lists the arrays of a rank, the model's work memory among them.
   static void list(Arrays, TrainableGibbsModel const&, Index batch, Summation, int rank, int ranks);
 
- private:
+ public:  // what holds kernels: nvcc refuses it otherwise
   // A set of points in tiles; all their energies are needed before their weights are known.
   struct Points {
     Tiling tiling;
@@ -42,6 +42,9 @@ class ExactLikelihood : public Objective {
     Tiles of_tile(Index tile) const;
     TileScalars row(TileScalarStorage const&, Index tile) const;
   };
+  Vector weighted_gradient(Points&, TileSums&, double sign, double log_z);
+
+ private:
   struct Memory {
     Points data, states;
     TileScalarStorage weight;
@@ -49,7 +52,6 @@ class ExactLikelihood : public Objective {
   };
   // -log sum over the points of exp(-E), or the mean of E, summed by tile in fixed order; the energies stay in `energy`.
   double find_energies(Points&, bool mean);
-  Vector weighted_gradient(Points&, TileSums&, double sign, double log_z);
 
   TrainableGibbsModel& model_;
   data::Batches const& batches_;

@@ -33,14 +33,15 @@ class PseudoLikelihood : public Objective {
   // Lists the arrays of a rank, the machine's work memory among them.
   static void list(Arrays, BoltzmannMachine const&, Share const&, Summation);
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  void add_tile(Index tile, Vector sum);
+
  private:
   struct Memory {
     TileStorage data;                 // this rank's tiles of the minibatch
     TileScalarStorage value, weight;  // (1, pitch)
     Memory(Arrays, BoltzmannMachine const&, Share const&);
   };
-
-  void add_tile(Index tile, Vector sum);
 
   BoltzmannMachine& machine_;
   data::Batches const& batches_;

@@ -36,6 +36,10 @@ class ReverseKl : public Objective {
   // Lists the arrays of a rank, the work memory of flow and target among them.
   static void list(Arrays, Nice const&, Model const& target, Share const&, Summation);
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  // Adds to `sum` what a tile's samples contribute to the derivatives of the batch's sum.
+  void accumulate(Index tile, double beta, Vector sum);
+
  private:
   struct Memory {
     Chains latents;                  // z of this rank's tiles
@@ -45,8 +49,6 @@ class ReverseKl : public Objective {
     Memory(Arrays, Nice const&, Model const& target, Share const&);
   };
 
-  // Adds to `sum` what a tile's samples contribute to the derivatives of the batch's sum.
-  void accumulate(Index tile, double beta, Vector sum);
   std::vector<double> statistics(Index update) const;  // tile_sums_ over all tiles
 
   Nice& flow_;

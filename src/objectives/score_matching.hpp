@@ -31,6 +31,10 @@ class ScoreMatching : public Objective {
   void describe_state(State&) override;
   static Tiling tiling(ScoreMatchingOptions const&, Index batch);
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  // Standard normals z (1, dimension, pitch), number `step` of each item.
+  void draw_normals(TileStorage const& z, random::Stream, Index step, Index first) const;
+
  protected:
   // Failure(usage) unless the model has directional derivatives of this order.
   static void require_derivatives(TrainableScore const&, int order);
@@ -61,8 +65,6 @@ class ScoreMatching : public Objective {
 
   // Adds `share` times the loss for one of several directions, and its gradient.
   void add_sliced(Points const&, ConstTiles v, double share, Vector sum);
-  // Standard normals z (1, dimension, pitch), number `step` of each item.
-  void draw_normals(TileStorage const& z, random::Stream, Index step, Index first) const;
   Tiles lanes_of(TileStorage const&, Points const&) const;
   TileScalars lanes_of(TileScalarStorage const&, Points const&) const;
   double scale() const { return 1 / double(batches_.batch()); }

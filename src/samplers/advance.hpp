@@ -10,7 +10,7 @@ namespace detail {
 template <class T>
 KOKKOS_FORCEINLINE_FUNCTION Rows<T> rows_at(Kokkos::View<T***, Kokkos::LayoutRight, DeviceMemory> const& storage, Index tile, Index lane,
                                             Index pitch) {
-  return {storage.data() == nullptr ? nullptr : &storage(tile, 0, 0) + lane, pitch};
+  return {storage.data() == nullptr ? nullptr : place_of(storage, tile, 0, lane), pitch};
 }
 
 // Copies x to the point of evaluation, for schemes whose point of evaluation is not x itself.

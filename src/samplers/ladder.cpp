@@ -217,7 +217,7 @@ void LadderSampler::advance(Model const& model, Chains& chains, random::Key key,
 }
 
 LadderColumn LadderSampler::column(Rung const& rung, Index tile) const {
-  return {&rung.chains.x(tile, 0, 0), &rung.visited(tile, 0), &rung.difference(tile, 0)};
+  return {place_of(rung.chains.x, tile), place_of(rung.visited, tile), place_of(rung.difference, tile)};
 }
 
 // Pairs of which this rank holds at least one side, in the order of rungs and tiles that is the same on all ranks. Where the other side is
@@ -255,7 +255,8 @@ std::vector<LadderSampler::SwapPair> LadderSampler::meet(Set& set, std::vector<P
   for (std::size_t n = 0; n < absent.size(); n++) {
     SwapPair& m = meetings[absent[n].meeting];
     auto const tile = Index(n);
-    LadderColumn const buffer{&incoming_(tile, 0, 0), &incoming_(tile, d, 0), reinterpret_cast<double*>(&incoming_(tile, d + 1, 0))};
+    LadderColumn const buffer{place_of(incoming_, tile), place_of(incoming_, tile, d),
+                              reinterpret_cast<double*>(place_of(incoming_, tile, d + 1))};
     LadderColumn const mine = absent[n].is_a ? m.b : m.a;
     auto const add = [&](std::vector<Slice>& to, LadderColumn const& c) {
       for (auto const& v : {values(c.x, d * pitch), values(c.visited, pitch), bits(c.difference, pitch)}) to.push_back({absent[n].rank, v});
@@ -308,7 +309,8 @@ void LadderSampler::swap_lanes(Set& set, SwapPair const& m, random::Key key, Ind
   bool const counts = m.tile_of_a >= 0;
   exchange(m.a, m.b, {colder.chains.dimension, tiling.lanes(m.tile), tiling.pitch()},
            {key, ChainNumbers(tiling, {m.tile, 1}, colder.chains.first_number), event, m.colder},
-           counts ? &colder.counts(m.tile_of_a, attempted, 0) : nullptr, counts ? &colder.counts(m.tile_of_a, accepted, 0) : nullptr);
+           counts ? place_of(colder.counts, m.tile_of_a, attempted) : nullptr,
+           counts ? place_of(colder.counts, m.tile_of_a, accepted) : nullptr);
 }
 
 Index LadderSampler::count(Set const& set, Index r, Counter which) const {

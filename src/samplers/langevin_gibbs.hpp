@@ -35,12 +35,14 @@ class LangevinGibbs : public AdjustedSampler {
   Index work_rows(Index dimension) const override { return 2 * dimension; }
   void list(Arrays, Model const&, Share const&) const override;
 
+ public:  // what holds kernels: nvcc refuses it otherwise
+  void step(GaussianRbm const&, Chains const&, Index first, Tiles x, Sweep const&);
+
  private:
   struct Work {
     TileStorage hidden, mean, proposal;
     void grow(Arrays, GaussianRbm const&, Index tiles, Index lanes, bool proposes);
   };
-  void step(GaussianRbm const&, Chains const&, Index first, Tiles x, Sweep const&);
   LangevinGibbsOptions options_;
   Work work_;
 };

@@ -27,9 +27,10 @@ class PositionMoments {
   void forget() { gathered_ = 0; }
   void describe_state(State&, std::string const& group);
 
- private:
+ public:  // what holds kernels: nvcc refuses it otherwise
   void add(Chains const&, Communicator const&);
 
+ private:
   // (dimension): the mean of the first positions, and over all of them the sums of x - centre and of its square.
   Vector centre_, sums_, squares_;
   Index gathered_ = 0, calls_ = 0;  // positions; calls of gather()

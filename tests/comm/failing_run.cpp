@@ -12,6 +12,9 @@
 #include "comm/signals.hpp"
 #include "comm/watchdog.hpp"
 #include "core/timers.hpp"
+#ifdef WITH_NCCL_DOUBLE
+#include "nccl_double.hpp"
+#endif
 
 using namespace partita;
 
@@ -22,6 +25,28 @@ static void compute(Watchdog::Seconds time) {
   auto const end = Clock::now() + time;
   while (Clock::now() < end) continue;
 }
+
+#ifdef WITH_NCCL_DOUBLE
+// Sums on devices of which the third goes wrong on one rank.
+static void fail_on_device_as(std::string const& how, Communicator const& ranks) {
+  bool const last = ranks.rank() == ranks.ranks() - 1;
+  nccl_double::Trouble trouble{.after_calls = 2};
+  if (how == "device_error") trouble.error_while = true;
+  if (how == "device_refuses") trouble.refuses = true;
+  if (how == "gpu_fails") trouble.gpu_fails = true;
+  nccl_double::expect(last ? trouble : nccl_double::Trouble{});
+  for (int i = 0; i < 5; i++) {
+    if (how == "device_never_comes" && last && i == 2) std::this_thread::sleep_for(std::chrono::hours(1));
+    try {
+      ranks.all_reduce_sum(Vector("values", 10));
+    } catch (Failure const&) {
+      std::printf("aborts: %d\n", nccl_double::aborts());
+      throw;
+    }
+  }
+  if (ranks.is_root()) std::puts("five sums");
+}
+#endif
 
 static void fail_as(std::string const& how) {
   Communicator const ranks = Communicator::world();
@@ -43,6 +68,9 @@ static void fail_as(std::string const& how) {
   Timers timers;
   Timers::Scope const phase(timers, "annealing");
   std::this_thread::sleep_for(limit / 4);  // the threads have heard of each other
+#ifdef WITH_NCCL_DOUBLE
+  return fail_on_device_as(how, ranks);
+#endif
   if (how == "stops" && last) kill(getpid(), SIGSTOP);
   if (how == "root_stops" && ranks.is_root()) kill(getpid(), SIGSTOP);
   if (how == "computes_long" && last) compute(3 * limit);

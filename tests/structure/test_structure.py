@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Checks the rules of docs/architecture.md that a compiler does not: which folder may include which, who may use MPI, and that every header
-compiles by itself. And asks clang-tidy, with the checks in .clang-tidy, where it is installed.
+"""Checks the rules of docs/architecture.md that a compiler does not, or nvcc alone: which folder may include which, who may use MPI, where
+kernels may be, and that every header compiles by itself. And asks clang-tidy, with the checks in .clang-tidy, where it is installed.
 
   test_structure.py includes
+  test_structure.py kernels
   test_structure.py headers BUILD_FOLDER [--share S]   S: the fraction of files that are compiled, all by default
   test_structure.py tidy BUILD_FOLDER [--share S]
 """
@@ -59,6 +60,65 @@ def check_includes():
                 problems.append(f"{name}: includes {quoted}, but src/{folder}/CMakeLists.txt does not link {used}")
             if system in ("mpi.h", "nccl.h") and folder != "comm":
                 problems.append(f"{name}: includes {system}; only src/comm uses MPI and NCCL")
+    return problems
+
+
+CLASS = re.compile(r"\b(class|struct)\s+(\w+)(?:\s+final)?\s*(?::[^:;(){}][^;(){}]*)?$")
+DEFINITION = re.compile(r"\b(\w+)::(\w+)\s*\([^;]*$")
+MEMBER = re.compile(r"\b(\w+)\s*\(")
+
+
+def scopes(text):
+    """Yields what stands in the text: ("declared", class, member, access) and ("kernel", class, function, access), access "" where the
+    class itself is elsewhere."""
+    text = re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', "", text, flags=re.S)
+    stack, before = [], ""  # of (class, access) in a class, (class, function, access) in a function, () in anything else
+    for token in re.split(r"([{};]|\b(?:public|protected|private):(?!:)|\bKOKKOS_LAMBDA\b)", text):
+        here = stack[-1] if stack else ()
+        if token == "{":
+            of_class, defined, member = CLASS.search(before), DEFINITION.search(before), MEMBER.search(before)
+            if of_class:
+                stack.append((of_class[2], "private" if of_class[1] == "class" else "public"))
+            elif len(here) == 2 and member:
+                yield "declared", here[0], member[1], here[1]
+                stack.append((here[0], member[1], here[1]))
+            elif defined and not any(len(s) == 3 for s in stack):
+                stack.append((defined[1], defined[2], ""))
+            else:
+                stack.append(())
+            before = ""
+        elif token == "}":
+            if stack:
+                stack.pop()
+            before = ""
+        elif token == ";":
+            member = MEMBER.search(before)
+            if len(here) == 2 and member:
+                yield "declared", here[0], member[1], here[1]
+            before = ""
+        elif token.endswith(":") and token[:-1] in ("public", "protected", "private"):
+            if len(here) == 2:
+                stack[-1] = (here[0], token[:-1])
+            before = ""
+        elif token == "KOKKOS_LAMBDA":
+            inside = [s for s in stack if len(s) == 3]
+            if inside:
+                yield "kernel", *inside[-1]
+        else:
+            before += token
+
+
+def check_kernels():
+    """nvcc refuses a kernel in a member function that is not public. And what depends on __CUDA_ARCH__ differs between the host and the
+    device, so that a kernel's arguments would be shifted."""
+    found = {file.relative_to(SOURCE): list(scopes(file.read_text())) for file in files(".hpp", ".cpp")}
+    hidden = {(c, f) for places in found.values() for kind, c, f, access in places if kind == "declared" and access != "public"}
+    kernels = [(name, c, f) for name, places in found.items() for kind, c, f, _ in places if kind == "kernel"]
+    print(f"{len(kernels)} kernels in member functions")
+    problems = [f"{name}: {c}::{f} holds a kernel and is not public" for name, c, f in sorted(set(kernels)) if (c, f) in hidden]
+    for file in files(".hpp", ".cpp"):
+        if "__CUDA_ARCH__" in file.read_text():
+            problems.append(f"{file.relative_to(SOURCE)}: uses __CUDA_ARCH__")
     return problems
 
 
@@ -132,12 +192,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
     kinds.add_parser("includes")
+    kinds.add_parser("kernels")
     for kind in ("headers", "tidy"):
         compiled = kinds.add_parser(kind)
         compiled.add_argument("build", type=Path)
         compiled.add_argument("--share", type=float, default=1)
     a = parser.parse_args()
-    problems = check_includes() if a.kind == "includes" else {"headers": check_headers, "tidy": check_tidy}[a.kind](a.build, a.share)
+    if a.kind in ("includes", "kernels"):
+        problems = {"includes": check_includes, "kernels": check_kernels}[a.kind]()
+    else:
+        problems = {"headers": check_headers, "tidy": check_tidy}[a.kind](a.build, a.share)
     print("\n".join(problems))
     return 1 if problems else 0
 
