@@ -21,10 +21,11 @@ struct DeviceRoundKeys {
   Key key;
 };
 using RoundKeys = std::conditional_t<(strip_lanes > 1), HostRoundKeys, DeviceRoundKeys>;
-inline RoundKeys round_keys(Key key) {
-  RoundKeys r{};
+template <class Keys = RoundKeys>
+Keys round_keys(Key key) {
+  Keys r{};
   r.key = key;
-  if constexpr (std::is_same_v<RoundKeys, HostRoundKeys>) {
+  if constexpr (std::is_same_v<Keys, HostRoundKeys>) {
     std::uint32_t k0 = key.k0, k1 = key.k1;
     for (auto& k : r.round) {
       k[0] = k0, k[1] = k1;

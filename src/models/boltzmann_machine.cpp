@@ -60,6 +60,20 @@ std::string wrong_connections(deck::Value const& v) {
   return "";
 }
 
+// A draw of a unit given its field.
+struct GibbsDraw {
+  Real beta, shift;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real field, std::uint32_t own, std::uint32_t) const {
+    return random::uniform(own) < math::sigmoid(std::fma(beta, field, shift)) ? Real(1) : Real(0);
+  }
+};
+
+// bias x.
+struct Multiple {
+  Real bias;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real unit) const { return bias * unit; }
+};
+
 }  // namespace
 
 deck::Schema boltzmann_machine_schema() {
@@ -163,9 +177,7 @@ void BoltzmannMachine::sweep(Tiles x, Sweep const& sweep) const {
   Real const beta = Real(sweep.beta);
   sweep_classes(
       "partita::boltzmann_sweep", graph_, weight(), x, sweep, KOKKOS_LAMBDA(Index i, Index) {
-        return [beta, shift = std::fma(beta, c(i), (1 - beta) * c0(i))](Real field, std::uint32_t own, std::uint32_t) {
-          return random::uniform(own) < math::sigmoid(std::fma(beta, field, shift)) ? Real(1) : Real(0);
-        };
+        return GibbsDraw{beta, std::fma(beta, c(i), (1 - beta) * c0(i))};
       });
 }
 
@@ -175,7 +187,7 @@ void BoltzmannMachine::path_energies(ConstTiles x, double c0, double c1, Store c
   Real const of_reference = Real(-c0), of_model = Real(-c1);
   pair_energies(
       "partita::boltzmann_energy", graph_, weight(), of_model, x,
-      KOKKOS_LAMBDA(Index i) { return [bias = std::fma(of_model, b(i), of_reference * b0(i))](Real unit) { return bias * unit; }; }, store);
+      KOKKOS_LAMBDA(Index i) { return Multiple{std::fma(of_model, b(i), of_reference * b0(i))}; }, store);
 }
 
 void BoltzmannMachine::path_energy(ConstTiles x, double beta, TileScalars energy) const {

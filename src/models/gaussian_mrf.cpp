@@ -56,6 +56,25 @@ std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
   return o.potential.size() == units ? o.potential : std::vector<double>(units, o.potential.front());
 }
 
+// A draw of a unit given its field.
+struct GibbsDraw {
+  Real mean, slope, deviation;
+  bool odd;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real field, std::uint32_t own, std::uint32_t other) const {
+    auto const [a, b] = random::normal_pair(odd ? other : own, odd ? own : other, Real());
+    return std::fma(deviation, odd ? b : a, std::fma(slope, field, mean));
+  }
+};
+
+// What a unit has of the energy besides its pairs.
+struct UnitEnergy {
+  Real quadratic, linear, of_reference, centre;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real unit) const {
+    Real const away = unit - centre;
+    return std::fma(std::fma(quadratic, unit, -linear), unit, of_reference * away * away);
+  }
+};
+
 }  // namespace
 
 deck::Schema gaussian_mrf_schema() {
@@ -157,11 +176,7 @@ void GaussianMrf::sweep(Tiles x, Sweep const& sweep) const {
       "partita::gaussian_mrf_sweep", graph_, coupling_, x, sweep, KOKKOS_LAMBDA(Index i, Index k) {
         Real const precision = std::fma(beta, diagonal(i), (1 - beta) * t(i));
         Real const mean = std::fma(beta, g(i), (1 - beta) * t(i) * m(i)) / precision;
-        return [mean, slope = -beta / precision, deviation = 1 / std::sqrt(precision), odd = k % 2 == 1](Real field, std::uint32_t own,
-                                                                                                         std::uint32_t other) {
-          auto const [a, b] = random::normal_pair(odd ? other : own, odd ? own : other, Real());
-          return std::fma(deviation, odd ? b : a, std::fma(slope, field, mean));
-        };
+        return GibbsDraw{mean, -beta / precision, 1 / std::sqrt(precision), k % 2 == 1};
       });
 }
 
@@ -171,11 +186,7 @@ void GaussianMrf::path_energy(ConstTiles x, double beta, TileScalars energy) con
   pair_energies(
       "partita::gaussian_mrf_energy", graph_, coupling_, of_model, x,
       KOKKOS_LAMBDA(Index i) {
-        return [quadratic = Real(0.5) * of_model * diagonal(i), linear = of_model * g(i), of_reference = Real(0.5) * of_reference * t(i),
-                centre = m(i)](Real unit) {
-          Real const away = unit - centre;
-          return std::fma(std::fma(quadratic, unit, -linear), unit, of_reference * away * away);
-        };
+        return UnitEnergy{Real(0.5) * of_model * diagonal(i), of_model * g(i), Real(0.5) * of_reference * t(i), m(i)};
       },
       KOKKOS_LAMBDA(Index tile, Index lane, double e) { energy(tile, lane) = Real(e); });
 }

@@ -25,6 +25,70 @@ void for_each_row(char const* name, ConstTiles x, Row const& row) {
       });
 }
 
+// to_l = c x_l.
+struct ScaleRow {
+  Real* to;
+  Real const* from;
+  Real c;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(Index l) const { to[l] = c * from[l]; }
+};
+
+// A draw of v_i given the field of the hidden units.
+struct NormalDraw {
+  Real* to;
+  Real const* from;
+  Real slope, mean, deviation, keep;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(Index l, Real normal) const {
+    to[l] = kept_or_drawn(keep, to[l], std::fma(deviation, normal, std::fma(slope, from[l], mean)));
+  }
+};
+
+// -log of the integral over v_i, of the field f.
+struct VisibleLogZ {
+  Real quadratic, linear, constant;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real f) const { return std::fma(std::fma(quadratic, f, linear), f, constant); }
+};
+
+// c0 E_0(v_i) + c1 E(v_i).
+struct VisibleEnergy {
+  Real of_reference, of_model, stiffness, centre, start;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real x) const {
+    return stiffness * std::fma(of_model * (x - centre), x - centre, of_reference * (x - start) * (x - start));
+  }
+};
+
+// w dE/da_i of a lane.
+struct BiasDerivative {
+  Real const *row, *w;
+  Real stiffness, centre;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index l) const { return -stiffness * w[l] * (row[l] - centre); }
+};
+
+// w dE/dz_i of a lane.
+struct LogVarianceDerivative {
+  Real const *row, *w, *weighted;
+  Real half, kc, centre;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index l) const {
+    Real const away = row[l] - centre;
+    return -std::fma(half * w[l] * away, away, kc * row[l] * weighted[l]);
+  }
+};
+
+// E[v_i | h] in place of the field.
+struct VisibleMean {
+  Real* row;
+  Real slope, centre;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(Index l) const { row[l] = std::fma(slope, row[l], centre); }
+};
+
+// dE/dv_i in place of the field.
+struct VisibleGradient {
+  Real* to;
+  Real const* row;
+  Real stiffness, c, centre;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(Index l) const { to[l] = std::fma(stiffness, row[l] - centre, -c * to[l]); }
+};
+
 }  // namespace
 
 GaussianRbm::GaussianRbm(RbmOptions const& o, Arrays arrays)
@@ -67,8 +131,9 @@ ConstTiles GaussianRbm::scaled(ConstTiles v) const {
   Tiles const out = visible_work(v);
   ConstVector const scale = scale_;
   for_each_row(
-      "partita::scale_visible", v,
-      KOKKOS_LAMBDA(Index t, Index i) { return [to = &out(t, i, 0), from = &v(t, i, 0), c = scale(i)](Index l) { to[l] = c * from[l]; }; });
+      "partita::scale_visible", v, KOKKOS_LAMBDA(Index t, Index i) {
+        return ScaleRow{&out(t, i, 0), &v(t, i, 0), scale(i)};
+      });
   return out;
 }
 
@@ -78,10 +143,12 @@ void GaussianRbm::draw_visible_units(Tiles v, ConstTiles field, Sweep const& swe
   Held const held = sweep.held;
   draw_normal_units(
       "partita::draw_visible", extent(v, 0), visible_, extent(v, 2), sweep, 0, KOKKOS_LAMBDA(Index tile, Index i) {
-        return [to = &v(tile, i, 0), from = &field(tile, i, 0), slope = beta * shift(i), mean = std::fma(beta, a(i), (1 - beta) * m(i)),
-                deviation = 1 / std::sqrt(precision(i)), keep = Real(held.data() != nullptr && held(i) != 0)](Index l, Real normal) {
-          to[l] = kept_or_drawn(keep, to[l], std::fma(deviation, normal, std::fma(slope, from[l], mean)));
-        };
+        return NormalDraw{&v(tile, i, 0),
+                          &field(tile, i, 0),
+                          beta * shift(i),
+                          std::fma(beta, a(i), (1 - beta) * m(i)),
+                          1 / std::sqrt(precision(i)),
+                          Real(held.data() != nullptr && held(i) != 0)};
       });
 }
 
@@ -90,10 +157,8 @@ void GaussianRbm::subtract_visible_log_z(ConstTiles field, LogWeights energy) co
   ConstVector const a = visible_bias(), precision = precision_, scale = scale_, shift = shift_;
   add_over_rows(
       "partita::visible_log_z", field, energy, KOKKOS_LAMBDA(Index i) {
-        return [quadratic = -precision(i) * shift(i) * shift(i) / 2, linear = -scale(i) * a(i),
-                constant = std::log(precision(i) / Real(2 * std::numbers::pi)) / 2](Real f) {
-          return std::fma(std::fma(quadratic, f, linear), f, constant);
-        };
+        return VisibleLogZ{-precision(i) * shift(i) * shift(i) / 2, -scale(i) * a(i),
+                           std::log(precision(i) / Real(2 * std::numbers::pi)) / 2};
       });
 }
 
@@ -102,9 +167,7 @@ void GaussianRbm::add_visible_energy(ConstTiles v, double c0, double c1, LogWeig
   Real const of_reference = Real(c0 / 2), of_model = Real(c1 / 2);
   add_over_rows(
       "partita::visible_energy", v, energy, KOKKOS_LAMBDA(Index i) {
-        return [of_reference, of_model, stiffness = precision(i), centre = a(i), start = m(i)](Real x) {
-          return stiffness * std::fma(of_model * (x - centre), x - centre, of_reference * (x - start) * (x - start));
-        };
+        return VisibleEnergy{of_reference, of_model, precision(i), a(i), m(i)};
       });
 }
 
@@ -114,9 +177,7 @@ void GaussianRbm::visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTi
   add_row_sums(
       "partita::visible_bias_gradient", tiles, visible_, lanes, Kokkos::subview(sum, std::pair(first, first + visible_)),
       KOKKOS_LAMBDA(Index t, Index i) {
-        return [row = &v(t, i, 0), w = &weight(t, 0), stiffness = precision(i), centre = a(i)](Index l) {
-          return -stiffness * w[l] * (row[l] - centre);
-        };
+        return BiasDerivative{&v(t, i, 0), &weight(t, 0), precision(i), a(i)};
       });
   if (!learn_variance_) return;
   // dE/dz = -(v - a)^2 / (2 s^2) + k c v (W h), where k = -dlog c / dz: 1/2 in A, 1 in B.
@@ -127,11 +188,7 @@ void GaussianRbm::visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTi
   add_row_sums(
       "partita::log_variance_gradient", tiles, visible_, lanes, Kokkos::subview(sum, std::pair(first_z, first_z + visible_)),
       KOKKOS_LAMBDA(Index t, Index i) {
-        return [row = &v(t, i, 0), w = &weight(t, 0), weighted = &field(t, i, 0), half = precision(i) / 2, kc = k * scale(i),
-                centre = a(i)](Index l) {
-          Real const away = row[l] - centre;
-          return -std::fma(half * w[l] * away, away, kc * row[l] * weighted[l]);
-        };
+        return LogVarianceDerivative{&v(t, i, 0), &weight(t, 0), &field(t, i, 0), precision(i) / 2, k * scale(i), a(i)};
       });
 }
 
@@ -140,7 +197,7 @@ void GaussianRbm::visible_means(ConstTiles hidden, Tiles mean) const {
   ConstVector const a = visible_bias(), shift = shift_;
   for_each_row(
       "partita::visible_means", mean, KOKKOS_LAMBDA(Index t, Index i) {
-        return [row = &mean(t, i, 0), slope = shift(i), centre = a(i)](Index l) { row[l] = std::fma(slope, row[l], centre); };
+        return VisibleMean{&mean(t, i, 0), shift(i), a(i)};
       });
 }
 
@@ -149,9 +206,7 @@ void GaussianRbm::gradient_from(ConstTiles v, ConstTiles means, Tiles gradient) 
   ConstVector const a = visible_bias(), precision = precision_, scale = scale_;
   for_each_row(
       "partita::visible_gradient", v, KOKKOS_LAMBDA(Index t, Index i) {
-        return [to = &gradient(t, i, 0), row = &v(t, i, 0), stiffness = precision(i), c = scale(i), centre = a(i)](Index l) {
-          to[l] = std::fma(stiffness, row[l] - centre, -c * to[l]);
-        };
+        return VisibleGradient{&gradient(t, i, 0), &v(t, i, 0), precision(i), scale(i), a(i)};
       });
 }
 

@@ -37,6 +37,56 @@ struct BernoulliDraw {
   }
 };
 
+// bias x.
+struct Multiple {
+  Real bias;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real x) const { return bias * x; }
+};
+
+// -log(1 + exp(beta f + shift)).
+struct HiddenEnergy {
+  Real beta, shift;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real field) const { return -math::softplus(std::fma(beta, field, shift)); }
+};
+
+// -log(1 + exp(f + bias)).
+struct VisibleEnergy {
+  Real bias;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real f) const { return -math::softplus(f + bias); }
+};
+
+// -bias h.
+struct Negative {
+  Real bias;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real h) const { return -bias * h; }
+};
+
+// log(1 + exp(beta (f + bias))) after a step of beta less that before it.
+struct HiddenGain {
+  Real before, after, bias;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Real field) const {
+    return math::softplus(after * (field + bias)) - math::softplus(before * (field + bias));
+  }
+};
+
+// w_l x_l.
+struct WeightedUnit {
+  Real const *row, *w;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index l) const { return w[l] * row[l]; }
+};
+
+// x_l.
+struct Unit {
+  Real const* row;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index l) const { return row[l]; }
+};
+
+// -w_l x_l.
+struct NegativeWeightedUnit {
+  Real const *row, *w;
+  KOKKOS_FORCEINLINE_FUNCTION Real operator()(Index l) const { return -w[l] * row[l]; }
+};
+
 }  // namespace
 
 deck::Schema rbm_schema() {
@@ -185,8 +235,7 @@ void Rbm::add_visible_energy(ConstTiles v, double c0, double c1, LogWeights ener
   ConstVector const a = visible_bias(), a0 = reference();
   Real const of_reference = Real(-c0), of_model = Real(-c1);
   add_over_rows(
-      "partita::visible_energy", v, energy,
-      KOKKOS_LAMBDA(Index i) { return [bias = std::fma(of_model, a(i), of_reference * a0(i))](Real x) { return bias * x; }; });
+      "partita::visible_energy", v, energy, KOKKOS_LAMBDA(Index i) { return Multiple{std::fma(of_model, a(i), of_reference * a0(i))}; });
 }
 
 void Rbm::path_energy(ConstTiles x, double at, TileScalars energy) const {
@@ -197,16 +246,16 @@ void Rbm::path_energy(ConstTiles x, double at, TileScalars energy) const {
   ConstVector const b = hidden_bias();
   Real const beta = Real(at);
   add_over_rows(
-      "partita::hidden_energy", hidden, total,
-      KOKKOS_LAMBDA(Index j) { return [beta, shift = beta * b(j)](Real field) { return -math::softplus(std::fma(beta, field, shift)); }; });
+      "partita::hidden_energy", hidden, total, KOKKOS_LAMBDA(Index j) {
+        return HiddenEnergy{beta, beta * b(j)};
+      });
   store(total, energy, extent(x, 0), extent(x, 2));
 }
 
 void Rbm::subtract_visible_log_z(ConstTiles field, LogWeights energy) const {
   ConstVector const a = visible_bias();
   add_over_rows(
-      "partita::visible_log_z", field, energy,
-      KOKKOS_LAMBDA(Index i) { return [bias = a(i)](Real f) { return -math::softplus(f + bias); }; });
+      "partita::visible_log_z", field, energy, KOKKOS_LAMBDA(Index i) { return VisibleEnergy{a(i)}; });
 }
 
 void Rbm::hidden_energy(ConstTiles hidden, TileScalars energy) const {
@@ -216,7 +265,7 @@ void Rbm::hidden_energy(ConstTiles hidden, TileScalars energy) const {
   subtract_visible_log_z(field, total);
   ConstVector const b = hidden_bias();
   add_over_rows(
-      "partita::hidden_bias_energy", hidden, total, KOKKOS_LAMBDA(Index j) { return [bias = b(j)](Real h) { return -bias * h; }; });
+      "partita::hidden_bias_energy", hidden, total, KOKKOS_LAMBDA(Index j) { return Negative{b(j)}; });
   store(total, energy, extent(hidden, 0), extent(hidden, 2));
 }
 
@@ -228,9 +277,7 @@ void Rbm::anneal(Tiles x, double beta_before, Sweep const& to, LogWeights log_we
   Real const before = Real(beta_before), after = Real(to.beta);
   add_over_rows(
       "partita::anneal_hidden", hidden, log_weight, KOKKOS_LAMBDA(Index j) {
-        return [before, after, bias = b(j)](Real field) {
-          return math::softplus(after * (field + bias)) - math::softplus(before * (field + bias));
-        };
+        return HiddenGain{before, after, b(j)};
       });
   draw_hidden_units(hidden, to);
   draw_visible(hidden, x, to);
@@ -278,8 +325,9 @@ void Rbm::add_unit_means(ConstTiles x, ConstTileScalars weight, Vector sum) cons
   auto const add = [&](ConstTiles units, Index first) {
     add_row_sums(
         "partita::unit_means", extent(units, 0), extent(units, 1), extent(units, 2),
-        Kokkos::subview(sum, std::pair(first, first + extent(units, 1))),
-        KOKKOS_LAMBDA(Index t, Index i) { return [row = &units(t, i, 0), w = &weight(t, 0)](Index l) { return w[l] * row[l]; }; });
+        Kokkos::subview(sum, std::pair(first, first + extent(units, 1))), KOKKOS_LAMBDA(Index t, Index i) {
+          return WeightedUnit{&units(t, i, 0), &weight(t, 0)};
+        });
   };
   add(x, 0);
   add(hidden_work(x), visible_);
@@ -309,15 +357,16 @@ void Rbm::energy_reverse(ConstTiles x, ConstTileScalars weight, Vector sum) {
   auto const [first, count] = hidden_biases();
   add_row_sums(
       "partita::hidden_bias_gradient", tiles, rows, lanes, Kokkos::subview(sum, std::pair(first, first + count)),
-      KOKKOS_LAMBDA(Index t, Index j) { return [row = &hidden(t, j, 0)](Index l) { return row[l]; }; });
+      KOKKOS_LAMBDA(Index t, Index j) { return Unit{&hidden(t, j, 0)}; });
   visible_reverse(x, weight, hidden, sum);
 }
 
 void Rbm::visible_reverse(ConstTiles v, ConstTileScalars weight, ConstTiles, Vector sum) const {
   add_row_sums(
       "partita::visible_bias_gradient", extent(v, 0), visible_, extent(v, 2),
-      Kokkos::subview(sum, std::pair(visible_ * hidden_, visible_ * hidden_ + visible_)),
-      KOKKOS_LAMBDA(Index t, Index i) { return [row = &v(t, i, 0), w = &weight(t, 0)](Index l) { return -w[l] * row[l]; }; });
+      Kokkos::subview(sum, std::pair(visible_ * hidden_, visible_ * hidden_ + visible_)), KOKKOS_LAMBDA(Index t, Index i) {
+        return NegativeWeightedUnit{&v(t, i, 0), &weight(t, 0)};
+      });
 }
 
 void Rbm::centre(Vector gradient, ConstVector offsets) const {

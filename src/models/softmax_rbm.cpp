@@ -51,6 +51,17 @@ KOKKOS_FORCEINLINE_FUNCTION void for_rated(Real const* x, Index begin, Index end
 // 1 / count; 0 where nobody has rated the item, and there is no gradient to divide.
 KOKKOS_FORCEINLINE_FUNCTION Real inverse(Real count) { return count > Real(0) ? 1 / count : Real(0); }
 
+// A draw of a hidden unit in place of its field.
+struct HiddenDraw {
+  Real* row;
+  Real beta;
+  Index hidden;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(Index l, std::uint32_t word) const {
+    Real& h = row[l * hidden];
+    h = random::uniform(word) < math::sigmoid(beta * h) ? Real(1) : Real(0);
+  }
+};
+
 }  // namespace
 
 deck::Schema softmax_rbm_schema() {
@@ -160,10 +171,7 @@ void SoftmaxRbm::draw_hidden(Index tiles, Index lanes, Sweep const& sweep) const
   Real const beta = Real(sweep.beta);
   draw_units(
       "partita::draw_hidden", tiles, hidden, lanes, sweep, round_up(items_, 4), KOKKOS_LAMBDA(Index tile, Index j) {
-        return [row = &field(tile, 0, j), beta, hidden](Index l, std::uint32_t word) {
-          Real& h = row[l * hidden];
-          h = random::uniform(word) < math::sigmoid(beta * h) ? Real(1) : Real(0);
-        };
+        return HiddenDraw{&field(tile, 0, j), beta, hidden};
       });
 }
 

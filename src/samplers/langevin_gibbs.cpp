@@ -18,6 +18,16 @@ GaussianRbm const& machine_of(Model const& model) {
   return *machine;
 }
 
+// All Langevin steps of a unit in one draw.
+struct LangevinDraw {
+  Real* to;
+  Real const *from, *m;
+  Real remains, amplitude, held;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(Index l, Real normal) const {
+    to[l] = kept_or_drawn(held, from[l], std::fma(amplitude, normal, std::fma(remains, from[l] - m[l], m[l])));
+  }
+};
+
 }  // namespace
 
 deck::Schema langevin_gibbs_schema() {
@@ -87,10 +97,12 @@ void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index
   noise.stream = random::Stream::langevin_noise;
   draw_normal_units(
       "partita::langevin_given_hidden", tiles, d, lanes, noise, 0, KOKKOS_LAMBDA(Index t, Index i) {
-        return [to = &proposal(t, i, 0), from = &x(t, i, 0), m = &mean(t, i, 0), remains, amplitude = spread * std::exp(z(i) / 2),
-                held = Real(flags.data() != nullptr && flags(i) != 0)](Index l, Real normal) {
-          to[l] = kept_or_drawn(held, from[l], std::fma(amplitude, normal, std::fma(remains, from[l] - m[l], m[l])));
-        };
+        return LangevinDraw{&proposal(t, i, 0),
+                            &x(t, i, 0),
+                            &mean(t, i, 0),
+                            remains,
+                            spread * std::exp(z(i) / 2),
+                            Real(flags.data() != nullptr && flags(i) != 0)};
       });
   if (!options_.adjusted) return;
 
