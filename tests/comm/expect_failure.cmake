@@ -1,5 +1,5 @@
 # cmake -DCODE=2 -DTEXT=regex -DTIMES=1 -P expect_failure.cmake -- command...: the command exits with the code (or dies as CODE says) and
-# writes TIMES lines that match.
+# writes TIMES lines that match; "some": one at least, where the launcher may end a rank before it has written.
 set(command)
 foreach(i RANGE ${CMAKE_ARGC})
   if(DEFINED dashes)
@@ -11,6 +11,9 @@ endforeach()
 execute_process(COMMAND ${command} RESULT_VARIABLE code OUTPUT_VARIABLE written ERROR_VARIABLE written)
 string(REGEX MATCHALL "${TEXT}" found "${written}")
 list(LENGTH found times)
-if(NOT code STREQUAL CODE OR NOT times EQUAL TIMES)
+if(TIMES STREQUAL "some" AND times GREATER 0)
+  set(TIMES ${times})
+endif()
+if(NOT code STREQUAL CODE OR NOT times STREQUAL TIMES)
   message(FATAL_ERROR "exit code ${code}, expected ${CODE}; ${times} matches of '${TEXT}', expected ${TIMES}, in:\n${written}")
 endif()
