@@ -37,8 +37,8 @@ if(NOT PARTITA_CUDA AND NOT PARTITA_FETCH_KOKKOS AND NOT PARTITA_VIEWS_CHECKED S
     message(FATAL_ERROR "A small program cannot be built with this Kokkos (${Kokkos_VERSION}, ${Kokkos_DIR}):\n${compiler_says}")
   elseif(NOT ran EQUAL 0)
     message(FATAL_ERROR "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} breaks the Views of this Kokkos (${Kokkos_VERSION}, "
-      "${Kokkos_DIR}), which crash or lose their memory when they are assigned (Kokkos issue 7464). Use another version of Kokkos, such as "
-      "4.4.01, or another compiler. A small program ended with ${ran}:\n${program_says}")
+      "${Kokkos_DIR}), which crash or lose their memory when they are assigned (Kokkos issue 7464). Use another version of Kokkos (3.4.1 "
+      "works), or another compiler. A small program ended with ${ran}:\n${program_says}")
   endif()
   set(PARTITA_VIEWS_CHECKED ${key} CACHE INTERNAL "Compiler and Kokkos whose Views can be assigned")
 endif()

@@ -32,7 +32,7 @@ double sum_of_energies(TileScalars energy, Index chains) {
   return sum;
 }
 
-// Of `proposals` since the last reset, the share that was accepted, 1 where there were none; and 1 where some diverged, otherwise 0.
+// Of `proposals` since the last reset, the share that was accepted, 1 for a sampler that makes none; and 1 where some diverged, otherwise 0.
 void count_proposals(Chains const& chains, Index proposals, TileScalarStorage rate, TileScalarStorage flags) {
   auto const accepted = chains.accepted, diverging = chains.diverging;
   Real const each = proposals > 0 ? Real(1) / Real(proposals) : Real(0);
@@ -250,7 +250,7 @@ class SampleTask : public Task {
 
   void keep_draw(Index step) {
     Timers::Scope const scope(context_.timers, "samples");
-    count_proposals(chains_, sampler_->adjusted() ? since_reset_ : 0, scalars_.acceptance, scalars_.diverging);
+    count_proposals(chains_, sampler_->adjusted() ? std::max<Index>(since_reset_, 1) : 0, scalars_.acceptance, scalars_.diverging);
     std::vector<TileScalarStorage> statistics{scalars_.acceptance, scalars_.diverging};
     if (energy_model_) statistics.insert(statistics.begin(), scalars_.energy);
     samples_.append(step, {chains_.x}, statistics);

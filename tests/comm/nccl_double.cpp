@@ -50,7 +50,7 @@ struct ncclComm {
   Shared* shared = nullptr;
   int rank = 0, ranks = 0;
   ncclResult_t failed = ncclSuccess;
-  bool joined = false, in_group = false;
+  bool joined = false;
   std::vector<std::function<bool()>> running;  // each is called until it is done
 
   ncclResult_t state() {
