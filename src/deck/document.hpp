@@ -30,8 +30,16 @@ struct Document {
   std::vector<Block const*> all(std::string const& section) const;  // of a repeated section
 };
 
+// What could be read of a text: where there are problems, a document of the blocks that have none.
+struct Reading {
+  Document document;
+  std::vector<Problem> problems;
+  Document whole() &&;  // problems are thrown through `refuse`
+};
 // Reads `text` (named `source` in messages) with `overrides`: "section.key=value", "section.0.key=value" for the first [[section]], or
-// "title=value", with TOML values; bare words are taken as strings. Throws through `refuse`.
+// "title=value", with TOML values; bare words are taken as strings.
+Reading examine(std::string const& text, std::string const& source, Catalogue const&, std::vector<std::string> const& overrides = {});
+// The same, whole.
 Document read(std::string const& text, std::string const& source, Catalogue const&, std::vector<std::string> const& overrides = {});
 
 // The text of a deck file. Missing (with the nearest name), directory, unreadable, above 64 MiB: Failure(usage), of this rank alone because

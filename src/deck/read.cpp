@@ -251,6 +251,7 @@ std::vector<WrittenKey> Reader::with_present_names(Section const& section, Schem
 }
 
 void Reader::read_block(Section const& section, WrittenSection const& as_written, bool given) {
+  std::size_t const problems_before = problems_.size();
   Block block{section.name, "", as_written.at, {}, given, section.repeated, section.on_restart, section.asks_by_presence, {}};
   Schema const* schema = section.types.empty() ? nullptr : read_type(section, as_written, block);
   WrittenSection written = as_written;
@@ -261,7 +262,7 @@ void Reader::read_block(Section const& section, WrittenSection const& as_written
     if (!selects_type && !find_named(section.common, key.name) && !(schema && find_named(schema->keys, key.name)))
       unknown_key(section, schema, key);
   }
-  document_.blocks.push_back(std::move(block));
+  if (problems_.size() == problems_before) document_.blocks.push_back(std::move(block));
 }
 
 void Reader::read_key(Section const& section, Schema const* schema, Key const& key, WrittenSection const& written, Block& block) {
@@ -401,15 +402,23 @@ std::vector<WrittenKey>* Reader::overridden_keys(WrittenDeck& deck, std::string 
 
 }  // namespace
 
-Document read(std::string const& text, std::string const& source, Catalogue const& catalogue, std::vector<std::string> const& overrides) {
-  std::vector<Problem> problems;
-  auto deck = parse(text, source, problems);
-  if (!deck) refuse(std::move(problems));
-  Reader reader(source, catalogue, problems);
+Reading examine(std::string const& text, std::string const& source, Catalogue const& catalogue, std::vector<std::string> const& overrides) {
+  Reading reading;
+  auto deck = parse(text, source, reading.problems);
+  if (!deck) return reading;
+  Reader reader(source, catalogue, reading.problems);
   for (std::string const& assignment : overrides) reader.override_with(*deck, assignment);
-  Document document = reader.read(*deck);
+  reading.document = reader.read(*deck);
+  return reading;
+}
+
+Document read(std::string const& text, std::string const& source, Catalogue const& catalogue, std::vector<std::string> const& overrides) {
+  return examine(text, source, catalogue, overrides).whole();
+}
+
+Document Reading::whole() && {
   if (!problems.empty()) refuse(std::move(problems));
-  return document;
+  return std::move(document);
 }
 
 }  // namespace partita::deck

@@ -24,18 +24,18 @@ void print(Communicator const& ranks, std::string const& text) {
 // To `info` a wrong deck is a file that it cannot describe: ExitCode::data, as for other files.
 std::string describe_deck_file(Arguments const& a, Communicator const& ranks) {
   try {
-    return describe_deck(read_deck(a, a.subject, ranks));
+    return describe_deck(read_deck(a, a.subject, ranks).whole());
   } catch (Failure const& failure) {
     fail(ExitCode::data, failure.what(), failure.where(), failure.location());
   }
 }
 
 std::string check(Arguments const& a, Communicator const& alone) {
-  auto const document = read_deck(a, a.deck, alone);
+  auto const look = a.without_files ? LookAt::deck_alone : LookAt::files;
+  auto const document = without_mistakes(read_deck(a, a.deck, alone), look, alone);
   for (auto const& w : document.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
-  auto const key = random::make_key(document.at("run").as<RunOptions>().seed);
   Inputs inputs;
-  Loaded const loaded = load_and_check(document, a.without_files ? LookAt::deck_alone : LookAt::files, key, alone, inputs);
+  Loaded const loaded = load_and_check(document, look, alone, inputs);
   if (loaded.data)
     for (std::string const& w : loaded.data->warnings()) log::warning("{}", w);
   deck::Block const& run = document.at("run");
@@ -51,13 +51,13 @@ std::string check(Arguments const& a, Communicator const& alone) {
 
 }  // namespace
 
-deck::Document read_deck(Arguments const& a, std::string const& file, Communicator const& ranks) {
+deck::Reading read_deck(Arguments const& a, std::string const& file, Communicator const& ranks) {
   std::string text;
   on_root(ranks, [&] { text = deck::load(file); });
   ranks.broadcast(text);
   auto overrides = a.overrides;
   if (!a.walltime.empty()) overrides.push_back("run.walltime=\"" + a.walltime + "\"");
-  return deck::read(text, file, catalogue(), overrides);
+  return deck::examine(text, file, catalogue(), overrides);
 }
 
 int execute(Arguments const& a, Communicator const& ranks) {
@@ -69,7 +69,7 @@ int execute(Arguments const& a, Communicator const& ranks) {
   } else if (a.command == "list") {
     print(ranks, list(a.subject));
   } else if (a.command == "info") {
-    print(ranks, a.output_only                  ? read_deck(a, a.subject, ranks).at("run").as<RunOptions>().output + "\n"
+    print(ranks, a.output_only                  ? read_deck(a, a.subject, ranks).whole().at("run").as<RunOptions>().output + "\n"
                  : a.subject.ends_with(".toml") ? describe_deck_file(a, ranks)
                                                 : describe_file(a.subject));
   }

@@ -35,7 +35,7 @@ Arguments parse_arguments(int argc, char** argv, Output);
 
 // The deck in a file, which the root reads for all ranks, with the arguments' overrides; each key is checked alone, by its schema.
 // Collective.
-deck::Document read_deck(Arguments const&, std::string const& file, Communicator const&);
+deck::Reading read_deck(Arguments const&, std::string const& file, Communicator const&);
 
 int execute(Arguments const&, Communicator const&);
 

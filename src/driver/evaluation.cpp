@@ -12,7 +12,6 @@
 #include "io/crc32c.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
-#include "models/items.hpp"
 
 namespace partita {
 namespace {
@@ -192,7 +191,6 @@ Results Evaluation::of_input() const {
     if (!model) return;
     require(model->dimension() == reader.dimension(), ExitCode::data, "{}: points of dimension {}, but the model has dimension {}",
             reader.where(), reader.dimension(), model->dimension());
-    require_points_of_units(samples.x, reader.dimension(), reader.where(), *model);
     auto* const energy_model = if_can<EnergyModel>(model);
     if (!energy_model) return;
     samples.has_energy = true;

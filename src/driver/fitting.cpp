@@ -232,9 +232,21 @@ class ModelCompatibility {
 
 }  // namespace
 
-Loaded load_and_check(deck::Document const& d, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs) {
+deck::Document without_mistakes(deck::Reading reading, LookAt look, Communicator const& ranks) {
+  deck::Document& deck = reading.document;
+  Inputs unused;
+  if (!reading.problems.empty()) {
+    // Blocks with wrong keys are left out, so that the others cannot be checked against them; files can.
+    load(deck, look, ranks, unused, reading.problems);
+    deck::refuse(std::move(reading.problems));
+  }
+  if (!incompatibilities(deck).empty()) load_and_check(deck, look, ranks, unused);
+  return std::move(deck);
+}
+
+Loaded load_and_check(deck::Document const& d, LookAt look, Communicator const& ranks, Inputs& inputs) {
   std::vector<deck::Problem> problems;
-  Loaded loaded = load(d, look, key, ranks, inputs, problems);
+  Loaded loaded = load(d, look, ranks, inputs, problems);
   for (deck::Problem& p : incompatibilities(d, &loaded)) {
     auto const said = [&p](deck::Problem const& earlier) { return earlier.text == p.text; };  // by another block that meets it, too
     if (std::none_of(problems.begin(), problems.end(), said)) problems.push_back(std::move(p));

@@ -11,8 +11,12 @@ namespace partita {
 // the blocks are checked.
 std::vector<deck::Problem> incompatibilities(deck::Document const&, Loaded const* = nullptr);
 
+// The deck, if its keys are right and its blocks can work together. If not, everything that is wrong with it and with the files that it
+// names is refused at once, as by load_and_check. Collective.
+deck::Document without_mistakes(deck::Reading, LookAt, Communicator const&);
+
 // Loads what the deck names and finds everything that a run would refuse. Failure(usage), or Failure(data) where only files are wrong, with
 // all problems at once. Collective.
-Loaded load_and_check(deck::Document const&, LookAt, random::Key, Communicator const&, Inputs&);
+Loaded load_and_check(deck::Document const&, LookAt, Communicator const&, Inputs&);
 
 }  // namespace partita

@@ -3,6 +3,7 @@
 #include "data/load.hpp"
 #include "driver/evaluation.hpp"
 #include "driver/registry.hpp"
+#include "driver/settings.hpp"
 #include "io/sample_reader.hpp"
 #include "io/together.hpp"
 #include "models/items.hpp"
@@ -19,9 +20,9 @@ std::string text_of(deck::Block const& block, std::string const& key) {
 
 class Loader {
  public:
-  Loader(deck::Document const& deck, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs,
-         std::vector<deck::Problem>& problems)
-      : deck_(deck), for_run_(look == LookAt::files_for_run), key_(key), ranks_(ranks), inputs_(inputs), problems_(problems) {
+  Loader(deck::Document const& deck, LookAt look, Communicator const& ranks, Inputs& inputs, std::vector<deck::Problem>& problems)
+      : deck_(deck), for_run_(look == LookAt::files_for_run), ranks_(ranks), inputs_(inputs), problems_(problems) {
+    if (deck::Block const* const run = deck.find("run")) key_ = random::make_key(run->as<RunOptions>().seed);
     loaded_.files = look != LookAt::deck_alone;
   }
 
@@ -77,21 +78,31 @@ class Loader {
 
   void look_at_points() {
     if (deck::Block const* const block = given(deck_, "input"))
-      attempt(deck_, *block, "path", problems_, [&] { loaded_.input = points_in(text_of(*block, "path"), text_of(*block, "dataset")); });
+      attempt(deck_, *block, "path", problems_,
+              [&] { loaded_.input = points_in(text_of(*block, "path"), text_of(*block, "dataset"), loaded_.model.get()); });
     for (deck::Block const* block : deck_.all("estimator")) {
       std::string const path = text_of(*block, "reference"), dataset = text_of(*block, "reference_dataset");
       if (path.empty() || !block->find("reference_dataset")) continue;
-      attempt(deck_, *block, "reference", problems_, [&] { loaded_.references[block] = points_in(path, dataset); });
+      attempt(deck_, *block, "reference", problems_, [&] { loaded_.references[block] = points_in(path, dataset, nullptr); });
     }
   }
-  PointsInFile points_in(std::string const& path, std::string const& dataset) const {
+  // Examines the values of this rank's share, as points of the model where there is one, a few megabytes at a time.
+  PointsInFile points_in(std::string const& path, std::string const& dataset, Model const* model) const {
     PointsInFile found;
     together(ranks_, [&] {
       SampleReader const reader(path, dataset);
       found = {reader.where(), reader.chains() * reader.draws(), reader.dimension()};
+      bool const of_model = model && model->dimension() == found.dimension;
+      TileRange const mine = share_of_tiles(reader.chains(), ranks_.rank(), ranks_.ranks());
+      Index const at_once = std::max<Index>(1, examined_at_once / std::max<Index>(1, reader.draws() * found.dimension));
+      for (Index first = mine.first; first < mine.end(); first += at_once) {
+        auto const points = reader.read<float>(first, std::min(at_once, mine.end() - first));
+        if (of_model) require_points_of_units(points, first * reader.draws(), found.dimension, found.where, *model);
+      }
     });
     return found;
   }
+  static constexpr Index examined_at_once = Index(1) << 20;  // values
 
   void load_trajectory() {
     deck::Block const* const block = given(deck_, "sampler");
@@ -101,7 +112,7 @@ class Loader {
 
   deck::Document const& deck_;
   bool const for_run_;
-  random::Key key_;
+  random::Key key_{};
   Communicator const& ranks_;
   Inputs& inputs_;
   std::vector<deck::Problem>& problems_;
@@ -110,9 +121,8 @@ class Loader {
 
 }  // namespace
 
-Loaded load(deck::Document const& deck, LookAt look, random::Key key, Communicator const& ranks, Inputs& inputs,
-            std::vector<deck::Problem>& problems) {
-  return Loader(deck, look, key, ranks, inputs, problems).load();
+Loaded load(deck::Document const& deck, LookAt look, Communicator const& ranks, Inputs& inputs, std::vector<deck::Problem>& problems) {
+  return Loader(deck, look, ranks, inputs, problems).load();
 }
 
 }  // namespace partita

@@ -272,7 +272,7 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
 
 // Loads what the deck names, and reports warnings about it once. The task makes its models itself, except in an estimate.
 Loaded load_for(RunContext const& c) {
-  Loaded loaded = load_and_check(c.deck, LookAt::files_for_run, c.key, c.ranks, c.inputs);
+  Loaded loaded = load_and_check(c.deck, LookAt::files_for_run, c.ranks, c.inputs);
   if (loaded.data)
     for (std::string const& w : loaded.data->warnings()) log::warning("{}", w);
   for (std::string const& source : c.inputs.sources()) log::info("{}", source);
@@ -291,8 +291,7 @@ Failure as_internal_if_checked(Failure const& f) {
 }  // namespace
 
 int run(Arguments const& a, Communicator const& ranks) {
-  deck::Document const deck = read_deck(a, a.deck, ranks);
-  if (auto const problems = incompatibilities(deck); !problems.empty()) deck::refuse(problems);  // before there is a directory
+  deck::Document const deck = without_mistakes(read_deck(a, a.deck, ranks), LookAt::files, ranks);  // before there is a directory
   for (auto const& w : deck.warnings) log::warning("{}: {}", deck::to_string(w.at), w.text);
   auto const options = deck.at("run").as<RunOptions>();
   Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));

@@ -292,10 +292,7 @@ deck::Schema ising_lattice_schema() {
 }
 
 Sizes sizes(IsingLatticeOptions const& o) {
-  require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
-              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would occur twice); use at least 3, or "
-              "periodic = false",
-              o.rows, o.columns);
+  require_lattice(o.rows, o.columns, o.periodic);
   return {o.rows * o.columns, o.rows * o.columns};
 }
 

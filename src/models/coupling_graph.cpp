@@ -70,6 +70,16 @@ CouplingGraph::CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays
   order = on_device(arrays, "units by class", units, listed);
 }
 
+void require_lattice(Index rows, Index columns, bool periodic) {
+  constexpr Index most_sites = 100'000'000;
+  require_all(rows <= most_sites / columns, ExitCode::usage,
+              "model.rows = {} and model.columns = {} make a lattice of more than {} sites; use a smaller one", rows, columns, most_sites);
+  require_all(!periodic || std::min(rows, columns) >= 3, ExitCode::usage,
+              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would occur twice); use at least 3, or "
+              "periodic = false",
+              rows, columns);
+}
+
 std::vector<Edge> lattice_edges(Index rows, Index columns, bool periodic) {
   std::vector<Edge> edges;
   auto const bond = [&](Index a, Index b) { edges.push_back({std::min(a, b), std::max(a, b)}); };

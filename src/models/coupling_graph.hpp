@@ -51,8 +51,12 @@ class CouplingGraph {
   Index units_, edges_;
 };
 
+// Failure(usage), which names model.rows and model.columns, unless these make a lattice of up to 10^8 sites, whose bonds are listed in
+// memory; a periodic one needs at least 3 rows and columns, or a bond would occur twice.
+void require_lattice(Index rows, Index columns, bool periodic);
+
 // Bonds of a lattice whose sites are numbered row by row: for each site the one to the right, then the one below. Periodic: with those
-// across the edges; it needs at least 3 rows and columns, or a bond would occur twice.
+// across the edges.
 std::vector<Edge> lattice_edges(Index rows, Index columns, bool periodic);
 
 // Calls body(lanes) with a compile-time number of lanes where the strip is whole, so that loops over them need no remainder.

@@ -33,15 +33,16 @@ SparsePrecision from_matrix(std::vector<double> const& entries) {
   return p;
 }
 
-// J = stiffness times the lattice's Laplacian + mass^2: E = sum_bonds stiffness (x_i - x_j)^2 / 2 + sum_i mass^2 x_i^2 / 2.
-SparsePrecision from_lattice(GaussianMrfOptions const& o) {
+void require_lattice(GaussianMrfOptions const& o) {
   require_all(o.rows > 0 && o.columns > 0, ExitCode::usage,
               "model.precision is empty, and model.rows = {} and model.columns = {} do not make a lattice; give one or the other", o.rows,
               o.columns);
-  require_all(!o.periodic || std::min(o.rows, o.columns) >= 3, ExitCode::usage,
-              "model.rows = {} and model.columns = {} of a periodic lattice (below 3 a bond would occur twice); use at least 3, or "
-              "periodic = false",
-              o.rows, o.columns);
+  partita::require_lattice(o.rows, o.columns, o.periodic);
+}
+
+// J = stiffness times the lattice's Laplacian + mass^2: E = sum_bonds stiffness (x_i - x_j)^2 / 2 + sum_i mass^2 x_i^2 / 2.
+SparsePrecision from_lattice(GaussianMrfOptions const& o) {
+  require_lattice(o);
   SparsePrecision p{lattice_edges(o.rows, o.columns, o.periodic), {}, {}};
   p.diagonal.assign(o.rows * o.columns, o.mass * o.mass);
   p.couplings.assign(p.edges.size(), -o.stiffness);
@@ -50,9 +51,11 @@ SparsePrecision from_lattice(GaussianMrfOptions const& o) {
   return p;
 }
 
-std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
+void require_potential(GaussianMrfOptions const& o, std::size_t units) {
   require_all(o.potential.size() == 1 || o.potential.size() == units, ExitCode::usage,
               "model.potential has {} values, but there are {} units; give one value, or one for each unit", o.potential.size(), units);
+}
+std::vector<double> potential(GaussianMrfOptions const& o, std::size_t units) {
   return o.potential.size() == units ? o.potential : std::vector<double>(units, o.potential.front());
 }
 
@@ -112,9 +115,10 @@ SparsePrecision precision_of(GaussianMrfOptions const& o) { return o.precision.e
 }  // namespace
 
 Sizes GaussianMrf::sizes(GaussianMrfOptions const& o) {
-  auto const units = precision_of(o).diagonal.size();
-  partita::potential(o, units);
-  return {Index(units), Index(units)};
+  if (o.precision.empty()) require_lattice(o);
+  Index const units = o.precision.empty() ? o.rows * o.columns : std::ssize(from_matrix(o.precision).diagonal);
+  require_potential(o, std::size_t(units));
+  return {units, units};
 }
 
 GaussianMrf::GaussianMrf(GaussianMrfOptions const& o, Arrays arrays)

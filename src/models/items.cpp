@@ -75,7 +75,7 @@ void fit_to_units(data::Dataset& data, Model const& model) {
   if (signs) data.use_sign_values();
 }
 
-void require_points_of_units(std::vector<float> const& points, Index dimension, std::string const& where, Model const& model) {
+void require_points_of_units(std::vector<float> const& points, Index first, Index dimension, std::string const& where, Model const& model) {
   Pair const units = unit_values(model);
   if (units.empty()) return;
   auto const wrong =
@@ -84,7 +84,7 @@ void require_points_of_units(std::vector<float> const& points, Index dimension, 
   Index const at = wrong - points.begin();
   fail(ExitCode::data,
        fmt::format("{}: point {}, entry {} is {:.9g}, but the units of this model are {} or {}; give points with such values", where,
-                   at / dimension, at % dimension, *wrong, units.front(), units.back()));
+                   first + at / dimension, at % dimension, *wrong, units.front(), units.back()));
 }
 
 void take_reference(Model& model, data::Dataset const& data) {

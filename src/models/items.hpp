@@ -19,8 +19,8 @@ void require_width(data::Dataset const&, Model const&);
 // data.binarize draws. Failure(data) names the first entry that no unit can have. Items of another dimension than the model's
 // visible units are not checked here, but where they are compared with.
 void fit_to_units(data::Dataset&, Model const&);
-// The same for points (point, dimension) of a file.
-void require_points_of_units(std::vector<float> const& points, Index dimension, std::string const& where, Model const&);
+// The same for points (point, dimension) of a file, numbered from `first`.
+void require_points_of_units(std::vector<float> const& points, Index first, Index dimension, std::string const& where, Model const&);
 
 // Gives a model of units the moments of the training items for its reference (see gibbs_model.hpp), and a memory without patterns the items
 // themselves; does nothing for other models.

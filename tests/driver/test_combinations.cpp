@@ -186,7 +186,7 @@ class Combinations : public testing::Test {
     try {
       auto const document = deck::read(text, "deck.toml", catalogue(), overrides);
       Inputs inputs;
-      with_memory_failures([&] { load_and_check(document, LookAt::files, random::make_key(0), Communicator::world(), inputs); });
+      with_memory_failures([&] { load_and_check(document, LookAt::files, Communicator::world(), inputs); });
     } catch (Failure const& f) {
       return f;
     }

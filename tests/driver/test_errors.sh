@@ -26,6 +26,9 @@ expect 2 "needs a [data] section" run no_data.toml
 # Without annealing the flow collapses to one well, and says so.
 expect 0 "THE FLOW MISSES MODES" run "${small_flow[@]}" --set run.output=collapsed --set objective.beta_start=1 --set optimizer.learning_rate=0.02 --set train.updates=1000 --set estimator.0.samples=20000
 expect 3 "nowhere.gz" run "$INPUTS/quickstart.toml" --set run.output=data --set data.path=nowhere.gz
+expect 2 "1 error in the deck, 1 error in the files that the deck names" check "$INPUTS/quickstart.toml" --set optimizer.learning_rat=1 --set data.path=nowhere.gz
+expect 2 "1 error in the deck, 1 error in the files" run "$INPUTS/quickstart.toml" --set run.output=data --set sampler.type=gibs --set data.path=nowhere.gz
+expect 2 "a lattice of more than" check "$INPUTS/ising_2d.toml" --set model.rows=1000000 --set model.columns=1000000
 touch file
 expect 4 "file" run "${small_gaussian[@]}" --set run.output=file/run
 expect 3 "no run to continue" run "${small_gaussian[@]}" --set run.output=none --restart required

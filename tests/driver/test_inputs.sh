@@ -76,11 +76,13 @@ tr ',\n' '  ' <signs.csv >points.txt
 h5import points.txt -d 40,4 -p points -t TEXTFP -s 32 -o points.h5 >/dev/null
 sed -e '/^\[data\]/,/^path/c [input]\npath = "points.h5"\ndataset = "points"' -e 's/exact_log_z/energies/' estimate.toml >points.toml
 expect 3 "points.h5: points: point 0, entry 1 is -1, but the units of this model are 0 or 1" run points.toml --set run.output=points
+expect 3 "points.h5: points: point 0, entry 1 is -1, but the units of this model are 0 or 1" check points.toml --set run.output=points
 
 # Numbers that are none.
 printf '0 1 0 1\n0 NaN 0 1\n' >nan.txt
 h5import nan.txt -d 2,4 -p points -t TEXTFP -s 32 -o nan.h5 >/dev/null
 expect 3 "nan.h5: points: point 1, entry 1 is nan" run points.toml --set run.output=not_finite --set input.path=nan.h5
+expect 3 "nan.h5: points: point 1, entry 1 is nan" check points.toml --set run.output=not_finite --set input.path=nan.h5
 printf '0 1 0 1 0 1 0 1 0 1 0 1 0 1e300 0 1\n' >weight.txt
 printf '0 0 0 0\n' >bias.txt
 h5import weight.txt -d 4,4 -p W -t TEXTFP -s 64 bias.txt -d 4 -p a -t TEXTFP -s 64 bias.txt -d 4 -p b -t TEXTFP -s 64 -o weights.h5 >/dev/null
