@@ -40,6 +40,19 @@ struct TileRange {
   Index end() const { return first + count; }
 };
 
+// Calls body(first, count, lanes) for groups of up to `most` neighbouring tiles of as many lanes each, which can be computed together,
+// among the local tiles [local) of a rank that has the tiles `mine`.
+template <class Body>
+void for_tiles_of_one_width(Tiling const& tiling, TileRange mine, TileRange local, Index most, Body const& body) {
+  for (Index first = local.first; first < local.end();) {
+    Index const lanes = tiling.lanes(mine.first + first);
+    Index count = 1;
+    while (count < most && first + count < local.end() && tiling.lanes(mine.first + first + count) == lanes) count++;
+    body(first, count, lanes);
+    first += count;
+  }
+}
+
 // The number that keys a chain's random numbers, from its local tile and lane. Several sets of chains use one stream without overlap if
 // their first numbers, multiples of lane_quantum, are far enough apart.
 struct ChainNumbers {

@@ -19,10 +19,7 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
   random::check_budget(chains.first_number + tiling.tiles() * tiling.width, std::ssize(path), divide_up(model.dimension(), 4));
   LogWeights const weights("log weights", chains.mine.count, tiling.pitch());
   model.reserve(tiles_in_flight(chains.mine.count), tiling.width);
-  for (Index first = 0, count = 0; first < chains.mine.count; first += count) {
-    Index const lanes = tiling.lanes(chains.mine.first + first), flight = tiles_in_flight(chains.mine.count);
-    for (count = 1; count < flight && first + count < chains.mine.count && tiling.lanes(chains.mine.first + first + count) == lanes;)
-      count++;
+  auto const anneal = [&](Index first, Index count, Index lanes) {
     Tiles const x = chains.tiles(first, count, lanes);
     LogWeights const gained = Kokkos::subview(weights, std::pair(first, first + count), Kokkos::ALL);
     Sweep sweep{.key = key, .chains = chains.numbers().from(first), .reversed = path.front() > path.back()};
@@ -30,7 +27,8 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
       sweep.step = Index(k), sweep.beta = path[k];
       model.anneal(x, path[k - 1], sweep, gained);
     }
-  }
+  };
+  for_tiles_of_one_width(tiling, chains.mine, {0, chains.mine.count}, tiles_in_flight(chains.mine.count), anneal);
   auto const host = values_on_host(weights);
   std::vector<double> mine;
   for (Index t = 0; t < chains.mine.count; t++)

@@ -73,19 +73,21 @@ void advance_tiles(Scheme const& scheme, ScoreModel const& model, Chains const& 
         "partita::scheme_start", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) { place_start(scheme, s); });
     evaluate_here();
   }
-  for_each_strip<Scheme>(
-      "partita::scheme_begin", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
-        typename Scheme::Noise noise(keys, s.first_chain);
-        scheme.begin(s, noise, first_step);
-      });
+  if constexpr (begins_blocks<Scheme>)
+    for_each_strip<Scheme>(
+        "partita::scheme_begin", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
+          typename Scheme::Noise noise(keys, s.first_chain);
+          scheme.begin(s, noise, first_step);
+        });
   for (Index step = first_step; step < first_step + steps; step++)
     for (Index k = 0, evaluations = scheme.evaluations(step); k < evaluations; k++) {
       Turn const turn{step, k, k + 1 == evaluations};
-      for_each_strip<Scheme>(
-          "partita::scheme_before", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
-            typename Scheme::Noise noise(keys, s.first_chain);
-            scheme.before(s, noise, turn, StoredGradient{scheme.gradient(s)});
-          });
+      if constexpr (moves_before<Scheme>)
+        for_each_strip<Scheme>(
+            "partita::scheme_before", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
+              typename Scheme::Noise noise(keys, s.first_chain);
+              scheme.before(s, noise, turn, StoredGradient{scheme.gradient(s)});
+            });
       evaluate_here();
       for_each_strip<Scheme>(
           "partita::scheme_after", chains, work, moving, first, count, KOKKOS_LAMBDA(Strip<Scheme> const& s) {
@@ -111,13 +113,10 @@ void advance(Scheme const& scheme, Model const& model, Chains const& chains, Sam
   Index const flight = tiles_in_flight(chains.mine.count), rows = work_rows<Scheme>(chains.dimension), pitch = chains.tiling.pitch();
   work.fit({}, flight, rows, Scheme::energies, pitch);
   auto const keys = random::round_keys(key);
-  for (Index first = local.first; first < local.end();) {
-    Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
-    while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
+  auto const move = [&](Index first, Index count, Index lanes) {
     detail::advance_tiles(scheme, score_of(model), chains, work, moving, keys, first, count, lanes, first_step, steps);
-    first += count;
-  }
+  };
+  for_tiles_of_one_width(chains.tiling, chains.mine, local, flight, move);
   repeat_last_chain(chains, local);
 }
 

@@ -41,20 +41,20 @@ KOKKOS_FORCEINLINE_FUNCTION void advance_strip(Scheme const& scheme, Energy cons
     for (Index step = first_step; step < first_step + steps; step++)
       for (Index k = 0, count = scheme.evaluations(step); k < count; k++) {
         Turn const turn{step, k, k + 1 == count};
-        scheme.before(s, noise, turn, g);
+        if constexpr (moves_before<Scheme>) scheme.before(s, noise, turn, g);
         refresh();
         scheme.after(s, noise, turn, g);
       }
   };
   if constexpr (Energy::separable && Scheme::gradient_at_state) {
-    scheme.begin(s, noise, first_step);
+    if constexpr (begins_blocks<Scheme>) scheme.begin(s, noise, first_step);
     run(SeparableGradient<Energy>{energy}, [] {});
   } else {
     if constexpr (Scheme::carries_gradient) {
       place_start(scheme, s);
       evaluate_here();
     }
-    scheme.begin(s, noise, first_step);
+    if constexpr (begins_blocks<Scheme>) scheme.begin(s, noise, first_step);
     run(StoredGradient{gradient}, evaluate_here);
   }
 }

@@ -20,16 +20,12 @@ void Gibbs::prepare(Model const& model, Chains&, random::Key) { units_of(model);
 
 void Gibbs::advance(Model const& of, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   GibbsModel const& model = units_of(of);
-  Index const flight = tiles_in_flight(chains.mine.count);
-  for (Index first = local.first; first < local.end();) {
-    Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;
-    while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
+  auto const sweep = [&](Index first, Index count, Index lanes) {
     Tiles const x = chains.tiles(first, count, lanes);
     for (Index step = first_step; step < first_step + steps; step++)
       model.sweep(x, {.key = key, .chains = chains.numbers().from(first), .step = step, .beta = 1 / temperature_, .held = chains.held});
-    first += count;
-  }
+  };
+  for_tiles_of_one_width(chains.tiling, chains.mine, local, tiles_in_flight(chains.mine.count), sweep);
 }
 
 namespace {

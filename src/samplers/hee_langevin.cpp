@@ -610,14 +610,10 @@ void HeeLangevin::advance(HeeChains const& chains, random::Key key, TileRange lo
   require_all(group == 1 || (visible == Visible::shared && whole), ExitCode::usage,
               "{} chains in groups of {} that share x_0 (a group must divide {} and the number of chains); use a group of 1, 2, 4, 8 or 16",
               chains.tiling.chains, group, lane_quantum);
-  Index const flight = tiles_in_flight(chains.mine.count);
-  for (Index first = local.first; steps > 0 && first < local.end();) {
-    Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
-    while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
+  auto const move = [&](Index first, Index count, Index) {
     TileGroup(model_, options_, tau_, chains, key, {first, count}, visible, group, {}, work_).advance(first_step, steps);
-    first += count;
-  }
+  };
+  if (steps > 0) for_tiles_of_one_width(chains.tiling, chains.mine, local, tiles_in_flight(chains.mine.count), move);
   chains.repeat_last_chain(local);
 }
 

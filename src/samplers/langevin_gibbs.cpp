@@ -69,16 +69,12 @@ void LangevinGibbs::adapt(double acceptance) {
 
 void LangevinGibbs::advance(Model const& model, Chains& chains, random::Key key, TileRange local, Index first_step, Index steps) {
   GaussianRbm const& machine = machine_of(model);
-  Index const flight = tiles_in_flight(chains.mine.count);
-  for (Index first = local.first; first < local.end();) {
-    Index const lanes = chains.tiling.lanes(chains.mine.first + first);
-    Index count = 1;  // neighbouring tiles of the same width that advance together, up to `flight`
-    while (count < flight && first + count < local.end() && chains.tiling.lanes(chains.mine.first + first + count) == lanes) count++;
+  auto const move = [&](Index first, Index count, Index lanes) {
     Tiles const x = chains.tiles(first, count, lanes);
     for (Index n = first_step; n < first_step + steps; n++)
       step(machine, chains, first, x, {.key = key, .chains = chains.numbers().from(first), .step = n, .held = chains.held});
-    first += count;
-  }
+  };
+  for_tiles_of_one_width(chains.tiling, chains.mine, local, tiles_in_flight(chains.mine.count), move);
 }
 
 void LangevinGibbs::step(GaussianRbm const& machine, Chains const& chains, Index first, Tiles x, Sweep const& sweep) {

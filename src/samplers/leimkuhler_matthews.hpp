@@ -25,8 +25,6 @@ struct LeimkuhlerMatthewsScheme {
                       [=](Index i) { return [row = earlier[i]](Index l, Real xi) { row[l] = xi; }; });
   }
   template <class Gradient>
-  KOKKOS_FORCEINLINE_FUNCTION void before(S const&, Noise&, Turn, Gradient const&) const {}
-  template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void after(S const& s, Noise& noise, Turn turn, Gradient const& g) const {
     auto const x = s.x, earlier = s.vector(earlier_noise);
     Real const eta = step_size, a = amplitude;

@@ -1,8 +1,9 @@
 // Building blocks of schemes, the time steps of samplers. A scheme is written once for a strip of lanes, in the header of its sampler,
 // and used both by the fused kernels of analytic energies and by large models. A step makes `evaluations(step)` evaluations of E and
-// dE/dx, the same number in all lanes; before() and after() are called around each. A scheme declares
+// dE/dx, the same number in all lanes; before(), where a scheme has it, and after() are called around each. A scheme declares
 //   needs_energy       it accepts or rejects: models without an energy cannot be used
-//   carries_gradient   when a block of steps starts, begin() is given E and dE/dx of the present x in energy() and gradient()
+//   carries_gradient   E and dE/dx of the present x are in energy() and gradient() when a block of steps starts: for begin(), which a
+//                    scheme may have
 //   gradient_at_state  it evaluates at x itself, not at a proposal
 //   keeps_velocity     its chains have velocities
 //   Vector, Scalar, Energy   enumerations that name its work rows; their last entries vectors, scalars and energies are their numbers. A
@@ -28,6 +29,16 @@ struct Moving {
 struct Turn {
   Index step, evaluation;
   bool last;
+};
+
+// Which of its functions a scheme has.
+template <class Scheme>
+inline constexpr bool begins_blocks = requires {
+  &Scheme::begin;
+};
+template <class Scheme>
+inline constexpr bool moves_before = requires {
+  &Scheme::template before<struct AnyGradient>;
 };
 
 // Number of rows of work memory that a scheme needs in this dimension.

@@ -20,7 +20,6 @@ struct BaoabScheme {
   KOKKOS_FORCEINLINE_FUNCTION Rows<Real> gradient(S const& s) const { return s.vector(gradient_here); }
   KOKKOS_FORCEINLINE_FUNCTION double* energy(S const& s) const { return s.energy(energy_here); }
 
-  KOKKOS_FORCEINLINE_FUNCTION void begin(S const&, Noise&, Index) const {}
   template <class Gradient>
   KOKKOS_FORCEINLINE_FUNCTION void before(S const& s, Noise& noise, Turn turn, Gradient const& g) const {
     auto const x = s.x, v = s.velocity;
