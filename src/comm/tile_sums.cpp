@@ -187,12 +187,14 @@ void TileSums::start() {
   if (!w.tree) fill_array(w.sum(0), Real(0));
 }
 
-Vector TileSums::partial(Index tile) {
+Index TileSums::most_together() const { return work_->tree ? 1 : std::max<Index>(1, work_->mine.count); }
+
+Vector TileSums::partial(Index tile, Index count) {
   Work& w = *work_;
-  require(tile == w.next && tile < w.mine.end(), ExitCode::internal, "tile {} adds its sums where tile {} of [{}, {}) was due", tile,
-          w.next, w.mine.first, w.mine.end());
+  require(tile == w.next && tile + count <= w.mine.end() && count <= most_together(), ExitCode::internal,
+          "tiles [{}, {}) add their sums where tile {} of [{}, {}) was due", tile, tile + count, w.next, w.mine.first, w.mine.end());
   if (!w.tree) {
-    w.next++;
+    w.next += count;
     return w.sum(0);
   }
   if (w.next > w.mine.first) w.close_tile();

@@ -20,10 +20,12 @@ class TileSums {
   ~TileSums();
   TileSums(TileSums&&) noexcept;
 
-  // After start() call partial(tile) for every tile of this rank, in ascending order: it returns the array of `length` numbers to which
-  // the tile adds its contribution (+=), valid until the call for the next tile.
+  // After start() call partial for all tiles of this rank, in ascending order: it returns the array of `length` numbers to which the tile,
+  // or several neighbouring ones together, add their contribution (+=), valid until the next call.
   void start();
-  Vector partial(Index tile);
+  Vector partial(Index tile, Index count = 1);
+  // How many tiles may add together: where the sums are reproducible, each adds alone.
+  Index most_together() const;
   // The sum over all tiles of all ranks, the same on every rank, valid until the next start(); collective.
   Vector finish(Communicator::Place = Communicator::Place::current());
   // Lists the arrays of one of so many ranks to which share_of_tiles deals the tiles. Not collective.

@@ -104,12 +104,26 @@ struct ActivateRows {
   }
 };
 
+KOKKOS_INLINE_FUNCTION void set_narrow_gradient(NarrowGradient const& to, TileRows<Real const> d, Index count, Index tile, Index first,
+                                                Index lanes) {
+  for (Index i = 0; i < to.inputs; i++) {
+    Real* __restrict const sum = to.gradient(tile, i) + first;
+    for (Index l = 0; l < lanes; l++) sum[l] = 0;
+    for (Index j = 0; j < count; j++) {
+      Real const w = to.weight[j * to.inputs + i];
+      Real const* __restrict const from = d(tile, j) + first;
+      for (Index l = 0; l < lanes; l++) sum[l] = std::fma(w, from[l], sum[l]);
+    }
+  }
+}
+
 template <int order>
 struct ChainRule {
   Index part;
   TileRows<Real> d;
   TileRows<Real const> above;
   Index count;
+  NarrowGradient below;
 
   KOKKOS_INLINE_FUNCTION void operator()(Index tile, Index first, Index lanes) const {
     for (Index j = 0; j < count; j++) {
@@ -117,6 +131,7 @@ struct ChainRule {
       Real const* const from = above(tile, j) + first;
       row(lanes, to, to + part, to + 2 * part, from, from + part, from + 2 * part);
     }
+    if (below.weight != nullptr) set_narrow_gradient(below, {d.data, d.tile_stride, d.pitch}, count, tile, first, lanes);
   }
 
   // Parts beyond the order of the jet are not accessed.
@@ -247,23 +262,14 @@ void set_cotangents(Extent e, TileRows<Real> d, Real value, Real tangent) {
       });
 }
 
-void chain_rule(Extent e, TileRows<Real> d, TileRows<Real const> above, Index count) {
-  with_order(e.order, [&](auto order) { for_lanes("partita::layer_chain_rule", e, ChainRule<order>{e.lanes, d, above, count}); });
+void chain_rule(Extent e, TileRows<Real> d, TileRows<Real const> above, Index count, NarrowGradient below) {
+  with_order(e.order, [&](auto order) { for_lanes("partita::layer_chain_rule", e, ChainRule<order>{e.lanes, d, above, count, below}); });
 }
 
-void narrow_gradient(Extent e, Real const* weight, Index inputs, TileRows<Real const> d, Index count, TileRows<Real> gradient) {
+void narrow_gradient(Extent e, NarrowGradient to, TileRows<Real const> d, Index count) {
   for_lanes(
-      "partita::layer_narrow_gradient", e, KOKKOS_LAMBDA(Index tile, Index first, Index lanes) {
-        for (Index i = 0; i < inputs; i++) {
-          Real* __restrict const to = gradient(tile, i) + first;
-          for (Index l = 0; l < lanes; l++) to[l] = 0;
-          for (Index j = 0; j < count; j++) {
-            Real const w = weight[j * inputs + i];
-            Real const* __restrict const from = d(tile, j) + first;
-            for (Index l = 0; l < lanes; l++) to[l] = std::fma(w, from[l], to[l]);
-          }
-        }
-      });
+      "partita::layer_narrow_gradient", e,
+      KOKKOS_LAMBDA(Index tile, Index first, Index lanes) { set_narrow_gradient(to, d, count, tile, first, lanes); });
 }
 
 void add_row_sums(Index tiles, Index columns, TileRows<Real const> d, Index count, TileRows<Real const> x, Index inputs, Real* weight,
@@ -278,6 +284,15 @@ void add_row_sums(Index tiles, Index columns, TileRows<Real const> d, Index coun
           }
           if (bias != nullptr) bias[j] += sum_over(columns, [=](Index l) { return dj[l]; });
         }
+      });
+}
+
+void add_tiles(Index tiles, TileRows<Real const> partial, Index count, Real* sum) {
+  Kokkos::parallel_for(
+      "partita::layer_add_tiles", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, count), KOKKOS_LAMBDA(Index i) {
+        Real s = sum[i];
+        for (Index t = 0; t < tiles; t++) s += partial(t, 0)[i];
+        sum[i] = s;
       });
 }
 

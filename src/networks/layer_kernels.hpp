@@ -80,15 +80,23 @@ void curvature_rule(Extent, Units, TileRows<Real const> above);
 // The cotangents of one output's jet of order 1, the same in every lane.
 void set_cotangents(Extent, TileRows<Real> d, Real value, Real tangent);
 
-// d = cotangents of the preactivations, from the cotangents of h in `above`.
-void chain_rule(Extent, TileRows<Real> d, TileRows<Real const> above, Index count);
+// The gradient in the inputs of a layer with few of them, W' d of value parts, W (count, inputs); a null weight: none.
+struct NarrowGradient {
+  Real const* weight = nullptr;
+  Index inputs = 0;
+  TileRows<Real> gradient{};
+};
+void narrow_gradient(Extent, NarrowGradient, TileRows<Real const> d, Index count);
 
-// gradient = W' d of value parts, W (count, inputs).
-void narrow_gradient(Extent, Real const* weight, Index inputs, TileRows<Real const> d, Index count, TileRows<Real> gradient);
+// d = cotangents of the preactivations, from the cotangents of h in `above`; then the gradient in the inputs.
+void chain_rule(Extent, TileRows<Real> d, TileRows<Real const> above, Index count, NarrowGradient = {});
 
 // weight (count, inputs) += sum over `columns` of d x', bias (count) += sum of d; inputs = 0 or bias = nullptr leaves that sum out.
 void add_row_sums(Index tiles, Index columns, TileRows<Real const> d, Index count, TileRows<Real const> x, Index inputs, Real* weight,
                   Real* bias);
+
+// sum (count) += the rows of all tiles, in their order.
+void add_tiles(Index tiles, TileRows<Real const> partial, Index count, Real* sum);
 
 // Copies jets, whose parts lie side by side, to separate rows for each part, adding bias (count) to the value unless nullptr; and back,
 // with zeros for absent parts.

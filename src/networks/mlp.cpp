@@ -1,5 +1,6 @@
 #include "networks/mlp.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/matrix_product.hpp"
@@ -61,46 +62,73 @@ void pull_back(Mlp const& m, Extent e, Index k, Real const* theta, TileRows<Real
                  {to.data, to.pitch, 1, 0, to.tile_stride}, e.tiles);
 }
 
-// From cotangents of layer k's preactivations to those of the layer below, whose activations serve as work memory: they are used up.
-void descend(Mlp const& m, Extent e, Index k, Real const* theta, TileRows<Real> from, Units const& to) {
+// From cotangents of layer k's preactivations to those of the layer below, whose activations serve as work memory: they are used up. Where
+// that is a narrow first layer, the gradient in the network's input can be had as well.
+void descend(Mlp const& m, Extent e, Index k, Real const* theta, TileRows<Real> from, Units const& to, layer::NarrowGradient input = {}) {
   if (k + 1 == m.layers() && reads_out(m)) {
-    layer::chain_rule(e, to.d, {from.data, from.tile_stride, 0}, to.count);
+    layer::chain_rule(e, to.d, {from.data, from.tile_stride, 0}, to.count, input);
   } else {
     pull_back(m, e, k, theta, from, e.columns(), to.h);
-    layer::chain_rule(e, to.d, read(to.h), to.count);
+    layer::chain_rule(e, to.d, read(to.h), to.count, input);
   }
 }
 
 void descend_to_input(Mlp const& m, Extent e, Real const* theta, Units const& first, TileRows<Real> gradient) {
-  if (starts_narrow(m)) layer::narrow_gradient(e, theta, m.inputs(0), read(first.d), first.count, gradient);
+  if (starts_narrow(m)) layer::narrow_gradient(e, {theta, m.inputs(0), gradient}, read(first.d), first.count);
   else pull_back(m, e, 0, theta, first.d, e.lanes, gradient);
 }
 
+// Where gradients in the parameters go: all are added to `sum`. On a GPU the products of all tiles are formed at once, each in its place
+// behind the tile's rows on the tape; on a CPU there is no such place.
+struct Sums {
+  Real* sum;
+  TileRows<Real> of_tile;
+};
+Index rows_on_tape(Mlp const& m) {
+  Index rows = m.widths().back();
+  for (Index k = 0; k + 1 < m.layers(); k++) rows += 2 * m.outputs(k);
+  return rows;
+}
+Index largest_weight(Mlp const& m) {
+  Index largest = 0;
+  for (Index k = 0; k < m.layers(); k++) largest = std::max(largest, m.inputs(k) * m.outputs(k));
+  return largest;
+}
+Sums sums(Mlp const& m, MlpTape tape, Index lanes, Vector const& sum) {
+  return {sum.data(), {tape.data + rows_on_tape(m) * tape_pitch(lanes, tape.order), m.tape_elements(lanes, tape.order), 0}};
+}
+
 // sum (outputs, inputs) += d x' of layer k over `columns` and all tiles, in the order of the tiles.
-void add_products(Mlp const& m, Extent e, Index k, TileRows<Real> d, TileRows<Real const> x, Index columns, Real* sum) {
-  for (Index t = 0; t < e.tiles; t++)
-    matrix_product({m.outputs(k), m.inputs(k), columns}, {d(t, 0), d.pitch}, {x(t, 0), x.pitch, Form::transposed},
-                   {sum, m.inputs(k), 1, 1});
+void add_products(Mlp const& m, Extent e, Index k, TileRows<Real> d, TileRows<Real const> x, Index columns, Sums const& to) {
+  ProductShape const shape{m.outputs(k), m.inputs(k), columns};
+  Real* const sum = to.sum + m.weight_offset(k);
+  if constexpr (runs_on_host) {
+    for (Index t = 0; t < e.tiles; t++)
+      matrix_product(shape, {d(t, 0), d.pitch}, {x(t, 0), x.pitch, Form::transposed}, {sum, m.inputs(k), 1, 1});
+  } else {
+    matrix_product(shape, factor(read(d)), {x.data, x.pitch, Form::transposed, x.tile_stride},
+                   {to.of_tile.data, m.inputs(k), 1, 0, to.of_tile.tile_stride}, e.tiles);
+    layer::add_tiles(e.tiles, read(to.of_tile), m.outputs(k) * m.inputs(k), sum);
+  }
 }
 
 // sum += gradient in the input layer's parameters; the input's jet is (x, v, 0).
-void add_input_layer(Mlp const& m, Extent e, TileRows<Real> d, TileRows<Real const> x, TileRows<Real const> v, Real* sum) {
-  Real* const weight = sum + m.weight_offset(0);
+void add_input_layer(Mlp const& m, Extent e, TileRows<Real> d, TileRows<Real const> x, TileRows<Real const> v, Sums const& to) {
+  Real* const weight = to.sum + m.weight_offset(0);
   Index const count = m.outputs(0), narrow = starts_narrow(m) ? m.inputs(0) : 0;
   TileRows<Real> const along = part(d, e, 1);
-  layer::add_row_sums(e.tiles, e.lanes, read(d), count, x, narrow, weight, sum + m.bias_offset(0));
+  layer::add_row_sums(e.tiles, e.lanes, read(d), count, x, narrow, weight, to.sum + m.bias_offset(0));
   if (e.order > 0) layer::add_row_sums(e.tiles, e.lanes, read(along), count, v, narrow, weight, nullptr);
   if (narrow > 0) return;
-  add_products(m, e, 0, d, x, e.lanes, weight);
-  if (e.order > 0) add_products(m, e, 0, along, v, e.lanes, weight);
+  add_products(m, e, 0, d, x, e.lanes, to);
+  if (e.order > 0) add_products(m, e, 0, along, v, e.lanes, to);
 }
 
 // sum += gradient in the parameters of layer k above activations h.
-void add_layer(Mlp const& m, Extent e, Index k, TileRows<Real> d, TileRows<Real> h, Real* sum) {
-  Real* const weight = sum + m.weight_offset(k);
-  layer::add_row_sums(e.tiles, e.lanes, read(d), m.outputs(k), {}, 0, nullptr, sum + m.bias_offset(k));
-  if (m.outputs(k) == 1) layer::add_row_sums(e.tiles, e.columns(), read(h), m.inputs(k), read(d), 1, weight, nullptr);
-  else add_products(m, e, k, d, read(h), e.columns(), weight);
+void add_layer(Mlp const& m, Extent e, Index k, TileRows<Real> d, TileRows<Real> h, Sums const& to) {
+  layer::add_row_sums(e.tiles, e.lanes, read(d), m.outputs(k), {}, 0, nullptr, to.sum + m.bias_offset(k));
+  if (m.outputs(k) == 1) layer::add_row_sums(e.tiles, e.columns(), read(h), m.inputs(k), read(d), 1, to.sum + m.weight_offset(k), nullptr);
+  else add_products(m, e, k, d, read(h), e.columns(), to);
 }
 
 }  // namespace
@@ -119,9 +147,7 @@ Index Mlp::weight_offset(Index layer) const {
 }
 
 Index Mlp::tape_elements(Index lanes, int order) const {
-  Index rows = widths_.back();
-  for (Index k = 0; k + 1 < layers(); k++) rows += 2 * outputs(k);
-  return rows * tape_pitch(lanes, order);
+  return rows_on_tape(*this) * tape_pitch(lanes, order) + (runs_on_host ? 0 : largest_weight(*this));
 }
 
 double Mlp::initial_scale(Index layer) const {
@@ -153,7 +179,8 @@ void Mlp::forward(ConstVector parameters, ConstTiles x, ConstTiles v, Jet output
     below = read(here.h);
   }
   if (!reads_out(*this)) push_forward(*this, e, last, theta, below, e.columns(), result.h);
-  layer::split_parts(e, read(result.h), result.count, reads_out(*this) ? nullptr : theta + bias_offset(last), part_rows(output));
+  bool const asked = std::any_of(output.begin(), output.end(), [](Tiles const& part) { return part.data() != nullptr; });
+  if (asked) layer::split_parts(e, read(result.h), result.count, reads_out(*this) ? nullptr : theta + bias_offset(last), part_rows(output));
 }
 
 void Mlp::input_gradient(ConstVector parameters, MlpTape tape, Tiles gradient) const {
@@ -162,7 +189,9 @@ void Mlp::input_gradient(ConstVector parameters, MlpTape tape, Tiles gradient) c
   Units here = units(*this, tape, e.lanes, layers() - 2);  // its slopes contain the output's weights, so they already are cotangents
   for (Index k = layers() - 2; k > 0; k--) {
     Units const below = units(*this, tape, e.lanes, k - 1);
-    descend(*this, e, k, theta, here.d, below);
+    bool const ends = k == 1 && starts_narrow(*this);
+    descend(*this, e, k, theta, here.d, below, ends ? layer::NarrowGradient{theta, inputs(0), rows_of(gradient)} : layer::NarrowGradient{});
+    if (ends) return;
     here = below;
   }
   descend_to_input(*this, e, theta, here, rows_of(gradient));
@@ -171,15 +200,16 @@ void Mlp::input_gradient(ConstVector parameters, MlpTape tape, Tiles gradient) c
 void Mlp::reverse(ConstVector parameters, ConstTiles x, ConstTiles v, ConstJet cotangent, MlpTape tape, Vector sum, Tiles gradient) const {
   Real const* const theta = parameters.data();
   Extent const e = extent_of(x, tape.order);
+  Sums const to = sums(*this, tape, e.lanes, sum);
   Units here = units(*this, tape, e.lanes, layers() - 1);
   layer::join_parts(e, part_rows(cotangent), here.count, here.d);
   for (Index k = layers() - 1; k > 0; k--) {
     Units const below = units(*this, tape, e.lanes, k - 1);
-    if (sum.data() != nullptr) add_layer(*this, e, k, here.d, below.h, sum.data());
+    if (sum.data() != nullptr) add_layer(*this, e, k, here.d, below.h, to);
     descend(*this, e, k, theta, here.d, below);
     here = below;
   }
-  if (sum.data() != nullptr) add_input_layer(*this, e, here.d, rows_of(x), rows_of(v), sum.data());
+  if (sum.data() != nullptr) add_input_layer(*this, e, here.d, rows_of(x), rows_of(v), to);
   if (gradient.data() != nullptr) descend_to_input(*this, e, theta, here, rows_of(gradient));
 }
 
@@ -218,16 +248,17 @@ void Mlp::gradient_reverse(ConstVector parameters, ConstTiles x, ConstTiles v, M
                    part(here.h, e, 1));
     layer::tangent_rule(e, here, source);
   }
+  Sums const to = sums(*this, tape, e.lanes, sum);
   Units here = units(*this, tape, e.lanes, last);
   layer::set_cotangents(e, here.d, 0, 1);
   for (Index k = last; k > 0; k--) {
     Units const below = units(*this, tape, e.lanes, k - 1);
-    add_layer(*this, e, k, here.d, below.h, sum.data());
+    add_layer(*this, e, k, here.d, below.h, to);
     if (k < last) pull_back(*this, e, k, theta, here.d, e.lanes, below.h);
     layer::curvature_rule(e, below, k < last ? read(below.h) : TileRows<Real const>());
     here = below;
   }
-  add_input_layer(*this, e, here.d, rows_of(x), rows_of(v), sum.data());
+  add_input_layer(*this, e, here.d, rows_of(x), rows_of(v), to);
 }
 
 }  // namespace partita

@@ -5,6 +5,7 @@
 #include "core/copy.hpp"
 #include "core/log.hpp"
 #include "core/require.hpp"
+#include "core/tile_reduction.hpp"
 #include "objectives/entry.hpp"
 #include "objectives/train_options.hpp"
 #include "samplers/chain_options.hpp"
@@ -29,6 +30,12 @@ constexpr Index updates_between_checks = 10;  // of the step size: a check evalu
 constexpr double far_gap = 0.5, drift_of_gap = 0.25;
 
 enum Reported : std::size_t { gap, data, chains, spread };  // places of series()
+
+template <class View>
+std::vector<double> numbers_on_host(View const& view) {
+  auto const host = values_on_host(view);
+  return {host.data(), host.data() + host.size()};
+}
 
 double mean_of(std::vector<std::vector<double>> const& rows, std::size_t first, std::size_t end, Reported which) {
   double sum = 0;
@@ -120,9 +127,10 @@ void ContrastiveDivergence::require_fit(bool is_machine, Index batch, ChainStart
 
 ContrastiveDivergence::Memory::Memory(Arrays arrays, TrainableEnergy const& model, Share const& share, Index generations, bool centred)
     : data("minibatch", share.tiling, share.mine(), model.dimension(), arrays),
-      energy(arrays.make<TileScalarStorage>("tile energy", 1, share.tiling.pitch())),
-      weight(arrays.make<TileScalarStorage>("tile weight", 1, share.tiling.pitch())),
-      gradient(arrays.make<TileStorage>("tile gradient", 1, model.dimension(), share.tiling.pitch())),
+      energy(arrays.make<TileScalarStorage>("tile energy", tiles_in_flight(share.mine().count), share.tiling.pitch())),
+      weight(arrays.make<TileScalarStorage>("tile weight", tiles_in_flight(share.mine().count), share.tiling.pitch())),
+      gradient(arrays.make<TileStorage>("tile gradient", tiles_in_flight(share.mine().count), model.dimension(), share.tiling.pitch())),
+      lengths(arrays.make<DeviceVector<double>>("gradient lengths", share.mine().count)),
       offsets(arrays.make<Vector>("offsets", centred ? unit_count(model) : 0)),
       energy_sums(arrays.make<decltype(energy_sums)>("energy sums", share.mine().count, 3)) {
   for (Index g = 0; g < generations; g++) buffer.emplace_back("replay chains", share.tiling, share.mine(), model.dimension(), arrays);
@@ -235,36 +243,44 @@ std::vector<Chains*> ContrastiveDivergence::chains_for(Index update) {
   return out;
 }
 
-void ContrastiveDivergence::accumulate(TileStorage const& x, Index tile, double sign, double scale, Vector sum, int column) {
-  Index const global = mine_.first + tile, lanes = tiling_.lanes(global), real = tiling_.chains_in(global);
-  auto const whole = [&](TileScalarStorage const& s) { return TileScalars(Kokkos::subview(s, Kokkos::ALL, std::pair(Index{0}, lanes))); };
-  Tiles const here = Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, lanes));
-  TileScalars const energy = whole(memory_.energy), weight = whole(memory_.weight);
+void ContrastiveDivergence::weigh(TileRange tiles, ConstTileScalars energy, Real linear, Real quadratic, TileScalars weight) const {
+  Index const lanes = extent(weight, 1), width = tiling_.width, chains = chains_from(tiles.first);
+  Kokkos::parallel_for(
+      "partita::contrastive_weights", Range(0, tiles.count * lanes), KOKKOS_LAMBDA(Index n) {
+        Index const t = n / lanes, l = n % lanes;
+        weight(t, l) = t * width + l < chains ? std::fma(quadratic, energy(t, l), linear) : Real(0);
+      });
+}
+
+void ContrastiveDivergence::add_energies(TileRange tiles, ConstTileScalars energy, int sign, double scale) const {
+  Index const width = tiling_.width, chains = chains_from(tiles.first), first = tiles.first;
+  auto const sums = memory_.energy_sums;
+  sum_over_lanes<TwoSums>(
+      "partita::contrastive_energies", tiles.count, extent(energy, 1),
+      KOKKOS_LAMBDA(Index t, Index l) {
+        double const e = t * width + l < chains ? double(energy(t, l)) : 0.;
+        return TwoSums{e, e * e};
+      },
+      KOKKOS_LAMBDA(Index t, TwoSums const& s) {
+        sums(first + t, sign > 0 ? 0 : 1) += s.first * scale;
+        if (sign < 0) sums(first + t, 2) += s.second * scale;
+      });
+}
+
+void ContrastiveDivergence::accumulate(TileStorage const& x, TileRange tiles, Index lanes, int sign, double scale, Vector sum) {
+  Tiles const here = Kokkos::subview(x, std::pair(tiles.first, tiles.end()), Kokkos::ALL, std::pair(Index{0}, lanes));
+  TileScalars const energy = leading(memory_.energy, tiles.count, lanes), weight = leading(memory_.weight, tiles.count, lanes);
   auto const parameters = extent(model_.parameters(), 0);
-  double total = 0, squares = 0;  // of the energies
-  auto const weigh = [&](Real linear, Real quadratic) {
-    Kokkos::parallel_reduce(
-        "partita::contrastive_weights", Range(0, lanes),
-        KOKKOS_LAMBDA(Index l, double& s, double& s2) {
-          // Lanes past the batch only fill the vectors.
-          weight(0, l) = l < real ? std::fma(quadratic, energy(0, l), linear) : Real(0);
-          double const e = l < real ? double(energy(0, l)) : 0.;
-          s += e;
-          s2 += e * e;
-        },
-        total, squares);
-  };
   auto const weights = [&] {
     if (machine_ && sign > 0) {
-      weigh(Real(scale), 0);
+      weigh(tiles, energy, Real(scale), 0, weight);
       machine_->add_unit_means(here, weight, Kokkos::subview(sum, std::pair(parameters, extent(sum, 0))));
     }
-    weigh(Real(sign * scale), Real(2 * options_.energy_penalty * scale));
+    weigh(tiles, energy, Real(sign * scale), Real(2 * options_.energy_penalty * scale), weight);
     return weight;
   };
   model_.add_energy_gradient(here, energy, weights, Kokkos::subview(sum, std::pair(Index{0}, parameters)));
-  memory_.energy_sums(tile, column) += total * scale;
-  if (sign < 0) memory_.energy_sums(tile, 2) += squares * scale;
+  add_energies(tiles, energy, sign, scale);
 }
 
 void ContrastiveDivergence::regularise(Vector gradient, ConstVector unit_means) {
@@ -314,11 +330,12 @@ Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
     Timers::Scope const scope(timers, "parameter gradient");
     sums_.start();
     double const scale = 1 / double(batches_.batch());
-    for (Index tile = 0; tile < mine_.count; tile++) {
-      Vector const sum = sums_.partial(mine_.first + tile);
-      accumulate(memory_.data.x, tile, 1, scale, sum, 0);
-      for (Chains const* c : chains) accumulate(c->x, tile, -1, scale / double(advanced_), sum, 1);
-    }
+    auto const add = [&](Index first, Index count, Index lanes) {
+      Vector const sum = sums_.partial(mine_.first + first, count);
+      accumulate(memory_.data.x, {first, count}, lanes, 1, scale, sum);
+      for (Chains const* c : chains) accumulate(c->x, {first, count}, lanes, -1, scale / double(advanced_), sum);
+    };
+    for_tiles_of_one_width(tiling_, mine_, {0, mine_.count}, std::min(tiles_in_flight(mine_.count), sums_.most_together()), add);
   }
   updates_since_report_++;
   Timers::Scope const scope(timers, "reduction");
@@ -331,21 +348,22 @@ Vector ContrastiveDivergence::gradient(Index update, Timers& timers) {
 }
 
 double ContrastiveDivergence::mean_gradient_step() {
-  std::vector<double> totals(mine_.count);
-  for (Index tile = 0; tile < mine_.count; tile++) {
-    Index const global = mine_.first + tile, lanes = tiling_.lanes(global), d = model_.dimension();
-    TileScalars const energy = Kokkos::subview(memory_.energy, Kokkos::ALL, std::pair(Index{0}, lanes));
-    Tiles const g = Kokkos::subview(memory_.gradient, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes));
-    differentiable_->energy_and_gradient(memory_.buffer[last_].tiles(tile, 1, lanes), energy, g);
-    Kokkos::parallel_reduce(
-        "partita::gradient_length", Range(0, tiling_.chains_in(global)),
-        KOKKOS_LAMBDA(Index l, double& s) {
+  Index const d = model_.dimension(), width = tiling_.width;
+  auto const lengths = memory_.lengths;
+  for_tiles_of_one_width(tiling_, mine_, {0, mine_.count}, tiles_in_flight(mine_.count), [&](Index first, Index count, Index lanes) {
+    Index const chains = chains_from(first);
+    Tiles const g = leading(memory_.gradient, count, d, lanes);
+    differentiable_->energy_and_gradient(memory_.buffer[last_].tiles(first, count, lanes), leading(memory_.energy, count, lanes), g);
+    sum_over_lanes<double>(
+        "partita::gradient_length", count, lanes,
+        KOKKOS_LAMBDA(Index t, Index l) {
           double square = 0;
-          for (Index i = 0; i < d; i++) square += double(g(0, i, l)) * double(g(0, i, l));
-          s += std::sqrt(square);
+          for (Index i = 0; i < d; i++) square += double(g(t, i, l)) * double(g(t, i, l));
+          return t * width + l < chains ? std::sqrt(square) : 0.;
         },
-        totals[tile]);
-  }
+        KOKKOS_LAMBDA(Index t, double sum) { lengths(first + t) = sum; });
+  });
+  auto const totals = numbers_on_host(lengths);
   return sampler_.step_size() * sum_over_tiles(communicator_, mine_, tiling_.tiles(), totals, 1)[0] / double(batches_.batch());
 }
 
@@ -363,7 +381,7 @@ void ContrastiveDivergence::keep_step_stable(Index update) {
 }
 
 TrainingHealth ContrastiveDivergence::energies_since_report() const {
-  std::vector<double> mine(memory_.energy_sums.data(), memory_.energy_sums.data() + memory_.energy_sums.size());
+  auto const mine = numbers_on_host(memory_.energy_sums);
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 3);
   double const evaluated = double(std::max<Index>(updates_since_report_, 1));
   TrainingHealth h{.energy_data = sums[0] / evaluated, .energy_chains = sums[1] / evaluated};

@@ -82,9 +82,13 @@ class ContrastiveDivergence : public Objective {
  public:  // what holds kernels: nvcc refuses it otherwise
   void add_data_noise(Index update);
   double mean_gradient_step();
-  // Adds to `sum` the contribution of a tile's chains, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale, and their energies times scale to
-  // energy_sums_(tile, column). For data, the means of a machine's units are summed behind the parameters.
-  void accumulate(TileStorage const& x, Index tile, double sign, double scale, Vector sum, int column);
+  // Adds to `sum` the contribution of the chains of some local tiles, sum_b (sign + 2 alpha E_b) dE_b/dtheta scale with sign = 1 for data
+  // and -1 for chains, and their energies times scale to the sums of energies. For data, the means of a machine's units are summed behind
+  // the parameters.
+  void accumulate(TileStorage const& x, TileRange tiles, Index lanes, int sign, double scale, Vector sum);
+  // weight = linear + quadratic E, 0 in lanes beyond the batch, of some local tiles.
+  void weigh(TileRange tiles, ConstTileScalars energy, Real linear, Real quadratic, TileScalars weight) const;
+  void add_energies(TileRange tiles, ConstTileScalars energy, int sign, double scale) const;
   // Turns the sums into the gradient of a machine, with the means of its units.
   void regularise(Vector gradient, ConstVector unit_means);
 
@@ -92,11 +96,12 @@ class ContrastiveDivergence : public Objective {
   struct Memory {
     Chains data;                       // this rank's tiles of the minibatch; hidden units that are not summed out behind the visible ones
     std::vector<Chains> buffer;        // generations of the replay buffer, one batch each; CD has one
-    TileScalarStorage energy, weight;  // (1, pitch)
-    TileStorage gradient;              // (1, dimension, pitch), for the length of the gradient step
+    TileScalarStorage energy, weight;  // (tiles that are computed together, pitch)
+    TileStorage gradient;              // (these tiles, dimension, pitch), for the length of the gradient step
+    DeviceVector<double> lengths;      // (tiles) of this rank: sums of these lengths
     Vector offsets;                    // of a centred machine: running means of its units
     // Per tile: sums of the data's energies, of the chains' and of their squares since the last report.
-    Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> energy_sums;
+    Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> energy_sums;
 
     Memory(Arrays, TrainableEnergy const&, Share const&, Index generations, bool centred);
   };
@@ -106,6 +111,8 @@ class ContrastiveDivergence : public Objective {
   void keep_step_stable(Index update);
   void draw_hidden_given_data(Index update);
   std::vector<Chains*> chains_for(Index update);  // at the starting points of this update
+  // Number of the batch's chains from this local tile on: lane l of tile t after it is one of them if t width + l is below.
+  Index chains_from(Index tile) const { return tiling_.chains - tiling_.first_chain(mine_.first + tile); }
 
   TrainableEnergy& model_;
   TrainableGibbsModel* machine_;               // the same; null where it is none

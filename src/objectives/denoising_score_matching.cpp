@@ -16,10 +16,13 @@ KOKKOS_INLINE_FUNCTION Index level_of(random::Key key, Index update, Index item,
   return random::below(w.w[0], std::uint32_t(levels));
 }
 
-void draw_sigma(random::Key key, ConstVector levels, Index update, Index first, TileScalars sigma) {
+// Each lane's noise, and the number of its level.
+void draw_sigma(random::Key key, ConstVector levels, Index update, Index first, TileScalars sigma, TileScalars level) {
   Kokkos::parallel_for(
-      "partita::noise_levels", Range(0, extent(sigma, 1)),
-      KOKKOS_LAMBDA(Index l) { sigma(0, l) = levels(level_of(key, update, first + l, extent(levels, 0))); });
+      "partita::noise_levels", Range(0, extent(sigma, 1)), KOKKOS_LAMBDA(Index l) {
+        Index const k = level_of(key, update, first + l, extent(levels, 0));
+        sigma(0, l) = levels(k), level(0, l) = Real(k);
+      });
 }
 
 // to = x + sigma z.
@@ -97,16 +100,15 @@ DenoisingScoreMatching::NoiseMemory::NoiseMemory(Arrays arrays, TrainableScore c
 
 void DenoisingScoreMatching::list(Arrays arrays, TrainableScore const& model, Share const& share, Summation summation,
                                   DenoisingOptions const&) {
-  ScoreMatching::list(arrays, model, share, summation, derivatives());
+  ScoreMatching::list(arrays, model, share, summation, derivatives(), std::ssize(model.noise_levels()));
   NoiseMemory(arrays, model, share.tiling);
 }
 
 std::string DenoisingScoreMatching::group_name(Index g) const { return fmt::format("J at sigma = {:.4g} since the last row", levels_[g]); }
 
-Index DenoisingScoreMatching::group(Index update, Index item) const { return level_of(key_, update, item, std::ssize(levels_)); }
-
 void DenoisingScoreMatching::set_sigma(Points const& p) {
-  if (!levels_.empty()) return draw_sigma(key_, noise_memory_.levels, p.update, p.first, lanes_of(noise_memory_.of_lane, p));
+  if (!levels_.empty())
+    return draw_sigma(key_, noise_memory_.levels, p.update, p.first, lanes_of(noise_memory_.of_lane, p), lanes_of(memory_.group, p));
   auto const epoch = std::size_t(batches_.epoch(p.update));
   fill_array(noise_memory_.of_lane, Real(sigma_[std::min(epoch, sigma_.size() - 1)]));
 }

@@ -33,7 +33,6 @@ class DenoisingScoreMatching : public ScoreMatching {
 
   void add(Points const&, Vector sum) override;
   std::string group_name(Index) const override;
-  Index group(Index update, Index item) const override;
   void set_sigma(Points const&);
   static Derivatives derivatives() { return {1, true}; }
 

@@ -4,6 +4,7 @@
 
 #include "core/copy.hpp"
 #include "core/require.hpp"
+#include "core/tile_reduction.hpp"
 #include "samplers/strip_noise.hpp"
 
 namespace partita {
@@ -123,7 +124,7 @@ ScoreMatching::ScoreMatching(TrainableScore& model, data::Batches const& batches
       batches_(batches),
       key_(key),
       tiling_(tiling(options, batches.batch())),
-      memory_({}, model, {tiling_, communicator.rank(), communicator.ranks()}, derivatives),
+      memory_({}, model, {tiling_, communicator.rank(), communicator.ranks()}, derivatives, groups),
       communicator_(communicator),
       data_noise_(Real(options.data_noise)),
       groups_(groups),
@@ -133,16 +134,18 @@ ScoreMatching::ScoreMatching(TrainableScore& model, data::Batches const& batches
 
 Tiling ScoreMatching::tiling(ScoreMatchingOptions const& o, Index batch) { return {batch, width(o, batch)}; }
 
-ScoreMatching::Memory::Memory(Arrays arrays, TrainableScore const& model, Share const& share, Derivatives derivatives)
+ScoreMatching::Memory::Memory(Arrays arrays, TrainableScore const& model, Share const& share, Derivatives derivatives, Index groups)
     : data(arrays.make<TileStorage>("minibatch", share.mine().count, model.dimension(), share.tiling.pitch())),
       direction(arrays.make<TileStorage>("score direction", 1, model.dimension(), share.tiling.pitch())) {
   for (TileScalarStorage* s : {&loss, &first, &second, &c1, &c2})
     *s = arrays.make<TileScalarStorage>("score weights", 1, share.tiling.pitch());
+  if (groups > 0) group = arrays.make<TileScalarStorage>("groups of items", 1, share.tiling.pitch());
   model.jet_work(arrays, 1, share.tiling.width, derivatives.jet_order, derivatives.gradients);
 }
 
-void ScoreMatching::list(Arrays arrays, TrainableScore const& model, Share const& share, Summation summation, Derivatives derivatives) {
-  Memory(arrays, model, share, derivatives);
+void ScoreMatching::list(Arrays arrays, TrainableScore const& model, Share const& share, Summation summation, Derivatives derivatives,
+                         Index groups) {
+  Memory(arrays, model, share, derivatives, groups);
   TileSums::list(arrays, summation, share.tiling.tiles(), share.rank, share.ranks, parameter_count(model));
 }
 
@@ -183,17 +186,20 @@ void ScoreMatching::add_data_noise(Points const& p) {
   add_scaled(data_noise_, lanes_of(memory_.direction, p), p.x);
 }
 
-void ScoreMatching::count_losses(Points const& p, Index tile) {
-  auto const loss = values_on_host(memory_.loss);
-  auto const row = std::size_t(tile);
-  for (Index l = 0; l < p.real; l++) {
-    double const j = double(loss(0, l));
-    losses_(row, 0) += j;
-    if (groups_ == 0) continue;
-    Index const g = group(p.update, p.first + l);
-    losses_(row, 1 + 2 * g) += j;
-    losses_(row, 2 + 2 * g) += 1;
-  }
+void ScoreMatching::count_losses(Points const& p, Index tile) const {
+  auto const loss = memory_.loss, group = memory_.group;
+  auto const losses = losses_;
+  Index const real = p.real;
+  sum_over_lanes<TwoSums>(
+      "partita::losses", 1 + groups_, p.lanes(),
+      KOKKOS_LAMBDA(Index column, Index l) {  // of all items, then of each group
+        bool const counts = l < real && (column == 0 || group(0, l) == Real(column - 1));
+        return counts ? TwoSums{double(loss(0, l)), 1} : TwoSums{};
+      },
+      KOKKOS_LAMBDA(Index column, TwoSums const& s) {
+        losses(tile, column == 0 ? 0 : 2 * column - 1) += s.first;
+        if (column > 0) losses(tile, 2 * column) += s.second;
+      });
 }
 
 Vector ScoreMatching::gradient(Index update, Timers& timers) {
@@ -221,12 +227,13 @@ Vector ScoreMatching::gradient(Index update, Timers& timers) {
 
 std::vector<Series> ScoreMatching::series() const {
   std::vector<Series> all{{"loss", "J, mean over the items of the updates since the last row; bounded below, not by zero", true}};
-  for (Index g = 0; g < groups_; g++) all.push_back({fmt::format("memory_.loss{}", g), group_name(g)});
+  for (Index g = 0; g < groups_; g++) all.push_back({fmt::format("loss_{}", g), group_name(g)});
   return all;
 }
 
 std::vector<double> ScoreMatching::report(Index) {
-  std::vector<double> const mine(losses_.data(), losses_.data() + losses_.size());
+  auto const rows = values_on_host(losses_);
+  std::vector<double> const mine(rows.data(), rows.data() + rows.size());
   auto const sums = sum_over_tiles(communicator_, mine_, tiling_.tiles(), mine, 1 + 2 * groups_);
   std::vector<double> out{sums[0] * scale() / double(std::max<Index>(updates_since_report_, 1))};
   for (std::size_t k = 1; k < sums.size(); k += 2) out.push_back(sums[k] / sums[k + 1]);

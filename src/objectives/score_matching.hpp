@@ -34,6 +34,14 @@ class ScoreMatching : public Objective {
  public:  // what holds kernels: nvcc refuses it otherwise
   // Standard normals z (1, dimension, pitch), number `step` of each item.
   void draw_normals(TileStorage const& z, random::Stream, Index step, Index first) const;
+  // Items of the batch: lane l of x is item first + l. Lanes from `real` on only fill the vectors and have weight 0.
+  struct Points {
+    Tiles x;
+    Index update, first, real;
+    Index lanes() const { return extent(x, 2); }
+  };
+  // Adds the losses of a tile to the sums since the last report.
+  void count_losses(Points const&, Index tile) const;
 
  protected:
   // Failure(usage) unless the model has directional derivatives of this order.
@@ -50,18 +58,11 @@ class ScoreMatching : public Objective {
   ScoreMatching(TrainableScore&, data::Batches const&, Communicator, Summation, random::Key, ScoreMatchingOptions, Derivatives,
                 Index groups = 0);
   // Lists the arrays of a rank, the model's work memory among them.
-  static void list(Arrays, TrainableScore const&, Share const&, Summation, Derivatives);
+  static void list(Arrays, TrainableScore const&, Share const&, Summation, Derivatives, Index groups = 0);
 
-  // Items of the batch: lane l of x is item first + l. Lanes from `real` on only fill the vectors and have weight 0.
-  struct Points {
-    Tiles x;
-    Index update, first, real;
-    Index lanes() const { return extent(x, 2); }
-  };
-  // Adds each item's J to its lane of loss_ and sum += d/dtheta of sum_b J_b / batch.
+  // Adds each item's J to its lane of the losses, with its group, and sum += d/dtheta of sum_b J_b / batch.
   virtual void add(Points const&, Vector sum) = 0;
   virtual std::string group_name(Index) const { return {}; }
-  virtual Index group(Index /*update*/, Index /*item*/) const { return 0; }
 
   // Adds `share` times the loss for one of several directions, and its gradient.
   void add_sliced(Points const&, ConstTiles v, double share, Vector sum);
@@ -73,7 +74,8 @@ class ScoreMatching : public Objective {
     TileStorage data;                               // this rank's tiles of the minibatch
     TileStorage direction;                          // (1, dimension, pitch)
     TileScalarStorage loss, first, second, c1, c2;  // (1, pitch); derivatives along the direction, and their weights
-    Memory(Arrays, TrainableScore const&, Share const&, Derivatives);
+    TileScalarStorage group;                        // (1, pitch): the items' groups, where there are several
+    Memory(Arrays, TrainableScore const&, Share const&, Derivatives, Index groups);
   };
   TrainableScore& model_;
   data::Batches const& batches_;
@@ -83,7 +85,6 @@ class ScoreMatching : public Objective {
 
  private:
   void add_data_noise(Points const&);
-  void count_losses(Points const&, Index tile);
 
   Communicator communicator_;
   Real data_noise_;
@@ -91,7 +92,7 @@ class ScoreMatching : public Objective {
   TileRange mine_;
   TileSums sums_;
   // Per tile since the last report: the sum of J, then sum and number of items of each group.
-  Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::HostSpace> losses_;
+  Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> losses_;
   Index updates_since_report_ = 0;
 };
 
