@@ -202,15 +202,16 @@ report() {
 # --- test -------------------------------------------------------------------------------------------------------------------------------
 
 run_tests() {
-  local failed=() taken=() labels=(-LE '^(slow|slurm)$')
+  local failed=() taken=() labels=(-LE '^(slow|slurm)$') jobs=$((2 * $(nproc)))  # see tests/CMakeLists.txt
   [[ -z ${PARTITA_TEST_LABELS:-} ]] || labels=(-L "$PARTITA_TEST_LABELS")
   export OPENBLAS_NUM_THREADS=1
   stage "build, single precision" build release
-  stage "build, double precision" build double unit_tests
+  stage "build, double precision on an emulated device" build device-emulation
   stage "install partita-post" make_environment test
   stage "tests of partita-post" suite python "$root/.venv/bin/pytest" -q -c "$root/postprocess/pyproject.toml" "$root/tests/postprocess"
-  stage "tests, double precision" suite double ctest --test-dir "$(build_folder double)" --output-on-failure -j "$(nproc)" -L unit
-  stage "tests, single precision" suite release ctest --test-dir "$(build_folder release)" --output-on-failure -j "$(nproc)" "${labels[@]}"
+  stage "tests, double precision on an emulated device" suite device-emulation \
+    ctest --test-dir "$(build_folder device-emulation)" --output-on-failure -j "$jobs" -L '^(unit|emulation)$'
+  stage "tests, single precision" suite release ctest --test-dir "$(build_folder release)" --output-on-failure -j "$jobs" "${labels[@]}"
   summarize
 }
 
@@ -228,7 +229,7 @@ suite() {
 
 summarize() {
   local name
-  for name in python double release; do
+  for name in python device-emulation release; do
     printf '\n%s\n' "$name:"
     grep -E '^[0-9]+% tests passed|^Total Test time|^The following tests FAILED|^[[:space:]]+[0-9]+ - |[0-9]+ (passed|failed|skipped).* in ' "$root/build/test-$name.log" || true
   done

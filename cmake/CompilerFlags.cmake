@@ -3,7 +3,11 @@ add_library(partita_options INTERFACE)
 target_compile_features(partita_options INTERFACE cxx_std_20)
 target_include_directories(partita_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 
-set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+if(PARTITA_DEVICE_EMULATION)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1")  # looks for errors, and compiles in half the time
+else()
+  set(CMAKE_CXX_FLAGS_RELEASE "-O3")
+endif()
 
 # Headers that nearly every file parses. nvcc cannot precompile them, and with them ccache finds nothing again unless it is told to be sloppy.
 set(PARTITA_PRECOMPILED_HEADERS <fmt/format.h> <Kokkos_Core.hpp> <algorithm> <array> <cmath> <filesystem> <functional> <limits> <memory>
@@ -46,6 +50,9 @@ endif()
 if(PARTITA_SANITIZE)
   target_compile_options(partita_options INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer)
   target_link_options(partita_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(PARTITA_DEVICE_EMULATION)
+  target_compile_definitions(partita_options INTERFACE PARTITA_DEVICE_EMULATION)
 endif()
 if(PARTITA_DOUBLE)
   target_compile_definitions(partita_options INTERFACE PARTITA_DOUBLE)

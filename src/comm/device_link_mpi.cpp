@@ -1,5 +1,6 @@
 #include "comm/device_link.hpp"
 #include "comm/mpi.hpp"
+#include "core/device_access.hpp"
 
 namespace partita {
 
@@ -13,14 +14,16 @@ DeviceLink::DeviceLink(Communicator const& ranks)
 DeviceLink::~DeviceLink() = default;
 
 void DeviceLink::all_reduce_sum(Vector const& values) {
-  Execution().fence();
+  wait_for_device();
+  DeviceAccess const access;
   mpi::in_pieces(extent(values, 0), [&](Index offset, int count) {
     mpi::check(MPI_Allreduce(MPI_IN_PLACE, values.data() + offset, count, mpi::type<Real>(), MPI_SUM, backend_->comm), "MPI_Allreduce");
   });
 }
 
 void DeviceLink::exchange(std::vector<Slice> const& sends, std::vector<Slice> const& receives) {
-  Execution().fence();
+  wait_for_device();
+  DeviceAccess const access;
   auto& requests = backend_->requests;
   requests.clear();
   // One tag for all: MPI keeps the order of messages between two ranks.

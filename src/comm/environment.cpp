@@ -16,6 +16,7 @@
 #include "comm/watchdog.hpp"
 #include "core/log.hpp"
 #include "core/memory.hpp"
+#include "core/types.hpp"
 
 namespace partita {
 namespace {
@@ -64,6 +65,9 @@ struct KokkosSession {
     if (with_mpi) choose_gpu();
 #endif
     Kokkos::initialize();
+#ifdef PARTITA_DEVICE_EMULATION
+    EmulatedDevice::install();
+#endif
   }
   ~KokkosSession() { Kokkos::finalize(); }
 };

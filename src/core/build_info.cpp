@@ -31,6 +31,8 @@ constexpr char const* instruction_set =
 std::string gpu_model() {
 #ifdef PARTITA_CUDA
   return gpu::identity().name;
+#elif defined(PARTITA_DEVICE_EMULATION)
+  return "emulated";
 #else
   return "none";
 #endif
@@ -47,6 +49,8 @@ std::string code_version() {
 std::string build_configuration() {
 #ifdef PARTITA_CUDA
   constexpr char const* gpus = "CUDA and NCCL";
+#elif defined(PARTITA_DEVICE_EMULATION)
+  constexpr char const* gpus = "emulated by the host";
 #else
   constexpr char const* gpus = "not compiled in";
 #endif

@@ -2,6 +2,7 @@
 // own deep_copy takes the compiler some two seconds for every pair of types, in every file anew.
 #pragma once
 #include <array>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -52,11 +53,14 @@ template <class View>
 auto values_on_host(View const& view) {
   if constexpr (Kokkos::SpaceAccessibility<Kokkos::HostSpace, typename View::memory_space>::accessible) return view;
   else {
-    auto const together = Kokkos::create_mirror(typename View::memory_space(), view);
-    copy_array(together, view);
-    auto const host = Kokkos::create_mirror(Kokkos::HostSpace(), together);
-    copy_array(host, together);
-    return host;
+    auto const copied_to = [](auto memory, auto const& from) {
+      using Copy = Kokkos::View<typename View::non_const_data_type, typename View::array_layout, decltype(memory)>;
+      Copy const to(Kokkos::view_alloc(std::string("copy"), Kokkos::WithoutInitializing), from.layout());
+      copy_array(to, from);
+      return to;
+    };
+    if (view.span_is_contiguous()) return copied_to(Kokkos::HostSpace(), view);
+    return copied_to(Kokkos::HostSpace(), copied_to(typename View::memory_space(), view));
   }
 }
 

@@ -30,6 +30,8 @@ void matrix_product(ProductShape, Factor a, Factor b, Product c, Index batch = 1
 
 // Floating-point operations (a multiplication and an addition count two) of all products of this process so far.
 double matrix_product_flops();
+// Their number, those of a batch as one.
+std::uint64_t matrix_products();
 // Counts a product that was formed by other means.
 void count_product(ProductShape, Index batch = 1);
 

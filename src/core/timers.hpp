@@ -11,6 +11,9 @@ namespace partita {
 
 // Phases nest, and their times exclude each other: while an inner phase is open the outer one's clock stands still, so that all phases and
 // the time outside of them add up to the wall time. A phase is also a Kokkos profiling region. For one thread.
+//
+// On a device a phase ends when its kernels have been launched, and their time is that of the phase that waits for them: to wait at every
+// phase would cost more than short kernels do. With PARTITA_WAIT_FOR_PHASES=1 in the environment each phase waits, and has its own time.
 class Timers {
  public:
   struct Phase {
@@ -32,6 +35,9 @@ class Timers {
 
   // Times since construction: first that outside of all phases, named "other", then those of the phases in order of first use.
   std::vector<Phase> const& phases();
+
+  // Whether phases wait for their kernels; on a CPU kernels have ended when they return.
+  static bool waits_for_device();
 
   // The innermost open phase of the Timers that were used last; may be called from another thread.
   static std::string current_phase();

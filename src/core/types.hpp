@@ -3,6 +3,10 @@
 #include <Kokkos_Core.hpp>
 #include <cstdint>
 
+#ifdef PARTITA_DEVICE_EMULATION
+#include "core/emulated_device.hpp"
+#endif
+
 namespace partita {
 
 using Index = std::int64_t;  // every count, offset and loop index: 64 bits, and inner loops over it vectorize
@@ -13,7 +17,11 @@ using Real = float;
 #endif
 
 using Execution = Kokkos::DefaultExecutionSpace;
+#ifdef PARTITA_DEVICE_EMULATION
+using DeviceMemory = EmulatedDevice;
+#else
 using DeviceMemory = Execution::memory_space;
+#endif
 
 template <class T>
 using DeviceVector = Kokkos::View<T*, Kokkos::LayoutRight, DeviceMemory>;

@@ -6,7 +6,8 @@
 #include "core/require.hpp"
 #include "core/tiling.hpp"
 
-#if defined(__AMX_BF16__) && defined(__AVX512F__) && !defined(PARTITA_DOUBLE) && !defined(PARTITA_CUDA)
+#if defined(__AMX_BF16__) && defined(__AVX512F__) && !defined(PARTITA_DOUBLE) && !defined(PARTITA_CUDA) && \
+    !defined(PARTITA_DEVICE_EMULATION)
 #define PARTITA_MATRIX_UNIT
 #include <immintrin.h>
 #include <sys/syscall.h>

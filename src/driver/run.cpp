@@ -5,6 +5,7 @@
 
 #include "comm/watchdog.hpp"
 #include "core/build_info.hpp"
+#include "core/device_access.hpp"
 #include "core/log.hpp"
 #include "core/matrix_product.hpp"
 #include "core/memory.hpp"
@@ -260,6 +261,7 @@ int run_steps(RunContext const& context, Start const& start, StatusRecord const&
   }
   last_words.end();
   summarise(context, done ? "done" : "stopped early", loop.step(), loop.progress().chain_steps(loop.step()), results);
+  if (std::string const counts = device_counts(); !counts.empty()) log::info("{}", counts);
   ExitCode const code = done ? ExitCode::done : ExitCode::stopped_early;
   status.write(done ? "done" : "stopped early", code, loop.reason(), loop.step());
   if (done) forget_finished_estimators(context);

@@ -66,6 +66,8 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
   double const flops = c.ranks.all_reduce(matrix_product_flops(), Reduction::sum);
   double const seconds = std::max(table.wall_seconds, 1e-9);
   log::info("\n{}", table.text());
+  if (!Timers::waits_for_device())
+    log::info("the device's work counts in the phase that waits for it; with PARTITA_WAIT_FOR_PHASES=1 in the environment each phase waits");
   if (chain_steps > 0)
     log::info("{:.4g} chain-steps/s on {} rank{}, {:.3g} GFLOP/s in matrix products", chain_steps / seconds, c.ranks.ranks(),
               c.ranks.ranks() > 1 ? "s" : "", flops / seconds * 1e-9);

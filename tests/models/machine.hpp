@@ -35,8 +35,18 @@ inline TileStorage states(Index units) { return points(1, units, round_up(Index{
 inline Tiles seen(TileStorage const& x, Index lanes) { return Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(Index{0}, lanes)); }
 inline TileScalars seen(TileScalarStorage const& x, Index lanes) { return Kokkos::subview(x, Kokkos::ALL, std::pair(Index{0}, lanes)); }
 inline TileScalarStorage scalars(Index tiles, Index lanes) { return TileScalarStorage("scalars", tiles, round_up(lanes, pitch_quantum)); }
-inline auto host(TileStorage const& x) { return values_on_host(x); }
-inline auto host(TileScalarStorage const& x) { return values_on_host(x); }
+// Made by value(chain), as points are.
+inline TileScalarStorage scalars(Index tiles, Index lanes, std::function<double(Index)> const& value) {
+  auto const s = scalars(tiles, lanes);
+  auto const host = Kokkos::create_mirror_view(s);
+  for (Index c = 0; c < tiles * lanes; c++) host(c / lanes, c % lanes) = Real(value(c));
+  copy_array(s, host);
+  return s;
+}
+template <class View>
+auto host(View const& v) {
+  return values_on_host(v);
+}
 
 // -log p*_beta of all 2^units states.
 inline std::vector<double> path_energies(GibbsModel const& model, double beta) {

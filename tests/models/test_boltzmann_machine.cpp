@@ -154,12 +154,12 @@ TEST_P(Machine, EnergyReverseIsTheDerivative) {
   BoltzmannMachine machine = machine_of(GetParam().options);
   Index const n = Index{1} << machine.dimension(), lanes = round_up(n, lane_quantum);
   auto const x = states(machine.dimension());
-  auto const weight = scalars(1, lanes), e = scalars(1, lanes);
-  for (Index s = 0; s < n; s++) weight(0, s) = Real(normal(s, 3));
+  auto const weight = scalars(1, lanes, [n](Index s) { return s < n ? normal(s, 3) : 0; }), e = scalars(1, lanes);
+  auto const w = host(weight);
   auto const weighted_energy = [&] {
     auto const energy = path_energies(machine, 1);
     double sum = 0;
-    for (Index s = 0; s < n; s++) sum += double(weight(0, s)) * energy[s];
+    for (Index s = 0; s < n; s++) sum += double(w(0, s)) * energy[s];
     return sum;
   };
   auto const theta = to_host(machine.parameters());
@@ -181,8 +181,7 @@ TEST_P(Machine, CentredGradientIsTheDirectFormula) {
   BoltzmannMachine machine = machine_of(GetParam().options);
   Index const units = machine.dimension(), lanes = 32, half = 16;
   auto const x = points(1, units, lanes, [](Index l, Index i) { return normal(i, 10 + std::uint64_t(l)) > 0; });
-  auto const weight = scalars(1, lanes), e = scalars(1, lanes);
-  for (Index l = 0; l < lanes; l++) weight(0, l) = (l < half ? Real(1) : Real(-1)) / Real(half);
+  auto const weight = scalars(1, lanes, [](Index l) { return (l < half ? 1. : -1.) / half; }), e = scalars(1, lanes);
   std::vector<double> mu;
   for (Index i = 0; i < units; i++) mu.push_back(0.3 + 0.05 * double(i));
   Vector const gradient("gradient", machine.parameters().extent(0)), means("means", units);
@@ -195,13 +194,13 @@ TEST_P(Machine, CentredGradientIsTheDirectFormula) {
       gradient);
   machine.centre(gradient, to_device(mu, "offsets"));
 
-  auto const mean = [&](auto const& f) {
+  auto const mean = [&, w = host(weight), state = host(x)](auto const& f) {
     double sum = 0;
-    for (Index l = 0; l < lanes; l++) sum += double(weight(0, l)) * f([&](Index i) { return double(x(0, i, l)); });
+    for (Index l = 0; l < lanes; l++) sum += double(w(0, l)) * f([&](Index i) { return double(state(0, i, l)); });
     return sum;
   };
   auto const found = to_host(gradient), found_means = to_host(means);
-  auto const first = machine.graph().first, second = machine.graph().second;
+  auto const first = values_on_host(machine.graph().first), second = values_on_host(machine.graph().second);
   std::vector<double> lost(units);
   for (Index edge = 0; edge < machine.graph().edges(); edge++) {
     auto const i = first(edge), j = second(edge);
@@ -231,7 +230,7 @@ TEST_P(Machine, AnnealingFindsLogZ) {
     sweep.step = k, sweep.beta = double(k) / double(temperatures);
     machine.anneal(seen(x, lanes), before, sweep, log_weight);
   }
-  auto const w = values_on_host(log_weight);
+  auto const w = host(log_weight);
   double sum = 0, squares = 0;
   for (Index l = 0; l < lanes; l++) sum += std::exp(w(0, l)), squares += std::exp(2 * w(0, l));
   double const n = double(lanes), mean = sum / n;
@@ -250,9 +249,11 @@ TEST(BoltzmannMachine, AnnealIsTheDifferenceOfPathEnergies) {
   Sweep const to{.key = key, .chains = {{lanes, lanes}, {0, 1}}, .step = 3, .beta = 0.7};
   machine.anneal(seen(x, lanes), 0.2, to, a);
   machine.GibbsModel::anneal(seen(y, lanes), 0.2, to, b);
+  auto const wa = host(a), wb = host(b);
+  auto const after = host(x), by_rule = host(y);
   for (Index l = 0; l < lanes; l++) {
-    EXPECT_NEAR(a(0, l), b(0, l), in_double ? 1e-12 : 1e-5);
-    for (Index i = 0; i < 6; i++) EXPECT_EQ(x(0, i, l), y(0, i, l));
+    EXPECT_NEAR(wa(0, l), wb(0, l), in_double ? 1e-12 : 1e-5);
+    for (Index i = 0; i < 6; i++) EXPECT_EQ(after(0, i, l), by_rule(0, i, l));
   }
 }
 
@@ -269,7 +270,8 @@ TEST(BoltzmannMachine, ChainsDoNotDependOnTiles) {
     sweep.chains = numbers.from(t);
     machine.sweep(Kokkos::subview(apart, std::pair(t, t + 1), Kokkos::ALL, std::pair(Index{0}, lanes)), sweep);
   }
-  for (std::size_t k = 0; k < together.size(); k++) ASSERT_EQ(together.data()[k], apart.data()[k]);
+  auto const a = host(together), b = host(apart);
+  for (std::size_t k = 0; k < a.size(); k++) ASSERT_EQ(a.data()[k], b.data()[k]);
 }
 
 // A sweep with its blocks in the opposite order is its time reversal: pi(x) K(x, y) = pi(y) K'(y, x), by frequencies within 5 standard

@@ -39,9 +39,12 @@ class Field : public testing::TestWithParam<Case> {
     for (std::size_t k = 0; k < x.size(); k++) e += x[k] * (0.5 * jx[k] - g[k]);
     return e;
   }
-  static std::vector<double> point(TileStorage const& x, Index l) {
-    std::vector<double> out;
-    for (std::size_t k = 0; k < x.extent(1); k++) out.push_back(double(x(0, k, l)));
+  // Of every lane of the first tile.
+  static std::vector<std::vector<double>> points_of(TileStorage const& x, Index lanes) {
+    std::vector<std::vector<double>> out(lanes);
+    auto const on_host = host(x);
+    for (Index l = 0; l < lanes; l++)
+      for (Index k = 0; k < extent(x, 1); k++) out[l].push_back(double(on_host(0, k, l)));
     return out;
   }
 };
@@ -54,17 +57,21 @@ TEST_P(Field, EnergyAndGradientAreTheFormula) {
   field.energy_and_gradient(seen(x, lanes), seen(e, lanes), seen(gradient, lanes));
   field.energy(seen(x, lanes), seen(along, lanes));
   double const tolerance = 200 * std::numeric_limits<Real>::epsilon();  // sums of some ten numbers below 10
+  auto const with_gradient = host(e), alone = host(along);
+  auto const slope = host(gradient);
+  auto const all = points_of(x, lanes);
   for (Index l = 0; l < lanes; l++) {
-    auto const here = point(x, l), jx = law.precision * here;
-    EXPECT_NEAR(e(0, l), energy(here), tolerance);
-    EXPECT_NEAR(along(0, l), energy(here), tolerance);
-    for (Index k = 0; k < d; k++) EXPECT_NEAR(gradient(0, k, l), jx[k] - g[k], tolerance);
+    auto const jx = law.precision * all[l];
+    EXPECT_NEAR(with_gradient(0, l), energy(all[l]), tolerance);
+    EXPECT_NEAR(alone(0, l), energy(all[l]), tolerance);
+    for (Index k = 0; k < d; k++) EXPECT_NEAR(slope(0, k, l), jx[k] - g[k], tolerance);
   }
 }
 
 TEST_P(Field, PathGoesToTheReference) {
   Index const lanes = 32;
   auto const x = points(1, d, lanes, [](Index l, Index k) { return normal(k, 100 + std::uint64_t(l)); });
+  auto const all = points_of(x, lanes);
   auto const e = scalars(1, lanes);
   UnitMoments moments;
   for (Index k = 0; k < d; k++) moments.mean.push_back(0.1 * double(k)), moments.variance.push_back(1 + normal(k) * normal(k));
@@ -73,8 +80,9 @@ TEST_P(Field, PathGoesToTheReference) {
     double log_z = 0;
     for (double beta : {0., 0.5, 1.}) {
       field.path_energy(seen(x, lanes), beta, seen(e, lanes));
+      auto const found = host(e);
       for (Index l = 0; l < lanes; l++) {
-        auto const here = point(x, l);
+        auto const& here = all[l];
         double reference = 0;
         log_z = 0;
         for (std::size_t k = 0; k < here.size(); k++) {
@@ -83,7 +91,7 @@ TEST_P(Field, PathGoesToTheReference) {
           reference += t * (here[k] - m) * (here[k] - m) / 2;
           log_z += std::log(2 * std::numbers::pi / t) / 2;
         }
-        EXPECT_NEAR(e(0, l), (1 - beta) * reference + beta * energy(here), 400 * std::numeric_limits<Real>::epsilon()) << beta;
+        EXPECT_NEAR(found(0, l), (1 - beta) * reference + beta * energy(here), 400 * std::numeric_limits<Real>::epsilon()) << beta;
       }
     }
     EXPECT_NEAR(field.log_z_reference(), log_z, 1e-5);
@@ -101,12 +109,13 @@ TEST_P(Field, Conditionals) {
     for (Index j = 0; j < d; j++)
       if (j != k) force -= law.precision(k, j) * normal(j, 200);
     sweeps(field, x, lanes, k, 1, 1, holding(d, [k](Index i) { return i != k; }));
+    auto const after = host(x);
     double sum = 0, squares = 0;
     for (Index t = 0; t < tiles; t++)
       for (Index l = 0; l < lanes; l++) {
-        double const away = double(x(t, k, l)) - force / diagonal;
+        double const away = double(after(t, k, l)) - force / diagonal;
         sum += away, squares += away * away;
-        for (Index i = 0; i < d; i++) ASSERT_TRUE(i == k || x(t, i, l) == Real(normal(i, 200))) << "a held unit moved";
+        for (Index i = 0; i < d; i++) ASSERT_TRUE(i == k || after(t, i, l) == Real(normal(i, 200))) << "a held unit moved";
       }
     EXPECT_NEAR(sum / n, 0, 5 / std::sqrt(n * diagonal)) << k;
     EXPECT_NEAR(squares / n * diagonal, 1, 5 * std::sqrt(2 / n)) << k;
@@ -128,14 +137,15 @@ TEST_P(Field, SweepsSampleTheLaw) {
     auto const mean = solve(precision, potential).values;
     Matrix const covariance = inverse(precision);
     sweeps(field, x, lanes, Index(1000 * beta), 300, beta);
+    auto const after = host(x);
     double const n = double(tiles * lanes);
     for (Index i = 0; i < d; i++) {
       for (Index j = 0; j <= i; j++) {
         double sum = 0, products = 0;
         for (Index t = 0; t < tiles; t++)
           for (Index l = 0; l < lanes; l++) {
-            double const yi = double(x(t, i, l)) - mean[i];
-            double const yj = double(x(t, j, l)) - mean[j];
+            double const yi = double(after(t, i, l)) - mean[i];
+            double const yj = double(after(t, j, l)) - mean[j];
             sum += yi, products += yi * yj;
           }
         double const cij = covariance(i, j), scale = std::sqrt(covariance(i, i) * covariance(j, j) + cij * cij);
@@ -160,7 +170,8 @@ TEST_P(Field, AnnealingFindsLogZ) {
   }
   double sum = 0, squares = 0, expected = (double(d) * std::log(2 * std::numbers::pi) - log_determinant(law.precision)) / 2;
   for (std::size_t k = 0; k < g.size(); k++) expected += g[k] * law.mean[k] / 2;
-  for (Index l = 0; l < lanes; l++) sum += std::exp(log_weight(0, l)), squares += std::exp(2 * log_weight(0, l));
+  auto const w = host(log_weight);
+  for (Index l = 0; l < lanes; l++) sum += std::exp(w(0, l)), squares += std::exp(2 * w(0, l));
   double const n = double(lanes), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
   EXPECT_LT(error, 0.1);
   EXPECT_NEAR(std::log(mean) + field.log_z_reference(), expected, 5 * error + 1e-5);

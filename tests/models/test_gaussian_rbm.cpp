@@ -132,9 +132,10 @@ class GaussianRestricted : public testing::TestWithParam<Case> {
 
   static constexpr Index tiles = 2, lanes = 48;
   TileStorage x = points(tiles, d, lanes, [](Index c, Index i) { return 1.5 * normal(i, 20 + std::uint64_t(c)); });
+  decltype(host(TileStorage())) start = host(x);
   Point at(Index c) const {
     Point v;
-    for (Index i = 0; i < d; i++) v.push_back(double(x(c / lanes, i, c % lanes)));
+    for (Index i = 0; i < d; i++) v.push_back(double(start(c / lanes, i, c % lanes)));
     return v;
   }
 };
@@ -148,7 +149,9 @@ TEST_P(GaussianRestricted, EnergiesAlongThePathAreSumsOverHiddenUnits) {
     if (of_data) rbm.set_reference({m, {}, 100});
     for (double beta : {0., 0.3, 1.}) {
       rbm.path_energy(seen(x, lanes), beta, seen(e, lanes));
-      for (Index c = 0; c < tiles * lanes; c++) ASSERT_NEAR(e(c / lanes, c % lanes), joint.path_energy(at(c), beta, m), tolerance) << beta;
+      auto const found = host(e);
+      for (Index c = 0; c < tiles * lanes; c++)
+        ASSERT_NEAR(found(c / lanes, c % lanes), joint.path_energy(at(c), beta, m), tolerance) << beta;
     }
     EXPECT_NEAR(rbm.log_z_reference(), log_sum_exp_minus(joint.hidden_energies(0, m)), tolerance);
   }
@@ -159,7 +162,8 @@ TEST_P(GaussianRestricted, EnergiesOfHiddenUnitsAreIntegralsOverVisibleOnes) {
   auto const e = scalars(1, width);
   rbm.hidden_energy(seen(states(f), width), seen(e, width));
   auto const exact = joint.hidden_energies(1, joint.a);
-  for (std::size_t h = 0; h < exact.size(); h++) EXPECT_NEAR(e(0, h), exact[h], tolerance) << "state " << h;
+  auto const found = host(e);
+  for (std::size_t h = 0; h < exact.size(); h++) EXPECT_NEAR(found(0, h), exact[h], tolerance) << "state " << h;
 }
 
 // Means and variances within 5 standard errors; a normal's sample variance has the relative error sqrt(2 / n).
@@ -179,10 +183,11 @@ TEST_P(GaussianRestricted, ConditionalsOfBothLayers) {
     Index const h = 5 % joint.hidden_states();
     auto const drawn = points(count, d, width, [](Index, Index) { return 0.; });
     rbm.draw_visible(seen(points(count, f, width, [&](Index, Index j) { return unit(h, j); }), width), seen(drawn, width), at_beta);
+    auto const found = host(drawn);
     for (std::size_t i = 0; i < joint.visible; i++) {
       double sum = 0, squares = 0, with_next = 0;
       for (Index c = 0; c < count * width; c++) {
-        auto const away = [&](std::size_t k) { return (double(drawn(c / width, k, c % width)) - joint.mean(k, h, beta, m)) / joint.s[k]; };
+        auto const away = [&](std::size_t k) { return (double(found(c / width, k, c % width)) - joint.mean(k, h, beta, m)) / joint.s[k]; };
         sum += away(i), squares += away(i) * away(i);
         if (i + 1 < joint.visible) with_next += away(i) * away(i + 1);
       }
@@ -196,6 +201,7 @@ TEST_P(GaussianRestricted, ConditionalsOfBothLayers) {
 // Mean of f over the chains against its mean under the law, a mixture of one normal for each h; within 5 standard errors.
 void expect_moments(TileStorage const& x, Index width, Joint const& joint, double beta, Point const& m) {
   auto const p = probabilities(joint.hidden_energies(beta, m));
+  auto const found = host(x);
   auto const tiles = extent(x, 0);
   double const n = double(tiles * width);
   for (std::size_t i = 0; i < joint.visible; i++)
@@ -206,8 +212,8 @@ void expect_moments(TileStorage const& x, Index width, Joint const& joint, doubl
         exact += p[h] * (alone ? joint.mean(i, h, beta, m)
                                : joint.mean(i, h, beta, m) * joint.mean(k, h, beta, m) + (i == k ? joint.s[i] * joint.s[i] : 0));
       for (Index c = 0; c < tiles * width; c++) {
-        double const vi = double(x(c / width, i, c % width));
-        double const away = (alone ? vi : vi * double(x(c / width, k, c % width))) - exact;
+        double const vi = double(found(c / width, i, c % width));
+        double const away = (alone ? vi : vi * double(found(c / width, k, c % width))) - exact;
         sum += away, squares += away * away;
       }
       EXPECT_NEAR(sum / n, 0, 5 * std::sqrt(squares) / n) << "units " << i << ", " << k << ", beta " << beta;
@@ -236,7 +242,6 @@ TEST_P(GaussianRestricted, HeldUnitsGiveTheConditionalLaw) {
   Index const width = 4096, count = 4;
   double const value = joint.a[0] + 0.8, n = double(count * width);
   auto const chains = points(count, d, width, [&](Index, Index i) { return i == 0 ? value : 0.; });
-  Real const kept = chains(0, 0, 0);
   sweeps(rbm, chains, width, 0, 300, 1, holding(d, [](Index i) { return i == 0; }));
   auto e = joint.hidden_energies(1, joint.a);
   for (Index h = 0; h < joint.hidden_states(); h++) {
@@ -246,9 +251,10 @@ TEST_P(GaussianRestricted, HeldUnitsGiveTheConditionalLaw) {
   auto const p = probabilities(e);
   double exact = 0, sum = 0, squares = 0;
   for (Index h = 0; h < joint.hidden_states(); h++) exact += p[h] * joint.mean(1, h, 1, joint.a);
+  auto const after = host(chains);
   for (Index c = 0; c < count * width; c++) {
-    ASSERT_EQ(chains(c / width, 0, c % width), kept);
-    double const away = double(chains(c / width, 1, c % width)) - exact;
+    ASSERT_EQ(after(c / width, 0, c % width), Real(value));
+    double const away = double(after(c / width, 1, c % width)) - exact;
     sum += away, squares += away * away;
   }
   EXPECT_NEAR(sum / n, 0, 5 * std::sqrt(squares) / n);
@@ -268,14 +274,17 @@ TEST_P(GaussianRestricted, AnnealingFindsLogZ) {
     sweep.step = k, sweep.beta = double(k) / double(temperatures);
     rbm.anneal(seen(chains, width), before, sweep, log_weight);
     if (k <= 3) rbm.GibbsModel::anneal(seen(plain_chains, width), before, sweep, plain);
-    if (k == 3)
-      for (Index l = 0; l < width; l++) {
-        ASSERT_NEAR(log_weight(0, l), plain(0, l), 10 * tolerance);
-        ASSERT_EQ(chains(0, 0, l), plain_chains(0, 0, l));
-      }
+    if (k != 3) continue;
+    auto const a = host(log_weight), b = host(plain);
+    auto const state = host(chains), plain_state = host(plain_chains);
+    for (Index l = 0; l < width; l++) {
+      ASSERT_NEAR(a(0, l), b(0, l), 10 * tolerance);
+      ASSERT_EQ(state(0, 0, l), plain_state(0, 0, l));
+    }
   }
   double sum = 0, squares = 0;
-  for (Index l = 0; l < width; l++) sum += std::exp(log_weight(0, l)), squares += std::exp(2 * log_weight(0, l));
+  auto const w = host(log_weight);
+  for (Index l = 0; l < width; l++) sum += std::exp(w(0, l)), squares += std::exp(2 * w(0, l));
   double const n = double(width), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
   EXPECT_LT(error, 0.2);
   EXPECT_NEAR(std::log(mean) + rbm.log_z_reference(), log_sum_exp_minus(joint.hidden_energies(1, joint.a)), 5 * error + tolerance);
@@ -287,14 +296,16 @@ TEST_P(GaussianRestricted, GradientInTheVisibleUnits) {
   TileStorage const with_energy("gradient", tiles, d, pitch_quantum), alone("gradient", tiles, d, pitch_quantum);
   rbm.energy_and_gradient(seen(x, lanes), seen(e, lanes), seen(with_energy, lanes));
   rbm.gradient(seen(x, lanes), seen(alone, lanes));
+  auto const energy = host(e);
+  auto const found = host(with_energy), found_alone = host(alone);
   for (Index c = 0; c < tiles * lanes; c++) {
     Point const v = at(c);
-    EXPECT_NEAR(e(c / lanes, c % lanes), joint.path_energy(v, 1, joint.a), tolerance);
+    EXPECT_NEAR(energy(c / lanes, c % lanes), joint.path_energy(v, 1, joint.a), tolerance);
     for (std::size_t i = 0; i < joint.visible; i++) {
       double const exact = (v[i] - joint.a[i]) / (joint.s[i] * joint.s[i]) -
                            joint.scale(i) * joint.mean_over_hidden(v, [&](Index h) { return joint.pull(i, h); });
-      EXPECT_NEAR(with_energy(c / lanes, i, c % lanes), exact, tolerance);
-      EXPECT_EQ(with_energy(c / lanes, i, c % lanes), alone(c / lanes, i, c % lanes));
+      EXPECT_NEAR(found(c / lanes, i, c % lanes), exact, tolerance);
+      EXPECT_EQ(found(c / lanes, i, c % lanes), found_alone(c / lanes, i, c % lanes));
       if (!in_double) continue;
       Point above = v, below = v;
       above[i] += 1e-5, below[i] -= 1e-5;
@@ -308,11 +319,11 @@ struct Weights {
   static constexpr Index real = 75;
   Point value;
   TileScalarStorage device;
-  Weights(Index tiles, Index lanes) : device(scalars(tiles, lanes)) {
+  Weights(Index tiles, Index lanes) {
     double total = 0;
     for (Index c = 0; c < tiles * lanes; c++) value.push_back(c < real ? 0.1 * normal(c, 4) : 0), total += value.back();
     value[0] -= total;
-    for (Index c = 0; c < tiles * lanes; c++) device(c / lanes, c % lanes) = Real(value[c]);
+    device = scalars(tiles, lanes, [this](Index c) { return value[c]; });
   }
 };
 
@@ -336,16 +347,17 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheMeanOverHiddenUnits) {
     }
     return total;
   };
+  auto const found = to_host(sum), found_means = to_host(means);
   double const accuracy = 3000 * eps;  // sums of 75 numbers up to some tens
   Index const biases = d * f, log_variances = d * f + d + f;
   for (std::size_t i = 0; i < joint.visible; i++) {
     auto const k = Index(i);
     double const variance = joint.s[i] * joint.s[i];
     for (Index j = 0; j < f; j++)
-      EXPECT_NEAR(sum(k * f + j), expected([&](Point const& v, Index h) { return -joint.scale(i) * v[i] * unit(h, j); }), accuracy);
-    EXPECT_NEAR(sum(biases + k), expected([&](Point const& v, Index) { return -(v[i] - joint.a[i]) / variance; }), accuracy);
-    EXPECT_NEAR(means(k), expected([&](Point const& v, Index) { return v[i]; }), accuracy);
-    EXPECT_NEAR(sum(log_variances + k), expected([&](Point const& v, Index h) {
+      EXPECT_NEAR(found[k * f + j], expected([&](Point const& v, Index h) { return -joint.scale(i) * v[i] * unit(h, j); }), accuracy);
+    EXPECT_NEAR(found[biases + k], expected([&](Point const& v, Index) { return -(v[i] - joint.a[i]) / variance; }), accuracy);
+    EXPECT_NEAR(found_means[k], expected([&](Point const& v, Index) { return v[i]; }), accuracy);
+    EXPECT_NEAR(found[log_variances + k], expected([&](Point const& v, Index h) {
                   double const away = v[i] - joint.a[i];
                   return joint.per_deviation ? -away * away / (2 * variance) + v[i] * joint.pull(i, h) / (2 * joint.s[i])
                                              : -(away * away / 2 - v[i] * joint.pull(i, h)) / variance;
@@ -353,8 +365,8 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheMeanOverHiddenUnits) {
                 accuracy);
   }
   for (Index j = 0; j < f; j++) {
-    EXPECT_NEAR(sum(biases + d + j), expected([&](Point const&, Index h) { return -unit(h, j); }), accuracy);
-    EXPECT_NEAR(means(d + j), expected([&](Point const&, Index h) { return unit(h, j); }), accuracy);
+    EXPECT_NEAR(found[biases + d + j], expected([&](Point const&, Index h) { return -unit(h, j); }), accuracy);
+    EXPECT_NEAR(found_means[d + j], expected([&](Point const&, Index h) { return unit(h, j); }), accuracy);
   }
 }
 
@@ -362,22 +374,24 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheSlopeOfTheEnergies) {
   if (!in_double) GTEST_SKIP() << "differences of energies need double precision";
   Weights const weights(tiles, lanes);
   auto const e = scalars(tiles, lanes);
-  Vector const sum("gradient", rbm.parameters().extent(0)), theta = rbm.parameters();
+  Vector const sum("gradient", rbm.parameters().extent(0));
   rbm.add_energy_gradient(
       seen(x, lanes), seen(e, lanes), [&] { return seen(weights.device, lanes); }, sum);
   auto const total = [&](Index k, double value) {
-    theta(k) = Real(value);
+    fill_array(Kokkos::subview(rbm.parameters(), k), Real(value));
     rbm.parameters_changed();
     rbm.energy(seen(x, lanes), seen(e, lanes));
+    auto const energy = host(e);
     double all = 0;
-    for (Index c = 0; c < tiles * lanes; c++) all += weights.value[c] * double(e(c / lanes, c % lanes));
+    for (Index c = 0; c < tiles * lanes; c++) all += weights.value[c] * double(energy(c / lanes, c % lanes));
     return all;
   };
   double const step = 1e-5;
-  for (Index k = 0; k < extent(theta, 0); k++) {
-    double const here = double(theta(k)), above = total(k, here + step), below = total(k, here - step);
+  auto const theta = to_host(rbm.parameters()), found = to_host(sum);
+  for (Index k = 0; k < std::ssize(theta); k++) {
+    double const here = theta[k], above = total(k, here + step), below = total(k, here - step);
     total(k, here);
-    EXPECT_NEAR(sum(k), (above - below) / (2 * step), 1e-7) << "parameter " << k;
+    EXPECT_NEAR(found[k], (above - below) / (2 * step), 1e-7) << "parameter " << k;
   }
 }
 
@@ -386,13 +400,14 @@ TEST_P(GaussianRestricted, ParameterGradientIsTheSlopeOfTheEnergies) {
 TEST_P(GaussianRestricted, CentredGradientIsThatOfTheCentredMachine) {
   Weights const weights(tiles, lanes);
   auto const e = scalars(tiles, lanes);
-  Vector const sum("gradient", rbm.parameters().extent(0)), plain("gradient", rbm.parameters().extent(0));
+  Vector const sum("gradient", rbm.parameters().extent(0));
   rbm.add_energy_gradient(
       seen(x, lanes), seen(e, lanes), [&] { return seen(weights.device, lanes); }, sum);
-  copy_array(plain, sum);
+  auto const plain = to_host(sum);
   Point offsets;
   for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * double(i % 7));
   rbm.centre(sum, to_device(offsets, "offsets"));
+  auto const centred = to_host(sum);
   auto const lambda = [&](Index j) { return offsets[d + j]; };
   auto const gw = [&](std::size_t i, Index j) {
     double total = 0;
@@ -407,17 +422,17 @@ TEST_P(GaussianRestricted, CentredGradientIsThatOfTheCentredMachine) {
   Point gb(f);
   for (std::size_t i = 0; i < joint.visible; i++) {
     auto const k = Index(i);
-    double ga = double(plain(d * f + k));
+    double ga = plain[d * f + k];
     for (Index j = 0; j < f; j++) {
       double const g = gw(i, j);
-      EXPECT_NEAR(sum(k * f + j), g, accuracy);
+      EXPECT_NEAR(centred[k * f + j], g, accuracy);
       ga -= joint.s[i] * joint.s[i] * joint.scale(i) * g * lambda(j);
       gb[j] -= g * joint.scale(i) * offsets[i];
     }
-    EXPECT_NEAR(sum(d * f + k), ga, accuracy);
-    EXPECT_EQ(sum(d * f + d + f + k), plain(d * f + d + f + k));
+    EXPECT_NEAR(centred[d * f + k], ga, accuracy);
+    EXPECT_EQ(centred[d * f + d + f + k], plain[d * f + d + f + k]);
   }
-  for (Index j = 0; j < f; j++) EXPECT_NEAR(sum(d * f + d + j), double(plain(d * f + d + j)) + gb[j], accuracy);
+  for (Index j = 0; j < f; j++) EXPECT_NEAR(centred[d * f + d + j], plain[d * f + d + j] + gb[j], accuracy);
 }
 
 // W_A = W_B / s: the same law, so the same energies, and draws that differ by roundings.
@@ -432,13 +447,15 @@ TEST_P(GaussianRestricted, ParametrisationsAreOneMachine) {
   auto const e = scalars(tiles, lanes), e_other = scalars(tiles, lanes);
   rbm.energy(seen(x, lanes), seen(e, lanes));
   other.energy(seen(x, lanes), seen(e_other, lanes));
-  for (Index c = 0; c < tiles * lanes; c++) EXPECT_NEAR(e(c / lanes, c % lanes), e_other(c / lanes, c % lanes), tolerance);
+  auto const energy = host(e), energy_other = host(e_other);
+  for (Index c = 0; c < tiles * lanes; c++) EXPECT_NEAR(energy(c / lanes, c % lanes), energy_other(c / lanes, c % lanes), tolerance);
   TileStorage const y("copy", tiles, d, pitch_quantum);
   copy_array(y, x);
   sweeps(rbm, x, lanes, 0, 1);
   sweeps(other, y, lanes, 0, 1);
+  auto const after = host(x), after_other = host(y);
   for (Index c = 0; c < tiles * lanes; c++)
-    for (Index i = 0; i < d; i++) EXPECT_NEAR(x(c / lanes, i, c % lanes), y(c / lanes, i, c % lanes), tolerance);
+    for (Index i = 0; i < d; i++) EXPECT_NEAR(after(c / lanes, i, c % lanes), after_other(c / lanes, i, c % lanes), tolerance);
   EXPECT_EQ(rbm.parameter_blocks().front().name, "weight_" + GetParam().parametrisation);
   EXPECT_EQ(other.parameter_blocks().front().name, "weight_" + other_name);
   EXPECT_EQ(rbm.parameter_blocks().back().name, "log_variance");

@@ -98,10 +98,11 @@ TEST_P(Restricted, EnergiesOfHiddenUnitsAreSumsOverVisibleOnes) {
   Index const lanes = round_up(joint.hidden_states(), lane_quantum);
   auto const e = scalars(1, lanes);
   rbm.hidden_energy(seen(states(f), lanes), seen(e, lanes));
+  auto const found = host(e);
   for (Index h = 0; h < joint.hidden_states(); h++) {
     std::vector<double> all;
     for (Index v = 0; v < joint.visible_states(); v++) all.push_back(joint.energy(v, h));
-    EXPECT_NEAR(e(0, h), -log_sum_exp_minus(all), tolerance) << "state " << h;
+    EXPECT_NEAR(found(0, h), -log_sum_exp_minus(all), tolerance) << "state " << h;
   }
 }
 
@@ -196,10 +197,12 @@ TEST_P(Restricted, AnnealingIsWeightsThenASweep) {
     Sweep const to{.key = key, .chains = {{tiles * lanes, lanes}, {0, tiles}}, .step = step++, .beta = after};
     rbm.anneal(seen(x, lanes), before, to, fast);
     rbm.GibbsModel::anneal(seen(y, lanes), before, to, plain);
+    auto const a = host(fast), b = host(plain);
+    auto const swept = host(x), by_rule = host(y);
     for (Index t = 0; t < tiles; t++)
       for (Index l = 0; l < lanes; l++) {
-        ASSERT_NEAR(fast(t, l), plain(t, l), 4 * tolerance);
-        for (Index i = 0; i < d; i++) ASSERT_EQ(host(x)(t, i, l), host(y)(t, i, l));
+        ASSERT_NEAR(a(t, l), b(t, l), 4 * tolerance);
+        for (Index i = 0; i < d; i++) ASSERT_EQ(swept(t, i, l), by_rule(t, i, l));
       }
   }
 }
@@ -218,7 +221,8 @@ TEST_P(Restricted, AnnealingFindsLogZ) {
     rbm.anneal(seen(x, lanes), before, sweep, log_weight);
   }
   double sum = 0, squares = 0;
-  for (Index l = 0; l < lanes; l++) sum += std::exp(log_weight(0, l)), squares += std::exp(2 * log_weight(0, l));
+  auto const w = host(log_weight);
+  for (Index l = 0; l < lanes; l++) sum += std::exp(w(0, l)), squares += std::exp(2 * w(0, l));
   double const n = double(lanes), mean = sum / n, error = std::sqrt((squares / n - mean * mean) / n) / mean;
   EXPECT_LT(error, 0.2);
   EXPECT_NEAR(std::log(mean) + rbm.log_z_reference(), log_sum_exp_minus(path_energies(rbm, 1)), 5 * error + tolerance);
@@ -230,13 +234,13 @@ struct Batch {
   std::vector<Index> state;
   std::vector<double> weight;
   TileStorage x;
-  TileScalarStorage energy = scalars(tiles, lanes), weights = scalars(tiles, lanes);
+  TileScalarStorage energy = scalars(tiles, lanes), weights;
   explicit Batch(Joint const& joint) {
     for (Index c = 0; c < tiles * lanes; c++) {
       state.push_back(c * 7 % joint.visible_states());
       weight.push_back(c < real ? 0.1 * normal(c, 4) : 0);
-      weights(c / lanes, c % lanes) = Real(weight.back());
     }
+    weights = scalars(tiles, lanes, [this](Index c) { return weight[c]; });
     x = points(tiles, joint.visible, lanes, [this](Index c, Index i) { return unit(state[c], i); });
   }
 };
@@ -258,49 +262,50 @@ TEST_P(Restricted, ParameterGradientIsTheMeanOverHiddenUnits) {
   rbm.add_energy_gradient(
       seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes),
       [&] {
+        auto const energy = host(batch.energy);
         for (Index c = 0; c < Batch::tiles * Batch::lanes; c++)
-          EXPECT_NEAR(batch.energy(c / Batch::lanes, c % Batch::lanes), joint.path_energy(batch.state[c], 1, joint.a), tolerance);
+          EXPECT_NEAR(energy(c / Batch::lanes, c % Batch::lanes), joint.path_energy(batch.state[c], 1, joint.a), tolerance);
         rbm.add_unit_means(seen(batch.x, Batch::lanes), seen(batch.weights, Batch::lanes), means);
         return seen(batch.weights, Batch::lanes);
       },
       sum);
+  auto const found = to_host(sum), found_means = to_host(means);
   double const accuracy = 100 * eps;  // sums of 75 numbers of order 0.1
   for (Index i = 0; i < d; i++) {
     double const v = weighted(batch, joint, [i](Index state, Index) { return unit(state, i); });
-    EXPECT_NEAR(sum(d * f + i), 0.25 - v, accuracy);
-    EXPECT_NEAR(means(i), 0.5 + v, accuracy);
+    EXPECT_NEAR(found[d * f + i], 0.25 - v, accuracy);
+    EXPECT_NEAR(found_means[i], 0.5 + v, accuracy);
     for (Index j = 0; j < f; j++)
-      EXPECT_NEAR(sum(i * f + j), 0.25 - weighted(batch, joint, [=](Index state, Index h) { return unit(state, i) * unit(h, j); }),
+      EXPECT_NEAR(found[i * f + j], 0.25 - weighted(batch, joint, [=](Index state, Index h) { return unit(state, i) * unit(h, j); }),
                   accuracy);
   }
   for (Index j = 0; j < f; j++) {
     double const h = weighted(batch, joint, [j](Index, Index state) { return unit(state, j); });
-    EXPECT_NEAR(sum(d * f + d + j), 0.25 - h, accuracy);
-    EXPECT_NEAR(means(d + j), 0.5 + h, accuracy);
+    EXPECT_NEAR(found[d * f + d + j], 0.25 - h, accuracy);
+    EXPECT_NEAR(found_means[d + j], 0.5 + h, accuracy);
   }
 }
 
 TEST_P(Restricted, ParameterGradientIsTheSlopeOfTheEnergies) {
   if (!in_double) GTEST_SKIP() << "differences of energies need double precision";
   Batch batch(joint);
-  Vector const sum("gradient", rbm.parameters().extent(0)), theta = rbm.parameters();
+  Vector const sum("gradient", rbm.parameters().extent(0));
   rbm.add_energy_gradient(
       seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes), [&] { return seen(batch.weights, Batch::lanes); }, sum);
-  auto const total = [&] {
+  auto const total = [&](Index k, double value) {
+    fill_array(Kokkos::subview(rbm.parameters(), k), Real(value));
     rbm.energy(seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes));
+    auto const energy = host(batch.energy);
     double e = 0;
-    for (Index c = 0; c < Batch::tiles * Batch::lanes; c++) e += batch.weight[c] * double(batch.energy(c / Batch::lanes, c % Batch::lanes));
+    for (Index c = 0; c < Batch::tiles * Batch::lanes; c++) e += batch.weight[c] * double(energy(c / Batch::lanes, c % Batch::lanes));
     return e;
   };
   double const step = 1e-5;
-  for (Index k = 0; k < extent(theta, 0); k++) {
-    Real const here = theta(k);
-    theta(k) = Real(double(here) + step);
-    double const above = total();
-    theta(k) = Real(double(here) - step);
-    double const below = total();
-    theta(k) = here;
-    EXPECT_NEAR(sum(k), (above - below) / (2 * step), 1e-8) << "parameter " << k;  // third derivatives of order one, times step^2
+  auto const theta = to_host(rbm.parameters()), found = to_host(sum);
+  for (Index k = 0; k < std::ssize(theta); k++) {
+    double const above = total(k, theta[k] + step), below = total(k, theta[k] - step);
+    total(k, theta[k]);
+    EXPECT_NEAR(found[k], (above - below) / (2 * step), 1e-8) << "parameter " << k;  // third derivatives of order one, times step^2
   }
 }
 
@@ -309,13 +314,15 @@ TEST_P(Restricted, CentredGradientIsTheDirectFormula) {
   Batch batch(joint);
   double total = 0;
   for (double w : batch.weight) total += w;
-  batch.weight[0] -= total, batch.weights(0, 0) = Real(batch.weight[0]);
+  batch.weight[0] -= total;
+  fill_array(Kokkos::subview(batch.weights, 0, 0), Real(batch.weight[0]));
   std::vector<double> offsets;
   for (Index i = 0; i < d + f; i++) offsets.push_back(0.2 + 0.1 * double(i % 7));
   Vector const sum("gradient", rbm.parameters().extent(0));
   rbm.add_energy_gradient(
       seen(batch.x, Batch::lanes), seen(batch.energy, Batch::lanes), [&] { return seen(batch.weights, Batch::lanes); }, sum);
   rbm.centre(sum, to_device(offsets, "offsets"));
+  auto const found = to_host(sum);
   auto const mu = [&](Index i) { return offsets[i]; };
   auto const lambda = [&](Index j) { return offsets[d + j]; };
   auto const gw = [&](Index i, Index j) {
@@ -325,15 +332,15 @@ TEST_P(Restricted, CentredGradientIsTheDirectFormula) {
   for (Index i = 0; i < d; i++) {
     double ga = -weighted(batch, joint, [i](Index v, Index) { return unit(v, i); });
     for (Index j = 0; j < f; j++) {
-      EXPECT_NEAR(sum(i * f + j), gw(i, j), accuracy);
+      EXPECT_NEAR(found[i * f + j], gw(i, j), accuracy);
       ga -= gw(i, j) * lambda(j);
     }
-    EXPECT_NEAR(sum(d * f + i), ga, accuracy);
+    EXPECT_NEAR(found[d * f + i], ga, accuracy);
   }
   for (Index j = 0; j < f; j++) {
     double gb = -weighted(batch, joint, [j](Index, Index h) { return unit(h, j); });
     for (Index i = 0; i < d; i++) gb -= gw(i, j) * mu(i);
-    EXPECT_NEAR(sum(d * f + d + j), gb, accuracy);
+    EXPECT_NEAR(found[d * f + d + j], gb, accuracy);
   }
 }
 
@@ -344,9 +351,7 @@ TEST_P(Restricted, LanesAndTilesAreIndependent) {
   auto const start = [&](Index c, Index i) { return unit(c * 37 + 5, i); };
   auto const marked = [&](std::function<double(Index, Index)> const& value) {
     auto const x = points(tiles, d, lanes, value);
-    for (Index t = 0; t < tiles; t++)
-      for (Index i = 0; i < d; i++)
-        for (Index l = lanes; l < pitch_quantum; l++) x(t, i, l) = mark;
+    fill_array(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, std::pair(lanes, Index{pitch_quantum})), mark);
     return x;
   };
   auto const together = marked(start), others = marked([&](Index c, Index i) { return c % lanes == 3 ? start(c, i) : 1 - start(c, i); });
@@ -369,12 +374,16 @@ TEST_P(Restricted, LanesAndTilesAreIndependent) {
     auto const one = std::pair(t, t + 1);
     rbm.energy(Kokkos::subview(apart, one, Kokkos::ALL, std::pair(Index{0}, lanes)),
                Kokkos::subview(e_apart, one, std::pair(Index{0}, lanes)));
-    for (Index l = 0; l < lanes; l++) EXPECT_EQ(e_together(t, l), e_apart(t, l));
-    EXPECT_EQ(e_together(t, 3), e_others(t, 3));
+  }
+  auto const e = host(e_together), e_of_others = host(e_others), e_of_one = host(e_apart);
+  auto const all = host(together), of_others = host(others), of_one = host(apart);
+  for (Index t = 0; t < tiles; t++) {
+    for (Index l = 0; l < lanes; l++) EXPECT_EQ(e(t, l), e_of_one(t, l));
+    EXPECT_EQ(e(t, 3), e_of_others(t, 3));
     for (Index i = 0; i < d; i++) {
-      for (Index l = 0; l < lanes; l++) EXPECT_EQ(together(t, i, l), apart(t, i, l));
-      EXPECT_EQ(together(t, i, 3), others(t, i, 3));
-      for (Index l = lanes; l < pitch_quantum; l++) EXPECT_EQ(together(t, i, l), mark);
+      for (Index l = 0; l < lanes; l++) EXPECT_EQ(all(t, i, l), of_one(t, i, l));
+      EXPECT_EQ(all(t, i, 3), of_others(t, i, 3));
+      for (Index l = lanes; l < pitch_quantum; l++) EXPECT_EQ(all(t, i, l), mark);
     }
   }
 }
@@ -387,15 +396,17 @@ TEST(Rbm, EnergiesOfLargeMachines) {
   auto const x = points(1, d, lanes, [](Index l, Index i) { return normal(i, 100 + std::uint64_t(l)) > 0; });
   auto const e = scalars(1, lanes);
   rbm.energy(seen(x, lanes), seen(e, lanes));
+  auto const state = host(x);
+  auto const found = host(e);
   for (Index l = 0; l < lanes; l++) {
     double exact = 0;
-    for (Index i = 0; i < d; i++) exact -= joint.a[i] * double(x(0, i, l));
+    for (Index i = 0; i < d; i++) exact -= joint.a[i] * double(state(0, i, l));
     for (Index j = 0; j < f; j++) {
       double field = joint.b[j];
-      for (Index i = 0; i < d; i++) field += joint.weight(i, j) * double(x(0, i, l));
+      for (Index i = 0; i < d; i++) field += joint.weight(i, j) * double(state(0, i, l));
       exact -= std::max(field, 0.) + std::log1p(std::exp(-std::abs(field)));
     }
-    EXPECT_NEAR(e(0, l), exact, 10 * eps * std::abs(exact));
+    EXPECT_NEAR(found(0, l), exact, 10 * eps * std::abs(exact));
   }
 }
 
@@ -419,12 +430,13 @@ TEST(Rbm, LivesInGivenMemory) {
   Vector const all("parameters", 100);
   Rbm rbm({.visible = 3, .hidden = 2}, Kokkos::subview(all, std::pair(10, 21)));
   rbm.initialise([](Index i) { return double(i + 1); });
-  EXPECT_EQ(all(9), 0);
-  EXPECT_EQ(all(10), Real(0.01));
-  EXPECT_EQ(all(15), Real(0.01 * 6));
-  EXPECT_EQ(all(16), 0);
-  rbm.hidden_bias()(1) = 3;
-  EXPECT_EQ(all(20), 3);
+  auto const start = to_host(all);
+  EXPECT_EQ(start[9], 0);
+  EXPECT_EQ(start[10], Real(0.01));
+  EXPECT_EQ(start[15], Real(0.01 * 6));
+  EXPECT_EQ(start[16], 0);
+  fill_array(Kokkos::subview(rbm.hidden_bias(), 1), Real(3));
+  EXPECT_EQ(to_host(all)[20], 3);
 }
 
 }  // namespace

@@ -164,10 +164,8 @@ TEST_P(Ratings, HeldItemsStay) {
 // Against central differences of the free energy in double: their error is h^2 F''' / 6 = 1e-9 and rounding / h = 1e-11.
 TEST_P(Ratings, GradientIsThatOfTheFreeEnergy) {
   auto const x = all_states(s);
-  auto const e = scalars(1, lanes), c = scalars(1, lanes);
-  auto const weight = Kokkos::create_mirror_view(c);
-  for (Index l = 0; l < n; l++) weight(0, l) = Real(normal(l, 4) / double(n));
-  copy_array(c, weight);
+  auto const e = scalars(1, lanes), c = scalars(1, lanes, [this](Index l) { return l < n ? normal(l, 4) / double(n) : 0; });
+  auto const weight = host(c);
   auto const parameters = extent(rbm.parameters(), 0);
   Vector const sum("sum", parameters), means("means", rbm.unit_count());
   rbm.add_energy_gradient(

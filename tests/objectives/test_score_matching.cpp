@@ -45,6 +45,15 @@ data::Dataset gaussian_data(Index points) {
   return {{{"test", points, {dimension}, values}, 0, {}}, {}, key};
 }
 
+// body(tile, lane) of all lanes of x.
+template <class Body>
+void for_lanes(ConstTiles const& x, Body const& body) {
+  Index const lanes = extent(x, 2);
+  Kokkos::parallel_for(
+      "test::lanes", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(x, 0) * lanes),
+      KOKKOS_LAMBDA(Index n) { body(n / lanes, n % lanes); });
+}
+
 // E(x) = x' H x / 2 with the four entries of H as parameters.
 class QuadraticEnergy : public TrainableModel {
  public:
@@ -59,41 +68,48 @@ class QuadraticEnergy : public TrainableModel {
   std::vector<ParameterBlock> parameter_blocks() const override { return {{"H", {2, 2}, 0}}; }
   int highest_jet_order() const override { return order_; }
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override {
-    each_lane(x, [&](Index t, Index l) {
-      for (Index i = 0; i < 2; i++) {
-        gradient(t, i, l) = 0;
-        for (Index j = 0; j < 2; j++) gradient(t, i, l) += Real(0.5) * (h(i, j) + h(j, i)) * x(t, j, l);
-      }
-      energy(t, l) = Real(0.5) * (x(t, 0, l) * gradient(t, 0, l) + x(t, 1, l) * gradient(t, 1, l));
-    });
+    ConstVector const h = h_;
+    for_lanes(
+        x, KOKKOS_LAMBDA(Index t, Index l) {
+          for (Index i = 0; i < 2; i++) {
+            gradient(t, i, l) = 0;
+            for (Index j = 0; j < 2; j++) gradient(t, i, l) += symmetric(h, i, j) * x(t, j, l);
+          }
+          energy(t, l) = Real(0.5) * (x(t, 0, l) * gradient(t, 0, l) + x(t, 1, l) * gradient(t, 1, l));
+        });
   }
   void jet_forward(ConstTiles x, ConstTiles v, int, TileScalars e0, TileScalars e1, TileScalars e2) override {
     v_ = v;
-    for (auto const& [to, a, b, factor] : {std::tuple(e0, x, x, 0.5), std::tuple(e1, v, x, 1.), std::tuple(e2, v, v, 1.)}) {
-      if (to.data() == nullptr) continue;
-      each_lane(x, [&, to = to, a = a, b = b, factor = factor](Index t, Index l) {
-        to(t, l) = 0;
-        for (Index i = 0; i < 2; i++)
-          for (Index j = 0; j < 2; j++) to(t, l) += Real(factor / 2) * (h(i, j) + h(j, i)) * a(t, i, l) * b(t, j, l);
-      });
-    }
+    set_form(e0, x, x, 0.5), set_form(e1, v, x, 1), set_form(e2, v, v, 1);
   }
   void jet_reverse(ConstTiles x, ConstTileScalars, ConstTileScalars c1, ConstTileScalars c2, Vector sum) override {
-    for (Index i = 0; i < 2; i++)
-      for (Index j = 0; j < 2; j++)
-        each_lane(x, [&](Index t, Index l) {
-          auto const k = std::size_t(2 * i + j);
-          if (c1.data() != nullptr) sum(k) += c1(t, l) * Real(0.5) * (v_(t, i, l) * x(t, j, l) + v_(t, j, l) * x(t, i, l));
-          if (c2.data() != nullptr) sum(k) += c2(t, l) * v_(t, i, l) * v_(t, j, l);
+    auto const v = v_;
+    Index const tiles = extent(x, 0), lanes = extent(x, 2);
+    Kokkos::parallel_for(
+        "test::reverse", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, 4), KOKKOS_LAMBDA(Index k) {
+          Index const i = k / 2, j = k % 2;
+          for (Index t = 0; t < tiles; t++)
+            for (Index l = 0; l < lanes; l++) {
+              if (c1.data() != nullptr) sum(k) += c1(t, l) * Real(0.5) * (v(t, i, l) * x(t, j, l) + v(t, j, l) * x(t, i, l));
+              if (c2.data() != nullptr) sum(k) += c2(t, l) * v(t, i, l) * v(t, j, l);
+            }
+        });
+  }
+  // to = factor a' H b, where it is asked for.
+  void set_form(TileScalars to, ConstTiles a, ConstTiles b, Real factor) const {
+    if (to.data() == nullptr) return;
+    ConstVector const h = h_;
+    for_lanes(
+        a, KOKKOS_LAMBDA(Index t, Index l) {
+          to(t, l) = 0;
+          for (Index i = 0; i < 2; i++)
+            for (Index j = 0; j < 2; j++) to(t, l) += factor * symmetric(h, i, j) * a(t, i, l) * b(t, j, l);
         });
   }
 
  private:
-  Real h(Index i, Index j) const { return h_(2 * i + j); }
-  template <class Body>
-  static void each_lane(ConstTiles const& x, Body const& body) {
-    for (std::size_t t = 0; t < x.extent(0); t++)
-      for (std::size_t l = 0; l < x.extent(2); l++) body(Index(t), Index(l));
+  KOKKOS_FORCEINLINE_FUNCTION static Real symmetric(ConstVector const& h, Index i, Index j) {
+    return Real(0.5) * (h(2 * i + j) + h(2 * j + i));
   }
   Vector h_{"H", 4};
   ConstTiles v_;

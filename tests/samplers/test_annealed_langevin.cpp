@@ -26,9 +26,13 @@ class NoisyGaussian : public ScoreModel {
   }
   void gradient(ConstTiles x, Tiles g) const override {
     evaluations++;
-    for (std::size_t t = 0; t < x.extent(0); t++)
-      for (std::size_t i = 0; i < x.extent(1); i++)
-        for (std::size_t l = 0; l < x.extent(2); l++) g(t, i, l) = x(t, i, l) / Real(1 + sigma_ * sigma_);
+    Index const tiles = extent(x, 0), d = extent(x, 1);
+    auto const variance = Real(1 + sigma_ * sigma_);
+    Kokkos::parallel_for(
+        "test::noisy_gaussian", Kokkos::RangePolicy<Execution, Kokkos::IndexType<Index>>(0, extent(x, 2)), KOKKOS_LAMBDA(Index l) {
+          for (Index t = 0; t < tiles; t++)
+            for (Index i = 0; i < d; i++) g(t, i, l) = x(t, i, l) / variance;
+        });
   }
   mutable std::vector<double> asked;
   mutable Index evaluations = 0;

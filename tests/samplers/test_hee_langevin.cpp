@@ -230,30 +230,35 @@ struct Theory {
   }
 };
 
-// ---- Chains of the sampler, read and written one by one ----
+// ---- Chains of the sampler, read and written ----
 
-template <class Visit>  // visit(TileStorage, Row&) for every array of a chain
-void visit_layers(HeeChains const& chains, Chain& c, Visit const& visit) {
-  for (std::size_t l = 0; l < c.x.size(); l++) visit(chains.x[l], c.x[l]);
-  for (std::size_t l = 0; l < c.v.size(); l++) visit(chains.v[l], c.v[l]);
-  for (std::size_t l = 0; l < c.u.size(); l++) visit(chains.u[l], c.u[l]);
+// All chains of these tiles, in the order of their numbers.
+std::vector<Chain> read(HeeChains const& chains, Theory const& theory) {
+  Chain const empty = theory.empty();
+  std::vector<Chain> all;
+  for (Index t = 0; t < chains.mine.count; t++) all.insert(all.end(), at(chains.tiling.chains_in(chains.mine.first + t)), empty);
+  auto const take = [&](std::vector<TileStorage> const& from, std::vector<Row> Chain::*to) {
+    for (std::size_t l = 0; l < (empty.*to).size(); l++) {
+      auto const host = values_on_host(from[l]);
+      for (Index c = 0; c < std::ssize(all); c++) {
+        Row& row = (all[at(c)].*to)[l];
+        for (std::size_t i = 0; i < row.size(); i++) row[i] = double(host(c / chains.tiling.width, i, c % chains.tiling.width));
+      }
+    }
+  };
+  take(chains.x, &Chain::x), take(chains.v, &Chain::v), take(chains.u, &Chain::u);
+  return all;
 }
-Chain read(HeeChains const& chains, Theory const& theory, Index chain) {
-  Chain c = theory.empty();
-  Index const tile = chain / chains.tiling.width - chains.mine.first, lane = chain % chains.tiling.width;
-  visit_layers(chains, c, [&](TileStorage const& s, Row& row) {
-    for (std::size_t i = 0; i < row.size(); i++) row[i] = double(s(tile, i, lane));
-  });
-  return c;
+// Gives all chains these values of a layer.
+void fill_layer(TileStorage const& layer, Row const& values) {
+  for (std::size_t i = 0; i < values.size(); i++) fill_array(Kokkos::subview(layer, Kokkos::ALL, i, Kokkos::ALL), Real(values[i]));
 }
-void write_all(HeeChains const& chains, Chain c) {
-  visit_layers(chains, c, [&](TileStorage const& s, Row& row) {
-    for (std::size_t i = 0; i < row.size(); i++) fill_array(Kokkos::subview(s, Kokkos::ALL, i, Kokkos::ALL), Real(row[i]));
-  });
+void write_all(HeeChains const& chains, Chain const& c) {
+  for (std::size_t l = 0; l < c.x.size(); l++) fill_layer(chains.x[l], c.x[l]);
+  for (std::size_t l = 0; l < c.v.size(); l++) fill_layer(chains.v[l], c.v[l]);
+  for (std::size_t l = 0; l < c.u.size(); l++) fill_layer(chains.u[l], c.u[l]);
 }
-void clamp(HeeChains const& chains, Row const& x0) {
-  for (std::size_t i = 0; i < x0.size(); i++) fill_array(Kokkos::subview(chains.x[0], Kokkos::ALL, i, Kokkos::ALL), Real(x0[i]));
-}
+void clamp(HeeChains const& chains, Row const& x0) { fill_layer(chains.x[0], x0); }
 TileRange all(HeeChains const& c) { return {0, c.mine.count}; }
 HeeChains start(HeeLangevin const& sampler, Index count, Index width, Visible visible = Visible::clamped, Index group = 1) {
   Tiling const tiling{count, width};
@@ -310,8 +315,7 @@ void expect_equations(Variant const& variant, Visible visible, Index group) {
   HeeChains const chains = start(sampler, chain_count, tile_width, visible, group);
   Theory theory{*model, variant.dynamics};
   theory.visible = visible;
-  std::vector<Chain> expected;
-  for (Index c = 0; c < chain_count; c++) expected.push_back(read(chains, theory, c));
+  std::vector<Chain> expected = read(chains, theory);
   Row drive(model->parameters().extent(0));
   for (Index step = 3; step < 3 + some_steps; step++) {
     std::vector<Row> visible_eta;
@@ -335,8 +339,9 @@ void expect_equations(Variant const& variant, Visible visible, Index group) {
   } else {
     sampler.advance(chains, key, all(chains), 3, some_steps, visible, group);
   }
+  auto const found = read(chains, theory);
   for (Index c = 0; c < chain_count; c++) {
-    Row const is = read(chains, theory, c).flat(), should = expected[at(c)].flat();
+    Row const is = found[at(c)].flat(), should = expected[at(c)].flat();
     for (std::size_t i = 0; i < is.size(); i++)
       ASSERT_NEAR(is[i], should[i], close_to * (1 + std::abs(should[i]))) << "chain " << c << " entry " << i;
   }
@@ -350,9 +355,7 @@ TEST_P(Equations, SharedVisibleLayer) { expect_equations(GetParam(), Visible::sh
 
 std::vector<Row> states(HeeChains const& chains, Theory const& theory) {
   std::vector<Row> out;
-  for (Index t = 0; t < chains.mine.count; t++)
-    for (Index l = 0; l < chains.tiling.chains_in(chains.mine.first + t); l++)
-      out.push_back(read(chains, theory, (chains.mine.first + t) * chains.tiling.width + l).flat());
+  for (Chain const& c : read(chains, theory)) out.push_back(c.flat());
   return out;
 }
 
@@ -433,8 +436,9 @@ TEST(HeeLangevin, OneStepOfTheReferenceModel) {
     expect_rows(learnt(model->bias_offset(0), r2_b0), {.2004, -.1005, .4006}, tolerance);
     expect_rows(learnt(model->bias_offset(1), r2_b1), {.3002, -.20055}, tolerance);
     expect_rows(learnt(model->bias_offset(2), r2_b2), {-.09935, .49985}, tolerance);
+    auto const found = read(chains, theory);
     for (Index lane : {0, 9}) {
-      Chain c = read(chains, theory, lane);
+      Chain c = found[at(lane)];
       Chain const noise = theory.noise(lane, lane, 4);
       double const dt = .01, tau[2] = {1, 5.5};
       for (std::size_t l = 0; l < 2; l++)
@@ -546,8 +550,9 @@ void expect_law(HeeLangevinOptions const& o, Visible visible, Golden const& gold
     sampler.advance(chains, key, all(chains), step, steps, visible);
     step += steps;
     for (Index s = 0; s < steps; s++) law.step();
+    auto const found = read(chains, theory);
     for (Index c = 0; c < count; c++) {
-      Row z = read(chains, theory, c).flat();
+      Row z = found[at(c)].flat();
       for (std::size_t i = 0; i < n; i++) sums[at(c)][i] += z[i] -= law.mean[i];
       for (std::size_t i = 0; i < n; i++)
         for (std::size_t j = 0; j <= i; j++) sums[at(c)][n + i * n + j] += z[i] * z[j] - law.covariance.values[i * n + j];
@@ -694,8 +699,8 @@ TEST(HeeLangevin, TamedDriftSurvivesAQuarticFromFarAway) {
     far.set(Row(far.flat().size(), 50));
     write_all(chains, far);
     sampler.advance(chains, key, {0, 1}, 0, 2000, Visible::free);
-    for (Index c = 0; c < 16; c++)
-      for (double z : read(chains, theory, c).flat()) EXPECT_EQ(std::abs(z) < 10, drift == "automatic") << z;  // not for a NaN either
+    for (Row const& chain : states(chains, theory))
+      for (double z : chain) EXPECT_EQ(std::abs(z) < 10, drift == "automatic") << z;  // not for a NaN either
   }
 }
 
@@ -707,11 +712,13 @@ TEST(HeeLangevin, GroupsShareTheVisibleLayerToTheBit) {
   HeeChains const chains = sampler.make_chains({96, 64}, {0, 2});
   sampler.initialise(chains, key, 0, {}, Visible::shared, 8);
   sampler.advance(chains, key, all(chains), 0, 50, Visible::shared, 8);
-  for (Index c = 0; c < 96; c++) {
-    EXPECT_EQ(read(chains, theory, c).x[0], read(chains, theory, c / 8 * 8).x[0]);
+  auto const found = read(chains, theory);
+  ASSERT_EQ(found.size(), 96u);
+  for (std::size_t c = 0; c < 96; c++) {
+    EXPECT_EQ(found[c].x[0], found[c / 8 * 8].x[0]);
     if (c == 0) continue;
-    EXPECT_NE(read(chains, theory, c).x[1], read(chains, theory, c - 1).x[1]);
-    EXPECT_EQ(read(chains, theory, c).x[0] == read(chains, theory, c - 1).x[0], c % 8 > 0);
+    EXPECT_NE(found[c].x[1], found[c - 1].x[1]);
+    EXPECT_EQ(found[c].x[0] == found[c - 1].x[0], c % 8 > 0);
   }
 }
 
@@ -725,8 +732,7 @@ TEST(HeeLangevin, StartsFromTheLawsItNames) {
   clamp(chains, {4, 5, 6});
   sampler.initialise(chains, key, 3, {InitialState::normal, 1.5, -1}, Visible::clamped);
   std::vector<Row> z;
-  for (Index c = 0; c < count; c++) {
-    Chain const one = read(chains, theory, c);
+  for (Chain const& one : read(chains, theory)) {
     ASSERT_EQ(one.x[0], (Row{4, 5, 6}));
     z.push_back(one.flat());
   }

@@ -114,7 +114,7 @@ TEST(LangevinGibbs, HeldUnitsGiveTheConditionalLaw) {
   Chains chains = make_chains(count, d, {InitialState::normal, 1}, key);
   fill_array(Kokkos::subview(chains.x, Kokkos::ALL, 0, Kokkos::ALL), Real(shown));
   DeviceVector<std::uint8_t> const held("held", d);
-  held(0) = 1;
+  fill_array(Kokkos::subview(held, 0), 1);
   chains.held = held;
   LangevinGibbs sampler({.step_size = 0.3, .langevin_steps = 4, .adjusted = true});
   sampler.prepare(*model, chains, key);

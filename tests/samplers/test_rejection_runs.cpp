@@ -20,9 +20,8 @@ struct Counted {
   // Every lane accepts `all` of so many proposals, padding included, but chain `chain`, which accepts `its`.
   void take(std::int32_t all, Index chain, std::int32_t its) {
     fill_array(chains.accepted, all);
-    for (Index t = 0; t < mine.count; t++)
-      for (Index l = 0; l < tiling.width; l++)
-        if ((mine.first + t) * tiling.width + l == chain) chains.accepted(t, l) = its;
+    Index const tile = chain / tiling.width - mine.first;
+    if (tile >= 0 && tile < mine.count) fill_array(Kokkos::subview(chains.accepted, tile, chain % tiling.width), its);
   }
   // A window that begins and ends with cleared counts.
   void window(Index proposals, std::int32_t all, Index chain, std::int32_t its) {
@@ -96,7 +95,7 @@ TEST(RejectionRuns, WhenCountsAreClearedDoesNotMatter) {
 
 TEST(RejectionRuns, DivergingChainsAreCounted) {
   Counted c;
-  if (c.mine.count > 0 && c.mine.first == 0) c.chains.diverging(0, 7) = 2;
+  if (c.mine.count > 0 && c.mine.first == 0) fill_array(Kokkos::subview(c.chains.diverging, 0, 7), 2);
   c.window(10, 5, 0, 5);
   EXPECT_EQ(c.runs.find(world()).diverging, 1);
 }
