@@ -51,12 +51,12 @@ class Arena {
     }
   }
 
-  // Lets the calling thread access the memory or not. Changing the key of the pages takes nanoseconds; where the processor has no such
-  // keys, the pages themselves are changed.
+  // Lets the calling thread access the memory or not, by the key of its pages, which takes nanoseconds. Where the processor has no such
+  // keys the pages stay open: to change them at every kernel would take most of the time.
   void set_open(bool open) const {
-    if (key_ >= 0) pkey_set(key_, open ? 0 : PKEY_DISABLE_ACCESS);
-    else if (ready_ > 0) mprotect(base_, ready_, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+    if (has_key()) pkey_set(key_, open ? 0 : PKEY_DISABLE_ACCESS);
   }
+  bool has_key() const { return key_ >= 0; }
   bool holds(void const* address) const {
     auto const* const at = static_cast<char const*>(address);
     return base_ != nullptr && at >= base_ && at < base_ + reserved;
@@ -84,7 +84,7 @@ class Arena {
     if (bytes <= ready_) return true;
     std::size_t const more = (bytes - ready_ + step - 1) / step * step;
     int const how = PROT_READ | PROT_WRITE;
-    if ((key_ >= 0 ? pkey_mprotect(base_ + ready_, more, how, key_) : mprotect(base_ + ready_, more, how)) != 0) return false;
+    if ((has_key() ? pkey_mprotect(base_ + ready_, more, how, key_) : mprotect(base_ + ready_, more, how)) != 0) return false;
     ready_ += more;
     return true;
   }
@@ -134,6 +134,7 @@ void EmulatedDevice::close() {
 }
 
 bool EmulatedDevice::is_open() { return depth > 0; }
+bool EmulatedDevice::closes_addresses() { return arena.has_key(); }
 
 void EmulatedDevice::require_open() {
   require(is_open(), ExitCode::internal, "the host accesses an element of an array in the device's memory");

@@ -31,6 +31,9 @@ class EmulatedDevice {
   static void open();
   static void close();
   static bool is_open();
+  // Whether the host cannot follow an address into the closed memory, either: processors without protection keys only refuse elements of
+  // Views. Known once there is an array.
+  static bool closes_addresses();
   // Failure(internal) where it is closed: View::operator() on the host.
   static void require_open();
 
