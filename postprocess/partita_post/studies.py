@@ -60,13 +60,14 @@ def flow_histogram(run):
     found = run.estimate("flow_histogram")
     if found is None:
         return None
-    log_c = float(run.estimate_attributes("flow_histogram")["log_c"])
+    attributes = run.estimate_attributes("flow_histogram")
+    log_z = float(attributes["log_z"] if "log_z" in attributes else attributes["log_c"])  # its former name
     shown = found["energy"] < found["energy"].min() + 12
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True)
     for ax, name in zip(axes, ("direct", "weighted")):
         density = found[f"density_{name}"]
         with np.errstate(divide="ignore"):
-            ax.plot(found["x"][shown], -np.log(density[shown]) - log_c, ".", color=ORANGE, ms=3, label="-log histogram - log C")
+            ax.plot(found["x"][shown], -np.log(density[shown]) - log_z, ".", color=ORANGE, ms=3, label="-log histogram - log Z")
         ax.plot(found["x"][shown], found["energy"][shown], color=BLUE, label="U(x)")
         ax.set(xlabel="x", title=f"{name} histogram")
     axes[0].set_ylabel("energy (kT)")

@@ -62,11 +62,11 @@ WeightedSamples draw_flow(Nice& flow, DifferentiableModel& target, Index samples
 Importance importance(WeightedSamples const& s) {
   auto const log_weights = s.samples.ranks.all_gather(s.log_weight);
   auto const log_w = mean_and_error(log_weights);
-  auto const log_c = log_mean_exp(log_weights);
-  auto differences = log_weights;  // becomes w / mean w - log w, whose mean is 1 + KL - log C
-  for (double& w : differences) w = std::exp(w - log_c.value) - w;
-  double const error = log_c.trusted() ? std::hypot(mean_and_error(differences).error, log_c.unseen) : log_c.error();
-  return {log_c, {-log_w.value, log_w.error, log_w.degrees_of_freedom}, {log_c.value - log_w.value, error, log_w.degrees_of_freedom}};
+  auto const log_z = log_mean_exp(log_weights);
+  auto differences = log_weights;  // becomes w / mean w - log w, whose mean is 1 + KL - log Z
+  for (double& w : differences) w = std::exp(w - log_z.value) - w;
+  double const error = log_z.trusted() ? std::hypot(mean_and_error(differences).error, log_z.unseen) : log_z.error();
+  return {log_z, {-log_w.value, log_w.error, log_w.degrees_of_freedom}, {log_z.value - log_w.value, error, log_w.degrees_of_freedom}};
 }
 
 Probability probability(WeightedSamples const& s, std::function<bool(float const*)> const& holds) {
@@ -147,7 +147,7 @@ Quadrature quadrature(std::function<std::vector<double>(std::vector<double> cons
   for (std::size_t k = 0; k < u.size(); k++) out.masses[k / panels] += h * std::exp(least - u[k]);
   double const sum = std::accumulate(out.masses.begin(), out.masses.end(), 0.);
   for (double& m : out.masses) m /= sum;
-  out.log_c = std::log(sum) - least;
+  out.log_z = std::log(sum) - least;
   return out;
 }
 
@@ -155,7 +155,7 @@ namespace {
 
 struct FlowOptions {
   Index samples = 100000;
-  double log_c_exact = std::numeric_limits<double>::quiet_NaN();
+  double log_z_exact = std::numeric_limits<double>::quiet_NaN();
   Index coordinate = 0;
   double threshold = 0;
   std::string reference;
@@ -177,14 +177,14 @@ struct Reached {
 };
 
 // For plots, estimates/flow_histogram.h5: bin centres `x` with the target's U(x) in `energy`, its `density` by quadrature, and the flow's
-// densities `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_c, by quadrature.
+// densities `density_direct` by number of samples and `density_weighted` by their weights, all (bins); attribute log_z, by quadrature.
 void write_histograms(Subject const& s, DifferentiableModel& target, Quadrature const& law, Masses const& found, FlowOptions const& o) {
   double const width = (o.highest - o.lowest) / double(o.bins);
   std::vector<double> centres;
   for (Index k = 0; k < o.bins; k++) centres.push_back(o.lowest + width * (double(k) + 0.5));
   auto const energy = energies(target, centres);
   write_estimate(s, "flow_histogram", [&](hdf5::File const& file) {
-    file.set_attribute("log_c", law.log_c);
+    file.set_attribute("log_z", law.log_z);
     auto const density = [&](std::string const& name, std::vector<double> values) {
       for (double& v : values) v /= width;
       file.write(name, values);
@@ -236,7 +236,7 @@ Metric coverage_metric(std::optional<Reached> const& reached, bool compares) {
   m.value = reached->mass, m.definition += ", " + reached->of;
   if (!reached->well())
     m.warning = fmt::format(
-        "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_c, ess_fraction and every "
+        "THE FLOW MISSES MODES OF ITS TARGET: its weighted samples reach only {:.4g} of the mass {}. log_z, ess_fraction and every "
         "weighted average are wrong although they look well; anneal from a smaller objective.beta_start or over more updates, or add "
         "couplings or redundant latents",
         reached->mass, reached->of);
@@ -246,10 +246,10 @@ Metric coverage_metric(std::optional<Reached> const& reached, bool compares) {
 char const* const train_longer =
     "train the flow until it covers its target: more updates, a slower annealing, more couplings or redundant latents";
 
-// log C from the weights: their standard error is wrong where they miss a part of the target.
-Metric log_c_metric(LogMean const& log_c, std::optional<Reached> const& reached) {
-  Metric m{"log_c", log_c.value, log_c.error(), fmt::format("log of the mean weight of {} samples", log_c.count),
-           doubt(log_c, train_longer)};
+// log Z from the weights: their standard error is wrong where they miss a part of the target.
+Metric log_z_metric(LogMean const& log_z, std::optional<Reached> const& reached) {
+  Metric m{"log_z", log_z.value, log_z.error(), fmt::format("log of the mean weight of {} samples", log_z.count),
+           doubt(log_z, train_longer)};
   if (reached && !reached->well()) m.error = std::numeric_limits<double>::quiet_NaN();
   return m;
 }
@@ -273,12 +273,12 @@ Metric weighted_share_metric(WeightedShare const& share, Estimate const& direct,
 }
 
 // With few samples a flow that misses a mode often has a perfect effective sample size.
-Metric ess_metric(LogMean const& log_c) {
+Metric ess_metric(LogMean const& log_z) {
   Metric m{"ess_fraction",
-           log_c.effective / double(log_c.count),
+           log_z.effective / double(log_z.count),
            {},
            "share of the samples that count, (sum w)^2 / (N sum w^2) of their weights w"};
-  if (log_c.count < least_samples)
+  if (log_z.count < least_samples)
     m.warning = fmt::format(
         "with fewer than {} samples it usually looks perfect even for a flow that misses a mode; raise estimator.samples", least_samples);
   return m;
@@ -307,32 +307,32 @@ Metrics flow(Subject const& s, deck::Block const& block) {
   auto const weights = importance(samples);
   auto const right = probability(samples, [&](float const* x) { return double(x[o.coordinate]) > o.threshold; });
 
-  double log_c = weights.log_c.value;
-  bool const log_c_known = one_dimension || !std::isnan(o.log_c_exact);
-  std::string log_c_of = "the estimated log C";
+  double log_z = weights.log_z.value;
+  bool const log_z_known = one_dimension || !std::isnan(o.log_z_exact);
+  std::string log_z_of = "the estimated log Z";
   std::optional<Reached> reached;
   if (one_dimension) {
     auto const law = quadrature([&](std::vector<double> const& points) { return energies(*target, points); }, o.lowest, o.highest, o.bins);
-    log_c = law.log_c, log_c_of = "log C by quadrature";
+    log_z = law.log_z, log_z_of = "log Z by quadrature";
     reached = compare_with_quadrature(s, samples, *target, law, o);
   } else if (compares) {
     reached = compare_with_samples(s, samples, o);
   }
   if (reached && std::isnan(reached->mass)) reached.reset();
-  if (!std::isnan(o.log_c_exact)) log_c = o.log_c_exact, log_c_of = "estimator.log_c_exact";
+  if (!std::isnan(o.log_z_exact)) log_z = o.log_z_exact, log_z_of = "estimator.log_z_exact";
 
   std::string const event = fmt::format("P(x_{} > {})", o.coordinate, o.threshold);
-  Metric const log_c_estimate = log_c_metric(weights.log_c, reached);
-  double const error = log_c_known                         ? weights.criterion.error
-                       : std::isnan(*log_c_estimate.error) ? *log_c_estimate.error
+  Metric const log_z_estimate = log_z_metric(weights.log_z, reached);
+  double const error = log_z_known                         ? weights.criterion.error
+                       : std::isnan(*log_z_estimate.error) ? *log_z_estimate.error
                                                            : weights.divergence.error;
-  return {metric("kl_bound", {weights.criterion.value + log_c, error, weights.criterion.degrees_of_freedom},
-                 "KL divergence in nats of the flow from its target, latents included: at least that of x alone; with " + log_c_of),
-          log_c_estimate,
-          ess_metric(weights.log_c),
-          {"pareto_k", weights.log_c.tail_index, {}, "tail index of the weights; above 0.7 no mean of them has a known error"},
+  return {metric("kl_bound", {weights.criterion.value + log_z, error, weights.criterion.degrees_of_freedom},
+                 "KL divergence in nats of the flow from its target, latents included: at least that of x alone; with " + log_z_of),
+          log_z_estimate,
+          ess_metric(weights.log_z),
+          {"pareto_k", weights.log_z.tail_index, {}, "tail index of the weights; above 0.7 no mean of them has a known error"},
           metric("criterion", weights.criterion,
-                 "kl_bound less log C, the mean of -log w: compares flows of one target, the smaller the better"),
+                 "kl_bound less log Z, the mean of -log w: compares flows of one target, the smaller the better"),
           metric("p_right", right.direct, event + " of the flow's samples"),
           weighted_share_metric(right.weighted, right.direct, event, reached),
           coverage_metric(reached, compares)};
@@ -344,11 +344,12 @@ EstimatorEntry flow_estimator() {
   using F = FlowOptions;
   return {deck::schema<F>(
               "flow",
-              "how well a nice flow samples its [target]: KL divergence, importance-weighted log C, effective sample size, coverage; in "
+              "how well a nice flow samples its [target]: KL divergence, importance-weighted log Z, effective sample size, coverage; in "
               "one dimension estimates/flow_histogram.h5",
               {deck::key("samples", &F::samples, "number of samples of the flow").at_least(2),
-               deck::key("log_c_exact", &F::log_c_exact,
-                         "known log C of the target, for kl_bound; left out: by quadrature in one dimension, else estimated"),
+               deck::key("log_z_exact", &F::log_z_exact,
+                         "known log Z of the target, for kl_bound; left out: by quadrature in one dimension, else estimated")
+                   .formerly("log_c_exact"),
                deck::key("coordinate", &F::coordinate, "coordinate i of p_right = P(x_i > threshold), counted from 0").at_least(0),
                deck::key("threshold", &F::threshold, "threshold of p_right = P(x_i > threshold)"),
                deck::key("reference", &F::reference,

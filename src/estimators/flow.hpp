@@ -1,4 +1,4 @@
-// How well a flow samples its target exp(-U)/C, from independent weighted samples of the flow, and whether it covers the target: the
+// How well a flow samples its target exp(-U)/Z, from independent weighted samples of the flow, and whether it covers the target: the
 // weights of a flow that misses a mode of the target look perfect, since no sample is in that mode.
 #pragma once
 #include <functional>
@@ -18,8 +18,8 @@ struct WeightedSamples {
 WeightedSamples draw_flow(Nice&, DifferentiableModel& target, Index samples, Communicator, random::Key);
 
 struct Importance {
-  LogMean log_c;        // mean w -> C
-  Estimate criterion;   // -mean log w = KL(P || target) - log C, redundant latents included: for comparing flows and choosing D
+  LogMean log_z;        // mean w -> Z
+  Estimate criterion;   // -mean log w = KL(P || target) - log Z, redundant latents included: for comparing flows and choosing D
   Estimate divergence;  // KL(P || target), from both: they are means over the same samples, so their errors cancel in part
 };
 // Collective, like all below; the same bits on any number of ranks.
@@ -51,9 +51,9 @@ struct Coverage {
 };
 Coverage coverage(WeightedSamples const&, std::vector<double> const& reference, Index coordinates, Index cells);
 
-// Quadrature of a one-dimensional target over [lowest, highest]: log C, and the mass of each of n equal cells.
+// Quadrature of a one-dimensional target over [lowest, highest]: log Z, and the mass of each of n equal cells.
 struct Quadrature {
-  double log_c;
+  double log_z;
   std::vector<double> masses;
 };
 Quadrature quadrature(std::function<std::vector<double>(std::vector<double> const& points)> const& energy, double lowest, double highest,

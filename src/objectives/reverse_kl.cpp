@@ -125,8 +125,8 @@ Vector ReverseKl::gradient(Index update, Timers& timers) {
 
 std::vector<Series> ReverseKl::series() const {
   return {{"criterion",
-           "J - log C of this update's samples at beta = 1: an estimate of KL(P || target) - log C, the smaller the better; -criterion is "
-           "below log C on average",
+           "J - log Z of this update's samples at beta = 1: an estimate of KL(P || target) - log Z, the smaller the better; -criterion is "
+           "below log Z on average",
            true},
           {"energy", "mean U(x) of this update's samples"},
           {"beta", "factor of U at this update", true}};

@@ -1,7 +1,7 @@
-// Reverse Kullback-Leibler divergence of a flow's samples from a target exp(-U)/C, up to log C (docs/theory/nice.md):
+// Reverse Kullback-Leibler divergence of a flow's samples from a target exp(-U)/Z, up to log Z (docs/theory/nice.md):
 //     J_hat = (1/B) sum_b [ beta U(x_b) - log N(y_b; M(x_b), Sigma(x_b)) ] - log|det S|,
 // minimised with new latents at each update. beta rises from beta_start to 1, so that the flow finds all modes while they overlap; at
-// beta = 1 the divergence is J_hat - (D/2) log(2 pi e) + log C.
+// beta = 1 the divergence is J_hat - (D/2) log(2 pi e) + log Z.
 #pragma once
 #include <memory>
 

@@ -46,7 +46,7 @@ std::vector<std::uint8_t> held_units(Model const& model, data::Dataset const* da
   std::vector<std::uint8_t> flags(model.visible_dimension());
   mark(flags, o.units);
   mark_image(flags, data ? data->shape() : std::vector<Index>{}, o);
-  if (o.others)
+  if (o.complement)
     for (auto& flag : flags) flag = !flag;
   auto const held = std::count(flags.begin(), flags.end(), 1);
   require_all(held > 0, ExitCode::usage, "[clamp] holds no unit; name some by clamp.units, rows or columns, or remove the section");
@@ -101,7 +101,7 @@ deck::Section clamp_section() {
       .common = {deck::key("units", &O::units, "units held, pairs of a first and a last one: [0, 391], or [3, 3, 10, 12]").at_least(0),
                  deck::key("rows", &O::rows, "images: first and last row held").at_least(0).of_length(2),
                  deck::key("columns", &O::columns, "images: first and last column held; with rows a rectangle").at_least(0).of_length(2),
-                 deck::key("others", &O::others, "true: the given units are free, and all others are held"),
+                 deck::key("complement", &O::complement, "true: the given units are free, and all others are held").formerly("others"),
                  deck::key("values", &O::values, "held values: one for all, or one for each held unit; left out: those of [data]")
                      .excludes({"split", "items"}),
                  deck::key("split", &O::split, "which items of [data] give the held values").one_of({"train", "validation", "test"}),

@@ -9,7 +9,7 @@ namespace partita {
 
 struct ClampOptions {
   std::vector<Index> units, rows, columns;
-  bool others = false;
+  bool complement = false;
   std::vector<double> values;
   std::string split = "test";
   Index items = 0;

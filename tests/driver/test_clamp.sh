@@ -39,7 +39,7 @@ for run in gibbs mala hmc; do
   near $run mean_2 1.117021277  # (0.375 + 1.2) / 1.41
   near $run variance_1 0.709219858
 done
-expect 0 "results are in" run gaussian.toml --set run.output=others --set clamp.others=true --set clamp.units=[1,2] # all but 1 and 2 is 0
+expect 0 "results are in" run gaussian.toml --set run.output=others --set clamp.complement=true --set clamp.units=[1,2] # all but 1 and 2 is 0
 same_samples gibbs others
 on 2 run gaussian.toml --set run.output=two_ranks || die "two ranks: $(cat output)"
 same_samples gibbs two_ranks

@@ -244,10 +244,10 @@ TEST_F(Calibration, Flows) {
   test::set_block(flow, "scale", {std::log(s), 0});
   test::set_block(flow, "coupling1/layer1/bias", {centre / s});
   auto const target = make_gaussian({.dimension = 1});
-  double const log_c = 0.5 * std::log(2 * M_PI), kl = 0.5 * (s * s + centre * centre - 1) - std::log(s);
+  double const log_z = 0.5 * std::log(2 * M_PI), kl = 0.5 * (s * s + centre * centre - 1) - std::log(s);
   auto const drawn = [&](int seed) { return draw_flow(flow, *target, 1000, Communicator::world(), random::make_key(std::uint64_t(seed))); };
-  calibrated("log C by a flow, 1000 samples", log_c, [&](int seed) { return estimate(importance(drawn(seed)).log_c); });
-  calibrated("criterion of a flow", kl - log_c, [&](int seed) { return importance(drawn(seed)).criterion; });
+  calibrated("log Z by a flow, 1000 samples", log_z, [&](int seed) { return estimate(importance(drawn(seed)).log_z); });
+  calibrated("criterion of a flow", kl - log_z, [&](int seed) { return importance(drawn(seed)).criterion; });
   calibrated("its Kullback-Leibler divergence", kl, [&](int seed) { return importance(drawn(seed)).divergence; });
   auto const right = [&](int seed) { return probability(drawn(seed), [](float const* x) { return x[0] > 1.f; }); };
   calibrated("P(x > 1) by its samples", 0.5 * std::erfc(0.5 / s / std::sqrt(2.)), [&](int seed) { return right(seed).direct; });

@@ -28,9 +28,9 @@ TEST(Flow, MeanWeightIsTheNormalisationConstant) {
   auto const target = make_gaussian({.dimension = 3, .diagonal = {2, 1.5, 3}});
   auto const found = importance(draw_flow(flow, *target, 100000, Communicator::world(), key));
   double const exact = 1.5 * std::log(2 * M_PI) - 0.5 * std::log(9.);
-  EXPECT_NEAR(found.log_c.value, exact, 4 * found.log_c.error());
-  EXPECT_LT(found.log_c.error(), 0.01);
-  EXPECT_GT(found.criterion.value, -exact);  // -mean log w >= -log C
+  EXPECT_NEAR(found.log_z.value, exact, 4 * found.log_z.error());
+  EXPECT_LT(found.log_z.error(), 0.01);
+  EXPECT_GT(found.criterion.value, -exact);  // -mean log w >= -log Z
 }
 
 TEST(Flow, DivergenceIsThatOfGaussians) {
@@ -39,9 +39,9 @@ TEST(Flow, DivergenceIsThatOfGaussians) {
   auto const target = make_gaussian({.dimension = 1});
   auto const samples = draw_flow(flow, *target, 100000, Communicator::world(), key);
   auto const found = importance(samples);
-  double const log_c = 0.5 * std::log(2 * M_PI), kl = 0.5 * (0.64 + 0.25 - 1) - std::log(0.8);
-  EXPECT_NEAR(found.criterion.value + log_c, kl, 4 * found.criterion.error);
-  EXPECT_NEAR(found.log_c.value, log_c, 5 * found.log_c.error());
+  double const log_z = 0.5 * std::log(2 * M_PI), kl = 0.5 * (0.64 + 0.25 - 1) - std::log(0.8);
+  EXPECT_NEAR(found.criterion.value + log_z, kl, 4 * found.criterion.error);
+  EXPECT_NEAR(found.log_z.value, log_z, 5 * found.log_z.error());
   auto const right = probability(samples, [](float const* x) { return x[0] > 0.5f; });
   EXPECT_NEAR(right.direct.value, 0.5, 4 * right.direct.error);
   EXPECT_NEAR(right.direct.error, 0.5 / std::sqrt(1e5), 1e-5);
@@ -70,7 +70,7 @@ TEST(Flow, PerfectFlowHasEqualWeights) {
   Nice flow = gaussian_flow(0, 1);
   auto const target = make_gaussian({.dimension = 1});
   auto const found = importance(draw_flow(flow, *target, 1000, Communicator::world(), key));
-  EXPECT_NEAR(found.log_c.effective / 1000, 1, 1e-6);
+  EXPECT_NEAR(found.log_z.effective / 1000, 1, 1e-6);
   EXPECT_NEAR(found.criterion.value, -0.5 * std::log(2 * M_PI), 1e-6);
 }
 
@@ -82,7 +82,7 @@ TEST(Quadrature, FindsTheDoubleWell) {
         return u;
       },
       -4, 4, 100);
-  EXPECT_NEAR(law.log_c, 5.0322840086, 1e-9);
+  EXPECT_NEAR(law.log_z, 5.0322840086, 1e-9);
   double left = 0;
   for (std::size_t k = 0; k < 50; k++) left += law.masses[k];
   EXPECT_NEAR(left, 0.9323, 1e-3);  // P(x < 0)
@@ -94,8 +94,8 @@ TEST(Coverage, SeesAWellThatTheWeightsCannot) {
   Nice flow = gaussian_flow(-1.44, 0.34);
   auto const target = make_double_well({1});
   auto const weights = importance(draw_flow(flow, *target, 2000, Communicator::world(), key));
-  EXPECT_GT(weights.log_c.effective / 2000, 0.8);
-  EXPECT_LT(weights.log_c.value, 5.032284 - 4 * weights.log_c.error());  // log 0.93 = -.07 is missing, 8 standard errors
+  EXPECT_GT(weights.log_z.effective / 2000, 0.8);
+  EXPECT_LT(weights.log_z.value, 5.032284 - 4 * weights.log_z.error());  // log 0.93 = -.07 is missing, 8 standard errors
   auto const samples = draw_flow(flow, *target, 100000, Communicator::world(), key);
   auto const law = quadrature(
       [](auto const& points) {

@@ -151,7 +151,7 @@ def study_run(tmp_path, random):
             file[name].attrs["image_shape"] = [4, 6]
     with h5py.File(run / "estimates/flow_histogram.h5", "w") as file:
         x = np.linspace(-2, 2, 80)
-        file["x"], file["energy"], file.attrs["log_c"] = x, x**2, 0.5 * np.log(np.pi)
+        file["x"], file["energy"], file.attrs["log_z"] = x, x**2, 0.5 * np.log(np.pi)
         file["density_direct"] = file["density_weighted"] = np.exp(-(x**2)) / np.sqrt(np.pi)
     with h5py.File(run / "estimates/hopfield_capacity.h5", "w") as file:
         sweeps = np.arange(21)
