@@ -167,7 +167,7 @@ class Group : public Object {
   Dataset create_virtual(std::string const& path, hid_t type, Extents const&, int axis, std::vector<VirtualPart> const&) const;
   template <class T>
   Dataset write(std::string const& path, std::vector<T> const& values) const {
-    Dataset d = create_dataset(path, native_type<T>(), {std::ssize(values)});
+    Dataset d = create_dataset(path, native_type<T>(), Extents{std::ssize(values)});
     d.write(values);
     return d;
   }
