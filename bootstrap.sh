@@ -202,7 +202,7 @@ report() {
 # --- test -------------------------------------------------------------------------------------------------------------------------------
 
 run_tests() {
-  local failed=() taken=() labels=(-LE '^(slow|slurm)$') jobs=$((2 * $(nproc)))  # see tests/CMakeLists.txt
+  local failed=() taken=() labels=(-LE '^(slow|slurm)$') jobs=$((3 * $(nproc)))  # see tests/CMakeLists.txt
   [[ -z ${PARTITA_TEST_LABELS:-} ]] || labels=(-L "$PARTITA_TEST_LABELS")
   export OPENBLAS_NUM_THREADS=1
   stage "build, single precision" build release

@@ -23,14 +23,15 @@ class Status : public testing::Test {
 TEST_F(Status, ComesBackAsItWasWritten) {
   if (!scratch.ranks.is_root()) return;
   EXPECT_FALSE(read_status(run));
-  put({"failed", 4, "cannot write \"caf\xc3\xa9\"\nno space", 17, ProcessIdentity::of_this_process(), "0123abcd"});
+  auto const process = ProcessIdentity::of_this_process();
+  put({"failed", 4, "cannot write \"caf\xc3\xa9\"\nno space", 17, process, "0123abcd"});
   auto const s = read_status(run);
   ASSERT_TRUE(s);
   EXPECT_EQ(s->status, "failed");
   EXPECT_EQ(s->exit_code, 4);
   EXPECT_EQ(s->reason, "cannot write \"caf\xc3\xa9\"\nno space");
   EXPECT_EQ(s->step, 17);
-  EXPECT_EQ(s->process, ProcessIdentity::of_this_process());
+  EXPECT_EQ(s->process, process);
   EXPECT_EQ(s->deck_hash, "0123abcd");
 }
 

@@ -111,12 +111,12 @@ INSTANTIATE_TEST_SUITE_P(
               },
               300},
         Exact{"mala", [](double heat) { return std::make_unique<Mala>(MalaOptions{.step_size = 0.4, .temperature = heat}); }, 500},
-        Exact{"barker", [](double heat) { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.9, .temperature = heat}); }, 800},
+        Exact{"barker", [](double heat) { return std::make_unique<Barker>(BarkerOptions{.step_size = 0.9, .temperature = heat}); }, 300},
         Exact{"mams",
               [](double heat) {
                 return std::make_unique<Mams>(MamsOptions{.step_size = 0.5, .trajectory_length = 1.5, .temperature = heat});
               },
-              300},
+              100},
         Exact{"hmc",
               [](double heat) { return std::make_unique<Hmc>(HmcOptions{.step_size = 0.4, .leapfrog_steps = 2, .temperature = heat}); },
               300}),
