@@ -3,7 +3,11 @@ find_package(Kokkos QUIET CONFIG)
 add_library(partita_kokkos INTERFACE)
 if(NOT TARGET Kokkos::kokkos AND PARTITA_FETCH_KOKKOS)
   include(FetchContent)
-  FetchContent_Declare(Kokkos GIT_REPOSITORY https://github.com/kokkos/kokkos.git GIT_TAG 4.5.01)
+  # The first release for CUDA 13. Its Views without mdspan are those that GCC 12.2 to 12.4 compile right (Kokkos issue 7464).
+  FetchContent_Declare(Kokkos GIT_REPOSITORY https://github.com/kokkos/kokkos.git GIT_TAG 4.7.01)
+  set(Kokkos_ENABLE_IMPL_MDSPAN OFF CACHE BOOL "Views of Kokkos by std::mdspan")
+  set(Kokkos_ENABLE_SERIAL ON CACHE BOOL "Kokkos on one thread")
+  set(Kokkos_ENABLE_CUDA ${PARTITA_CUDA} CACHE BOOL "Kokkos on NVIDIA GPUs; which ones: -DKokkos_ARCH_HOPPER90=ON and the like")
   FetchContent_MakeAvailable(Kokkos)
 endif()
 if(NOT TARGET Kokkos::kokkos)
@@ -41,7 +45,7 @@ if(NOT PARTITA_CUDA AND NOT PARTITA_FETCH_KOKKOS AND NOT PARTITA_VIEWS_CHECKED S
   elseif(NOT ran EQUAL 0)
     message(FATAL_ERROR "${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} breaks the Views of this Kokkos (${Kokkos_VERSION}, "
       "${Kokkos_DIR}), which crash or lose their memory when they are assigned (Kokkos issue 7464). Use another version of Kokkos (3.4.1 "
-      "works), or another compiler. A small program ended with ${ran}:\n${program_says}")
+      "works), one built with -DKokkos_ENABLE_IMPL_MDSPAN=OFF (which 4.x has), or another compiler. A small program ended with ${ran}:\n${program_says}")
   endif()
   set(PARTITA_VIEWS_CHECKED ${key} CACHE INTERNAL "Compiler and Kokkos whose Views can be assigned")
 endif()

@@ -311,8 +311,8 @@ void Reader::unknown_key(Section const& section, Schema const* schema, WrittenKe
   if (!schema && !types.empty()) return;  // the type itself is the problem
   std::string const name = section.name + "." + name_text(key.name);
   if (!types.empty()) {
-    problem(key.at, "{}: legal only with type {}, not with \"{}\"; remove it or change {}.type", name, alternatives(types), schema->type,
-            section.name);
+    problem(key.at, "{}: not a key of type \"{}\"; remove it, or change {}.type to {}", name, schema->type, section.name,
+            alternatives(types));
     return;
   }
   if (!section.types.empty()) known.push_back("type");
@@ -394,7 +394,8 @@ std::vector<WrittenKey>* Reader::overridden_keys(WrittenDeck& deck, std::string 
   std::size_t const index = part[2].matched ? std::stoul(part[2]) : 0;
   if (index < sections.size()) return &sections[index]->keys;
   if (part[2].matched) {
-    problem(overriding, "{}: the deck has only {} [[{}]]; count from 0, or add one to the deck", path, sections.size(), name);
+    if (sections.empty()) problem(overriding, "{}: the deck has no [[{}]]; add one to it", path, name);
+    else problem(overriding, "{}: the deck has only {} [[{}]]; count from 0, or add one to the deck", path, sections.size(), name);
     return nullptr;
   }
   return &deck.sections.emplace_back(WrittenSection{name, overriding, false, {}}).keys;

@@ -45,8 +45,8 @@ std::string check(Arguments const& a, Communicator const& alone) {
     fail(f.code(), fmt::format("{}: {}", deck::to_string(place_of(run, "output")), f.what()));
   }
   Index const ranks = a.ranks > 0 ? a.ranks : ranks_announced();
-  return fmt::format("{}\n# memory, over all {} rank{}\n{}", deck::resolved(document), ranks, ranks == 1 ? "" : "s",
-                     memory_estimate(document, ranks));
+  return fmt::format("{}\n# memory on {}\n{}", deck::resolved(document),
+                     ranks == 1 ? "1 rank" : fmt::format("all {} ranks together", ranks), memory_estimate(document, ranks));
 }
 
 }  // namespace

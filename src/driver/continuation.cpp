@@ -68,11 +68,7 @@ std::optional<CheckpointFile> restart_point(Arguments const& a, RunDirectory con
     });
     return named_checkpoint(a, directory, ranks);
   }
-  if (a.restart == Restart::never || !directory.has_run(ranks)) {
-    require_all(a.restart != Restart::required, ExitCode::data,
-                "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
-    return {};
-  }
+  if (a.restart == Restart::never || !directory.has_run(ranks)) return {};
   auto const newest = newest_valid_checkpoint(directory, ranks);
   require_all(newest || a.restart != Restart::required, ExitCode::data,
               "{} holds no checkpoint to continue from (--restart required); use --restart auto", directory.root().string());

@@ -150,10 +150,10 @@ void Evaluation::add_warnings_of_data(Results& results) const {
 Results Evaluation::of_run(Tiling const& tiling, Index draws) const {
   Results out = judge(*this, tiling, draws);
   add_warnings_of_data(out);
-  if (sampler && sampler->biased())
+  if (int const order = sampler ? sampler->order_of_bias() : 0; order > 0)
     out.not_examined.emplace_back(
-        "the sampler has no acceptance test, so that the distribution of its chains differs from exp(-E) by an amount that decreases with "
-        "the square of its step size; compare with " +
+        "the sampler has no acceptance test, so that the distribution of its chains differs from exp(-E) by an amount that decreases " +
+        std::string(order == 1 ? "in proportion to its step size" : "with the square of its step size") + "; compare with " +
         std::string(sampler->adapts()
                         ? "a sampler.energy_error_variance 64 times as small, for which the warm-up halves the step, or with mams"
                         : "half the sampler.step_size, or with mala"));

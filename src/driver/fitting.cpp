@@ -50,7 +50,8 @@ void check_estimators(deck::Document const& d, Loaded const* loaded, std::vector
     if (fits && entry.rule) entry.rule(fit);
     else if (!fits && model)
       refuse(fmt::format(
-          "cannot be used with model.type = \"{}\"; {}; for this model {}", model->type, takes,
+          "cannot be used with model.type = \"{}\"; {}; for this model {}, or an estimator of samples, such as moments or convergence",
+          model->type, takes,
           those_that(estimators(), [&](auto const& e) { return !e.needs.nothing() && e.needs.met_by(model->type, traits.can); })));
     else if (!fits) refuse("needs a [model]; " + takes);
   }

@@ -72,8 +72,12 @@ std::string read_in_child_process(std::string const& path, std::string (*read)(s
 std::string describe_run(RunDirectory const& run) {
   std::string out = printable(run.root().string()) + "\n";
   auto const status = true_status(run);
-  out +=
-      status ? status->json().text() : fmt::format("  not a run of Partita: there is no readable {}\n", run.status().filename().string());
+  std::error_code absent;
+  out += status ? status->json().text()
+                : fmt::format("  {}: there is no readable {}\n",
+                              std::filesystem::exists(run.mark(), absent) ? "a run that has not begun, or whose status is damaged"
+                                                                          : "not a run of Partita",
+                              run.status().filename().string());
   std::vector<std::string> files;
   for (Path const& folder : {run.checkpoints(), run.samples(), run.estimates()})
     if (std::filesystem::is_directory(folder))

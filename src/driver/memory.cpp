@@ -135,7 +135,7 @@ class MemoryTable {
     Index const part = rows_of_stripe(chains, of_chain, format.tiling.width) * of_chain;
     list_stripe(std::max(part, std::min(parameter_count(*model_) * Index(sizeof(Real)), bytes_of_stripe)));
   }
-  void list_stripe(Index bytes) { Arrays(writing_).count<char>("a stripe of a sample part or checkpoint", bytes); }
+  void list_stripe(Index bytes) { Arrays(writing_).count<char>("rows of an array that are written at once", bytes); }
 
   // Samples that estimators and the verdict on convergence read back: of a run whose estimators do not look at them, some (evaluation.cpp).
   void list_read_back(Share const& share, Index draws) {
@@ -190,7 +190,7 @@ class MemoryTable {
 
   // What is held all the time, and at most the largest of what is needed now and then.
   std::string table() const {
-    std::string out = lines(of_data_) + part("while they are read", reading_) + part("from then on", held_);
+    std::string out = lines(of_data_) + part("while they are read", reading_) + part("all the time", held_);
     double most = 0;
     for (auto const& [when, list] : {std::pair{"while a row of the history is made", &recording_},
                                      {"while files are written", &writing_},

@@ -144,7 +144,7 @@ std::vector<SamplerEntry> const& samplers() {
       sampler_entry<Hmc, HmcOptions>(hmc_schema(), needs<DifferentiableModel>()),
       mclmc_sampler(),
       mams_sampler(),
-      sampler_entry<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<ScoreModel>()),
+      sampler_entry<AnnealedLangevin, AnnealedLangevinOptions>(annealed_langevin_schema(), needs<MlpModel>()),
       gibbs_sampler(),
       replica_exchange_sampler(),
       trajectory_tempering_sampler(),

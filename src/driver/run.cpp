@@ -298,6 +298,8 @@ int run(Arguments const& a, Communicator const& ranks) {
   auto const options = deck.at("run").as<RunOptions>();
   Watchdog::of_process().set_limit(Watchdog::Seconds(deck::seconds(options.watchdog)));
   RunDirectory const directory(options.output);
+  require_all(a.restart != Restart::required || directory.has_run(ranks), ExitCode::data,
+              "{} holds no run to continue (--restart required); start it without --restart", directory.root().string());
   directory.create(ranks);
   RunLock const lock(directory, ranks);
   require_all(a.overwrite || a.restart != Restart::never || !directory.has_results(ranks), ExitCode::usage,

@@ -51,8 +51,10 @@ std::vector<std::string> warnings(Results const& results) {
   return all;
 }
 
-void log_verdict(std::vector<std::string> const& warnings, std::vector<std::string> const& not_examined) {
-  if (warnings.empty()) log::info("\nverdict: nothing was found wrong with these results");
+void log_verdict(bool has_metrics, std::vector<std::string> const& warnings, std::vector<std::string> const& not_examined) {
+  if (warnings.empty() && !has_metrics)
+    log::info("\nverdict: nothing was found wrong, but there are no metrics; add an [[estimator]] for some");
+  else if (warnings.empty()) log::info("\nverdict: nothing was found wrong with these results");
   else log::info("\nverdict: {} warning{}", warnings.size(), warnings.size() > 1 ? "s" : "");
   for (std::string const& w : warnings) log::warning("{}", w);
   for (std::string const& n : not_examined) log::info("not examined: {}", n);
@@ -67,7 +69,8 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
   double const seconds = std::max(table.wall_seconds, 1e-9);
   log::info("\n{}", table.text());
   if (!Timers::waits_for_device())
-    log::info("the device's work counts in the phase that waits for it; with PARTITA_WAIT_FOR_PHASES=1 in the environment each phase waits");
+    log::info(
+        "the device's work counts in the phase that waits for it; with PARTITA_WAIT_FOR_PHASES=1 in the environment each phase waits");
   if (chain_steps > 0)
     log::info("{:.4g} chain-steps/s on {} rank{}, {:.3g} GFLOP/s in matrix products", chain_steps / seconds, c.ranks.ranks(),
               c.ranks.ranks() > 1 ? "s" : "", flops / seconds * 1e-9);
@@ -76,7 +79,7 @@ void summarise(RunContext const& c, std::string const& status, Index step, doubl
     log_metrics(metrics);
   }
   auto const found = warnings(results);
-  if (status == "done") log_verdict(found, results.not_examined);
+  if (status == "done") log_verdict(!metrics.empty(), found, results.not_examined);
   Json::Object definitions;
   for (Metric const& m : metrics) definitions.emplace_back(m.name, m.definition);
   on_root(c.ranks, [&] {

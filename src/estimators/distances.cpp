@@ -349,12 +349,11 @@ Metrics energy_distance(Subject const& s, deck::Block const& block) {
     of_pairs.push_back(
         squared_energy_distance(s.samples.ranks, s.data->held_out(2 * k + 2, points), s.data->held_out(2 * k + 3, points), d));
   Estimate const of_data = mean_and_error(of_pairs);
-  out.push_back(metric(
-      "energy_distance_data", of_data,
-      fmt::format(
-          "mean squared energy distance between two data sets, {} pairs; of data from files all drawn from the same items, whose own "
-          "spread the error leaves out",
-          o.splits)));
+  out.push_back(
+      metric("energy_distance_data", of_data,
+             fmt::format("mean squared energy distance between two data sets, {} pairs; data from files: all pairs are drawn from the same "
+                         "items, and the error does not include how other items would differ",
+                         o.splits)));
   out.push_back(metric("energy_distance_ratio", quotient(distance, of_data),
                        "energy_distance over energy_distance_data; 1: as near as data to data"));
   return with_reason(std::move(out), points_alike);

@@ -52,7 +52,8 @@ std::vector<SampleWriter::Column> SampleWriter::make_columns(Arrays const& array
   std::vector<Column> columns;
   auto const add = [&](std::string const& group, std::string const& name, Index size, StoredAs type) {
     columns.push_back(
-        {group, name, size, type, arrays.vector<Real>("draws of the present part", f.mine.count, f.tiling.width, f.draws_per_part, size)});
+        {group, name, size, type,
+         arrays.vector<Real>(("draws of the present part: " + name).c_str(), f.mine.count, f.tiling.width, f.draws_per_part, size)});
   };
   for (SampleVariable const& v : f.posterior) add(posterior_group, v.name, v.size, stored_as_real);
   for (SampleStatistic const& s : f.statistics) add(statistics_group, s.name, 1, s.type);

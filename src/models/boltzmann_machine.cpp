@@ -282,8 +282,8 @@ deck::Schema ising_lattice_schema() {
   using O = IsingLatticeOptions;
   return deck::schema<O>(
       "ising_lattice",
-      "spins s = 2x - 1 on a square lattice, E = -J sum_bonds s_i s_j - theta sum_i s_i less the same of all spins down (so that log Z is "
-      "that of the lattice less J bonds - theta sites); x is 0 or 1; chains and annealing start from independent spins in the field",
+      "spins s = 2x - 1 on a square lattice, E = -J sum_bonds s_i s_j - theta sum_i s_i, measured from its value with all spins down "
+      "(log Z = log Z of the lattice - J bonds + theta sites); x is 0 or 1; chains and annealing start from independent spins in the field",
       {deck::key("rows", &O::rows, "number of rows of sites").required().at_least(1),
        deck::key("columns", &O::columns, "number of columns of sites").required().at_least(1),
        deck::key("coupling", &O::coupling,

@@ -64,7 +64,7 @@ CouplingGraph::CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays
       listed.insert(listed.end(), members.begin(), members.end());
     }
   }
-  neighbours = {on_device(arrays, "start of neighbours", units + 1, start), on_device(arrays, "neighbours", 2 * edges_, unit),
+  neighbours = {on_device(arrays, "index of each unit's first neighbour", units + 1, start), on_device(arrays, "neighbours", 2 * edges_, unit),
                 on_device(arrays, "edges of neighbours", 2 * edges_, edge)};
   first = on_device(arrays, "first ends of edges", edges_, one), second = on_device(arrays, "second ends of edges", edges_, two),
   order = on_device(arrays, "units by class", units, listed);

@@ -39,7 +39,7 @@ void widen(ConstTileScalars from, TileEnergies to) {
 }  // namespace
 
 void EnergyModel::work(Arrays arrays, Index tiles, Index lanes) const {
-  arrays.grow(narrow_energies_, "energies to be widened", tiles, pitch_of(lanes));
+  arrays.grow(narrow_energies_, "energies in single precision", tiles, pitch_of(lanes));
 }
 
 TileScalars EnergyModel::narrow_energies(ConstTiles x) const {

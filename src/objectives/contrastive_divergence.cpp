@@ -103,7 +103,7 @@ deck::Schema persistent_cd_schema() {
       "persistent_cd", "PCD-k: chains live on in a replay buffer, of which each update advances some by k steps",
       {deck::key("chains", &O::chains, "number of chains in the replay buffer, a multiple of train.batch").at_least(1),
        deck::key("chains_per_update", &O::chains_per_update,
-                 "number of chains that an update advances, a multiple of train.batch; 0: one batch")
+                 "number of chains that an update advances, a multiple of train.batch; 0: as many as train.batch")
            .at_least(0),
        deck::key("restart_fraction", &O::restart_fraction, "fraction of the chains of an update that start anew").at_least(0).at_most(1)});
   for (deck::Key& k : contrastive_keys()) schema.keys.push_back(std::move(k));
@@ -128,7 +128,8 @@ void ContrastiveDivergence::require_fit(bool is_machine, Index batch, ChainStart
 ContrastiveDivergence::Memory::Memory(Arrays arrays, TrainableEnergy const& model, Share const& share, Index generations, bool centred)
     : data("minibatch", share.tiling, share.mine(), model.dimension(), arrays),
       energy(arrays.make<TileScalarStorage>("tile energy", tiles_in_flight(share.mine().count), share.tiling.pitch())),
-      weight(arrays.make<TileScalarStorage>("tile weight", tiles_in_flight(share.mine().count), share.tiling.pitch())),
+      weight(arrays.make<TileScalarStorage>("weight of each chain in the gradient", tiles_in_flight(share.mine().count),
+                                            share.tiling.pitch())),
       gradient(arrays.make<TileStorage>("tile gradient", tiles_in_flight(share.mine().count), model.dimension(), share.tiling.pitch())),
       lengths(arrays.make<DeviceVector<double>>("gradient lengths", share.mine().count)),
       offsets(arrays.make<Vector>("offsets", centred ? unit_count(model) : 0)),
@@ -449,8 +450,8 @@ std::vector<std::string> ContrastiveDivergence::warnings(std::vector<std::vector
     out.push_back("all chains have the same energy in the last third of the training: they do not move, and energy_gap is meaningless");
   else if (std::abs(gap_now) > far_gap * deviation)
     out.push_back(fmt::format(
-        "energy_gap, the mean energy of the data less that of the chains, is {:.4g} in the last third of the training, {:.2g} standard "
-        "deviations of the chains' energies from 0: {}",
+        "energy_gap, the mean energy of the data less that of the chains, is {:.4g} in the last third of the training, {:.2g} times "
+        "the standard deviation of the chains' energies: {}",
         gap_now, std::abs(gap_now) / deviation,
         gap_now < 0
             ? "the chains have higher energies than the data: they lag behind a model that changes faster than they move, or the model "

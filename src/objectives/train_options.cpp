@@ -16,7 +16,7 @@ deck::Section train_section() {
                  deck::key(
                      "schedule_updates", &O::schedule_updates,
                      "updates over which optimizer.schedule, annealing and the layers of greedy_cd are laid out, with their last values "
-                     "afterwards; 0: updates. A run that is to be lengthened later needs its final length here")
+                     "afterwards; 0: as many as train.updates. A run that is to be lengthened later needs its final length here")
                      .at_least(0)
                      .free_on_restart(),  // lengths of both runs are compared, as far as anything depends on them
                  deck::key(

@@ -20,7 +20,7 @@ class AnnealedLangevin : public SchemeSampler<UlaScheme, Sampler> {
   using Sampler::advance;
   // Leaves the model set to the noise level of the last step.
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  bool biased() const override { return true; }
+  int order_of_bias() const override { return 1; }
   bool stationary() const override { return false; }
 
  private:

@@ -29,7 +29,7 @@ class LangevinGibbs : public AdjustedSampler {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   bool adjusted() const override { return options_.adjusted; }
-  bool biased() const override { return !options_.adjusted; }
+  int order_of_bias() const override { return options_.adjusted ? 0 : 1; }
   bool adapts() const override { return options_.adjusted && AdjustedSampler::adapts(); }
   void adapt(double acceptance) override;  // up to eta = 1, where v' no longer depends on v
   Index work_rows(Index dimension) const override { return 2 * dimension; }

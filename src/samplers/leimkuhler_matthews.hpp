@@ -51,7 +51,7 @@ class LeimkuhlerMatthews : public SchemeSampler<LeimkuhlerMatthewsScheme, Sample
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double longest_gradient_step(Index d) const override { return gradient_step_at(1 / step_size_, d); }  // unstable for H >= 2 / eta
-  bool biased() const override { return true; }
+  int order_of_bias() const override { return 2; }
 
  private:
   LeimkuhlerMatthewsOptions options_;

@@ -167,7 +167,7 @@ class Mclmc : public SchemeSampler<MicrocanonicalScheme<false>, Sampler> {
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   double evaluations_per_step() const override { return 2; }
-  bool biased() const override { return true; }
+  int order_of_bias() const override { return 2; }
   std::optional<Matrix> stationary_covariance(Matrix const&) const override { return {}; }
   bool adapts() const override { return true; }
   // Adapts the step to the energy errors since the last call, scales and length to the chains' positions. Collective.

@@ -28,9 +28,9 @@ class ReplicaExchange : public LadderSampler {
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
   using Sampler::advance;
   bool adjusted() const override { return moves_.front()->adjusted(); }
-  bool biased() const override { return moves_.front()->biased(); }
+  int order_of_bias() const override { return moves_.front()->order_of_bias(); }
   std::optional<Matrix> stationary_covariance(Matrix const& precision) const override {
-    return biased() ? std::nullopt : moves_.front()->stationary_covariance(precision);
+    return order_of_bias() > 0 ? std::nullopt : moves_.front()->stationary_covariance(precision);
   }
   bool adapts() const override { return adapts_ladder_ || moves_.front()->adapts(); }
   // Adapts the step sizes of all rungs and, at calls number 1, 2, 4, 8, ..., the betas, which move towards equal swap rates. Collective.

@@ -33,7 +33,8 @@ class Sampler {
   }
 
   virtual bool adjusted() const { return false; }           // has an acceptance test
-  virtual bool biased() const { return false; }             // samples exp(-E/T) only in the limit of small steps
+  // Power of the step size with which the law of the chains differs from exp(-E/T); 0: it does not.
+  virtual int order_of_bias() const { return 0; }
   virtual bool stationary() const { return true; }          // its chains have a stationary law, so that convergence can be judged
   virtual bool compares_energies() const { return false; }  // what it accepts or swaps depends on small differences of energies
   virtual bool adapts() const { return false; }             // tunes its step size during warm-up

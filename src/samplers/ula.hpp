@@ -43,7 +43,7 @@ class Ula : public SchemeSampler<UlaScheme, Sampler> {
   void require_fit(Model const&) const override;
   using Sampler::advance;
   void advance(Model const&, Chains&, random::Key, TileRange local, Index first_step, Index steps) override;
-  bool biased() const override { return true; }
+  int order_of_bias() const override { return 1; }
   // Unstable for H >= 2 / eta; at half of that the chains have twice the variance of exp(-E), and the gradient is sqrt(2) times as long.
   // With less noise they are not meant to sample exp(-E).
   double longest_gradient_step(Index d) const override {

@@ -60,7 +60,7 @@ class Underdamped : public SchemeSampler<BaoabScheme, Sampler> {
   double longest_gradient_step(Index d) const override {  // unstable for H >= 4 m / h^2
     return gradient_step_at(2 * options_.mass / (step_size_ * step_size_), d);
   }
-  bool biased() const override { return true; }
+  int order_of_bias() const override { return 2; }
 
  private:
   UnderdampedOptions options_;

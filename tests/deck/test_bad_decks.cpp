@@ -186,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadDeck{"key_of_another_type",
                 sampler + "leapfrog_steps = 3",
                 "8:1",
-                {"sampler.leapfrog_steps: legal only with type \"hmc\", not with \"ula\"; remove it or change sampler.type"}},
+                {"sampler.leapfrog_steps: not a key of type \"ula\"; remove it, or change sampler.type to \"hmc\""}},
         BadDeck{"exclusive_keys",
                 sampler + "draws = 3\nthin = 2",
                 "9:1",
@@ -202,7 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadDeck{"former_name_of_a_key_of_another_type",
                 "[run]\ntask='sample'\n[model]\ntype='gaussian'\n[sampler]\ntype='hmc'\nstep_size=1\neta = 0.2",
                 "8:1",
-                {"sampler.eta: legal only with type \"ula\", not with \"hmc\""}},
+                {"sampler.eta: not a key of type \"hmc\"; remove it, or change sampler.type to \"ula\""}},
         BadDeck{"key_of_another_task",
                 "[run]\ntask='estimate'\nreproducible=true",
                 "3:1",
@@ -269,7 +269,7 @@ TEST(BadDeck, AllProblemsAreReportedAtOnceInOrder) {
                        "'gaussian'\nmean = 0\n[plot]\n"),
             "x.toml:1:1: sampler.step_size: missing; must be a number, above 0 (step eta)\n"
             "x.toml:3:9: sampler.steps = -1: must be at least 0 (steps of each chain); see 'partita reference'\n"
-            "x.toml:4:1: sampler.friction: legal only with type \"hmc\", not with \"ula\"; remove it or change sampler.type\n"
+            "x.toml:4:1: sampler.friction: not a key of type \"ula\"; remove it, or change sampler.type to \"hmc\"\n"
             "x.toml:6:1: run.sede: unknown key; did you mean \"seed\"?\n"
             "x.toml:10:8: model.mean = 0: must be an array of numbers, not a whole number (mu); write [0]\n"
             "x.toml:11:1: [plot]: unknown section; sections are run, model, sampler, train, estimator\n"

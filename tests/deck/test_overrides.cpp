@@ -51,7 +51,7 @@ TEST(Overrides, AddSections) {
 
 TEST(Overrides, OfATypeMakeTheOldTypesKeysErrors) {
   EXPECT_THAT(failure_of({"model.type=mlp", "model.layers=[2, 1]"}),
-              HasSubstr("x.toml:7:1: model.dimension: legal only with type \"gaussian\", not with \"mlp\""));
+              HasSubstr("x.toml:7:1: model.dimension: not a key of type \"mlp\"; remove it, or change model.type to \"gaussian\""));
 }
 
 TEST(Overrides, ReplaceAKeyUnderItsFormerNameToo) {

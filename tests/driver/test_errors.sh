@@ -134,8 +134,8 @@ for command in "check $INPUTS/gaussian.toml" "list" "reference" "info twice" "--
   "${without_mpi[@]}" "$PARTITA" $command >output 2>&1 || { cat output; die "$command where MPI cannot start"; }
 done
 ! "${without_mpi[@]}" "$PARTITA" run "$INPUTS/gaussian.toml" --set run.output=no_mpi >output 2>&1 || die "a run without MPI"
-expect 0 "memory, over all 6 ranks" check "$INPUTS/gaussian.toml" --ranks 6
-[[ $($MPIEXEC -n 3 "$PARTITA" check "$INPUTS/gaussian.toml" | grep -c "memory, over all 3 ranks") == 1 ]] || die "a check on three ranks"
+expect 0 "memory on all 6 ranks together" check "$INPUTS/gaussian.toml" --ranks 6
+[[ $($MPIEXEC -n 3 "$PARTITA" check "$INPUTS/gaussian.toml" | grep -c "memory on all 3 ranks together") == 1 ]] || die "a check on three ranks"
 
 for deck in "$INPUTS"/*.toml; do
   [[ $deck != */reference.toml ]] || continue
