@@ -84,6 +84,13 @@ std::string in_deck(std::string const& value, std::optional<Position> const& at)
   return at ? fmt::format("{} in the deck ({})", value, to_string(*at)) : fmt::format("{} in the deck (its default)", value);
 }
 
+// Whether a key that changes results has another value in `running` than this entry of `wanted`, and is used in one of them.
+bool differs(Block const& running, Block const& wanted, Block::Entry const& entry) {
+  Block::Entry const* before = running.find(entry.key->name);
+  if (!before || entry.key->on_restart == OnRestart::free || before->value == entry.value) return false;
+  return is_used(running, *before) || is_used(wanted, entry);
+}
+
 void compare(Block const& running, Block const& wanted, std::string const& name, std::vector<std::string>& differences) {
   if (running.type != wanted.type) {
     if (wanted.on_restart == OnRestart::fixed)
@@ -91,13 +98,10 @@ void compare(Block const& running, Block const& wanted, std::string const& name,
           fmt::format("{}.type: {} in the run, {}", name, toml_text(running.type), in_deck(toml_text(wanted.type), wanted.type_given_at)));
     return;
   }
-  for (Block::Entry const& entry : wanted.entries) {
-    Block::Entry const* before = running.find(entry.key->name);
-    if (!before || entry.key->on_restart == OnRestart::free || before->value == entry.value) continue;
-    if (!is_used(running, *before) && !is_used(wanted, entry)) continue;
-    differences.push_back(fmt::format("{}.{}: {} in the run, {}", name, entry.key->name, toml_text(before->value),
-                                      in_deck(toml_text(entry.value), entry.given_at)));
-  }
+  for (Block::Entry const& entry : wanted.entries)
+    if (differs(running, wanted, entry))
+      differences.push_back(fmt::format("{}.{}: {} in the run, {}", name, entry.key->name, toml_text(running.find(entry.key->name)->value),
+                                        in_deck(toml_text(entry.value), entry.given_at)));
 }
 
 }  // namespace
@@ -132,6 +136,14 @@ std::vector<std::string> differences_that_change_results(Document const& running
     }
   }
   return differences;
+}
+
+std::vector<std::string> differences_in_meaning(Block const& learnt, Block const& used) {
+  if (learnt.type != used.type) return {"type"};
+  std::vector<std::string> keys;
+  for (Block::Entry const& entry : used.entries)
+    if (!entry.key->is_of_learning && differs(learnt, used, entry)) keys.push_back(entry.key->name);
+  return keys;
 }
 
 }  // namespace partita::deck

@@ -63,6 +63,10 @@ std::vector<Problem> unused_keys(Document const&);
 // Keys, types and sections that are fixed on restart and differ: "sampler.step_size: 0.1 in the run, 0.2 in the deck (run.toml:7:13)".
 std::vector<std::string> differences_that_change_results(Document const& running, Document const& wanted);
 
+// Keys that say what parameters mean, of a block by which they were learnt, and have other values in one that uses them: "type" alone
+// where the types differ.
+std::vector<std::string> differences_in_meaning(Block const& learnt, Block const& used);
+
 // The nearest name, for did-you-mean; empty if none is near.
 std::string nearest(std::string const& word, std::vector<std::string> const& candidates);
 

@@ -164,6 +164,10 @@ Key& Key::formerly(std::string former) {
   former_names.push_back(std::move(former));
   return *this;
 }
+Key& Key::of_learning() {
+  is_of_learning = true;
+  return *this;
+}
 Key& Key::free_on_restart() {
   on_restart = OnRestart::free;
   return *this;

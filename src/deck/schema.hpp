@@ -66,6 +66,7 @@ class Key {
   std::optional<Condition> condition;                       // without which the key is not used
   std::vector<std::string> former_names;                    // accepted with a warning, left out of the reference
   OnRestart on_restart = OnRestart::fixed;
+  bool is_of_learning = false;  // of a model: says how parameters start or are learnt, and nothing of what they mean afterwards
   std::type_index bound_to = typeid(void);  // the options struct
   std::function<void(void* options, Value const&)> assign;
 
@@ -95,6 +96,7 @@ class Key {
   Key& not_with(std::string other, std::vector<Value> values);
   Key& formerly(std::string former);
   Key& free_on_restart();
+  Key& of_learning();
 
   // Why `v`, of the key's type, is not allowed ("must be above 0"); empty where it is.
   std::string problem(Value const& v) const;

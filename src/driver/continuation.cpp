@@ -113,6 +113,18 @@ void require_same_run(Arguments const& a, RunDirectory const& directory, Checkpo
     log::warning("{} was written by {}; this is {}", from.path.string(), info.code_version, code_version());
 }
 
+// A fork of another task or model would take over next to nothing, at a step that is not its own.
+void require_same_kind(Path const& from, deck::Document const& other, deck::Document const& wanted) {
+  auto const model = [](deck::Document const& d) {
+    auto const* block = d.find("model");
+    return block && block->given ? block->type : "";
+  };
+  require_all(other.task == wanted.task && model(other) == model(wanted), ExitCode::usage,
+              "--restart {}: that run has task \"{}\" and model.type = \"{}\", this deck \"{}\" and \"{}\", which cannot go on from its "
+              "state; for its parameters alone set model.from to it",
+              from.string(), other.task, model(other), wanted.task, model(wanted));
+}
+
 // A fork takes over another run's state, and its deck may differ. Results need not have the bits of that run, so that the machine does not
 // matter.
 Start start_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
@@ -120,8 +132,9 @@ Start start_of_fork(CheckpointFile const& from, deck::Document const& wanted) {
   require_all(info.sampling == sampling_version, ExitCode::data,
               "{} was written by {}, whose checkpoints {} cannot continue; start from its parameters instead (model.from)",
               from.path.string(), info.code_version, code_version());
-  Start start{
-      from, true, {"samples/", "history/", "train/rollbacks"}, differences(deck::read(info.deck, from.path.string(), catalogue()), wanted)};
+  deck::Document const other = deck::read(info.deck, from.path.string(), catalogue());
+  require_same_kind(from.path, other, wanted);
+  Start start{from, true, {"samples/", "history/", "train/rollbacks"}, differences(other, wanted)};
   for (std::string const& d : start.different) log::info("differs from {}: {}", from.path.string(), d);
   bool const other_sampler =
       std::any_of(start.different.begin(), start.different.end(), [](std::string const& d) { return d.starts_with("sampler."); });

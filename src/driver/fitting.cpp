@@ -130,7 +130,9 @@ class ModelCompatibility {
   void check_objective() const {
     deck::Block const& objective = deck_.at("objective");
     ObjectiveEntry const& entry = named(objectives(), objective.type);
-    if (!model_.learns) refuse(objective, "has no parameters to learn in", those_that(models(), [](auto const& m) { return m.learns; }));
+    if (!model_.learns)
+      refuse(objective, "has no parameters to learn in",
+             those_that(models(), [&](auto const& m) { return m.learns && entry.needs.met_by(m.schema.type, m.can); }));
     else if (!fits(entry))
       refuse(objective, lacks_energy() ? "learns an energy, and there is none in" : "cannot train", compatible_types(objectives()));
     else if (check_restarts(entry, objective), follow_rule(entry, objective); !entry.needs_sampler && sampler_)
@@ -163,6 +165,10 @@ class ModelCompatibility {
       fit.refuse("keep_best",
                  "train.keep_best = \"validation\" compares with validation items, but the deck has no [data]; add it, or use keep_best = "
                  "\"never\"");
+    if (auto const& objective = deck_.at("objective"); validates && !named(objectives(), objective.type).has_chains)
+      fit.refuse("keep_best", fmt::format("train.keep_best = \"validation\" compares validation items with the chains of the training, and "
+                                          "objective.type = \"{}\" has none; use keep_best = \"never\", or for the objective {}",
+                                          objective.type, those_that(objectives(), [](auto const& e) { return e.has_chains; })));
     data::Dataset const* const data = fit.data();
     if (!data || !fit.model) return;
     fit.attempt([&] { require_width(*data, *fit.model); });

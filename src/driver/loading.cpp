@@ -61,8 +61,25 @@ class Loader {
     model = make({});
     if (!model) return nullptr;
     if (section == "model") loaded_.model_has_values = true;
-    attempt(deck_, *block, "from", problems_, [&] { warm_start(*model, *block, ranks_, inputs_); });
+    attempt(deck_, *block, "from", problems_, [&] {
+      if (auto const learnt = warm_start(*model, *block, ranks_, inputs_)) require_same_meaning(*block, *learnt);
+    });
     return model;
+  }
+  // As many parameters of another model, or of one with another activation, would be taken for those of this one.
+  void require_same_meaning(deck::Block const& block, CheckpointFile const& file) {
+    deck::Document const recorded = deck::examine(read_checkpoint_info(file).deck, file.path.string(), catalogue()).document;
+    deck::Block const* const learnt = given(recorded, "model");
+    if (!learnt) return;
+    for (std::string const& key : deck::differences_in_meaning(*learnt, block)) {
+      auto const value = [&](deck::Block const& b) {
+        return key == "type" ? deck::toml_text(b.type) : deck::toml_text(b.find(key)->value);
+      };
+      problems_.push_back(
+          {place_of(block, key), fmt::format("{0}.{1} = {2}, but the parameters of {0}.from were learnt with {3} ({4}); use that, "
+                                             "or other parameters",
+                                             block.section, key, value(block), value(*learnt), file.path.string())});
+    }
   }
   static constexpr double largest_checked = 1e9;  // bytes
   static bool has_sizes(deck::Block const& block) try {

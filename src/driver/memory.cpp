@@ -132,7 +132,7 @@ class MemoryTable {
     for (auto const& v : format.posterior) widest = std::max(widest, v.size * Index(sizeof(Real)));
     Index const of_chain = format.draws_per_part * std::max<Index>(widest, format.statistics.empty() ? 0 : 8);
     Index const chains = format.mine.count * format.tiling.width;
-    Index const part = rows_of_stripe(chains, of_chain, format.tiling.width) * of_chain;
+    Index const part = rows_of_stripe(chains, of_chain, chains_of_chunk(format.tiling, of_chain)) * of_chain;
     list_stripe(std::max(part, std::min(parameter_count(*model_) * Index(sizeof(Real)), bytes_of_stripe)));
   }
   void list_stripe(Index bytes) { Arrays(writing_).count<char>("rows of an array that are written at once", bytes); }

@@ -182,19 +182,27 @@ Index SampleWriter::content_check(Index draws) const {
   return ranks_.all_reduce(sum, Reduction::sum) & 0xffffffff;
 }
 
+Index chains_of_chunk(Tiling const& tiling, Index bytes_of_chain) {
+  constexpr Index most = Index{4} << 20;  // bytes
+  Index chains = std::min(tiling.width, tiling.chains);
+  while (chains % 2 == 0 && chains * bytes_of_chain > most) chains /= 2;
+  return chains;
+}
+
 Index SampleWriter::write_part(Index part, Index draws) {
   if (shown_draws_ > part * format_.draws_per_part) hide();  // a shorter part, of which samples.h5 shows fewer draws
-  Index const chunk_of_chains = std::min(format_.tiling.width, format_.tiling.chains);
   auto const create = [&](hdf5::Group const& group, std::string const& name, hid_t type, hdf5::Extents const& extents) {
     hdf5::Extents chunk = extents;
-    chunk[0] = chunk_of_chains;
+    Index const values = std::accumulate(extents.begin() + 1, extents.end(), Index{1}, std::multiplies<>());
+    chunk[0] = chains_of_chunk(format_.tiling, values * Index(H5Tget_size(type)));
     return group.create_dataset(name, type, extents, chunk);
   };
   Index const first = format_.tiling.first_chain(format_.mine.first);
   std::vector<Block> blocks;
   for (Column const& c : columns_)
     blocks.push_back({c.group + "/" + c.name, first, chains(), stored_type(c.type), bytes_of_chain(c, draws),
-                      [this, &c, draws](void* to, Index chain, Index count) { copy(c, draws, chain, count, to); }, chunk_of_chains});
+                      [this, &c, draws](void* to, Index chain, Index count) { copy(c, draws, chain, count, to); },
+                      chains_of_chunk(format_.tiling, bytes_of_chain(c, draws))});
   Index const check = content_check(draws);
   auto const write_head = [&](hdf5::File const& file) {
     write_groups(file, pending_steps_.data(), draws, create);

@@ -40,6 +40,10 @@ constexpr Index part_bytes = Index{32} << 20;
 // many pending draws.
 Index default_draws_per_part(Tiling const&, std::vector<SampleVariable> const&, std::vector<SampleStatistic> const&);
 
+// Chains whose values, of so many bytes each, make a chunk of a part: those of a tile, or of an equal share of one, of at most 4 MiB if
+// there is such a share. HDF5 has several copies of a chunk while it writes it.
+Index chains_of_chunk(Tiling const&, Index bytes_of_chain);
+
 class SampleWriter {
  public:
   SampleWriter(RunDirectory, Communicator, SampleFormat, Provenance);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/copy.hpp"
 #include "core/math.hpp"
@@ -85,16 +86,39 @@ deck::Schema boltzmann_machine_schema() {
        deck::key("connections", &O::connections,
                  "which pairs of units are coupled: any of \"visible\" (R), \"between\" (W) and \"hidden\" (S)")
            .checked_by(wrong_connections),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0).of_learning()});
 }
 
-Connections layers(BoltzmannMachineOptions const& o) {
+namespace {
+
+bool connects(BoltzmannMachineOptions const& o, char const* layer) {
+  return std::find(o.connections.begin(), o.connections.end(), layer) != o.connections.end();
+}
+
+void require_connections(BoltzmannMachineOptions const& o) {
+  require_all(o.hidden == 0 || connects(o, "between"), ExitCode::usage,
+              "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, so they would learn "
+              "nothing); add it, or set model.hidden = 0",
+              o.hidden);
+  constexpr double most = 1e8;  // which are listed in memory
+  double const d = double(o.visible), f = double(o.hidden);
+  double const count =
+      (connects(o, "visible") ? d * (d - 1) / 2 : 0) + (connects(o, "between") ? d * f : 0) + (connects(o, "hidden") ? f * (f - 1) / 2 : 0);
+  require_all(count <= most, ExitCode::usage,
+              "model.visible = {} and model.hidden = {} make {:.3g} connections, more than {:.0g}; use fewer units, fewer of "
+              "model.connections, or an rbm",
+              o.visible, o.hidden, count, most);
+}
+
+}  // namespace
+
+Connections layers(BoltzmannMachineOptions const& o, Arrays arrays) {
   Connections all;
-  auto const connect = [&](std::string const& layer, std::string const& block, std::vector<Index> extents, auto const& partners) {
-    if (std::find(o.connections.begin(), o.connections.end(), layer) == o.connections.end()) return;
-    auto const offset = std::ssize(all.edges);
-    partners();
-    if (std::ssize(all.edges) > offset) all.blocks.push_back({block, std::move(extents), offset});
+  auto const connect = [&](std::string const& block, std::vector<Index> const& extents, auto const& partners) {
+    Index const count = std::accumulate(extents.begin(), extents.end(), Index{1}, std::multiplies<>());
+    if (count > 0) all.blocks.push_back({block, extents, all.count});
+    all.count += count;
+    if (arrays.makes()) partners();
   };
   auto const pairs = [&](Index from, Index end, auto const& first_partner, Index last) {
     for (Index i = from; i < end; i++)
@@ -102,18 +126,19 @@ Connections layers(BoltzmannMachineOptions const& o) {
   };
   Index const d = o.visible, f = o.hidden;
   auto const next = [](Index i) { return i + 1; };
-  connect("visible", "visible_weight", {d * (d - 1) / 2}, [&] { pairs(0, d, next, d); });
-  connect("between", "weight", {d, f}, [&] {
-    pairs(
-        0, d, [d](Index) { return d; }, d + f);
-  });
-  connect("hidden", "hidden_weight", {f * (f - 1) / 2}, [&] { pairs(d, d + f, next, d + f); });
+  if (connects(o, "visible")) connect("visible_weight", {d * (d - 1) / 2}, [&] { pairs(0, d, next, d); });
+  if (connects(o, "between"))
+    connect("weight", {d, f}, [&] {
+      pairs(
+          0, d, [d](Index) { return d; }, d + f);
+    });
+  if (connects(o, "hidden")) connect("hidden_weight", {f * (f - 1) / 2}, [&] { pairs(d, d + f, next, d + f); });
   return all;
 }
 
 BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections const& connections, Arrays arrays)
     : visible_(visible),
-      graph_(visible + hidden, connections.edges, arrays),
+      graph_(visible + hidden, connections.count, connections.edges, arrays),
       blocks_(connections.blocks),
       parameters_(arrays.make<Vector>("boltzmann machine parameters", graph_.edges() + visible + hidden)),
       reference_(arrays.make<Vector>("boltzmann machine reference", visible + hidden)) {
@@ -122,16 +147,12 @@ BoltzmannMachine::BoltzmannMachine(Index visible, Index hidden, Connections cons
 }
 
 Sizes BoltzmannMachine::sizes(BoltzmannMachineOptions const& o) {
-  bool const between = std::find(o.connections.begin(), o.connections.end(), "between") != o.connections.end();
-  require_all(o.hidden == 0 || between, ExitCode::usage,
-              "model.connections leaves out \"between\" (no weight connects the {} hidden units with visible ones, so they would learn "
-              "nothing); add it, or set model.hidden = 0",
-              o.hidden);
+  require_connections(o);
   return {o.visible, o.visible + o.hidden};
 }
 
 BoltzmannMachine::BoltzmannMachine(BoltzmannMachineOptions const& o, Arrays arrays)
-    : BoltzmannMachine(o.visible, o.hidden, layers(o), arrays) {
+    : BoltzmannMachine(o.visible, o.hidden, layers(o, arrays), arrays) {
   sizes(o);
   initial_scale_ = o.initial_scale;
 }
@@ -298,9 +319,9 @@ Sizes sizes(IsingLatticeOptions const& o) {
 
 std::unique_ptr<BoltzmannMachine> make_ising_lattice(IsingLatticeOptions const& o, Arrays arrays) {
   sizes(o);
-  auto const edges = lattice_edges(o.rows, o.columns, o.periodic);
-  auto const count = std::ssize(edges);
-  auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{edges, {{"weight", {count}, 0}}}, arrays);
+  Index const count = 2 * o.rows * o.columns - (o.periodic ? 0 : o.rows + o.columns);
+  auto const edges = arrays.makes() ? lattice_edges(o.rows, o.columns, o.periodic) : std::vector<Edge>{};
+  auto machine = std::make_unique<BoltzmannMachine>(o.rows * o.columns, 0, Connections{count, edges, {{"weight", {count}, 0}}}, arrays);
   if (!arrays.makes()) return machine;
   std::vector<double> bias(o.rows * o.columns, 2 * o.field);
   for (Edge const& e : edges)

@@ -23,17 +23,18 @@ deck::Schema boltzmann_machine_schema();
 
 // The coupled pairs, and the parameter blocks of their weights, in the order of the edges.
 struct Connections {
-  std::vector<Edge> edges;
+  Index count = 0;
+  std::vector<Edge> edges;  // `count`, or none where arrays are only listed
   std::vector<ParameterBlock> blocks;
 };
 // "visible_weight", the entries of R above the diagonal row by row, "weight", W (visible, hidden), and "hidden_weight", likewise of S.
-Connections layers(BoltzmannMachineOptions const&);
+Connections layers(BoltzmannMachineOptions const&, Arrays = {});
 
 // Parameters: the weights as the connections have them, then "visible_bias" a and "hidden_bias" b.
 class BoltzmannMachine : public TrainableGibbsModel {
  public:
   BoltzmannMachine(Index visible, Index hidden, Connections const&, Arrays = {});
-  // Failure(usage) where hidden units are not connected with visible ones.
+  // Failure(usage) where hidden units are not connected with visible ones, or more than 10^8 pairs are.
   explicit BoltzmannMachine(BoltzmannMachineOptions const&, Arrays = {});
   static Sizes sizes(BoltzmannMachineOptions const&);
   // Weights from independent standard normals, normal(i) for number i, times initial_scale; biases zero.

@@ -16,7 +16,9 @@ struct Edge {
 class CouplingGraph {
  public:
   // Edge e has weight number e. Failure(internal) for an edge that occurs twice, or whose ends are not 0 <= first < second < units.
-  CouplingGraph(Index units, std::vector<Edge> const& edges, Arrays = {});
+  explicit CouplingGraph(Index units, std::vector<Edge> const& edges) : CouplingGraph(units, std::ssize(edges), edges) {}
+  // The same of `count` edges, which may be left out where arrays are only listed.
+  CouplingGraph(Index units, Index count, std::vector<Edge> const& edges, Arrays = {});
 
   Index units() const { return units_; }
   Index edges() const { return edges_; }

@@ -11,7 +11,7 @@ deck::Schema dbn_schema() {
   return deck::schema<O>(
       "deep_belief_network", "stack of restricted Boltzmann machines, of which the top one is the prior of those below",
       {deck::key("layers", &O::layers, "units of each layer, the visible one first").required().at_least(1),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0).of_learning()});
 }
 
 Sizes DeepBeliefNetwork::sizes(DbnOptions const& o) {

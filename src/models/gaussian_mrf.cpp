@@ -97,7 +97,7 @@ deck::Schema gaussian_mrf_schema() {
 GaussianMrf::GaussianMrf(SparsePrecision precision, std::vector<double> potential, Arrays arrays)
     : precision_(std::move(precision)),
       potential_host_(std::move(potential)),
-      graph_(std::ssize(precision_.diagonal), precision_.edges, arrays),
+      graph_(std::ssize(precision_.diagonal), std::ssize(precision_.edges), precision_.edges, arrays),
       coupling_(to_device(precision_.couplings, "couplings", arrays)),
       diagonal_(to_device(precision_.diagonal, "diagonal of J", arrays)),
       potential_(to_device(potential_host_, "potential", arrays)),

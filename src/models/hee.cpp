@@ -114,6 +114,7 @@ deck::Schema hee_schema() {
            .above(0)
            .only_with("base_measure", {"lateral"}),
        deck::key("initial_scale", &O::initial_scale, "s of the random weights W_l ~ N(0, s^2 / (n_l+1 density)) at the start")
+           .of_learning()
            .at_least(0)});
 }
 

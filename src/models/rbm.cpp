@@ -95,7 +95,7 @@ deck::Schema rbm_schema() {
       "rbm", "restricted Boltzmann machine, E = E_v(v) - s(v)'W h - b'h with binary hidden units, which are summed out",
       {deck::key("visible", &O::visible, "number of visible units").required().at_least(1),
        deck::key("hidden", &O::hidden, "number of hidden units, each 0 or 1").required().at_least(1),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0),
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0).of_learning(),
        deck::key("visible_units", &O::visible_units,
                  "bernoulli: 0 or 1, E_v = -a'v, s(v) = v; gaussian: real numbers, E_v = sum (v_i - a_i)^2 / (2 s_i^2)")
            .one_of({"bernoulli", "gaussian"}),
@@ -108,6 +108,7 @@ deck::Schema rbm_schema() {
            .above(0),
        deck::key("learn_variance", &O::learn_variance, "gaussian units: whether the log variances log s_i^2 are learnt, too"),
        deck::key("smallest_deviation", &O::smallest_deviation, "gaussian units: lower bound of learnt standard deviations s_i")
+           .of_learning()
            .above(0)
            .formerly("least_deviation")});
 }

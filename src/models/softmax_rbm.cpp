@@ -76,13 +76,15 @@ deck::Schema softmax_rbm_schema() {
        deck::key("smoothing", &O::smoothing,
                  "number of ratings added to each item, with the frequencies over all items (additive smoothing), before the biases start "
                  "at the logarithms of the frequencies of its ratings")
-           .above(0),
+           .above(0)
+           .of_learning(),
        deck::key("rated_fraction_offset", &O::rated_fraction_offset,
                  "eps: the gradient of item i is divided by f_i + eps, where f_i is the fraction of the batch's users who rated it; 0: all "
                  "items learn equally fast; the larger, the more slowly rarely rated items learn")
            .at_least(0)
+           .of_learning()
            .formerly("count_offset"),
-       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0)});
+       deck::key("initial_scale", &O::initial_scale, "standard deviation of the random weights at the start").at_least(0).of_learning()});
 }
 
 SoftmaxRbm::SoftmaxRbm(SoftmaxRbmOptions const& o, Arrays arrays)

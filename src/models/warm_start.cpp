@@ -8,7 +8,6 @@
 #include "core/log.hpp"
 #include "core/regular_file.hpp"
 #include "data/table.hpp"
-#include "io/checkpoint.hpp"
 #include "io/hdf5.hpp"
 #include "io/manifest.hpp"
 #include "io/together.hpp"
@@ -78,9 +77,9 @@ bool holds_arrays(Path const& path) {
 
 }  // namespace
 
-void warm_start(Model& model, deck::Block const& block, Communicator const& ranks, Inputs& inputs) {
+std::optional<CheckpointFile> warm_start(Model& model, deck::Block const& block, Communicator const& ranks, Inputs& inputs) {
   std::string const from = block.as<WarmStart>().from;
-  if (from.empty()) return;
+  if (from.empty()) return {};
   Vector const parameters = model.parameters();
   require_all(parameters.extent(0) > 0, ExitCode::usage, "{}.from = \"{}\", but a {} has no parameters; remove the key", block.section,
               from, block.type);
@@ -100,6 +99,7 @@ void warm_start(Model& model, deck::Block const& block, Communicator const& rank
   });
   model.parameters_changed();
   inputs.add(block.section + ".from", file.path.string(), data::content_hash(values.data(), values.size() * sizeof(Real)));
+  return arrays ? std::nullopt : std::optional(file);
 }
 
 std::vector<std::vector<Real>> kept_parameters(std::string const& from, Communicator const& ranks) {

@@ -527,6 +527,7 @@ ObjectiveEntry contrastive(deck::Schema schema, ChainStart start) {
           true,
           [start](Fit const& fit) { chains_fit(fit, start); },
           {},
+          true,
           true};
 }
 

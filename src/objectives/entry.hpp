@@ -46,6 +46,7 @@ struct ObjectiveEntry : deck::Entry<std::unique_ptr<Objective>(ObjectiveContext 
   Rule rule = {};
   std::function<bool(deck::Block const&)> has_schedule = {};  // whether an update depends on train.schedule_updates
   bool starts_chains_anew = false;                            // while it trains, which samplers with velocities cannot
+  bool has_chains = false;  // that updates leave behind: samples of the model, which validation compares with items
 };
 
 // Objectives that match scores.

@@ -132,6 +132,7 @@ if [[ -z $(ls fork.stopped/checkpoints) ]]; then
   expect 2 "begin it again with --restart" run "${constant[@]}" --restart auto --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
   expect 0 "a fork of" run "${constant[@]}" --restart "$from" --set run.output=fork.stopped --set train.updates=120 --set data.copies=20000
 fi
+expect 2 'that run has task "train" and model.type = "rbm", this deck "sample" and "double_well"' run "${small_well[@]}" --restart "$from" --set run.output=fork.kind
 expect 2 "model.hidden" run "${constant[@]}" --restart "$from" --set run.output=fork.shape --set model.hidden=9 --set train.updates=120
 grep -q "^error: .*a fork keeps the sizes" output || die "a fork of other sizes is not refused for them"
 on 1 run "${small_well[@]}" --set run.output=chains

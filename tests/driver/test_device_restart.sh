@@ -31,7 +31,7 @@ draws=$(h5ls -r well/samples.h5 | grep -c .)
 part=samples/part-000000.h5
 first=$(numbers well_start/$part /posterior/x | head -n 5)
 [[ $(numbers well/$part /posterior/x | head -n 5) == "$first" ]] || die "the first draws have changed"
-awk -v m="$(metric well mean_0)" 'BEGIN {exit !(m > -2.5 && m < 0.5)}' || die "mean_0 = $(metric well mean_0)"
+awk -v m="$(metric well mean)" 'BEGIN {exit !(m > -2.5 && m < 0.5)}' || die "mean = $(metric well mean)"
 
 goes_back_and_forth bars train.updates 60 "${small_bars[@]}"
 goes_back_and_forth moons train.updates 60 "${small_moons[@]}"

@@ -91,3 +91,18 @@ printf '[data]\ntype = "ratings"\npath = "ratings.csv"\n[model]\ntype = "softmax
 sampler_steps = 1\n[sampler]\ntype = "gibbs"\n[train]\nbatch = 20\nupdates = 40\naverage_decay = 0\n' | trained_and_read ratings $'[[estimator]]\ntype = "ratings"'
 same_metrics ratings
 same ratings-trained/estimates/ratings.h5 ratings-read/estimates/ratings.h5 /prediction
+
+# Parameters mean nothing in another model, though there may be as many of them: refused at the key that differs. How they start does not matter.
+on 1 check read.toml >/dev/null || die "the last deck that reads"
+exact='[[estimator]]
+type = "exact_log_z"'
+reads() { printf '[run]\ntask = "estimate"\noutput = "other"\n[model]\nfrom = "%s"\n%s\n%s\n' "$1" "$2" "${3:-$exact}" >other.toml; }
+reads rbm-trained $'type = "rbm"\nvisible = 4\nhidden = 9'
+expect 2 "other.toml:7:11: model.visible = 4, but the parameters of model.from were learnt with 9 (rbm-trained/checkpoints" check other.toml
+expect 2 "model.hidden = 9, but the parameters" run other.toml
+reads rbm-trained $'type = "hee"\nwidths = [9, 4]' $'[[estimator]]\ntype = "hee_hessian"\nlayers = [1]'
+expect 2 'model.type = "hee", but the parameters of model.from were learnt with "rbm"' check other.toml
+reads mlp-levels-trained $'type = "mlp"\nlayers = [2, 12, 1]\nquadratic = 0.2\nnoise_levels = 3\nnoise_lowest = 0.2\nactivation = "tanh"' "$grid"
+expect 2 'model.activation = "tanh", but the parameters' check other.toml
+reads rbm-trained $'type = "rbm"\nvisible = 9\nhidden = 4\ninitial_scale = 0.5'
+expect 0 "results are in" run other.toml

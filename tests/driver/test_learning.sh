@@ -33,6 +33,8 @@ numbers network/history.h5 /learning_rate | awk '{ d = $1 - 0.1 * (1 - (NR - 1) 
   die "learning rates of a belief network: $(numbers network/history.h5 /learning_rate | tr '\n' ' ')"
 
 # The parameters that came nearest to the validation items stay the best after a restart: they are of before the stop at update 130.
+expect 2 'train.keep_best = "validation" compares validation items with the chains of the training, and objective.type = "denoising_score_matching" has none' \
+  check "$INPUTS/score_2d_denoising.toml" --set data.validation_fraction=0.2 --set train.keep_best=validation
 best=("${small_moons[@]}" --set data.validation_fraction=0.2 --set train.keep_best=validation --set train.validate_every=10
   --set train.validation_points=100 --set train.average_decay=0 --set optimizer.warmup_updates=0 --set optimizer.learning_rate=0.01
   --set optimizer.schedule=constant --set output.history_every=10)
