@@ -59,6 +59,16 @@ void ExactLikelihood::list(Arrays arrays, TrainableGibbsModel const& model, Inde
 Tiles ExactLikelihood::Points::of_tile(Index tile) const {
   return Kokkos::subview(x, std::pair(tile, tile + 1), Kokkos::ALL, std::pair(Index{0}, tiling.lanes(mine.first + tile)));
 }
+void ExactLikelihood::Points::enumerate() {
+  Tiles const to = x;
+  Index const units = extent(to, 1), pitch = tiling.pitch();
+  ChainNumbers const state(tiling, mine);
+  Kokkos::parallel_for(
+      "partita::all_states", Range(0, mine.count * units * pitch), KOKKOS_LAMBDA(Index n) {
+        Index const lane = n % pitch, i = n / pitch % units, tile = n / pitch / units;
+        to(tile, i, lane) = Real(state.of(tile, lane) >> i & 1);
+      });
+}
 TileScalars ExactLikelihood::Points::row(TileScalarStorage const& s, Index tile) const {
   return Kokkos::subview(s, std::pair(tile, tile + 1), std::pair(Index{0}, tiling.lanes(mine.first + tile)));
 }
@@ -72,14 +82,7 @@ ExactLikelihood::ExactLikelihood(TrainableGibbsModel& model, data::Batches const
       memory_({}, model, batches.batch(), communicator.rank(), communicator.ranks()),
       data_sums_(communicator, summation, memory_.data.tiling.tiles(), memory_.data.mine, parameter_count(model)),
       state_sums_(communicator, summation, memory_.states.tiling.tiles(), memory_.states.mine, parameter_count(model)) {
-  auto const x = memory_.states.x;
-  Index const units = model.dimension(), pitch = memory_.states.tiling.pitch();
-  ChainNumbers const state(memory_.states.tiling, memory_.states.mine);
-  Kokkos::parallel_for(
-      "partita::all_states", Range(0, memory_.states.mine.count * units * pitch), KOKKOS_LAMBDA(Index n) {
-        Index const lane = n % pitch, i = n / pitch % units, tile = n / pitch / units;
-        x(tile, i, lane) = Real(state.of(tile, lane) >> i & 1);
-      });
+  memory_.states.enumerate();
 }
 
 void ExactLikelihood::describe_state(State& state) {

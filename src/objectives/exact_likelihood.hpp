@@ -39,6 +39,7 @@ class ExactLikelihood : public Objective {
     TileStorage x;             // (tile, dimension, pitch)
     TileScalarStorage energy;  // (tile, pitch)
     Points(Arrays, char const* name, Share const&, TrainableGibbsModel const&);
+    void enumerate();  // point n becomes the state whose unit i is bit i of n
     Tiles of_tile(Index tile) const;
     TileScalars row(TileScalarStorage const&, Index tile) const;
   };

@@ -72,12 +72,15 @@ def scopes(text):
     """Yields what stands in the text: ("declared", class, member, access) and ("kernel", class, function, access), access "" where the
     class itself is elsewhere."""
     text = re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', "", text, flags=re.S)
+    ended = None  # the function whose braces have just been closed: those of an initialiser, if it goes on
     stack, before = [], ""  # of (class, access) in a class, (class, function, access) in a function, () in anything else
     for token in re.split(r"([{};]|\b(?:public|protected|private):(?!:)|\bKOKKOS_LAMBDA\b)", text):
         here = stack[-1] if stack else ()
         if token == "{":
             of_class, defined, member = CLASS.search(before), DEFINITION.search(before), MEMBER.search(before)
-            if of_class:
+            if ended and before.lstrip()[:1] in ("", ",", ")"):
+                stack.append(ended)
+            elif of_class:
                 stack.append((of_class[2], "private" if of_class[1] == "class" else "public"))
             elif len(here) == 2 and member:
                 yield "declared", here[0], member[1], here[1]
@@ -88,10 +91,11 @@ def scopes(text):
                 stack.append(())
             before = ""
         elif token == "}":
-            if stack:
-                stack.pop()
+            closed = stack.pop() if stack else ()
+            ended = closed if len(closed) == 3 else None
             before = ""
         elif token == ";":
+            ended = None
             member = MEMBER.search(before)
             if len(here) == 2 and member:
                 yield "declared", here[0], member[1], here[1]
@@ -109,13 +113,14 @@ def scopes(text):
 
 
 def check_kernels():
-    """nvcc refuses a kernel in a member function that is not public. And what depends on __CUDA_ARCH__ differs between the host and the
+    """nvcc refuses a kernel in a constructor, and in a member function that is not public. And what depends on __CUDA_ARCH__ differs between the host and the
     device, so that a kernel's arguments would be shifted."""
     found = {file.relative_to(SOURCE): list(scopes(file.read_text())) for file in files(".hpp", ".cpp")}
     hidden = {(c, f) for places in found.values() for kind, c, f, access in places if kind == "declared" and access != "public"}
     kernels = [(name, c, f) for name, places in found.items() for kind, c, f, _ in places if kind == "kernel"]
     print(f"{len(kernels)} kernels in member functions")
     problems = [f"{name}: {c}::{f} holds a kernel and is not public" for name, c, f in sorted(set(kernels)) if (c, f) in hidden]
+    problems += [f"{name}: a constructor of {c} holds a kernel" for name, c, f in sorted(set(kernels)) if c == f]
     for file in files(".hpp", ".cpp"):
         if "__CUDA_ARCH__" in file.read_text():
             problems.append(f"{file.relative_to(SOURCE)}: uses __CUDA_ARCH__")
