@@ -6,8 +6,9 @@ namespace partita::data {
 
 Batches::Batches(Dataset const& data, Index batch, random::Key key)
     : data_(&data), batch_(batch), items_(data.size(Split::train)), key_(key) {
-  require_all(items_ >= batch, ExitCode::data, "{}: {} training items are fewer than train.batch = {}; lower the batch or use more data",
-              data.source(), items_, batch);
+  // Of generated data the deck itself says how many there are.
+  require_all(items_ >= batch, data.generated() ? ExitCode::usage : ExitCode::data,
+              "{}: {} training items are fewer than train.batch = {}; lower the batch or use more data", data.source(), items_, batch);
 }
 
 double Batches::epoch(Index update) const { return double(update) * double(batch_) / double(items_); }

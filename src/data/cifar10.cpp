@@ -8,10 +8,11 @@
 namespace partita::data {
 namespace {
 
+constexpr Index records_of_batch = 10000;
 constexpr Index height = 32, width = 32, channels = 3, image_bytes = height * width * channels, record_bytes = 1 + image_bytes;
 
-// Appends the images of one file, a label byte and three planes each, as (height, width, channel).
-void append_images(std::vector<std::uint8_t>& to, std::string const& path) {
+// Appends the images of one file, a label byte and three planes each, as (height, width, channel), and returns their number.
+Index append_images(std::vector<std::uint8_t>& to, std::string const& path) {
   if (std::filesystem::exists(path)) require_regular_file(path, ExitCode::data, FailedOn::all_ranks);
   std::ifstream file(path, std::ios::binary);
   require_all(
@@ -30,6 +31,7 @@ void append_images(std::vector<std::uint8_t>& to, std::string const& path) {
     for (Index pixel = 0; pixel < height * width; pixel++)
       for (Index c = 0; c < channels; c++) to.push_back(static_cast<std::uint8_t>(record[1 + c * height * width + pixel]));
   }
+  return bytes / record_bytes;
 }
 
 }  // namespace
@@ -40,7 +42,7 @@ TableSize size_of_cifar10(std::string const& directory, std::vector<std::string>
     std::error_code absent;
     std::filesystem::path const path = std::filesystem::path(directory) / file;
     bytes += Index(std::filesystem::file_size(path, absent));
-    require_all(!absent, ExitCode::data, "{}: cannot be read ({})", path.string(), absent.message());
+    require_all(!absent, ExitCode::data, "{}: cannot be read ({}); check data.path", path.string(), absent.message());
   }
   return {bytes / record_bytes, image_bytes, 1};
 }
@@ -49,11 +51,20 @@ Table read_cifar10(std::string const& directory, std::vector<std::string> const&
   require_all(std::filesystem::is_directory(directory), ExitCode::data,
               "{}: no such directory; data.path must be that of the binary version, cifar-10-batches-bin", directory);
   std::vector<std::uint8_t> values;
-  for (std::string const& file : files) append_images(values, (std::filesystem::path(directory) / file).string());
+  std::vector<std::string> others;  // which are no whole batches: parts of them are useful, but should be no accident
+  for (std::string const& file : files) {
+    Index const images = append_images(values, (std::filesystem::path(directory) / file).string());
+    if (images != records_of_batch) others.push_back(fmt::format("{} has {}", file, images));
+  }
   auto rows = std::ssize(values) / image_bytes;
   if (limit > 0) rows = std::min(rows, limit);
   values.resize(rows * image_bytes);
-  return {directory, rows, {height, width, channels}, std::move(values)};
+  Table table{directory, rows, {height, width, channels}, std::move(values)};
+  if (!others.empty())
+    table.warnings.push_back(
+        fmt::format("{}: a batch of CIFAR-10 has {} images, but {}; fetch the binary version again, unless other numbers are meant",
+                    directory, records_of_batch, fmt::join(others, ", ")));
+  return table;
 }
 
 }  // namespace partita::data

@@ -143,8 +143,8 @@ Table read_csv(std::string const& path, bool header, Index limit) {
       if (!is_row || !comments) return true;
     }
     require_all(as_before || row.size() > 1 || is_number(row[0]), ExitCode::data,
-                "{}: \"{}\" is not {} numbers separated by {}, as in the lines before", place, trimmed(content).substr(0, 40),
-                table.shape[0], separator == '\t' ? "tabs" : std::string("'") + separator + "'");
+                "{}: \"{}\" is not {} numbers separated by {}, as in the lines before; correct or remove this line", place,
+                trimmed(content).substr(0, 40), table.shape[0], separator == '\t' ? "tabs" : std::string("'") + separator + "'");
     for (Field const& field : row) {
       double value;
       if (parse(field.text, value) != std::errc{}) value = number<double>(field, place, advice_on(field, row, first));
@@ -153,11 +153,12 @@ Table read_csv(std::string const& path, bool header, Index limit) {
     if (first && counts_up(row))
       table.warnings.push_back(place + ": the row 0, 1, 2, ... looks like column names; if it is, set data.header = true");
     first = false;
-    require_all(as_before, ExitCode::data, "{}: {} columns found, {} wanted as in the lines before", place, columns, table.shape[0]);
+    require_all(as_before, ExitCode::data, "{}: {} columns found, {} wanted as in the lines before; correct or remove this line", place,
+                columns, table.shape[0]);
     table.rows++;
     return limit == 0 || table.rows < limit;
   });
-  require_all(table.rows > 0, ExitCode::data, "{}: empty, no row of numbers", path);
+  require_all(table.rows > 0, ExitCode::data, "{}: empty, no row of numbers; name a file that has some", path);
   return table;
 }
 

@@ -43,7 +43,10 @@ template <class T>
 T number(Field const& field, std::string const& place, std::string const& advice = {}) {
   T value = 0;
   std::errc const error = parse(field.text, value);
-  require_all(error != std::errc::result_out_of_range, ExitCode::data, "{}:{}: \"{}\" is out of range", place, field.column, field.text);
+  require_all(error != std::errc::result_out_of_range, ExitCode::data, "{}:{}: \"{}\" is out of range; write {}, or remove the line", place,
+              field.column, field.text.substr(0, 40),
+              std::is_integral_v<T> ? "a whole number of at most 9223372036854775807 in size"
+                                    : "0, or a number between 2.3e-308 and 1.7e308 in size");
   require_all(error == std::errc{}, ExitCode::data, "{}:{}: \"{}\" is not {} number{}", place, field.column, field.text.substr(0, 40),
               std::is_integral_v<T> ? "a whole" : "a", advice);
   return value;

@@ -33,7 +33,8 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
       split_by_order_(options.validation_fraction + options.test_fraction > 0),
       threshold_(options.threshold),
       test_source_(std::move(source.test_source)),
-      warnings_(std::move(table_.warnings)) {
+      warnings_(std::move(table_.warnings)),
+      test_key_(std::move(source.test_key)) {
   require_finite(table_);
   if (!fresh_) contents_ = contents_of(table_, order_.size(), test_source_, ratings_.get());
   narrow_where_exact(table_);
@@ -42,8 +43,9 @@ Dataset::Dataset(Source source, DataOptions const& options, random::Key key)
   validation_ = part(options.validation_fraction);
   test_ = source.test_rows > 0 ? source.test_rows : part(options.test_fraction);
   train_ = split_rows - validation_ - (source.test_rows > 0 ? 0 : test_);
-  require_all(train_ > 0, ExitCode::usage, "{}: validation_fraction {} and test_fraction {} leave no training item of {} rows; lower them",
-              table_.source, options.validation_fraction, options.test_fraction, split_rows);
+  require_all(train_ > 0, ExitCode::usage,
+              "data.validation_fraction = {} and data.test_fraction = {} leave no training item of {} rows of {}; lower them",
+              options.validation_fraction, options.test_fraction, split_rows, table_.source);
   set_scaling(options);
   for (std::size_t d = 0; d < scale_.size(); d++)
     require_all(std::isfinite(scale_[d]), ExitCode::data, "{}: entry {} varies by less than 1e-308; write it in smaller units",
@@ -180,7 +182,8 @@ void Dataset::check_probabilities() const {
 
 std::string Dataset::place(Index row, Index entry) const {
   bool const test = row >= order_.size();
-  return fmt::format("{}: row {}, entry {}", test ? test_source_ : table_.source, test ? row - order_.size() : row, entry);
+  if (!test) return fmt::format("{}: row {}, entry {}", table_.source, row, entry);
+  return fmt::format("{}{}: row {}, entry {}", test_key_.empty() ? "" : test_key_ + ": ", test_source_, row - order_.size(), entry);
 }
 
 std::optional<Dataset::Outliers> Dataset::outliers(std::vector<double> const& values) const {

@@ -41,6 +41,7 @@ struct Source {
   std::function<Table(Index set, Index points)> fresh;  // further independent sets, of generated data only; the table is set 0
   std::shared_ptr<Ratings const> ratings = {};          // for a table of ratings: what it does not contain (levels, ids, held-out ratings)
   std::string test_source = {};                         // the file of the test rows
+  std::string test_key = {};                            // the key that names it, for messages: "data.test_path"
 };
 
 // Something that was read from files. The names of the files may change between the parts of a run, but not what was read.
@@ -63,6 +64,7 @@ class Dataset {
   Ratings const* ratings() const { return ratings_.get(); }    // null: the data are not ratings
   std::vector<Content> contents() const { return contents_; }  // what was read, before scaling; empty for generated data
   std::size_t bytes() const;
+  bool generated() const { return fresh_ != nullptr; }  // rather than read from files
 
   // Item i of a split, 0 <= i < size(split).
   Item item(Split, Index i, Index epoch = 0) const;
@@ -134,6 +136,7 @@ class Dataset {
   std::string test_source_;
   std::vector<Content> contents_;
   std::vector<std::string> warnings_;
+  std::string test_key_;
 };
 
 }  // namespace partita::data

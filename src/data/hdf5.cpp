@@ -88,11 +88,17 @@ std::string first_bytes(std::string const& path) {
   return bytes;
 }
 
+std::string advice_on_file(std::string const& path) {
+  if (H5Fis_hdf5(path.c_str()) > 0) return "; close the program that writes it, or fetch it again";
+  std::string const foreign = foreign_format(first_bytes(path));
+  return foreign.empty() ? "; name an HDF5 file, or set data.type to the format of this one" : foreign;
+}
+
 Handle open_file(std::string const& path) {
   require_regular_file(path, ExitCode::data, FailedOn::all_ranks);
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
   require_all(file.open(), ExitCode::data, "{}: cannot be opened as HDF5 (truncated, of another format, or locked by its writer){}", path,
-              H5Fis_hdf5(path.c_str()) > 0 ? "" : foreign_format(first_bytes(path)));
+              advice_on_file(path));
   return file;
 }
 
@@ -115,16 +121,38 @@ Handle open_dataset(hid_t file, std::string const& path, std::string const& name
   return dataset;
 }
 
+// What the elements of a type are, in a few words.
+std::string kind_of(hid_t type) {
+  switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+      return "integers";
+    case H5T_FLOAT:
+      return "floating-point numbers";
+    case H5T_STRING:
+      return "text";
+    case H5T_ENUM:
+      return "names of an enumeration";
+    case H5T_COMPOUND:
+      return "records of several fields";
+    default:
+      return "not numbers";
+  }
+}
+
 // The first `limit` values of a dataset of one axis; 0: all.
 template <class T>
 std::vector<T> read_column(hid_t file, std::string const& path, std::string const& name, Index limit) {
   Handle const dataset = open_dataset(file, path, name);
   std::vector<Index> const extents = extents_of(dataset.id());
-  require_all(extents.size() == 1, ExitCode::data, "{}: extents {}; wanted one axis", source_of(path, name), to_text(extents));
+  require_all(extents.size() == 1, ExitCode::data,
+              "{}: extents {}; wanted one axis, with an entry for each rating: write it flat (array.ravel() in Python)",
+              source_of(path, name), to_text(extents));
   Handle const type(H5Dget_type(dataset.id()), H5Tclose);
   H5T_class_t const kind = H5Tget_class(type.id());
-  require_all(kind == H5T_INTEGER || (kind == H5T_FLOAT && std::is_floating_point_v<T>), ExitCode::data, "{}: elements are not {}",
-              source_of(path, name), std::is_floating_point_v<T> ? "numbers" : "integers");
+  require_all(kind == H5T_INTEGER || (kind == H5T_FLOAT && std::is_floating_point_v<T>), ExitCode::data,
+              "{}: its elements are {}; wanted {} (array.astype(\"{}\") in Python)", source_of(path, name), kind_of(type.id()),
+              std::is_floating_point_v<T> ? "numbers, the ratings: write them as such" : "integers, which are ids: write them as such",
+              std::is_floating_point_v<T> ? "float64" : "int64");
   std::vector<T> values(limit > 0 ? std::min(limit, extents[0]) : extents[0]);
   hsize_t const start = 0, count = values.size();
   Handle const file_space(H5Dget_space(dataset.id()), H5Sclose), memory_space(H5Screate_simple(1, &count, nullptr), H5Sclose);
@@ -132,7 +160,9 @@ std::vector<T> read_column(hid_t file, std::string const& path, std::string cons
                                    H5Sselect_hyperslab(file_space.id(), H5S_SELECT_SET, &start, nullptr, &count, nullptr) >= 0 &&
                                    H5Dread(dataset.id(), std::is_floating_point_v<T> ? H5T_NATIVE_DOUBLE : H5T_NATIVE_INT64,
                                            memory_space.id(), file_space.id(), H5P_DEFAULT, values.data()) >= 0);
-  require_all(read, ExitCode::data, "{}: reading {} values failed (damaged file or missing filter)", source_of(path, name), count);
+  require_all(read, ExitCode::data,
+              "{}: reading {} values failed (damaged file or missing filter); copy or fetch it again, or write it without compression",
+              source_of(path, name), count);
   return values;
 }
 
@@ -239,8 +269,12 @@ Stored open_table(std::string const& path, std::string const& name) {
   Handle dataset = open_dataset(file.id(), path, name);
   std::string const source = source_of(path, name);
   std::vector<Index> const extents = extents_of(dataset.id());
-  require_all(extents.size() >= 2, ExitCode::data, "{}: {} axes {}; wanted rows and at least one more; the file holds: {}", source,
-              extents.size(), to_text(extents), datasets_in(file.id()));
+  require_all(extents.size() >= 2, ExitCode::data, "{}: extents {}; wanted an axis of rows and at least one more; {}the file holds: {}",
+              source, to_text(extents),
+              extents.size() == 1
+                  ? fmt::format("write it with extents [{}, 1] if each row is one number, or name another dataset; ", extents[0])
+                  : "name another dataset; ",
+              datasets_in(file.id()));
   Handle type(H5Dget_type(dataset.id()), H5Tclose);
   HeldAs const held = held_as(type.id());
   require_all(held != HeldAs::none, ExitCode::data, "{}: its elements are {}", source, description(type.id()));
@@ -265,10 +299,17 @@ Table read_hdf5(std::string const& path, std::string const& name, Index limit) {
   for (Index e : table.shape)
     require_all(!__builtin_mul_overflow(count, e, &count), ExitCode::data, "{}: extents {} are more values than can be counted", source,
                 to_text(extents));
-  require_all(count > 0, ExitCode::data, "{}: empty, extents {}", source, to_text(extents));
+  require_all(count > 0, ExitCode::data, "{}: empty, extents {}; name another dataset; the file holds: {}", source, to_text(extents),
+              datasets_in(file.id()));
   require_all(read_as(held, dataset.id(), type.id(), extents, table), ExitCode::data,
-              "{}: reading {} rows failed (damaged file or missing filter)", source, table.rows);
+              "{}: reading {} rows failed (damaged file or missing filter); copy or fetch it again, or write it without compression",
+              source, table.rows);
   return table;
+}
+
+void require_hdf5(std::string const& path) {
+  QuietErrors const quiet;
+  open_file(path);
 }
 
 bool is_hdf5(std::string const& path) {
@@ -288,7 +329,7 @@ RatingList read_ratings_hdf5(std::string const& path, std::string const& group, 
   require_all(list.user.size() == list.value.size() && list.item.size() == list.value.size(), ExitCode::data,
               "{}: {} users, {} items and {} ratings; all three must have the same length", list.source, list.user.size(), list.item.size(),
               list.size());
-  require_all(list.size() > 0, ExitCode::data, "{}: empty, no rating", list.source);
+  require_all(list.size() > 0, ExitCode::data, "{}: empty, no rating; name a file or a group that has some", list.source);
   for (Index i = 0; i < list.size(); i++) {
     require_all(std::isfinite(list.value[i]), ExitCode::data, "{}:{}: a rating of {}; remove the entry", list.source, i, list.value[i]);
     list.at.push_back(i);

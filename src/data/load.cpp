@@ -38,15 +38,29 @@ struct Type {
   std::function<std::pair<TableSize, Index>(deck::Block const&, Index limit)> size;
 };
 
-// Training rows followed by those of a separate test source, if any.
-Source with_test_rows(Table train, std::string const& test, std::function<Table()> const& read_test) {
+// Calls code that reads what this key names. A message begins with the key, which is where the problem is shown, however many keys it
+// mentions later.
+template <class Call>
+auto as_named_by(std::string const& key, Call const& call) {
+  try {
+    return call();
+  } catch (Failure const& failure) {
+    fail(failure.code(), key + ": " + failure.what(), failure.where(), failure.location(), failure.shutdown());
+  }
+}
+
+// Training rows followed by those of a separate test source, if any, which this key names.
+Source with_test_rows(Table train, std::string const& key, std::string const& test, std::function<Table()> const& read_test) {
   Source source{std::move(train), 0, {}};
   if (test.empty()) return source;
-  Table const rows = read_test();
-  require_finite(rows);  // here, so that a message names the file of the test rows
-  source.test_rows = rows.rows;
-  source.test_source = rows.source;
-  append(source.table, rows);
+  source.test_key = key;
+  as_named_by(key, [&] {
+    Table const rows = read_test();
+    require_finite(rows);  // here, so that a message names the file of the test rows
+    source.test_rows = rows.rows;
+    source.test_source = rows.source;
+    append(source.table, rows);
+  });
   return source;
 }
 
@@ -78,7 +92,7 @@ Type idx() {
           true,
           [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
-            return with_test_rows(read_idx(o.path, limit), o.test_path, [&] { return read_idx(o.test_path, 0); });
+            return with_test_rows(read_idx(o.path, limit), "data.test_path", o.test_path, [&] { return read_idx(o.test_path, 0); });
           },
           [](deck::Block const& block, Index limit) {
             auto const o = block.as<O>();
@@ -101,7 +115,9 @@ Type hdf5() {
           [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
             auto const read = [&](std::string const& dataset, Index most) { return with_shape(read_hdf5(o.path, dataset, most), o.shape); };
-            return with_test_rows(read(o.dataset, limit), o.test_dataset, [&] { return read(o.test_dataset, 0); });
+            require_hdf5(o.path);  // so that all else is about a dataset
+            return with_test_rows(as_named_by("data.dataset", [&] { return read(o.dataset, limit); }), "data.test_dataset", o.test_dataset,
+                                  [&] { return read(o.test_dataset, 0); });
           },
           [](deck::Block const& block, Index limit) {
             auto const o = block.as<O>();
@@ -122,7 +138,8 @@ Type csv() {
           true,
           [](deck::Block const& block, random::Key, Index limit) {
             auto const o = block.as<O>();
-            return with_test_rows(read_csv(o.path, o.header, limit), o.test_path, [&] { return read_csv(o.test_path, o.header, 0); });
+            return with_test_rows(read_csv(o.path, o.header, limit), "data.test_path", o.test_path,
+                                  [&] { return read_csv(o.test_path, o.header, 0); });
           },
           [](deck::Block const& block, Index limit) {
             auto const o = block.as<O>();
@@ -147,7 +164,7 @@ Type cifar10() {
           true,
           [](deck::Block const& block, random::Key, Index limit) {
             auto const path = block.as<O>().path;
-            return with_test_rows(read_cifar10(path, training_batches(), limit), path,
+            return with_test_rows(read_cifar10(path, training_batches(), limit), "data.path", path,
                                   [&] { return read_cifar10(path, test_batches(), 0); });
           },
           [](deck::Block const& block, Index limit) {
@@ -324,6 +341,7 @@ Source read_on_root(std::function<Source()> const& read, Communicator const& com
   broadcast(source.table, comm);
   comm.broadcast(&source.test_rows, sizeof source.test_rows);
   comm.broadcast(source.test_source);
+  comm.broadcast(source.test_key);
   broadcast(source.ratings, comm);
   return source;
 }
@@ -353,6 +371,8 @@ Dataset load(deck::Block const& block, random::Key key, Communicator const& comm
   auto const make = [&] { return type.make(block, key, options.limit); };
   return Dataset(type.shared ? read_on_root(make, comm) : make(), options, key);
 }
+
+bool is_generated(deck::Block const& block) { return !type_of(block).shared; }
 
 Size list(Arrays held, Arrays reading, deck::Block const& block) {
   auto const [table, test_rows] = type_of(block).size(block, block.as<DataOptions>().limit);

@@ -13,6 +13,9 @@ deck::Section section();
 // Reads (rank 0 alone, then broadcast) or generates (every rank) the data of a [data] block. Collective; Failure(data) on all ranks.
 Dataset load(deck::Block const&, random::Key, Communicator const&);
 
+// Whether the data of a [data] block are generated from its keys, so that it names no file.
+bool is_generated(deck::Block const&);
+
 // What a [data] block has on each rank: rows, those of a test source among them, and entries of a row.
 struct Size {
   Index rows, test_rows, entries;

@@ -63,7 +63,8 @@ RatingList read_ratings_csv(std::string const& path, Index limit) {
     double first;
     if (line == 1 && parse(row[0].text, first) != std::errc{}) return true;  // names
     std::string const place = fmt::format("{}:{}", path, line);
-    require_all(row.size() >= 3, ExitCode::data, "{}: {} columns found, at least 3 wanted: user, item, rating", place, row.size());
+    require_all(row.size() >= 3, ExitCode::data, "{}: {} columns found, at least 3 wanted: user, item, rating; correct or remove this line",
+                place, row.size());
     list.user.push_back(number<Index>(row[0], place, ", the id of a user"));
     list.item.push_back(number<Index>(row[1], place, ", the id of an item"));
     list.value.push_back(number<double>(row[2], place, ", a rating"));
@@ -72,7 +73,7 @@ RatingList read_ratings_csv(std::string const& path, Index limit) {
     list.at.push_back(line);
     return limit == 0 || list.size() < limit;
   });
-  require_all(list.size() > 0, ExitCode::data, "{}: empty, no line of user, item, rating", path);
+  require_all(list.size() > 0, ExitCode::data, "{}: empty, no line of user, item, rating; name a file that has some", path);
   return list;
 }
 

@@ -38,6 +38,7 @@ Table read_idx(std::string const& path, Index limit);
 // Any integer or floating-point dataset of at least two axes; unsigned bytes stay bytes, all else becomes float or, of more than 4 bytes or
 // 24 bits, double.
 Table read_hdf5(std::string const& path, std::string const& dataset, Index limit);
+void require_hdf5(std::string const& path);  // that HDF5 can open it
 // Comma-separated numbers in double, one row a line, without comments (#); with `header` the line that names the columns is skipped.
 Table read_csv(std::string const& path, bool header, Index limit);
 

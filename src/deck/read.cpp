@@ -333,7 +333,7 @@ std::optional<WrittenValue> override_value(std::string const& text, std::string&
     return WrittenValue{overriding, deck->top[0].value.is_array, deck->top[0].value.entries};
   bool const opens_toml = text.empty() || std::string_view("[{\"'").find(text.front()) != std::string_view::npos;
   if (!deck && !opens_toml && parse("value = " + toml_text(text), overriding.source, syntax))
-    return WrittenValue{overriding, false, {text}};
+    return WrittenValue{overriding, false, {text}, true};
   refusal = text.empty() ? "no value after the =" : deck ? "must be one value, not a table" : syntax.front().text;
   return {};
 }

@@ -187,6 +187,21 @@ std::string Key::limits() const {
   return joined(parts, ", ");
 }
 
+std::string Key::held() const {
+  bool const is_whole = default_value.index() == 1 || default_value.index() == 5;
+  if (!is_whole) {
+    std::string const range = range_text(*this);
+    return range + (range.empty() ? "" : " and ") + (is_in_single_precision ? "at most 3.4e+38 in size" : "at most 1.7e+308 in size");
+  }
+  using Whole = std::numeric_limits<std::int64_t>;
+  // No double but a power of two is near the ends of 64 bits, so that these are compared before they are converted.
+  auto const whole = [](double v) { return v >= 0x1p63 ? Whole::max() : v < -0x1p63 ? Whole::min() : std::int64_t(v); };
+  bool const counts = !std::isfinite(highest) && smallest_held < 0;
+  std::int64_t const least = whole(std::max(std::ceil(lowest) + (lowest_open && lowest == std::ceil(lowest)), smallest_held)),
+                     most = whole(std::min(std::floor(highest) - (highest_open && highest == std::floor(highest)), largest_held));
+  return fmt::format("from {} to {}", least, counts ? std::min(most, most_counted) : most);
+}
+
 std::string Key::kind() const {
   char const* const names[] = {"true or false",    "a whole number",      "a number",
                                "text in quotes",   "an array of numbers", "an array of whole numbers",

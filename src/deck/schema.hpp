@@ -102,6 +102,8 @@ class Key {
   std::string problem(Value const& v) const;
   // "above 0 and at most 1", "one of "a", "b"", "3 entries": empty where anything goes.
   std::string limits() const;
+  // What numbers it can hold: "from 1 to 268435456", "above 0 and at most 3.4e+38 in size".
+  std::string held() const;
   // "a whole number", "an array of numbers", ...
   std::string kind() const;
 };

@@ -111,7 +111,8 @@ Problem explained(std::string const& text, std::string const& source, Position a
     hint = "it stands twice: remove one, or add the section header that is missing between them";
     at.column = int(std::min(line.find_first_not_of(" \t"), line.size())) + 1;
   } else if (says("could not determine value type")) hint = "put text in quotes: " + toml_text(word);
-  else if (says("could not be interpreted as a value")) hint = "a number must fit 64 bits";
+  else if (says("could not be interpreted as a value") || says("not representable in 64 bits"))
+    hint = "a number must fit 64 bits: whole ones from -9223372036854775808 to 9223372036854775807, others at most 1.7e308 in size";
   else if (says("comment or whitespace")) hint = "write one key a line, several values in [brackets], text in quotes";
   else if (says("in string") || says("parsing string") || says("parsing literal string"))
     hint = "close the quotes on the same line; write \\\\ for a backslash";
@@ -178,6 +179,13 @@ std::optional<WrittenDeck> parse(std::string const& text, std::string const& sou
     problems.push_back(explained(text, source, position(e.source(), source), std::string(e.description())));
     return std::nullopt;
   }
+}
+
+bool is_beyond_64_bits(std::string const& word) {
+  constexpr std::size_t longest = 400;  // the matcher is recursive
+  static std::regex const number(R"([+-]?(\d[\d_]*(\.\d[\d_]*)?([eE][+-]?\d+)?)|0x[\da-fA-F_]+|0o[0-7_]+|0b[01_]+)");
+  std::vector<Problem> refused;
+  return word.size() <= longest && std::regex_match(word, number) && spelling_hint(word).empty() && !parse("value = " + word, "", refused);
 }
 
 std::string spelling_hint(std::string const& word) {

@@ -19,6 +19,7 @@ struct WrittenValue {
   Position at;
   bool is_array = false;
   std::vector<Scalar> entries;  // one unless is_array
+  bool is_bare = false;         // text that --set gave without quotes
 };
 struct WrittenKey {
   std::string name;
@@ -41,5 +42,8 @@ std::optional<WrittenDeck> parse(std::string const& text, std::string const& sou
 
 // How to write what was meant by a word that is almost a number or a boolean (".5", "1d-3", "010", "True"); empty for other words.
 std::string spelling_hint(std::string const& word);
+
+// Whether a word is written as a number, but as one that 64 bits cannot hold.
+bool is_beyond_64_bits(std::string const& word);
 
 }  // namespace partita::deck

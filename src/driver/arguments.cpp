@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 
 #include "core/build_info.hpp"
 #include "core/log.hpp"
@@ -22,6 +23,22 @@ void require_same_start(int argc, char** argv, Communicator const& ranks) {
                 r, programs[r], programs[0]);
   }
 }
+
+namespace {
+
+// A count on the command line; CLI11's own message would show the bounds as floating-point numbers.
+CLI::Validator count_up_to(Index most, std::string const& what) {
+  auto const reason_against = [=](std::string const& text) {
+    Index n = 0;
+    char const* const end = text.data() + text.size();
+    auto const [last, error] = std::from_chars(text.data(), end, n);
+    bool const fits = error == std::errc{} && last == end && n >= 1 && n <= most;
+    return fits ? std::string() : fmt::format("must be {}, a whole number from 1 to {}, not {}", what, most, text);
+  };
+  return {reason_against, fmt::format("1 to {}", most)};
+}
+
+}  // namespace
 
 Arguments parse_arguments(int argc, char** argv, Output output) {
   Arguments a;
@@ -46,7 +63,8 @@ Arguments parse_arguments(int argc, char** argv, Output output) {
   CLI::App* check = app.add_subcommand("check", "find everything that a run would refuse; print the resolved deck, its memory and cost");
   deck(check);
   check->add_flag("--without-files", a.without_files, "check the deck alone, where the data and runs that it names do not exist yet");
-  check->add_option("--ranks", a.ranks, "number of MPI ranks over which the memory is divided")->check(CLI::PositiveNumber);
+  check->add_option("--ranks", a.ranks, "number of MPI ranks over which the memory is divided")
+      ->check(count_up_to(1000000, "the number of MPI ranks of the run"));
   app.add_subcommand("reference", "the reference deck: every key with default, unit, range and meaning");
   app.add_subcommand("list", "models, samplers, objectives, optimizers, estimators")->add_option("kind", a.subject, "one of them");
   CLI::App* info = app.add_subcommand("info", "what a file of a run contains, or with --output the output directory of a deck");

@@ -151,8 +151,9 @@ class ModelCompatibility {
     deck::Block const* const input = given(deck_, "input");
     if (!input || !loaded_ || !loaded_->input || !traits_.sizes || loaded_->input->dimension == traits_.sizes->dimension) return;
     problems_.push_back({place_of(*input, "path"),
-                         fmt::format("{}: points of dimension {}, but the model has dimension {}", loaded_->input->where,
-                                     loaded_->input->dimension, traits_.sizes->dimension),
+                         fmt::format("{}: points of dimension {}, but the model has dimension {}; name points of that dimension in "
+                                     "input.path or input.dataset, or set the sizes of [model] to theirs",
+                                     loaded_->input->where, loaded_->input->dimension, traits_.sizes->dimension),
                          ExitCode::data});
   }
   // Checks what updates need for any objective.

@@ -27,11 +27,10 @@ class Loader {
   }
 
   Loaded load() {
-    if (loaded_.files) load_data();
+    load_data();
     loaded_.model = load_model("model");
     loaded_.target = load_model("target");
-    if (loaded_.model && loaded_.data && loaded_.model_has_values)
-      attempt(deck_, deck_.at("data"), "path", problems_, [&] { show(*loaded_.data, *loaded_.model); });
+    if (loaded_.model && loaded_.data) attempt_on_data(deck_.at("data"), [&] { show(*loaded_.data, *loaded_.model); });
     if (loaded_.files) look_at_points(), load_trajectory();
     return std::move(loaded_);
   }
@@ -39,11 +38,20 @@ class Loader {
  private:
   void load_data() {
     deck::Block const* const block = given(deck_, "data");
-    if (!block) return;
-    attempt(deck_, *block, "path", problems_, [&] {
+    if (!block || (!loaded_.files && !data::is_generated(*block))) return;
+    attempt_on_data(*block, [&] {
       loaded_.data = std::make_unique<data::Dataset>(data::load(*block, key_, ranks_));
       for (data::Content const& content : loaded_.data->contents()) inputs_.add("data." + content.role, content.source, content.hash);
     });
+  }
+
+  // What is wrong with generated data is wrong with their keys: there is no file.
+  template <class Call>
+  void attempt_on_data(deck::Block const& block, Call const& call) {
+    std::size_t const before = problems_.size();
+    attempt(deck_, block, "path", problems_, call);
+    if (!data::is_generated(block)) return;
+    for (std::size_t p = before; p < problems_.size(); p++) problems_[p].code = ExitCode::usage;
   }
 
   // Null where the keys do not make a model, which the deck's check reports.
@@ -88,9 +96,9 @@ class Loader {
     return false;
   }
 
-  static void show(data::Dataset& data, Model& model) {
+  void show(data::Dataset& data, Model& model) const {
     fit_to_units(data, model);
-    take_reference(model, data);
+    if (loaded_.model_has_values) take_reference(model, data);
   }
 
   void look_at_points() {

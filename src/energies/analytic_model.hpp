@@ -47,6 +47,10 @@ class AnalyticModel final : public DifferentiableModel, public FusedSteps<Analyt
     if constexpr (requires { energy_.moments(); }) return {energy_.moments()};
     else return {};
   }
+  std::optional<double> largest_curvature() const override {
+    if constexpr (requires { energy_.largest_curvature(); }) return energy_.largest_curvature();
+    else return Model::largest_curvature();
+  }
   // Works in whole strips: the rows of all three arrays are padded to a multiple of strip_lanes, and the padding is written too.
   void energy_and_gradient(ConstTiles x, TileScalars energy, Tiles gradient) const override {
     evaluate_tiles(energy_, x, energy, gradient);

@@ -1,5 +1,7 @@
 #include "energies/gaussian.hpp"
 
+#include <algorithm>
+
 #include "core/dense.hpp"
 #include "core/lane_sums.hpp"
 #include "core/matrix_product.hpp"
@@ -20,6 +22,7 @@ struct DiagonalGaussian {
   };
   KOKKOS_FORCEINLINE_FUNCTION Coordinate coordinate(Index i) const { return {mean(i), precision(i), -precision(i) * mean(i)}; }
   GaussianMoments moments() const;
+  double largest_curvature() const;
 };
 
 // Stationary AR(1) chain of unit variance, correlation phi between neighbours: H = tridiagonal(-phi, 1 + phi^2, -phi) / (1 - phi^2), 1 at
@@ -50,6 +53,7 @@ struct AutoregressiveGaussian {
     sums.finish();
   }
   GaussianMoments moments() const;
+  double largest_curvature() const;
 };
 
 class DenseGaussian : public DifferentiableModel {
@@ -116,6 +120,18 @@ GaussianMoments AutoregressiveGaussian::moments() const {
     if (i > 0) m.precision(i, i - 1) = m.precision(i - 1, i) = -phi * scale;
   }
   return m;
+}
+
+double DiagonalGaussian::largest_curvature() const {
+  auto const p = to_host(precision);
+  return *std::max_element(p.begin(), p.end());
+}
+
+// Of a long chain the limit, to which the largest eigenvalue increases as 1 / dimension^2.
+double AutoregressiveGaussian::largest_curvature() const {
+  constexpr Index long_chain = 1024;
+  double const phi = std::abs(double(correlation));
+  return dimension > long_chain ? (1 + phi) / (1 - phi) : largest_eigenvalue(moments().precision);
 }
 
 DenseGaussian::DenseGaussian(std::vector<double> mean, Matrix precision, Arrays arrays)

@@ -40,6 +40,8 @@ std::vector<double> log_weights_along(std::vector<double> const& path, GibbsMode
   return all;
 }
 
+Index steps_of_stretch(double from, double to, double step) { return std::max<Index>(1, std::llround((to - from) / step)); }
+
 }  // namespace
 
 Schedule uniform_schedule(Index temperatures) {
@@ -49,22 +51,36 @@ Schedule uniform_schedule(Index temperatures) {
 }
 
 Schedule piecewise_schedule(std::vector<double> const& ends, std::vector<double> const& steps) {
+  temperatures_of(ends, steps);
+  Schedule betas{0};
+  for (std::size_t i = 0; i < ends.size(); i++) {
+    double const from = betas.back();
+    Index const count = steps_of_stretch(from, ends[i], steps[i]);
+    for (Index k = 1; k <= count; k++) betas.push_back(from + (ends[i] - from) * double(k) / double(count));
+    betas.back() = ends[i];
+  }
+  return betas;
+}
+
+Index temperatures_of(std::vector<double> const& ends, std::vector<double> const& steps) {
   require_all(
       !ends.empty() && ends.size() == steps.size() && ends.back() == 1, ExitCode::usage,
       "estimator.schedule_ends: a schedule of {} ends and {} steps (one step for each stretch, the last of which ends at 1); give as many "
       "of both",
       ends.size(), steps.size());
-  Schedule betas{0};
+  Index all = 0;
   for (std::size_t i = 0; i < ends.size(); i++) {
-    double const from = betas.back();
+    double const from = i > 0 ? ends[i - 1] : 0;
     require_all(ends[i] > from && steps[i] > 0, ExitCode::usage,
                 "estimator.schedule_ends: stretch {} goes from {} to {} in steps of {}; ends must increase and steps must be positive", i,
                 from, ends[i], steps[i]);
-    auto const count = std::max<Index>(1, std::llround((ends[i] - from) / steps[i]));
-    for (Index k = 1; k <= count; k++) betas.push_back(from + (ends[i] - from) * double(k) / double(count));
-    betas.back() = ends[i];
+    require_all((ends[i] - from) / steps[i] <= double(most_temperatures - all), ExitCode::usage,
+                "estimator.schedule_steps: with stretch {}, from {} to {} in steps of {}, there are more than {} temperatures; use longer "
+                "steps",
+                i, from, ends[i], steps[i], most_temperatures);
+    all += steps_of_stretch(from, ends[i], steps[i]);
   }
-  return betas;
+  return all;
 }
 
 std::vector<double> forward_log_weights(GibbsModel& model, Schedule const& betas, Tiling const& tiling, Communicator const& ranks,

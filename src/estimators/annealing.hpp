@@ -19,9 +19,12 @@ class GibbsModel;
 // beta_0 = 0 < ... < beta_n = 1.
 using Schedule = std::vector<double>;
 Schedule uniform_schedule(Index temperatures);
+constexpr Index most_temperatures = 10'000'000;
 // In steps of steps[0] up to ends[0], then of steps[1] up to ends[1], ..; the last end is 1. Failure(usage) unless ends increase and steps
-// are positive.
+// are positive, and for more than most_temperatures steps in all.
 Schedule piecewise_schedule(std::vector<double> const& ends, std::vector<double> const& steps);
+// The number of steps that it makes, for which it makes nothing. Failure(usage) as above.
+Index temperatures_of(std::vector<double> const& ends, std::vector<double> const& steps);
 
 // Log weights of all chains in their order, on every rank. Failure(numerical) where one is not finite. Collective; the same bits on any
 // number of ranks.

@@ -56,11 +56,21 @@ Metrics covariance(Subject const& s, deck::Block const& block) {
   return {z, {"covariance_error_max", test.largest_error, {}, "largest absolute difference of a covariance entry"}};
 }
 
+// Beyond it the inverse of a dense matrix takes minutes, and the d^2 / 2 averages over the draws take longer.
+constexpr Index most_coordinates = 4096;
+
 void has_known_covariance(Fit const& fit) {
-  if (fit.can.has<GaussianMrf>() && fit.sizes && fit.sizes->dimension > GaussianMrf::dense_limit)
-    fit.refuse("",
-               fmt::format("estimator.type = \"covariance\" compares all pairs of up to {} units, but this model has {}; use \"moments\"",
-                           GaussianMrf::dense_limit, fit.sizes->dimension));
+  Index const most = fit.can.has<GaussianMrf>() ? GaussianMrf::dense_limit : most_coordinates;  // where the model knows its covariance
+  if (fit.sizes && fit.sizes->dimension > most)
+    fit.refuse("", fmt::format("estimator.type = \"covariance\" inverts a dense matrix and compares all pairs of up to {} coordinates, but "
+                               "this model has {}; use \"moments\"",
+                               most, fit.sizes->dimension));
+}
+
+void list_covariance(EstimatorListing const& l) {
+  // The precision, and while it is inverted the identity, its copy, the factor and the inverse (dense.cpp).
+  Index const d = l.model->dimension();
+  l.arrays.count<double>("precision and covariance", 5, d, d);
 }
 
 }  // namespace
@@ -79,7 +89,8 @@ EstimatorEntry covariance_estimator() {
       LooksAt::samples,
       {{}, {}, {"gaussian", "gaussian_mrf"}},
       false,
-      has_known_covariance};
+      has_known_covariance,
+      list_covariance};
 }
 
 }  // namespace partita

@@ -75,6 +75,13 @@ class LayerTile {
 
 }  // namespace
 
+void list_dbn_likelihood(Arrays arrays, DeepBeliefNetwork const& model, Index items, Index draws) {
+  for (Index k = 0; k < model.machines(); k++)
+    arrays.count<Real>("a layer of items, and its fields", 2, model.machine(k).dimension(), width);
+  arrays.count<double>("log weights of a tile of items", width, draws);
+  arrays.count<double>("likelihoods of the items, and as gathered", 2, 7, items);
+}
+
 DbnLikelihood dbn_likelihood(DeepBeliefNetwork const& model, ItemTiles const& items, Index draws, Communicator const& ranks,
                              random::Key key) {
   Tiling const tiling{items.count, std::min(width, round_up(items.count, lane_quantum))};
@@ -85,6 +92,7 @@ DbnLikelihood dbn_likelihood(DeepBeliefNetwork const& model, ItemTiles const& it
     items.fill(tower.items(), tiling, {tile, 1});
     Index const lanes = tiling.lanes(tile), real = tiling.chains_in(tile);
     std::vector<std::vector<double>> log_weights(real);
+    for (auto& of_item : log_weights) of_item.reserve(std::size_t(draws));
     for (Index d = 0; d < draws; d++) {
       auto const w = tower.draw(lanes, {.key = key, .chains = ChainNumbers(tiling, {tile, 1}), .step = d});
       for (std::size_t l = 0; l < log_weights.size(); l++) log_weights[l].push_back(w[l]);

@@ -16,5 +16,7 @@ struct DbnLikelihood {
 };
 // `draws` per item. The bound is never above the importance estimate. Collective; the same bits on any number of ranks.
 DbnLikelihood dbn_likelihood(DeepBeliefNetwork const&, ItemTiles const&, Index draws, Communicator const&, random::Key);
+// Lists what it holds for so many items.
+void list_dbn_likelihood(Arrays, DeepBeliefNetwork const&, Index items, Index draws);
 
 }  // namespace partita

@@ -18,7 +18,8 @@
 namespace partita {
 namespace {
 
-constexpr Index blocks = 64;  // units of work that ranks share; their number fixes the order of summation
+constexpr Index most_groups = 20;  // that a jackknife leaves out
+constexpr Index blocks = 64;       // units of work that ranks share; their number fixes the order of summation
 
 // Points sorted by group: order[first[g]] ... order[first[g + 1] - 1] are those of group g.
 struct Grouped {
@@ -180,10 +181,9 @@ double distance_of(double mean, int p) { return p == 1 ? mean : std::sqrt(mean);
 }  // namespace
 
 Groups Groups::of_draws(Index points, Index chains) {
-  constexpr Index most = 20;
-  Groups g{std::min(most, points), {}};
+  Groups g{std::min(most_groups, points), {}};
   Index const per_draw = std::min(chains, points);
-  for (Index p = 0; p < points; p++) g.of.push_back(per_draw >= most ? p % per_draw * g.number / per_draw : p * g.number / points);
+  for (Index p = 0; p < points; p++) g.of.push_back(per_draw >= most_groups ? p % per_draw * g.number / per_draw : p * g.number / points);
   return g;
 }
 
@@ -380,6 +380,15 @@ template <class Options>
 void list_points(EstimatorListing const& l) {
   l.arrays.count<double>("points of both sides, and as gathered", 4, l.block.as<Options>().points, l.dimension());
 }
+
+void list_projections(EstimatorListing const& l) {
+  auto const o = l.block.as<WassersteinOptions>();
+  list_points<WassersteinOptions>(l);
+  // Sorted, with their groups, and as positions alone.
+  l.arrays.count<double>("projections of both sides", 6, o.points);
+  l.arrays.count<double>("distances in every direction", divide_up(o.projections, l.ranks), most_groups + 1);
+  l.arrays.count<double>("the same of all ranks", o.projections, most_groups + 1);
+}
 }  // namespace
 
 EstimatorEntry energy_distance_estimator() {
@@ -409,7 +418,7 @@ EstimatorEntry sliced_wasserstein_estimator() {
       deck::schema<O>(
           "sliced_wasserstein", "sliced Wasserstein distances between samples and held-out data, or between two sample files",
           {deck::key("points", &O::points, "number of points from each of the two sets").at_least(2),
-           deck::key("projections", &O::projections, "number of random directions").at_least(1),
+           deck::key("projections", &O::projections, "number of random directions").at_least(1).at_most(1e7),
            deck::key("reference", &O::reference, "run directory or HDF5 file to compare with; empty: held-out data of the training run"),
            deck::key("reference_dataset", &O::reference_dataset, "dataset in reference; empty: the samples of a run")}),
       wasserstein,
@@ -417,7 +426,7 @@ EstimatorEntry sliced_wasserstein_estimator() {
       {},
       false,
       has_points_to_compare_with<O>,
-      list_points<O>};
+      list_projections};
 }
 
 Index final_steps(deck::Document const& deck) {

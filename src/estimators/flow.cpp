@@ -18,6 +18,7 @@ namespace {
 
 constexpr double missed_below = 0.1;   // share of the reference's mass below which a cell is missed
 constexpr double least_expected = 10;  // expected number of samples from which on a cell is examined
+constexpr Index panels = 64;  // of a cell, in quadrature: the midpoint rule is spectrally accurate where the density vanishes at both ends
 
 // exp(log w - largest) of this rank's samples.
 std::vector<double> relative_weights(WeightedSamples const& s, double& largest) {
@@ -29,6 +30,8 @@ std::vector<double> relative_weights(WeightedSamples const& s, double& largest) 
   return out;
 }
 
+Tiling tiling_of(Index samples) { return {samples, std::min(flow_tile_width, round_up(samples, lane_quantum))}; }
+
 // n sums over all samples; add(i, sums) adds the terms of this rank's sample i.
 std::vector<double> total(SampleSet const& s, Index n, std::function<void(Index, double*)> const& add) {
   std::vector<double> per_tile(s.mine.count * n);
@@ -38,10 +41,13 @@ std::vector<double> total(SampleSet const& s, Index n, std::function<void(Index,
   return sum_over_tiles(s.ranks, s.mine, s.tiling.tiles(), per_tile, n);
 }
 
+// The sums of masses(): the samples in each cell, their weights, and the sum of all weights.
+Index sums_of_masses(Index cells) { return 2 * cells + 1; }
+
 }  // namespace
 
 WeightedSamples draw_flow(Nice& flow, DifferentiableModel& target, Index samples, Communicator ranks, random::Key key) {
-  Tiling const tiling{samples, std::min(flow_tile_width, round_up(samples, lane_quantum))};
+  Tiling const tiling = tiling_of(samples);
   TileRange const mine = share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks());
   Index const d = flow.dimension();
   WeightedSamples out{{ranks, tiling, mine, 1, d, {}, {}}, {}};
@@ -80,7 +86,7 @@ Probability probability(WeightedSamples const& s, std::function<bool(float const
 Masses masses(WeightedSamples const& s, Index n, std::function<Index(float const*)> const& cell) {
   double largest = 0;
   auto const w = relative_weights(s, largest);
-  auto const sums = total(s.samples, 2 * n + 1, [&](Index i, double* sum) {
+  auto const sums = total(s.samples, sums_of_masses(n), [&](Index i, double* sum) {
     double const wi = w[i];
     sum[2 * n] += wi;
     Index const at = cell(s.samples.point(i, 0));
@@ -137,9 +143,9 @@ Coverage coverage(WeightedSamples const& s, std::vector<double> const& reference
 
 Quadrature quadrature(std::function<std::vector<double>(std::vector<double> const&)> const& energy, double lowest, double highest,
                       Index cells) {
-  constexpr Index panels = 64;  // per cell; the midpoint rule is spectrally accurate where the density vanishes at both ends
   double const h = (highest - lowest) / double(cells * panels);
   std::vector<double> points;
+  points.reserve(std::size_t(cells * panels));
   for (Index k = 0; k < cells * panels; k++) points.push_back(lowest + h * (double(k) + 0.5));
   auto const u = energy(points);
   double const least = *std::min_element(u.begin(), u.end());
@@ -297,6 +303,21 @@ void fits_flow(Fit const& fit) {
                                         fit.sizes->dimension));
 }
 
+void list_flow(EstimatorListing const& l) {
+  auto const& model = as<Nice const>(*l.model);
+  auto const o = l.block.as<FlowOptions>();
+  Tiling const tiling = tiling_of(o.samples);
+  Index const tiles = Share{tiling, 0, int(l.ranks)}.mine().count, samples = tiles * tiling.width, d = model.dimension();
+  l.arrays.count<Real>("latents and samples", samples, 2 * model.latent_dimension() + d);
+  l.arrays.count<double>("energies and weights", 2, samples);
+  l.arrays.count<double>("weights of all samples, and what is made of them", 4, o.samples);
+  if (d > 1 && o.reference.empty()) return;
+  Index const sums = sums_of_masses(d == 1 ? o.bins : o.cells * o.cells);
+  l.arrays.count<double>("masses of the cells, tile by tile", tiles, sums);
+  l.arrays.count<double>("the same of all ranks", tiling.tiles(), sums);
+  if (d == 1) l.arrays.count<double>("points of the quadrature, and energies there", 2, panels, o.bins);
+}
+
 Metrics flow(Subject const& s, deck::Block const& block) {
   auto const o = block.as<FlowOptions>();
   auto& model = as<Nice>(*s.model);
@@ -346,7 +367,7 @@ EstimatorEntry flow_estimator() {
               "flow",
               "how well a nice flow samples its [target]: KL divergence, importance-weighted log Z, effective sample size, coverage; in "
               "one dimension estimates/flow_histogram.h5",
-              {deck::key("samples", &F::samples, "number of samples of the flow").at_least(2),
+              {deck::key("samples", &F::samples, "number of samples of the flow").at_least(2).at_most(1e9),
                deck::key("log_z_exact", &F::log_z_exact,
                          "known log Z of the target, for kl_bound; left out: by quadrature in one dimension, else estimated")
                    .formerly("log_c_exact"),
@@ -357,21 +378,16 @@ EstimatorEntry flow_estimator() {
                deck::key("reference_dataset", &F::reference_dataset, "dataset in reference; empty: the samples of a run"),
                deck::key("coordinates", &F::coordinates, "number of coordinates, from the first on, whose pairs the coverage looks at")
                    .at_least(2),
-               deck::key("cells", &F::cells, "number of cells along each coordinate of a pair").at_least(2),
+               deck::key("cells", &F::cells, "number of cells along each coordinate of a pair").at_least(2).at_most(1000),
                deck::key("lowest", &F::lowest, "one dimension: lower end of quadrature and histograms"),
                deck::key("highest", &F::highest, "one dimension: upper end of quadrature and histograms"),
-               deck::key("bins", &F::bins, "number of bins of the histograms").at_least(10)}),
+               deck::key("bins", &F::bins, "number of bins of the histograms").at_least(10).at_most(1e5)}),
           flow,
           LooksAt::model_or_data,
           needs<Nice>(),
           false,
           fits_flow,
-          [](EstimatorListing const& l) {
-            auto const& model = as<Nice const>(*l.model);
-            Index const samples = divide_up(l.block.as<FlowOptions>().samples, l.ranks);
-            l.arrays.count<Real>("latents and samples", samples, 2 * model.latent_dimension() + model.dimension());
-            l.arrays.count<double>("energies and weights", 6, samples);
-          }};
+          list_flow};
 }
 
 }  // namespace partita

@@ -83,6 +83,13 @@ class AnnealedTile {
 
 }  // namespace
 
+void list_annealed_likelihood(Arrays arrays, Hee const& model, HeeAnnealingOptions const& o, Index points) {
+  list_inverse_couplings(arrays, model);
+  arrays.count<Real>("a tile of annealed chains, their gradients, proposals and work", 8, model.units(), hee_tile_width);
+  arrays.count<double>("lengths of leapfrogs", o.temperatures);
+  arrays.count<double>("log weights of the chains, and as gathered", 2, points, o.chains);
+}
+
 AnnealedLikelihood annealed_likelihood(Hee const& model, std::vector<double> const& points, HeeAnnealingOptions const& o,
                                        Communicator const& ranks, random::Key key) {
   Index const count = std::ssize(points) / model.dimension(), chains = count * o.chains;

@@ -25,5 +25,7 @@ struct AnnealedLikelihood {
 // weights that are not finite.
 AnnealedLikelihood annealed_likelihood(Hee const&, std::vector<double> const& points, HeeAnnealingOptions const&, Communicator const&,
                                        random::Key);
+// Lists what it holds for so many points.
+void list_annealed_likelihood(Arrays, Hee const&, HeeAnnealingOptions const&, Index points);
 
 }  // namespace partita

@@ -92,12 +92,35 @@ struct HessianOptions {
   Index repeats = 10;
 };
 
+// Beyond it the eigenvalues of a matrix with a row for each unit take hours.
+constexpr Index most_units = 20000;
+
 void fits_hessian(Fit const& fit) {
   require_linear_gaussian(fit);
   auto const o = fit.own.as<HessianOptions>();
   auto const widths = fit.deck.at("model").as<HeeOptions>().widths;
   Index const units = o.units > 0 ? o.units : std::accumulate(widths.begin(), widths.end(), Index{0});
+  if (units > most_units)
+    return fit.refuse("units", fmt::format("estimator.type = \"hee_hessian\" makes dense matrices of a row for each of {} units, whose "
+                                           "eigenvalues it finds for up to {}; use fewer units",
+                                           units, most_units));
   for (Index count : o.layers) fit.attempt([&] { require_shareable(units, count); });
+}
+
+// The widths of the model that takes the most memory: its Hessian has as many rows as any, its layers are the widest.
+std::vector<Index> widths_listed(EstimatorListing const& l) {
+  auto const o = l.block.as<HessianOptions>();
+  auto const& model = as<Hee const>(*l.model);
+  Index const units = o.units > 0 ? o.units : model.dimension() + model.units();
+  return o.layers.empty() ? widths_of(model) : equal_widths(units, *std::min_element(o.layers.begin(), o.layers.end()));
+}
+
+void list_hessian(EstimatorListing const& l) {
+  auto const widths = widths_listed(l);
+  Index const units = std::accumulate(widths.begin(), widths.end(), Index{0});
+  list_host_layers(l.arrays, widths);
+  // A Hessian, its copy, and what becomes its tridiagonal form or its factor (dense.cpp).
+  l.arrays.count<double>("a Hessian and its factors", 3, units, units);
 }
 
 char const* const hessian_names[] = {"joint", "posterior", "marginal"};
@@ -182,7 +205,8 @@ EstimatorEntry hee_hessian_estimator() {
       LooksAt::model_or_data,
       needs<Hee>(),
       false,
-      fits_hessian};
+      fits_hessian,
+      list_hessian};
 }
 
 }  // namespace partita

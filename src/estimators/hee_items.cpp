@@ -158,19 +158,32 @@ void fits_likelihood(Fit const& fit) {
                "base_measure = \"quadratic\" or \"lateral\"); use \"ais\"");
 }
 
-Metrics log_likelihood(Subject const& s, deck::Block const& block) {
+bool is_exact(deck::Block const& block, Hee const& model) {
   std::string const method = block.as<LikelihoodOptions>().method;
-  bool const has_closed_form = model_of(s).linear_gaussian();
+  return method == "exact" || (method == "automatic" && model.linear_gaussian());
+}
+
+Metrics log_likelihood(Subject const& s, deck::Block const& block) {
   Items const items = items_of(s, block);
-  return method == "exact" || (method == "automatic" && has_closed_form) ? exactly(s, items)
-                                                                         : by_annealing(s, items, block.as<HeeAnnealingOptions>());
+  return is_exact(block, model_of(s)) ? exactly(s, items) : by_annealing(s, items, block.as<HeeAnnealingOptions>());
+}
+
+void list_exactly(EstimatorListing const& l, Hee const& model) {
+  auto const widths = widths_of(model);
+  Index const widest = *std::max_element(widths.begin(), widths.end());
+  list_host_layers(l.arrays, widths);
+  // The training items' covariance, its eigenvectors, and the product that the optimum is (hee_likelihood.cpp).
+  l.arrays.count<double>("covariances of a layer", 7, widest, widest);
+  if (model.gaussian_conditionals())
+    l.arrays.on_one_rank().count<double>("training items, on the root", l.data->rows - l.data->test_rows, model.dimension());
 }
 
 void list_likelihood(EstimatorListing const& l) {
   if (!l.data) return;
-  list_items(l);
-  if (as<Hee const>(*l.model).linear_gaussian())
-    l.arrays.on_one_rank().count<double>("training items, on the root", l.data->rows - l.data->test_rows, l.model->dimension());
+  auto const& model = as<Hee const>(*l.model);
+  Index const items = list_items(l);
+  if (is_exact(l.block, model)) list_exactly(l, model);
+  else list_annealed_likelihood(l.arrays, model, l.block.as<HeeAnnealingOptions>(), items);
 }
 
 // ---- Reconstruction ----

@@ -52,6 +52,18 @@ double log_normalisation(MultivariateNormal const& law, double log_determinant_o
 
 }  // namespace
 
+std::vector<Index> widths_of(Hee const& model) {
+  std::vector<Index> widths;
+  for (Index l = 0; l <= model.layers(); l++) widths.push_back(model.width(l));
+  return widths;
+}
+
+void list_host_layers(Arrays arrays, std::vector<Index> const& widths) {
+  Index numbers = 0;
+  for (std::size_t l = 0; l < widths.size(); l++) numbers += widths[l] * (widths[l] + (l + 1 < widths.size() ? widths[l + 1] : 0));
+  arrays.count<double>("couplings and weights of layers", numbers);
+}
+
 std::vector<MultivariateNormal> layer_marginals(std::vector<Hee::Layer> const& layers) {
   std::vector<MultivariateNormal> laws(layers.size());
   for (std::size_t l = layers.size(); l-- > 0;) {

@@ -14,6 +14,10 @@ struct MultivariateNormal {
   Matrix covariance;
 };
 
+std::vector<Index> widths_of(Hee const&);  // n_0 .. n_L
+// Lists the host_layers() of an hee of these widths.
+void list_host_layers(Arrays, std::vector<Index> const& widths);
+
 // Marginal of each layer, x_0 first: Cov(x_l) = Q^-1/2 + G Cov(x_l+1) G' with G = Q^-1 W_l/2. O(n_l^3) operations per layer.
 std::vector<MultivariateNormal> layer_marginals(std::vector<Hee::Layer> const&);
 

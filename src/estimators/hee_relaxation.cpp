@@ -138,6 +138,25 @@ double duration_of(SlowMode const& mode, RelaxationOptions const& o) {
   return o.duration > 0 ? o.duration : default_length / mode.curvature;
 }
 
+// Second order with this m; 0: first order.
+HeeLangevinOptions dynamics_of(RelaxationOptions const& o, double m) {
+  HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"};
+  if (m > 0) dynamics.m = m;
+  else dynamics.order = "first";
+  return dynamics;
+}
+
+Tiling tiling_of(RelaxationOptions const& o) { return {o.chains, std::min(hee_tile_width, round_up(o.chains, lane_quantum))}; }
+
+// Numbers that a chain records at most: how many they are follows from the curvature, which the options do not tell. The default duration
+// is a number of the mode's relaxation times, and has as many records for any mode slower than tau_v.
+Index most_records(RelaxationOptions const& o) {
+  double const per_relaxation = lags_in_window / window, most = 1e15;
+  double const records =
+      o.duration > 0 ? o.duration * std::min(per_relaxation / o.tau_v, 1 / o.step_size) : default_length * per_relaxation;
+  return Index(std::min(records, most));
+}
+
 }  // namespace
 
 void require_long_enough(SlowMode const& mode, RelaxationOptions const& o) {
@@ -149,17 +168,14 @@ void require_long_enough(SlowMode const& mode, RelaxationOptions const& o) {
 
 Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double> const& x0, double m, RelaxationOptions const& o,
                       Communicator const& ranks, random::Key key) {
-  HeeLangevinOptions dynamics{.step_size = o.step_size, .tau_v = o.tau_v, .statistic_mean = "closed_form"};
-  if (m > 0) dynamics.m = m;
-  else dynamics.order = "first";
   require_long_enough(mode, o);
   double const longest_lag = longest_lag_of(mode, o), duration = duration_of(mode, o);
   Index const every = std::max<Index>(1, std::llround(longest_lag / lags_in_window / o.step_size));
   double const interval = double(every) * o.step_size;
   Index const lags = Index(std::ceil(longest_lag / interval)), records = Index(duration / interval);
 
-  Tiling const tiling{o.chains, std::min(hee_tile_width, round_up(o.chains, lane_quantum))};
-  HeeLangevin langevin(dynamics, model);
+  Tiling const tiling = tiling_of(o);
+  HeeLangevin langevin(dynamics_of(o, m), model);
   auto const chains = langevin.make_chains(tiling, share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks()));
   show(x0, chains);
   langevin.initialise(chains, key, 0, {}, Visible::clamped);
@@ -167,6 +183,7 @@ Relaxation relaxation(Hee const& model, SlowMode const& mode, std::vector<double
   Index mine = 0;
   for (Index t = 0; t < chains.mine.count; t++) mine += tiling.chains_in(chains.mine.first + t);
   std::vector<std::vector<double>> series(mine);
+  for (auto& s : series) s.reserve(std::size_t(records));
   for (Index n = 0; n < lags + records; n++) {  // the first window is discarded
     langevin.advance(chains, key, {0, chains.mine.count}, n * every, every, Visible::clamped);
     if (n >= lags) projection.record(series);
@@ -246,6 +263,21 @@ void fits_relaxation(Fit const& fit) {
   });
 }
 
+void list_relaxation(EstimatorListing const& l) {
+  auto const& model = as<Hee const>(*l.model);
+  auto const o = l.block.as<RelaxationOptions>();
+  Share const share{tiling_of(o), 0, int(l.ranks)};
+  Index const tiles = share.mine().count, width = share.tiling.width, units = model.units();
+  HeeLangevin const langevin(dynamics_of(o, 1), model);  // second order, which holds more
+  langevin.make_chains(share.tiling, share.mine(), l.arrays);
+  langevin.list_work(l.arrays, tiles, width, false);
+  l.arrays.count<double>("amplitudes of the mode, of every chain", tiles * width, most_records(o));
+  l.arrays.count<double>("autocovariances of the chains, and as gathered", 2, o.chains, Index(lags_in_window) + 1);
+  list_host_layers(l.arrays, widths_of(model));
+  // Its eigenvectors, and while it is inverted it and the identity, its copy, the factor and the inverse (dense.cpp).
+  l.arrays.count<double>("posterior precision and covariance", 6, units, units);
+}
+
 Metrics hee_relaxation(Subject const& s, deck::Block const& block) {
   auto const& model = as<Hee const>(*s.model);
   auto const o = block.as<RelaxationOptions>();
@@ -297,7 +329,8 @@ EstimatorEntry hee_relaxation_estimator() {
           LooksAt::model_or_data,
           needs<Hee>(),
           false,
-          fits_relaxation};
+          fits_relaxation,
+          list_relaxation};
 }
 
 }  // namespace partita

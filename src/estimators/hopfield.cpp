@@ -39,13 +39,77 @@ Index overlap_sum(TileStorage const& a, TileStorage const& b, Index lanes) {
   return sum;
 }
 
+// The patterns or queries of a set, a tile at a time.
+Tiling tiling_of(Index states) { return {states, std::min(states_of_a_tile, round_up(states, lane_quantum))}; }
+
+// The states of a tile: the patterns shown, and what becomes of them.
+struct RecalledTile {
+  TileStorage start, x;
+  RecalledTile(Arrays arrays, Index units, Index pitch)
+      : start(arrays.make<TileStorage>("patterns shown", 1, units, pitch)),
+        x(arrays.make<TileStorage>("recalled states", 1, units, pitch)) {}
+};
+
+struct RetrievedTile {
+  TileStorage x, y;
+  Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> found;
+  RetrievedTile(Arrays arrays, Index d, Index pitch)
+      : x(arrays.make<TileStorage>("noisy patterns", 1, d, pitch)),
+        y(arrays.make<TileStorage>("retrieved", 1, d, pitch)),
+        found(arrays.make<decltype(found)>("overlap and distance", 2, pitch)) {}
+};
+
+// Coordinates that all lanes of a strip go through before the next: as many as a cache line of a pattern has. A tile of many coordinates
+// exceeds every cache, and one lane after the other would read it anew for each.
+constexpr Index coordinates_at_once = 16;
+
+// x += patterns number first, first + 1, ...
+void add_patterns(ConstVector memory, Index patterns, Index first, TileStorage const& x) {
+  Index const d = extent(x, 1), strips = extent(x, 2) / strip_lanes;
+  Kokkos::parallel_for(
+      "partita::add_patterns", Range(0, divide_up(d, coordinates_at_once) * strips), KOKKOS_LAMBDA(Index n) {
+        Index const lane = n % strips * strip_lanes, from = n / strips * coordinates_at_once;
+        Index const end = d - from < coordinates_at_once ? d : from + coordinates_at_once;
+        for (Index l = lane; l < lane + strip_lanes; l++) {
+          Real const* const pattern = memory.data() + (first + l) % patterns * d;
+          for (Index i = from; i < end; i++) x(0, i, l) += pattern[i];
+        }
+      });
+}
+
+// Compares the lanes of y with the same patterns.
+void compare_patterns(ConstVector memory, Index patterns, Index first, RetrievedTile const& tile) {
+  auto const y = tile.y;
+  auto const found = tile.found;
+  Index const d = extent(y, 1), strips = extent(y, 2) / strip_lanes;
+  Kokkos::parallel_for(
+      "partita::compare_patterns", Range(0, strips), KOKKOS_LAMBDA(Index strip) {
+        Index const lane = strip * strip_lanes;
+        double product[strip_lanes] = {}, of_result[strip_lanes] = {}, of_pattern[strip_lanes] = {}, apart[strip_lanes] = {};
+        for (Index from = 0; from < d; from += coordinates_at_once) {
+          Index const end = d - from < coordinates_at_once ? d : from + coordinates_at_once;
+          for (Index l = 0; l < strip_lanes; l++) {
+            Real const* const pattern = memory.data() + (first + lane + l) % patterns * d;
+            for (Index i = from; i < end; i++) {
+              double const a = y(0, i, lane + l), b = pattern[i];
+              product[l] += a * b, of_result[l] += a * a, of_pattern[l] += b * b, apart[l] += (a - b) * (a - b);
+            }
+          }
+        }
+        for (Index l = 0; l < strip_lanes; l++) {
+          found(0, lane + l) = product[l] / std::sqrt(of_result[l] * of_pattern[l]);
+          found(1, lane + l) = std::sqrt(apart[l] / of_pattern[l]);
+        }
+      });
+}
+
 }  // namespace
 
 std::vector<Estimate> recall_overlaps(RecallOptions const& o, random::Key key, Index first_network, Communicator const& ranks) {
-  Tiling const tiling{o.patterns, std::min(states_of_a_tile, round_up(o.patterns, lane_quantum))};
+  Tiling const tiling = tiling_of(o.patterns);
   auto const row = std::size_t(o.sweeps + 1);
   std::vector<Index> sums(std::size_t(o.networks) * row);  // (network, sweep)
-  TileStorage const start("patterns shown", 1, o.units, tiling.pitch()), x("recalled states", 1, o.units, tiling.pitch());
+  auto const [start, x] = RecalledTile({}, o.units, tiling.pitch());
   Hopfield network(o.units);
   Vector patterns;
   Index held = -1;
@@ -76,34 +140,21 @@ std::vector<Estimate> recall_overlaps(RecallOptions const& o, random::Key key, I
 }
 
 Retrieval retrieve(ModernHopfield& model, RetrievalOptions const& o, random::Key key, Communicator const& ranks) {
-  Tiling const tiling{o.queries, std::min(states_of_a_tile, round_up(o.queries, lane_quantum))};
+  Tiling const tiling = tiling_of(o.queries);
   TileRange const mine = share_of_tiles(tiling.tiles(), ranks.rank(), ranks.ranks());
-  Index const d = model.dimension(), patterns = model.patterns(), pitch = tiling.pitch();
-  TileStorage const x("noisy patterns", 1, d, pitch), y("retrieved", 1, d, pitch);
-  Kokkos::View<double**, Kokkos::LayoutRight, DeviceMemory> const found("overlap and distance", 2, pitch);
-  auto const memory = model.memory();
+  Index const patterns = model.patterns();
+  RetrievedTile const states({}, model.dimension(), tiling.pitch());
   model.reserve(1, tiling.width);
   std::vector<double> overlap, distance;
   for (Index tile = mine.first; tile < mine.end(); tile++) {
     Index const first = tiling.first_chain(tile);
-    place(x, ChainNumbers(tiling, {tile, 1}), {.key = key, .stream = random::Stream::recall_noise}, {InitialState::normal, o.noise});
-    Kokkos::parallel_for(
-        "partita::add_patterns", Range(0, pitch), KOKKOS_LAMBDA(Index l) {
-          for (Index i = 0; i < d; i++) x(0, i, l) += memory((first + l) % patterns * d + i);
-        });
+    place(states.x, ChainNumbers(tiling, {tile, 1}), {.key = key, .stream = random::Stream::recall_noise}, {InitialState::normal, o.noise});
+    add_patterns(model.memory(), patterns, first, states.x);
     auto const lanes = std::pair(Index{0}, tiling.lanes(tile));
-    model.update(Kokkos::subview(x, Kokkos::ALL, Kokkos::ALL, lanes), o.beta, Kokkos::subview(y, Kokkos::ALL, Kokkos::ALL, lanes));
-    Kokkos::parallel_for(
-        "partita::compare_patterns", Range(0, lanes.second), KOKKOS_LAMBDA(Index l) {
-          double product = 0, of_result = 0, of_pattern = 0, apart = 0;
-          for (Index i = 0; i < d; i++) {
-            double const a = y(0, i, l), b = memory((first + l) % patterns * d + i);
-            product += a * b, of_result += a * a, of_pattern += b * b, apart += (a - b) * (a - b);
-          }
-          found(0, l) = product / std::sqrt(of_result * of_pattern);
-          found(1, l) = std::sqrt(apart / of_pattern);
-        });
-    auto const on_host = values_on_host(found);
+    auto const shown = [&](TileStorage const& all) { return Kokkos::subview(all, Kokkos::ALL, Kokkos::ALL, lanes); };
+    model.update(shown(states.x), o.beta, shown(states.y));
+    compare_patterns(model.memory(), patterns, first, states);
+    auto const on_host = values_on_host(states.found);
     for (Index l = 0; l < tiling.chains_in(tile); l++) overlap.push_back(on_host(0, l)), distance.push_back(on_host(1, l));
   }
   return {ranks.all_gather(overlap), ranks.all_gather(distance)};
@@ -147,20 +198,26 @@ void has_patterns_to_store(Fit const& fit) {
                              o.units));
 }
 
-Metrics capacity(Subject const& s, deck::Block const& block) {
-  auto const o = block.as<CapacityOptions>();
+std::vector<Index> reported_sweeps(CapacityOptions const& o) {
   std::vector<Index> reported{o.sweeps};
   reported.insert(reported.end(), o.report_sweeps.begin(), o.report_sweeps.end());
+  return reported;
+}
+Index last_sweep(CapacityOptions const& o) {
+  auto const reported = reported_sweeps(o);
+  return *std::max_element(reported.begin(), reported.end());
+}
+
+Metrics capacity(Subject const& s, deck::Block const& block) {
+  auto const o = block.as<CapacityOptions>();
+  auto const reported = reported_sweeps(o);
   std::vector<Index> patterns;
   std::vector<std::vector<double>> overlaps, errors;
   Metrics out;
   for (double load : o.loads) {
     patterns.push_back(patterns_of(load, o));
     Index const networks_before = o.networks * std::ssize(overlaps);
-    auto const found = recall_overlaps({.units = o.units,
-                                        .patterns = patterns.back(),
-                                        .networks = o.networks,
-                                        .sweeps = *std::max_element(reported.begin(), reported.end())},
+    auto const found = recall_overlaps({.units = o.units, .patterns = patterns.back(), .networks = o.networks, .sweeps = last_sweep(o)},
                                        s.key, networks_before, ranks_of(s));
     overlaps.emplace_back(), errors.emplace_back();
     for (Estimate const& e : found) overlaps.back().push_back(e.value), errors.back().push_back(e.error);
@@ -188,12 +245,37 @@ Metrics capacity(Subject const& s, deck::Block const& block) {
   return out;
 }
 
+// Of the largest load: what one of the loads makes is gone before the next.
+void list_capacity(EstimatorListing const& l) {
+  auto const o = l.block.as<CapacityOptions>();
+  Index const patterns = patterns_of(*std::max_element(o.loads.begin(), o.loads.end()), o), networks = divide_up(o.networks, l.ranks);
+  Tiling const tiling = tiling_of(patterns);
+  RecalledTile(l.arrays, o.units, tiling.pitch());
+  Hopfield network(o.units);
+  network.expect(patterns, l.arrays);
+  network.work(l.arrays, 1, tiling.width);
+  if (networks > 1) l.arrays.count<Real>("patterns of the next network, made before these are gone", o.units, patterns);
+  l.arrays.count<double>("overlaps of the networks", o.networks, last_sweep(o) + 1);
+}
+
 // ---- Retrieval ----
+
+Index queries_of(RetrievalKeys const& o, ModernHopfield const& model) { return o.queries > 0 ? o.queries : model.patterns(); }
+
+void list_retrieval(EstimatorListing const& l) {
+  auto const o = l.block.as<RetrievalKeys>();
+  auto const& model = as<ModernHopfield const>(*l.model);
+  Index const queries = queries_of(o, model);
+  Tiling const tiling = tiling_of(queries);
+  RetrievedTile(l.arrays, model.dimension(), tiling.pitch());
+  model.work(l.arrays, 1, tiling.width);
+  l.arrays.count<double>("overlaps and distances of every beta, and as gathered", 2, std::ssize(o.beta) + 1, queries);
+}
 
 Metrics retrieval(Subject const& s, deck::Block const& block) {
   auto const o = block.as<RetrievalKeys>();
   auto* const model = &as<ModernHopfield>(*s.model);
-  Index const queries = o.queries > 0 ? o.queries : model->patterns();
+  Index const queries = queries_of(o, *model);
   std::vector<std::vector<double>> overlaps, distances;
   Metrics out;
   for (double beta : o.beta) {
@@ -228,30 +310,37 @@ EstimatorEntry hopfield_capacity_estimator() {
       deck::schema<C>("hopfield_capacity",
                       "overlap with a stored pattern that binary Hopfield networks of random patterns keep, load by load, sweep by sweep: "
                       "estimates/hopfield_capacity.h5; it needs no [model]",
-                      {deck::key("units", &C::units, "number N of units of each network").at_least(2),
-                       deck::key("loads", &C::loads, "loads P / N, the number of patterns over that of units").above(0),
-                       deck::key("networks", &C::networks, "number of independent networks of each load").at_least(1),
-                       deck::key("sweeps", &C::sweeps, "parallel sweeps at T = 0 before the overlap is reported").at_least(1),
+                      {deck::key("units", &C::units, "number N of units of each network").at_least(2).at_most(1e6),
+                       deck::key("loads", &C::loads, "loads P / N, the number of patterns over that of units").above(0).at_most(10),
+                       deck::key("networks", &C::networks, "number of independent networks of each load").at_least(1).at_most(1e6),
+                       deck::key("sweeps", &C::sweeps, "parallel sweeps at T = 0 before the overlap is reported").at_least(1).at_most(1e6),
                        deck::key("report_sweeps", &C::report_sweeps, "other numbers of sweeps after which the overlap is reported, too")
                            .at_least(1)
+                           .at_most(1e6)
                            .formerly("also_after")}),
       capacity,
       LooksAt::model_or_data,
       {},
       false,
-      has_patterns_to_store};
+      has_patterns_to_store,
+      list_capacity};
 }
 EstimatorEntry modern_retrieval_estimator() {
   using R = RetrievalKeys;
   return {deck::schema<R>(
               "modern_retrieval", "what a modern_hopfield makes of noisy patterns in one update: estimates/modern_retrieval.h5",
               {deck::key("beta", &R::beta, "values of beta, in place of model.beta").above(0),
-               deck::key("queries", &R::queries, "number of patterns shown, from the first on; 0: all").at_least(0),
+               deck::key("queries", &R::queries, "number of patterns shown, from the first on; 0: all").at_least(0).at_most(1e9),
                deck::key("noise", &R::noise, "standard deviation of the noise on each coordinate").at_least(0),
                deck::key("tolerance", &R::tolerance, "distance from the pattern, in units of |pattern|, below which it counts as retrieved")
                    .above(0)
                    .formerly("within")}),
-          retrieval, LooksAt::model_or_data, needs<ModernHopfield>()};
+          retrieval,
+          LooksAt::model_or_data,
+          needs<ModernHopfield>(),
+          false,
+          {},
+          list_retrieval};
 }
 
 }  // namespace partita

@@ -144,6 +144,12 @@ void require_free_energies(GibbsModel const& model) {
               hidden, most_hidden_enumerated);
 }
 
+void list_item_energies(Arrays arrays, GibbsModel const& model) {
+  arrays.count<Real>("items", 1, model.dimension(), width);
+  model.work(arrays, 1, width);
+  if (auto const* rbm = dynamic_cast<Rbm const*>(&model)) arrays.count<Real>("fields of hidden units", 2, rbm->hidden(), width);
+}
+
 Estimate mean_free_energy(GibbsModel& model, ItemTiles const& items, Communicator const& ranks) {
   FreeEnergy free_energy(model);
   return mean_over_items(model, items, ranks, [&](Tile const& t) { free_energy(t.x, t.value); });

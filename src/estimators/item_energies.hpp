@@ -22,6 +22,9 @@ void require_free_energies(GibbsModel const&);
 // Mean over the items with its standard error, of a model that has free energies.
 Estimate mean_free_energy(GibbsModel&, ItemTiles const&, Communicator const&);
 
+// Lists what these averages hold.
+void list_item_energies(Arrays, GibbsModel const&);
+
 // Mean of sum_k log p(v_k | other visible units) (Besag 1975) over the items, exact. Failure(usage) unless the units are binary.
 Estimate mean_pseudo_likelihood(GibbsModel&, ItemTiles const&, Communicator const&);
 

@@ -25,6 +25,7 @@ struct AnnealingOptions {
   Schedule schedule() const {
     return temperatures > 0 ? uniform_schedule(temperatures) : piecewise_schedule(schedule_ends, schedule_steps);
   }
+  Index number_of_temperatures() const { return temperatures > 0 ? temperatures : temperatures_of(schedule_ends, schedule_steps); }
 };
 struct BeliefOptions {
   Index items = 1000;
@@ -297,6 +298,30 @@ Metrics belief_network(Subject const& s, deck::Block const& block) {
   return out;
 }
 
+// ---- Memory ----
+
+void list_annealed(EstimatorListing const& l, GibbsModel const& model) {
+  auto const o = l.block.as<AnnealingOptions>();
+  list_log_z(l.arrays, model, {.betas = {}, .chains = o.chains, .rungs = o.rungs, .warmup = o.warmup}, o.number_of_temperatures(), l.ranks);
+}
+
+void list_of_items(EstimatorListing const& l) {
+  if (l.data) list_item_energies(l.arrays, as<GibbsModel const>(*l.model));
+}
+
+void list_ais(EstimatorListing const& l) {
+  list_annealed(l, as<GibbsModel const>(*l.model));
+  list_of_items(l);
+}
+
+void list_belief_network(EstimatorListing const& l) {
+  auto const& model = as<DeepBeliefNetwork const>(*l.model);
+  auto const o = l.block.as<BeliefOptions>();
+  list_annealed(l, model.top());
+  Index const available = l.data ? l.data->rows : o.items;
+  list_dbn_likelihood(l.arrays, model, o.items > 0 ? std::min(o.items, available) : available, o.draws);
+}
+
 // ---- Substitutes for a likelihood ----
 
 Metrics free_energy_gap(Subject const& s, deck::Block const&) {
@@ -321,6 +346,7 @@ std::vector<deck::Key> annealing_keys() {
       deck::key("temperatures", &A::temperatures,
                 "number of equal steps of beta from 0 to 1; 0: the steps of schedule_ends and schedule_steps")
           .at_least(0)
+          .at_most(double(most_temperatures))
           .excludes({"schedule_ends", "schedule_steps"}),
       deck::key("schedule_ends", &A::schedule_ends, "values of beta at which the parts of the schedule from 0 to 1 end, the last one 1")
           .above(0)
@@ -328,7 +354,8 @@ std::vector<deck::Key> annealing_keys() {
       deck::key("schedule_steps", &A::schedule_steps, "step of beta in each part of the schedule").above(0),
       deck::key("rungs", &A::rungs,
                 "number of temperatures of the replica exchange whose chains reverse AIS starts from, where the model cannot be enumerated")
-          .at_least(2),
+          .at_least(2)
+          .at_most(1000),
       deck::key("warmup", &A::warmup,
                 "sweeps that the chains make before reverse AIS starts from them, those of replica exchange and those from items of [data]")
           .at_least(1)
@@ -355,7 +382,7 @@ void has_free_energies(Fit const& fit) {
 }
 void can_be_annealed(Fit const& fit) {
   has_free_energies(fit);
-  fit.attempt([&] { fit.own.as<AnnealingOptions>().schedule(); });
+  fit.attempt([&] { fit.own.as<AnnealingOptions>().number_of_temperatures(); });
 }
 
 void can_be_enumerated(Fit const& fit) {
@@ -391,10 +418,11 @@ EstimatorEntry ais_estimator() {
           LooksAt::model_or_data,
           of_units(),
           false,
-          can_be_annealed};
+          can_be_annealed,
+          list_ais};
 }
 EstimatorEntry dbn_likelihood_estimator() {
-  return {belief_schema(), belief_network, LooksAt::model_or_data, needs<DeepBeliefNetwork>(), true, can_be_annealed};
+  return {belief_schema(), belief_network, LooksAt::model_or_data, needs<DeepBeliefNetwork>(), true, can_be_annealed, list_belief_network};
 }
 EstimatorEntry exact_log_z_estimator() {
   return {{"exact_log_z",
@@ -405,7 +433,8 @@ EstimatorEntry exact_log_z_estimator() {
           LooksAt::model_or_data,
           Needs{Capabilities::only<GibbsModel>(), Capabilities::only<SoftmaxRbm, GaussianMrf, AssociativeMemory>()},
           false,
-          can_be_enumerated};
+          can_be_enumerated,
+          list_of_items};
 }
 EstimatorEntry pseudo_likelihood_estimator() {
   using P = PseudoLikelihoodOptions;
@@ -417,7 +446,8 @@ EstimatorEntry pseudo_likelihood_estimator() {
           LooksAt::model_or_data,
           of_binary_units(),
           true,
-          shows_items};
+          shows_items,
+          list_of_items};
 }
 EstimatorEntry free_energy_gap_estimator() {
   return {{"free_energy_gap", "mean free energies of the items of [data], and the difference between training and held-out items", {}},
@@ -425,7 +455,8 @@ EstimatorEntry free_energy_gap_estimator() {
           LooksAt::model_or_data,
           of_units(),
           true,
-          has_free_energies};
+          has_free_energies,
+          list_of_items};
 }
 
 }  // namespace partita

@@ -30,10 +30,14 @@ enum Part : std::uint64_t {
 // Narrow tiles: there are few chains, and all ranks should have some.
 Tiling annealing_tiling(Index chains) { return {chains, std::min(pitch_quantum, round_up(chains, lane_quantum))}; }
 
+ReplicaExchange tempering(LogZOptions const& o, Communicator const& ranks) {
+  return {{.moves = "gibbs", .rungs = o.rungs, .lowest_beta = 0}, {}, ranks};
+}
+
 // Sets the chains to the coldest rung, beta = 1, of replica exchange from the reference; the first half of the burn-in adapts the ladder.
 std::string temper(GibbsModel& model, LogZOptions const& o, Chains& chains, Communicator const& ranks, random::Key key, LogZ& out) {
   constexpr Index interval = 10;  // steps between two adaptations of the ladder
-  ReplicaExchange sampler({.moves = "gibbs", .rungs = o.rungs, .lowest_beta = 0}, {}, ranks);
+  ReplicaExchange sampler = tempering(o, ranks);
   start_chains(model, chains, {.key = key, .stream = random::Stream::initial_state}, {});
   sampler.prepare(model, chains, key);
   for (Index step = 0; step < o.warmup; step += interval) {
@@ -117,6 +121,15 @@ double LogZ::converged() const {
 }
 
 bool LogZ::missed_mode() const { return from_random && reverse_log_z(*from_random).value > forward_log_z().value + 1; }
+
+void list_log_z(Arrays arrays, GibbsModel const& model, LogZOptions const& o, Index temperatures, Index ranks) {
+  Share const share{annealing_tiling(o.chains), 0, int(ranks)};
+  for (char const* name : {"chains at the model", "annealed chains"}) Chains(name, share.tiling, share.mine(), model.dimension(), arrays);
+  model.work(arrays, tiles_in_flight(share.mine().count), share.tiling.width);
+  if (!Enumeration::possible(model)) tempering(o, Communicator::world()).list(arrays.in("tempering"), model, share);
+  arrays.count<double>("temperatures in both directions, and in their file", 3, temperatures);
+  arrays.count<double>("log weights of both directions, and what is made of them", 6, o.chains);
+}
 
 LogZ estimate_log_z(GibbsModel& model, LogZOptions const& o, std::optional<ItemTiles> const& items, Communicator const& ranks,
                     random::Key key) {

@@ -61,5 +61,7 @@ struct LogZ {
 // `items`: of data, one for each chain of reverse annealing; chain c starts at item c. Without them, and if the model cannot be enumerated,
 // no starts are independent. Collective; the same bits on any number of ranks. Failure(numerical) for weights that are not finite.
 LogZ estimate_log_z(GibbsModel&, LogZOptions const&, std::optional<ItemTiles> const& items, Communicator const&, random::Key);
+// Lists what it holds on one of so many ranks; `temperatures`: those of the betas, which need not be there.
+void list_log_z(Arrays, GibbsModel const&, LogZOptions const&, Index temperatures, Index ranks);
 
 }  // namespace partita

@@ -1,6 +1,7 @@
 #include "estimators/point_values.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/copy.hpp"
 #include "estimators/entry.hpp"
@@ -16,6 +17,10 @@ struct ObservedOptions {
   Index points = 2000;
 };
 
+constexpr double most_grid_points = 1e8;
+
+double grid_points(GridOptions const& o, Index dimension) { return std::pow(double(o.points), double(dimension)); }
+
 // Points of a grid in one or two dimensions, the last coordinate fastest.
 struct Grid {
   std::vector<std::vector<double>> axes;
@@ -27,6 +32,7 @@ struct Grid {
       axes.emplace_back();
       for (Index i = 0; i < o.points; i++) axes[k].push_back(low + (high - low) * double(i) / double(o.points - 1));
     }
+    points.reserve(std::size_t(grid_points(o, dimension) * double(dimension)));
     for (double a : axes[0]) {
       if (dimension == 1) points.push_back(a);
       else
@@ -54,6 +60,7 @@ std::vector<double> at_points(Model& model, std::vector<double> const& points, I
   auto const host_x = Kokkos::create_mirror_view(x), host_result = Kokkos::create_mirror_view(result);
   model.reserve(1, tiling.width);
   std::vector<double> out;
+  out.reserve(std::size_t(n * rows));
   for (Index tile = 0; tile < tiling.tiles(); tile++) {
     Index const lanes = tiling.lanes(tile), real = tiling.chains_in(tile);
     for (Index l = 0; l < lanes; l++)
@@ -75,6 +82,10 @@ void has_a_grid(Fit const& fit) {
     return fit.refuse(
         "", fmt::format("estimator.type = \"{}\" is for one or two dimensions, but this model has {}; remove it", fit.own.type, d));
   auto const o = fit.own.as<GridOptions>();
+  if (double const all = grid_points(o, fit.sizes->dimension); all > most_grid_points)
+    fit.refuse("points", fmt::format("estimator.points = {} along each of {} coordinates makes {:.3g} points, more than the {:.3g} that a "
+                                     "grid may have; use fewer",
+                                     o.points, d, all, most_grid_points));
   auto const one_or_each = [d](std::vector<double> const& ends) { return ends.size() == 1 || ends.size() == d; };
   if (!one_or_each(o.lowest) || !one_or_each(o.highest))
     return fit.refuse(
@@ -85,6 +96,12 @@ void has_a_grid(Fit const& fit) {
     if (double const low = o.lowest[std::min(k, o.lowest.size() - 1)], high = o.highest[std::min(k, o.highest.size() - 1)]; low >= high)
       fit.refuse("lowest",
                  fmt::format("estimator.lowest = {} is not below estimator.highest = {} of coordinate {}; exchange them", low, high, k));
+}
+
+// The points of a grid, and `components` numbers at each, which are there once more while their file is written.
+void list_grid(EstimatorListing const& l, Index components) {
+  Index const d = l.model->dimension(), points = Index(grid_points(l.block.as<GridOptions>(), d));
+  l.arrays.count<double>("points of the grid, values at them, and their file", points, d + 2 * components);
 }
 
 Metrics energy_grid(Subject const& s, deck::Block const& block) {
@@ -153,7 +170,8 @@ EstimatorEntry energy_grid_estimator() {
           LooksAt::model_or_data,
           needs<DifferentiableModel>(),
           false,
-          has_a_grid};
+          has_a_grid,
+          [](EstimatorListing const& l) { list_grid(l, 1); }};
 }
 EstimatorEntry score_grid_estimator() {
   return {deck::schema<GridOptions>("score_grid",
@@ -164,7 +182,8 @@ EstimatorEntry score_grid_estimator() {
           LooksAt::model_or_data,
           needs<ScoreModel>(),
           false,
-          has_a_grid};
+          has_a_grid,
+          [](EstimatorListing const& l) { list_grid(l, l.model->dimension()); }};
 }
 EstimatorEntry observed_data_estimator() {
   using O = ObservedOptions;
@@ -176,7 +195,8 @@ EstimatorEntry observed_data_estimator() {
           true,
           {},
           [](EstimatorListing const& l) {
-            l.arrays.count<float>("items, and the file of them", 2, l.block.as<ObservedOptions>().points, l.dimension());
+            Index const asked = l.block.as<ObservedOptions>().points, points = l.data ? std::min(asked, l.data->rows) : asked;
+            l.arrays.count<float>("items, and the file of them", 2, points, l.dimension());
           }};
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/log.hpp"
+#include "core/regular_file.hpp"
 #include "io/collective_file.hpp"
 #include "io/manifest.hpp"
 #include "io/together.hpp"
@@ -153,6 +154,27 @@ std::optional<CheckpointFile> newest_valid_checkpoint(RunDirectory const& run, C
   return found;
 }
 
+namespace {
+
+// A path that a user gave, which may lead to anything; the verification that follows knows files with a manifest only.
+void require_checkpoint(Path const& path) {
+  constexpr char advice[] = "name the directory of a run, or a file step-*.h5 of its folder checkpoints/";
+  std::error_code absent;
+  require(fs::exists(path, absent), ExitCode::data, "{} does not exist; {}", path.string(), advice);
+  Path const manifest = manifest_of(path), checkpoint = Path(path).replace_extension(".h5");
+  if (path == manifest)
+    fail(ExitCode::data,
+         fs::exists(checkpoint, absent)
+             ? fmt::format("{} is the manifest of a checkpoint; name the checkpoint beside it, {}", path.string(), checkpoint.string())
+             : fmt::format("{} is a manifest, and its checkpoint {} is missing; {}", path.string(), checkpoint.string(), advice));
+  require_regular_file(path, ExitCode::data);
+  require(fs::exists(manifest, absent), ExitCode::data,
+          "{} is neither the directory of a run nor a checkpoint, beside which there would be its manifest {}; {}", path.string(),
+          manifest.string(), advice);
+}
+
+}  // namespace
+
 CheckpointFile find_checkpoint(Path const& file_or_run, Communicator const& ranks) {
   std::error_code absent;
   if (ranks.any(ranks.is_root() && fs::is_directory(file_or_run, absent))) {
@@ -161,6 +183,7 @@ CheckpointFile find_checkpoint(Path const& file_or_run, Communicator const& rank
                 file_or_run.string());
     return *found;
   }
+  on_root(ranks, [&] { require_checkpoint(file_or_run); });
   return {file_or_run, verify(file_or_run, ranks).step};
 }
 

@@ -44,6 +44,13 @@ std::string reason() {
   fail(code, fmt::format("{}: cannot {} ({})", where, action, why), FailedOn::this_rank, std::source_location::current(), shutdown);
 }
 
+// After a file could not be opened.
+std::string advice_on(Path const& path) {
+  if (::access(path.c_str(), R_OK) != 0) return "; give yourself the right to read it";
+  if (H5Fis_hdf5(path.c_str()) > 0) return "; it is damaged, or not whole: copy or make it again";
+  return "; it is of another format, or damaged: name an HDF5 file, or copy or make it again";
+}
+
 bool abandoned = false;
 
 Handle property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
@@ -223,6 +230,11 @@ std::string Dataset::description() const {
   Handle const stored(H5Dget_type(id()), H5Tclose);
   return described(type_name(stored), extents());
 }
+bool Dataset::holds_numbers() const {
+  Handle const stored(H5Dget_type(id()), H5Tclose);
+  H5T_class_t const kind = H5Tget_class(stored);
+  return kind == H5T_INTEGER || kind == H5T_FLOAT || kind == H5T_ENUM;  // HDF5 reads names of an enumeration as their numbers
+}
 bool Dataset::holds(Element element, Extents const& wanted) const {
   Handle const stored(H5Dget_type(id()), H5Tclose);
   return H5Tequal(stored, native_type(element)) > 0 && extents() == wanted;
@@ -251,6 +263,9 @@ void Dataset::write_rows(Index first, Index count, hid_t type, void const* value
   checked(H5Dwrite(id(), type, memory, stored, properties, values ? values : &nothing), "write");
 }
 void Dataset::read_rows(Index first, Index count, hid_t type, void* values) const {
+  require(holds_numbers(), code_,
+          "{}: found {}, wanted numbers; write them as such (array.astype(\"float64\") in Python), or name another dataset", where(),
+          description());
   auto const [stored, memory] = select_rows(first, count);
   double nothing = 0;
   checked(H5Dread(id(), type, memory, stored, H5P_DEFAULT, values ? values : &nothing), "read");
@@ -392,7 +407,10 @@ File File::open(Path const& path, ExitCode code) {
   require_regular_file(path, code);
   Handle const access = file_access();
   Handle handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access), H5Fclose);
-  if (handle < 0) fail_with_reason(code, path.string(), "open it as an HDF5 file");
+  if (handle < 0) {
+    std::string const why = reason();  // before other calls
+    fail(code, fmt::format("{}: cannot open it as an HDF5 file ({}){}", path.string(), why, advice_on(path)));
+  }
   return File(std::move(handle), path.string(), "", code, Shutdown::orderly);
 }
 File File::open_together(Path const& path, Communicator const& ranks) {

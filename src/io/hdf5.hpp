@@ -113,6 +113,7 @@ class Dataset : public Object {
   Index storage_bytes() const;                // of all values, whole chunks and their index included
   std::string description() const;            // "float32 (10, 3)"
   bool holds(Element, Extents const&) const;  // exactly this type and shape
+  bool holds_numbers() const;                 // which HDF5 converts to any other number type
   bool fits_single_precision() const;         // by its type: floats of 4 bytes or less, integers of 2 or less
 
   // Rows first ... first + count of axis 0 (a scalar is one row). HDF5 converts between number types. In a collective transfer every rank

@@ -12,8 +12,11 @@ Path sample_file(Path const& path) {
   std::error_code absent;
   if (!fs::is_directory(path, absent)) return path;
   Path const file = RunDirectory(path).all_samples();
-  require(fs::exists(file, absent), ExitCode::data,
-          "{} holds no samples.h5 (no samples have been written yet, or it is not a run directory)", path.string());
+  require(
+      fs::exists(file, absent), ExitCode::data,
+      "{} holds no samples.h5 (no samples have been written yet, or it is not a run directory); name a run that has samples, or an HDF5 "
+      "file of points",
+      path.string());
   return file;
 }
 hdf5::Dataset choose(hdf5::File const& file, std::string const& name) {
@@ -33,8 +36,9 @@ SampleReader::SampleReader(Path const& path, std::string const& name)
     : file_(hdf5::File::open(sample_file(path))), dataset_(choose(file_, name)) {
   hdf5::Extents const extents = dataset_.extents();
   bool const of_run = file_.has("posterior/draw") && dataset_.name().starts_with(posterior);
-  require(!extents.empty() && (!of_run || extents.size() == 3) && dataset_.size() > 0, ExitCode::data, "{}: found {}, wanted {}",
-          dataset_.where(), dataset_.description(), of_run ? "(chain, draw, dimension), not empty" : "points by row, not empty");
+  require(!extents.empty() && (!of_run || extents.size() == 3) && dataset_.size() > 0, ExitCode::data,
+          "{}: found {}, wanted {}; name another dataset", dataset_.where(), dataset_.description(),
+          of_run ? "(chain, draw, dimension), not empty" : "points by row, not empty");
   chains_ = extents[0];
   if (of_run) {
     draws_ = extents[1];
@@ -42,7 +46,8 @@ SampleReader::SampleReader(Path const& path, std::string const& name)
   }
   dimension_ = dataset_.size() / (chains_ * draws_);
   for (std::string const& part : dataset_.sources())
-    require(fs::exists(fs::path(file_.where()).parent_path() / part), ExitCode::data, "{}: its part {} is missing", file_.where(), part);
+    require(fs::exists(fs::path(file_.where()).parent_path() / part), ExitCode::data,
+            "{}: its part {} is missing; copy it there, or the whole run", file_.where(), part);
 }
 
 void SampleReader::refuse(Index number, double value) const {

@@ -6,6 +6,11 @@
 
 namespace partita {
 
+std::optional<double> Model::largest_curvature() const {
+  auto const known = gaussian();
+  return known.empty() ? std::nullopt : std::optional(largest_eigenvalue(known[0].precision));
+}
+
 Index parameter_count(Model const& model) {
   Index end = 0;
   for (ParameterBlock const& block : model.parameter_blocks()) {

@@ -1,6 +1,7 @@
 // The interfaces through which samplers and objectives use a model.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ class Model {
   virtual Index dimension() const = 0;                                  // of x
   virtual Index visible_dimension() const { return dimension(); }       // its first coordinates, which data show; the rest are hidden units
   virtual std::vector<GaussianMoments> gaussian() const { return {}; }  // one entry where the target is Gaussian
+  // The largest eigenvalue of the Hessian of a Gaussian target, or a bound above it; nothing where neither is known.
+  virtual std::optional<double> largest_curvature() const;
 
   // Learnt parameters theta as one flat vector, empty where there are none; samplers and objectives read its present values.
   virtual Vector parameters() const { return {}; }

@@ -35,6 +35,9 @@ void require_same_parametrisation(CheckpointFile const& file, Model const& model
 }
 
 Values of_checkpoint(CheckpointFile const& file, Model const& model, deck::Block const& block) {
+  require(hdf5::File::open(file.path).has("estimate/parameters"), ExitCode::data,
+          "{}: a checkpoint of a run that learns nothing; name in {}.from the run of task \"train\" that learnt its parameters",
+          file.path.string(), block.section);
   FieldValues field = read_field(file, "estimate/parameters");
   auto const wanted = model.parameters().extent(0);
   require(field.values.size() == wanted, ExitCode::data,
@@ -106,6 +109,8 @@ std::vector<std::vector<Real>> kept_parameters(std::string const& from, Communic
   CheckpointFile const file = find_checkpoint(from, ranks);
   std::vector<std::vector<Real>> out;
   together(ranks, [&] {
+    require(hdf5::File::open(file.path).has("sampler/trajectory/copies"), ExitCode::data,
+            "{}: that run kept no earlier parameters; name a training whose sampler.type is \"trajectory_tempering\"", file.path.string());
     auto const stored = read_field(file, "sampler/trajectory/copies").values;
     require(stored.size() == 1, ExitCode::data, "{}: sampler/trajectory/copies has {} values, wanted one", file.path.string(),
             stored.size());

@@ -169,6 +169,8 @@ TEST(Outliers, AreCountedAndTheFirstIsNamed) {
   EXPECT_EQ(found->lowest, -3);
   EXPECT_EQ(found->highest, 1);
   EXPECT_TRUE(found->whole);
+  source.test_key = "data.test_path";  // where the problem is shown
+  EXPECT_EQ(Dataset(source, {}, key).outliers({0, 1})->first, "data.test_path: test.csv: row 0, entry 1 is -3");
   EXPECT_FALSE(data.outliers({-3, 0, 1}).has_value());
   DataOptions options;
   options.binarize = "threshold";
@@ -259,7 +261,9 @@ TEST(Splits, ShareOutEveryRowOnce) {
   EXPECT_EQ(rows.size(), 100u);
   EXPECT_NE(data.item(Split::test, 0).row, 90);  // not simply the last rows
   options.validation_fraction = 0.95;
-  EXPECT_THAT(failure(ExitCode::usage, [&] { dataset(ramp(100), options); }), HasSubstr("leave no training item of 100 rows"));
+  EXPECT_THAT(
+      failure(ExitCode::usage, [&] { dataset(ramp(100), options); }),
+      HasSubstr("data.validation_fraction = 0.95 and data.test_fraction = 0.1 leave no training item of 100 rows of ramp; lower them"));
 }
 
 TEST(Splits, TestRowsOfTheirOwn) {
@@ -319,6 +323,15 @@ TEST(Batches, EachEpochHasEachItemOnce) {
   EXPECT_NE(first, second);
   EXPECT_EQ(batches.epoch(5), 2);
   EXPECT_THAT(failure(ExitCode::data, [&] { Batches(data, 11, key); }), HasSubstr("10 training items are fewer than train.batch = 11"));
+}
+
+// Of generated data it is the deck that says how many there are: no file is wrong.
+TEST(Batches, TooFewGeneratedItemsAreAMistakeOfTheDeck) {
+  TwoMoons const moons;
+  Dataset const data(Source{generate(moons, key, 0, 5), 0, [=](Index set, Index n) { return generate(moons, key, set, n); }}, {}, key);
+  EXPECT_TRUE(data.generated());
+  EXPECT_FALSE(dataset(ramp(5)).generated());
+  EXPECT_THAT(failure(ExitCode::usage, [&] { Batches(data, 16, key); }), HasSubstr("5 training items are fewer than train.batch = 16"));
 }
 
 // The same global batch however the tiles are dealt; lanes beyond the tile's chains repeat its first.

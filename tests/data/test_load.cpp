@@ -44,6 +44,32 @@ TEST(Load, EveryRankHearsOfABadFile) {
               HasSubstr(":2: 1 columns found, 2 wanted"));
 }
 
+// Whatever is wrong with test rows, the message begins with the key that names them.
+TEST(Load, BadTestRowsAreSaidOfTheirKey) {
+  std::string const good = path_of_root("good.csv", "1,2\n3,4\n");
+  auto const message = [&](std::string const& test) {
+    return failure(ExitCode::data, [&] { load_deck("type = \"csv\"\npath = \"" + good + "\"\ntest_path = \"" + test + "\"\n"); });
+  };
+  using testing::StartsWith;
+  EXPECT_THAT(message("/nowhere.csv"), StartsWith("data.test_path: /nowhere.csv: no such file"));
+  for (auto const& [content, reason] :
+       {std::pair{"1,nan\n", ": 1 of 2 values are NaN"}, {"1,2,3\n", ": rows of shape [3], but those of"}, {"", ": empty"}}) {
+    std::string const path = path_of_root("test.csv", content);
+    EXPECT_THAT(message(path), StartsWith("data.test_path: " + path + reason));
+  }
+  EXPECT_THAT(failure(ExitCode::data, [] { load_deck("type = \"csv\"\npath = \"/nowhere.csv\"\n"); }), StartsWith("/nowhere.csv"));
+}
+
+TEST(Load, GeneratedDataNeedNoFile) {
+  static deck::Catalogue const catalogue{{section()}};
+  auto const generated = [](std::string const& keys) {
+    return is_generated(deck::read("[data]\n" + keys, "deck.toml", catalogue).at("data"));
+  };
+  EXPECT_TRUE(generated("type = \"two_moons\"\n"));
+  EXPECT_TRUE(generated("type = \"bars_and_stripes\"\n"));
+  EXPECT_FALSE(generated("type = \"csv\"\npath = \"a.csv\"\n"));
+}
+
 TEST(Load, RatingsOnAllRanks) {
   std::string const path = path_of_root("ratings.csv", "user,item,rating\n5,1,2\n5,2,4\n6,1,4\n6,2,1\n");
   Dataset const data = load_deck("type = \"ratings\"\npath = \"" + path + "\"\nheld_out_fraction = 0.25\n");

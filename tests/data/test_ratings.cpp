@@ -60,7 +60,8 @@ TEST(Ratings, CsvErrorsSayWhere) {
   EXPECT_THAT(message("1,2,\n"), HasSubstr(":1:5: \"\" is not a number, a rating"));
   EXPECT_THAT(message("1,2,3\n4,5\n"), HasSubstr(":2: 2 columns found, at least 3 wanted: user, item, rating"));
   EXPECT_THAT(message("1,2,nan\n"), HasSubstr(":1:5: a rating of nan"));
-  EXPECT_THAT(message("99999999999999999999,2,3\n"), HasSubstr(":1:1: \"99999999999999999999\" is out of range"));
+  EXPECT_THAT(message("99999999999999999999,2,3\n"),
+              HasSubstr(":1:1: \"99999999999999999999\" is out of range; write a whole number of at most 9223372036854775807"));
   EXPECT_THAT(message("user,item,rating\n"), HasSubstr("empty, no line of user, item, rating"));
 }
 
@@ -75,7 +76,11 @@ TEST(Ratings, Hdf5ColumnsOfAnyType) {
   write_column(file, "rating", H5T_NATIVE_FLOAT, 3, rating.data());
   H5Gclose(H5Gcreate2(file, "part", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
   write_column(file, "part/user", H5T_NATIVE_FLOAT, 3, rating.data());
-  H5Fclose(file);
+  H5Gclose(H5Gcreate2(file, "square", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  hsize_t const extents[2] = {1, 3};
+  hid_t const space = H5Screate_simple(2, extents, nullptr);
+  H5Dclose(H5Dcreate2(file, "square/user", H5T_NATIVE_INT64, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+  H5Sclose(space), H5Fclose(file);
   EXPECT_TRUE(is_hdf5(path));
   EXPECT_FALSE(is_hdf5(write_file("ratings.csv", "1,2,3\n")));
   RatingList const list = read_ratings_hdf5(path, "", 0);
@@ -83,7 +88,10 @@ TEST(Ratings, Hdf5ColumnsOfAnyType) {
   EXPECT_EQ(list.item, (Indices{1, 2, -9}));
   EXPECT_EQ(list.value, (std::vector<double>{0.5, 4, 1}));
   EXPECT_EQ(read_ratings_hdf5(path, "", 1).size(), 1);
-  EXPECT_THAT(failure(ExitCode::data, [&] { read_ratings_hdf5(path, "part", 0); }), HasSubstr("\"part/user\": elements are not integers"));
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_ratings_hdf5(path, "part", 0); }),
+              HasSubstr("\"part/user\": its elements are floating-point numbers; wanted integers, which are ids: write them as such"));
+  EXPECT_THAT(failure(ExitCode::data, [&] { read_ratings_hdf5(path, "square", 0); }),
+              HasSubstr("\"square/user\": extents [1, 3]; wanted one axis, with an entry for each rating: write it flat"));
   EXPECT_THAT(failure(ExitCode::data, [&] { read_ratings_hdf5(path, "none", 0); }),
               AllOf(HasSubstr("no dataset \"none/user\""), HasSubstr("item [3]")));
 }

@@ -56,11 +56,14 @@ TEST(Idx, ErrorsSayWhatIsWrong) {
   EXPECT_THAT(failure(ExitCode::data, [] { read_idx(testing::TempDir(), 0); }), HasSubstr("a directory"));
   EXPECT_THAT(message("\x89HDF"), HasSubstr("not an idx file (it starts with bytes 89 48"));
   EXPECT_THAT(message(""), HasSubstr("truncated, the header has 0 of 4 bytes"));
-  EXPECT_THAT(message(idx_bytes(0x0b, {1, 1}, "ab")), HasSubstr("element type 0x0b"));
-  EXPECT_THAT(message(idx_bytes(0x08, {3}, "abc")), AllOf(HasSubstr("1 axes [3]"), HasSubstr("labels file")));
+  EXPECT_THAT(message(idx_bytes(0x0b, {1, 1}, "ab")),
+              AllOf(HasSubstr("element type 0x0b (integer of 2 bytes)"), HasSubstr("data.type = \"hdf5\"")));
+  EXPECT_THAT(message(idx_bytes(0x55, {1, 1}, "ab")),
+              AllOf(HasSubstr("element type 0x55, which there is not"), HasSubstr("fetch it again")));
+  EXPECT_THAT(message(idx_bytes(0x08, {3}, "abc")), AllOf(HasSubstr("extents [3]; wanted"), HasSubstr("name the file of the images")));
   EXPECT_THAT(message(idx_bytes(0x08, {2, 2}, "abc")), HasSubstr("truncated, the data has 3 of 4 bytes"));
   EXPECT_THAT(message(idx_bytes(0x08, {1, 2}, "abc")), HasSubstr("longer than its extents [1, 2]"));
-  EXPECT_THAT(message(idx_bytes(0x08, {0, 2}, "")), HasSubstr("empty, extents [0, 2]"));
+  EXPECT_THAT(message(idx_bytes(0x08, {0, 2}, "")), HasSubstr("empty, extents [0, 2]; fetch or write it again"));
   EXPECT_THAT(message(idx_bytes(0x08, {4000000000u, 4000000000u, 4000000000u}, "abc")), HasSubstr("truncated, its size cannot hold"));
 }
 
@@ -101,6 +104,21 @@ TEST(Cifar10, PlanesBecomePixels) {
   EXPECT_EQ((Bytes{values.begin() + 3072, values.begin() + 3078}), (Bytes{100, 101, 102, 3, 4, 5}));
   EXPECT_EQ((Bytes{values.end() - 3, values.end()}), (Bytes{0, 1, 2}));
   EXPECT_EQ(read_cifar10(directory, {one, two}, 2).rows, 2);
+}
+
+// Parts of a batch are read, but said: a whole one has 10,000 images.
+TEST(Cifar10, OtherNumbersOfImagesAreSaid) {
+  std::string const directory = std::filesystem::path(temporary("part.bin")).parent_path();
+  auto const name = [](std::string const& file) { return std::filesystem::path(temporary(file)).filename().string(); };
+  write_file("part.bin", cifar_records(2));
+  write_file("whole.bin", std::string(10000 * 3073, '\1'));
+  Table const part = read_cifar10(directory, {name("whole.bin"), name("part.bin")}, 0);
+  EXPECT_EQ(part.rows, 10002);
+  ASSERT_EQ(part.warnings.size(), 1u);
+  EXPECT_THAT(part.warnings[0], AllOf(HasSubstr("a batch of CIFAR-10 has 10000 images, but " + name("part.bin") + " has 2; fetch"),
+                                      testing::Not(HasSubstr("whole"))));
+  EXPECT_TRUE(read_cifar10(directory, {name("whole.bin")}, 5).warnings.empty());
+  std::filesystem::remove(temporary("whole.bin"));
 }
 
 TEST(Cifar10, ErrorsSayWhatIsWrong) {
@@ -172,14 +190,18 @@ TEST(Csv, ErrorsNameLineAndColumn) {
   auto const message = [](std::string const& content) {
     return failure(ExitCode::data, [&] { read_csv(write_file("bad.csv", content), false, 0); });
   };
-  EXPECT_THAT(message("1,2\n3,4,5\n"), HasSubstr("bad.csv:2: 3 columns found, 2 wanted"));
+  EXPECT_THAT(message("1,2\n3,4,5\n"),
+              AllOf(HasSubstr("bad.csv:2: 3 columns found, 2 wanted"), HasSubstr("; correct or remove this line")));
   EXPECT_THAT(message("1,2\n3,four\n"), AllOf(HasSubstr("bad.csv:2:3"), HasSubstr("\"four\" is not a number")));
   EXPECT_THAT(message("x,y\n1,2\n"), AllOf(HasSubstr("bad.csv:1:1"), HasSubstr("data.header = true")));
   EXPECT_THAT(message("1,\n"), AllOf(HasSubstr("bad.csv:1:3: \"\" is not a number"), HasSubstr("fill in a number")));
   EXPECT_THAT(message("1,two\n"), testing::Not(HasSubstr("data.header")));
   EXPECT_THAT(message("1,5;2,5\n"), AllOf(HasSubstr("\"1,5\" is not a number"), HasSubstr("decimal points")));
   EXPECT_THAT(message("1 2 3\n"), HasSubstr("not by spaces"));
-  EXPECT_THAT(message("1,1e999\n"), HasSubstr("out of range"));
+  for (char const* beyond : {"1e999", "1e-999"})
+    EXPECT_THAT(message(std::string("1,") + beyond + "\n"),
+                HasSubstr(std::string("bad.csv:1:3: \"") + beyond +
+                          "\" is out of range; write 0, or a number between 2.3e-308 and 1.7e308 in size"));
   EXPECT_THAT(message("1,0x10\n"), HasSubstr("not a number"));
   EXPECT_THAT(message("\n\n"), HasSubstr("empty"));
 }
@@ -352,11 +374,12 @@ TEST_F(Hdf5, ErrorsListWhatTheFileHolds) {
   EXPECT_THAT(message("train"),
               AllOf(HasSubstr("no dataset \"train\""), HasSubstr("set/bytes [3, 2, 2]; set/doubles [2, 2]"), HasSubstr("labels [3]")));
   EXPECT_THAT(message("set"), HasSubstr("no dataset \"set\""));
-  EXPECT_THAT(message("labels"), HasSubstr("1 axes [3]; wanted rows and at least one more"));
-  EXPECT_THAT(message("nothing"), HasSubstr("empty, extents [0, 5]"));
+  EXPECT_THAT(message("labels"), HasSubstr("extents [3]; wanted an axis of rows and at least one more; write it with extents [3, 1]"));
+  EXPECT_THAT(message("nothing"), AllOf(HasSubstr("empty, extents [0, 5]; name another dataset"), HasSubstr("labels [3]")));
   EXPECT_THAT(message("text"), HasSubstr("text; write numbers"));
   EXPECT_THAT(failure(ExitCode::data, [] { read_hdf5(write_file("no.h5", "\x93NUMPY"), "x", 0); }), HasSubstr("a NumPy array"));
-  EXPECT_THAT(failure(ExitCode::data, [] { read_hdf5(write_file("no.h5", "not HDF5"), "x", 0); }), HasSubstr("cannot be opened as HDF5"));
+  EXPECT_THAT(failure(ExitCode::data, [] { read_hdf5(write_file("no.h5", "not HDF5"), "x", 0); }),
+              AllOf(HasSubstr("cannot be opened as HDF5"), HasSubstr("; name an HDF5 file")));
   EXPECT_THAT(failure(ExitCode::data, [] { read_hdf5("/nowhere.h5", "x", 0); }), HasSubstr("no such file"));
 }
 

@@ -75,6 +75,22 @@ TEST(Overrides, AreCheckedLikeTheDeck) {
   EXPECT_THAT(failure_of({"sampler.step_size=fast"}), HasSubstr("must be a number, not text"));
 }
 
+// Such words are text to TOML, but nobody has put them in quotes.
+TEST(Overrides, NumbersBeyond64BitsAreSaidToBeTooLarge) {
+  for (char const* seed : {"18446744073709551615", "0xFFFFFFFFFFFFFFFF", "-99999999999999999999", "18_446_744_073_709_551_616"})
+    EXPECT_THAT(
+        failure_of({std::string("run.seed=") + seed}),
+        HasSubstr(
+            std::string("--set: run.seed = ") + seed +
+            ": must be a whole number, not one beyond 64 bits (seed of all random numbers); write one from 0 to 9223372036854775807"));
+  EXPECT_THAT(failure_of({"sampler.draws=1e30"}), HasSubstr("write one from 0 to 1000000000000000000"));
+  EXPECT_THAT(
+      failure_of({"sampler.step_size=1e999"}),
+      HasSubstr("sampler.step_size = 1e999: must be a number, not one beyond 64 bits (step eta); write one above 0 and at most 3.4e+38"));
+  EXPECT_THAT(failure_of({"run.seed=1-2"}), testing::Not(HasSubstr("remove the quotes")));
+  EXPECT_EQ(with({"run.output=18446744073709551615"}).at("run").as<RunOptions>().output, "18446744073709551615");
+}
+
 TEST(Overrides, OfBadFormAreErrors) {
   EXPECT_THAT(failure_of({"sampler.step_size"}), HasSubstr("no = in it; write section.key=value"));
   EXPECT_THAT(failure_of({"=1"}), HasSubstr("must be section.key=value"));

@@ -51,6 +51,24 @@ expect 2 "keeps no draw" check "${small_gaussian[@]}" --set sampler.thin=500
 expect 4 "is not a directory" check "${small_gaussian[@]}" --set run.output=file/run
 expect 2 "a name in the path of the run directory" check "${small_gaussian[@]}" --set "run.output=$(printf 'a%.0s' {1..300})"
 expect 0 "GiB" check "${small_bars[@]}" --set model.hidden=200000000
+# Estimators count what they hold, and refuse sizes for which no run could end.
+expect 0 "TiB" check "$INPUTS/hopfield_capacity.toml" --set estimator.0.units=1000000
+expect 2 "above 0 and at most 10" check "$INPUTS/hopfield_capacity.toml" --set 'estimator.0.loads=[1e12]'
+expect 2 "whose eigenvalues it finds for up to 20000" check "$INPUTS/hee_hessian.toml" --set estimator.0.units=1000000
+expect 2 "compares all pairs of up to 4096 coordinates" check "${small_gaussian[@]}" --set model.dimension=4097
+cat >grid.toml <<'END'
+[run]
+task = "estimate"
+output = "grid"
+[model]
+type = "double_well"
+dimension = 2
+[[estimator]]
+type = "energy_grid"
+points = 1000000
+END
+expect 2 "grid.toml:9:10: estimator.points = 1000000 along each of 2 coordinates" check grid.toml
+expect 0 "MiB" check grid.toml --set estimator.0.points=3000
 # A tempered Gaussian is compared with T H^-1, and a sampler whose covariance is not known with that of the target.
 for sampler in mala mclmc; do
   on 1 run "${small_gaussian[@]}" --overwrite --set run.output=tempered --set sampler.type=$sampler --set sampler.temperature=2 --set sampler.chains=500 \

@@ -62,7 +62,29 @@ done
 awk -v x="$(metric rbm.affine log_likelihood_train_exact)" 'BEGIN { exit !(x < 0) }' || die "log-likelihood $(metric rbm.affine log_likelihood_train_exact)"
 expect 3 "one_wrong.csv: row 3, entry 2 is 7" run rbm.toml --set run.output=test --set data.test_path=one_wrong.csv # named by its own rows
 sed '/^path/d' rbm.toml >generated.toml
-expect 3 "two_moons: row 0, entry 0 is " run generated.toml --set run.output=generated --set data.type=two_moons --set model.visible=2
+expect 2 "two_moons: row 0, entry 0 is " run generated.toml --set run.output=generated --set data.type=two_moons --set model.visible=2
+# Generated data are of the deck: what is wrong with them is found without files too, and no file is blamed.
+for how in "" --without-files; do
+  # shellcheck disable=SC2086
+  expect 2 "two_moons: row 0, entry 0 is " check generated.toml $how --set run.output=generated --set data.type=two_moons --set model.visible=2
+  # shellcheck disable=SC2086
+  expect 2 "two_moons: 5 training items are fewer than train.batch = 64" check "$INPUTS/two_moons.toml" $how --set train.batch=64 --set data.limit=5
+  grep -qF "1 error in the deck" output || die "files are blamed: $(cat output)"
+done
+# A problem is shown at the key that names what is wrong.
+sed -e '/^path = /a test_path = "test.csv"' rbm.toml >tested.toml
+printf '0,1\n' >narrow.csv
+sed '1s/1/nan/' binary.csv >undefined.csv
+: >empty.csv
+for test in nowhere narrow undefined empty one_wrong; do
+  sed "s/test\.csv/$test.csv/" tested.toml >shown.toml
+  expect 3 "shown.toml:8:13: data.test_path: $test.csv: " check shown.toml --set run.output=shown
+done
+sed -e '/^path = /a validation_fraction = 0.5\ntest_fraction = 0.5' rbm.toml >parts.toml
+expect 2 "parts.toml:8:23: data.validation_fraction = 0.5 and data.test_fraction = 0.5 leave no training item" check parts.toml --set run.output=parts
+for ranks in 0 -1 x 99999999999; do
+  expect 2 "--ranks: must be the number of MPI ranks of the run, a whole number from 1 to 1000000, not $ranks" check rbm.toml "--ranks=$ranks"
+done
 if on 3 run rbm.toml --set run.output=ranks --set data.path=signs.csv; then die "three ranks take -1"; fi
 grep -qF "signs.csv: row 0, entry 1 is -1" output || die "$(cat output)"
 # Units of signs take both, and are the same then; nothing between.
@@ -83,6 +105,10 @@ printf '0 1 0 1\n0 NaN 0 1\n' >nan.txt
 h5import nan.txt -d 2,4 -p points -t TEXTFP -s 32 -o nan.h5 >/dev/null
 expect 3 "nan.h5: points: point 1, entry 1 is nan" run points.toml --set run.output=not_finite --set input.path=nan.h5
 expect 3 "nan.h5: points: point 1, entry 1 is nan" check points.toml --set run.output=not_finite --set input.path=nan.h5
+printf 'no\nnumbers\n' >words.txt
+h5import words.txt -d 2 -p points -t STR -o words.h5 >/dev/null
+expect 3 "words.h5: points: found text (2), wanted numbers" check points.toml --set run.output=not_finite --set input.path=words.h5
+expect 3 "; it is of another format, or damaged: name an HDF5 file" check points.toml --set run.output=not_finite --set input.path=words.txt
 printf '0 1 0 1 0 1 0 1 0 1 0 1 0 1e300 0 1\n' >weight.txt
 printf '0 0 0 0\n' >bias.txt
 h5import weight.txt -d 4,4 -p W -t TEXTFP -s 64 bias.txt -d 4 -p a -t TEXTFP -s 64 bias.txt -d 4 -p b -t TEXTFP -s 64 -o weights.h5 >/dev/null
@@ -118,6 +144,8 @@ same "$(newest_checkpoint kept)" "$(newest_checkpoint whole)" /model/parameters 
 # Parameters of another run: a longer training of it is another input.
 from=(run sample.toml --set model.from=machine --set run.output=drawn --set checkpoint.every="5 steps")
 expect 0 "results are in" run rbm.toml --set run.output=machine
+manifest=$(ls machine/checkpoints/*.manifest | tail -n 1)
+expect 3 "is the manifest of a checkpoint; name the checkpoint beside it, ${manifest%.manifest}.h5" check sample.toml --set model.from="$manifest"
 expect 0 "results are in" "${from[@]}"
 expect 0 "results are in" run rbm.toml --set run.output=machine --restart auto --set train.updates=60
 expect 3 "model.from: machine/checkpoints" "${from[@]}" --restart auto --set sampler.steps=40

@@ -41,6 +41,8 @@ TEST(Annealing, Schedules) {
   EXPECT_THROW(piecewise_schedule({0.5, 1}, {0.1}), Failure);
   EXPECT_THROW(piecewise_schedule({0.5, 0.4, 1}, {0.1, 0.1, 0.1}), Failure);
   EXPECT_THROW(piecewise_schedule({1}, {0}), Failure);
+  EXPECT_EQ(temperatures_of({0.5, 0.9, 1}, {1e-3, 1e-4, 1e-5}), 14500);
+  EXPECT_THROW(piecewise_schedule({0.5, 1}, {0.1, 1e-12}), Failure);  // before anything is allocated
 }
 
 // Gaussian works: with log weights of variance s^2 forward about c - s^2/2, those of the reverse are about -c - s^2/2.

@@ -248,6 +248,24 @@ TEST_F(Checkpoint, GivesFieldsToOtherRuns) {
   expect_failure(ExitCode::data, {"no valid checkpoint"}, [&] { find_checkpoint(run.samples(), ranks); });
 }
 
+// Named by a user, who knows nothing of manifests.
+TEST_F(Checkpoint, PathsThatLeadToNoneAreExplained) {
+  write(1);
+  Path const manifest = manifest_of(path(1)), other = run.root() / "other.h5", absent = run.root() / "nope";
+  damage([&] { write_atomically(other, "no checkpoint"); });
+  expect_failure(ExitCode::data, {absent.string() + " does not exist", "name the directory of a run"},
+                 [&] { find_checkpoint(absent, ranks); });
+  expect_failure(ExitCode::data, {other.string() + " is neither the directory of a run nor a checkpoint", "name the directory of a run"},
+                 [&] { find_checkpoint(other, ranks); });
+  expect_failure(ExitCode::data,
+                 {manifest.string() + " is the manifest of a checkpoint; name the checkpoint beside it, " + path(1).string()},
+                 [&] { find_checkpoint(manifest, ranks); });
+  ranks.barrier();
+  damage([&] { std::filesystem::remove(path(1)); });
+  expect_failure(ExitCode::data, {manifest.string() + " is a manifest, and its checkpoint", "is missing"},
+                 [&] { find_checkpoint(manifest, ranks); });
+}
+
 TEST_F(Checkpoint, FullDiskKeepsTheLastGoodOne) {
   for (char const* options : {"size=120k", "size=160k", "size=240k"}) {
     SmallFileSystem const small(run.checkpoints(), options);

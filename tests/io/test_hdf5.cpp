@@ -45,7 +45,8 @@ TEST(Hdf5, FailuresNameFileObjectAndReason) {
     Path const absent = scratch.path / "absent.h5", text = scratch.path / "text.h5", good = scratch.path / "good.h5";
     expect_failure(ExitCode::data, {absent.string(), "no such file"}, [&] { hdf5::File::open(absent); });
     write_atomically(text, "not HDF5 at all");
-    expect_failure(ExitCode::data, {text.string(), "signature"}, [&] { hdf5::File::open(text); });
+    expect_failure(ExitCode::data, {text.string(), "signature", "; it is of another format, or damaged: name an HDF5 file"},
+                   [&] { hdf5::File::open(text); });
     auto const written = hdf5::File::in_memory(good);
     written.write("present", std::vector<float>{1});
     write_file(good, written.image());
@@ -120,6 +121,22 @@ TEST(Hdf5, AttributesOfAnotherTypeOrSizeAreRefused) {
     expect_failure(ExitCode::data, {"attribute 'numbers' has 4000 values, wanted one"}, [&] { file.attribute<Index>("numbers"); });
     expect_failure(ExitCode::data, {"attribute 'nothing' has 0 values"}, [&] { file.attribute<Index>("nothing"); });
     expect_failure(ExitCode::data, {"attribute 'unended'"}, [&] { file.attribute<Index>("unended"); });
+  });
+}
+
+TEST(Hdf5, TextIsNotReadAsNumbers) {
+  Scratch scratch;
+  on_root(scratch.ranks, [&] {
+    Path const path = foreign(scratch.path / "text.h5", [](hid_t file) {
+      hid_t const text = H5Tcopy(H5T_C_S1);
+      H5Tset_size(text, 4);
+      hsize_t const count = 3;
+      hid_t const space = H5Screate_simple(1, &count, nullptr);
+      H5Dclose(H5Dcreate2(file, "words", text, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+      H5Sclose(space), H5Tclose(text);
+    });
+    expect_failure(ExitCode::data, {path.string() + ": words: found text (3), wanted numbers; write them as such"},
+                   [&] { hdf5::File::open(path).dataset("words").read<float>(); });
   });
 }
 
