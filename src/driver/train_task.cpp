@@ -48,8 +48,8 @@ class TrainTask : public Task {
                 data_->size(data::Split::test), data_->source());
     log::info("{} parameters; batch {}", n, options_.batch);
     if (has_chains())
-      log::info("{} chains, those of a batch in tiles of {}: {}", options_.batch * std::ssize(objective_->chains()), tiling().width,
-                tiling().tiles());
+      log::info("{} chains in {} tiles of {} for each batch", options_.batch * std::ssize(objective_->chains()), tiling().tiles(),
+                tiling().width);
   }
 
   Index total() const override { return options_.updates; }
