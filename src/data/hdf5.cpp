@@ -133,9 +133,9 @@ std::string kind_of(hid_t type) {
     case H5T_ENUM:
       return "names of an enumeration";
     case H5T_COMPOUND:
-      return "records of several fields";
+      return "records of several fields (complex numbers, tables)";
     default:
-      return "not numbers";
+      return "not numbers (but bit fields, references, opaque or ragged values)";
   }
 }
 
@@ -200,20 +200,16 @@ HeldAs held_as(hid_t type) {
   }
 }
 
-std::string description(hid_t type) {
-  switch (H5Tget_class(type)) {
-    case H5T_STRING:
-      return "text; write numbers, array.astype(float) in Python";
-    case H5T_COMPOUND:
-      return "records of several fields (complex numbers, tables); write each field to a dataset, or all to columns of one array";
-    case H5T_ENUM:
-      return "names of an enumeration; write the numbers that they stand for, array.astype(\"int32\") in Python";
-    case H5T_FLOAT:
-    case H5T_INTEGER:
-      return fmt::format("numbers of {} bytes, more than double precision holds; write them as float64", H5Tget_size(type));
-    default:
-      return "not numbers (but bit fields, references, opaque or ragged values); write integers or floating-point numbers";
-  }
+// What rows cannot be made of, and what to write instead.
+std::string unfit_for_rows(hid_t type) {
+  auto const kind = H5Tget_class(type);
+  if (kind == H5T_FLOAT || kind == H5T_INTEGER)
+    return fmt::format("numbers of {} bytes, more than double precision holds; write them as float64", H5Tget_size(type));
+  std::string const advice = kind == H5T_STRING     ? "write numbers, array.astype(float) in Python"
+                             : kind == H5T_COMPOUND ? "write each field to a dataset, or all to columns of one array"
+                             : kind == H5T_ENUM     ? "write the numbers that they stand for, array.astype(\"int32\") in Python"
+                                                    : "write integers or floating-point numbers";
+  return kind_of(type) + "; " + advice;
 }
 
 template <class T>
@@ -277,7 +273,7 @@ Stored open_table(std::string const& path, std::string const& name) {
               datasets_in(file.id()));
   Handle type(H5Dget_type(dataset.id()), H5Tclose);
   HeldAs const held = held_as(type.id());
-  require_all(held != HeldAs::none, ExitCode::data, "{}: its elements are {}", source, description(type.id()));
+  require_all(held != HeldAs::none, ExitCode::data, "{}: its elements are {}", source, unfit_for_rows(type.id()));
   return {std::move(file), std::move(dataset), std::move(type), extents, held};
 }
 }  // namespace

@@ -127,7 +127,7 @@ double DiagonalGaussian::largest_curvature() const {
   return *std::max_element(p.begin(), p.end());
 }
 
-// Of a long chain the limit, to which the largest eigenvalue increases as 1 / dimension^2.
+// Of a long chain the limit, from which the largest eigenvalue is away by a part of order 1 / dimension^2.
 double AutoregressiveGaussian::largest_curvature() const {
   constexpr Index long_chain = 1024;
   double const phi = std::abs(double(correlation));
